@@ -1,0 +1,56 @@
+"""Mistakes a user can make, as exceptions whose message says what to do; the command line turns them into exit code 2."""
+
+from collections.abc import Sequence
+
+
+class AamError(Exception):
+    """A mistake in what the user gave; the message says what is wrong, where, and what to do."""
+
+
+class ConfigError(AamError):
+    """An option is mistyped, out of range or contradicts another."""
+
+
+class InputError(AamError):
+    """A file is missing, unreadable or not what its flag expects."""
+
+
+class TableError(InputError):
+    """A feature table cannot be used."""
+
+
+class SequenceError(InputError):
+    """The sequences of the features are missing or malformed."""
+
+
+class TreeError(InputError):
+    """A phylogenetic tree is malformed or does not match the table."""
+
+
+class MetadataError(InputError):
+    """Sample metadata is malformed, or does not match the table or the task."""
+
+
+class DistanceError(InputError):
+    """A distance matrix is malformed or does not match the table."""
+
+
+class ModelError(InputError):
+    """A model directory is malformed, or cannot do what the command asks."""
+
+
+class OutputError(AamError):
+    """An output cannot be written where the user asked."""
+
+
+def name_some(names: Sequence[object], limit: int = 5) -> str:
+    """Quote up to ``limit`` names for a message, and say how many more there are.
+
+    Examples
+    --------
+    >>> name_some(["S1", "S2", "S3"], limit=2)
+    "'S1', 'S2' and 1 more"
+    """
+    shown = ", ".join(repr(str(name)) for name in names[:limit])
+    more = len(names) - limit
+    return f"{shown} and {more:,} more" if more > 0 else shown
