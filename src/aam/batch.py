@@ -1,0 +1,95 @@
+"""What data hands to models: the samples of one step, with each distinct ASV once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+IGNORED = -100
+"""Label of a masked position that cannot be scored: padding, or an ambiguous nucleotide."""
+
+
+@dataclass(frozen=True)
+class MaskedNucleotides:
+    """Some of the batch's ASVs with some of their nucleotides masked.
+
+    Attributes
+    ----------
+    tokens
+        The masked sequences, [R, L].
+    columns
+        Masked positions of each, [R, K].
+    labels
+        What was there, 0 to 3 for A, C, G, T, or `IGNORED`; [R, K].
+    """
+
+    tokens: Int[Tensor, "R L"]
+    columns: Int[Tensor, "R K"]
+    labels: Int[Tensor, "R K"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The samples of one step.
+
+    Attributes
+    ----------
+    sample_index
+        Row of each sample in the study, [B].
+    features
+        Row of each distinct ASV in the study, [U].
+    tokens
+        Sequences of the distinct ASVs, [U, L].
+    asv_index
+        Which distinct ASV each packed pair holds, [T].
+    sample_offsets
+        Sample ``i`` holds pairs ``sample_offsets[i]`` to ``sample_offsets[i + 1]``, [B + 1].
+    counts
+        Reads of each pair, [T].
+    masked
+        ASVs to read with masked nucleotides, or None.
+    hidden
+        Packed pairs whose abundance is to be predicted, [Q], or None.
+    targets
+        What objectives compare with, by objective name; the first axis is B.
+    """
+
+    sample_index: Int[Tensor, "B"]
+    features: Int[Tensor, "U"]
+    tokens: Int[Tensor, "U L"]
+    asv_index: Int[Tensor, "T"]
+    sample_offsets: Int[Tensor, "B1"]
+    counts: Int[Tensor, "T"]
+    masked: MaskedNucleotides | None = None
+    hidden: Int[Tensor, "Q"] | None = None
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def n_samples(self) -> int:
+        """B."""
+        return len(self.sample_index)
+
+    @property
+    def sample_of_pair(self) -> Int[Tensor, "T"]:
+        """Which sample each packed pair belongs to."""
+        lengths = self.sample_offsets.diff()
+        return torch.repeat_interleave(
+            torch.arange(self.n_samples, device=lengths.device), lengths, output_size=len(self.counts)
+        )
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """Copy every tensor to a device."""
+        return _move(self, device, non_blocking)
+
+
+def _move(value, device, non_blocking):  # noqa: ANN001, ANN202
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=non_blocking)
+    if isinstance(value, Batch | MaskedNucleotides):
+        moved = {item.name: _move(getattr(value, item.name), device, non_blocking) for item in fields(value)}
+        return replace(value, **moved)
+    if isinstance(value, Mapping):
+        return {name: _move(item, device, non_blocking) for name, item in value.items()}
+    return value

@@ -1,0 +1,105 @@
+"""What every config shares: a frozen, validated dataclass whose errors name the flag."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, TypeVar, dataclass_transform
+
+import yaml
+from pydantic import ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from aam.errors import ConfigError
+
+T = TypeVar("T")
+
+def flag_of(field_name: str) -> str:
+    """Spell a field the way the user types it: ``ffn_ratio`` is ``--ffn-ratio``."""
+    return "--" + field_name.replace("_", "-")
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+def config(cls: type[T]) -> type[T]:
+    """Make a class a frozen pydantic dataclass that raises `ConfigError`, naming flags, when a value is out of range."""
+    built = pydantic_dataclass(frozen=True, kw_only=True)(cls)
+    validate = built.__init__
+
+    def __init__(self: Any, **values: Any) -> None:
+        try:
+            validate(self, **values)
+        except ValidationError as error:
+            raise ConfigError(_explain(error)) from None
+
+    __init__.__wrapped__ = validate  # type: ignore[attr-defined]
+    built.__init__ = __init__  # type: ignore[method-assign]
+    return built  # type: ignore[return-value]
+
+def _explain(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors():
+        cause = problem.get("ctx", {}).get("error")
+        if isinstance(cause, Exception):
+            problems.append(str(cause))
+            continue
+        flag = flag_of(str(problem["loc"][0])) if problem["loc"] else "options"
+        problems.append(f"{flag} {problem['input']}: {problem['msg'][0].lower()}{problem['msg'][1:]}.")
+    return " ".join(dict.fromkeys(problems))
+
+def flatten(instance: Any) -> dict[str, Any]:
+    """Give the fields of a config and of the configs in it as one flat mapping ``flag name -> plain value``."""
+    flat: dict[str, Any] = {}
+    for field in dataclasses.fields(instance):
+        value = getattr(instance, field.name)
+        if dataclasses.is_dataclass(value):
+            flat |= flatten(value)
+        else:
+            flat[field.name.replace("_", "-")] = str(value) if isinstance(value, Path) else value
+    return flat
+
+def write_yaml(instance: Any) -> str:
+    """Write a config as YAML that ``--config`` reads back."""
+    return yaml.safe_dump(flatten(instance), sort_keys=False, allow_unicode=True)
+
+def flags_from_yaml(path: Path) -> list[str]:
+    """Turn a YAML file of ``flag: value`` into command-line arguments.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, is not YAML, or is not one flat mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"--config {path}: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config {path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict) or any(isinstance(value, dict) for value in values.values()):
+        raise ConfigError(f"--config {path}: expected lines of the form 'flag-name: value', without nesting.")
+    arguments: list[str] = []
+    for key, value in values.items():
+        name = str(key).removeprefix("--").replace("_", "-")
+        if isinstance(value, bool):
+            arguments.append(f"--{name}" if value else f"--no-{name}")
+        elif isinstance(value, list):
+            arguments += [f"--{name}", *map(str, value)]
+        else:
+            arguments += [f"--{name}", str(value)]
+    return arguments
+
+def rebuild(cls: type[T], values: dict[str, Any]) -> T:
+    """Build a nested config from what `dataclasses.asdict` made of one.
+
+    Raises
+    ------
+    ConfigError
+        The values do not fit the class.
+    """
+    known = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(values.keys() - known.keys())
+    if unknown:
+        raise ConfigError(f"{cls.__name__} has no setting {', '.join(unknown)}: was it written by another version?")
+    arguments = {}
+    for name, value in values.items():
+        kind = known[name].type
+        arguments[name] = rebuild(kind, value) if dataclasses.is_dataclass(kind) else value  # type: ignore[arg-type]
+    return cls(**arguments)
+

@@ -1,0 +1,174 @@
+"""One config per command that works on a study: the options that its ``--help`` shows."""
+
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from aam.config._base import config
+from aam.config.model import ModelConfig
+from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig
+from aam.config.study import (
+    DistanceConfig,
+    LabelConfig,
+    OutputDirectoryConfig,
+    OutputFileConfig,
+    SamplingConfig,
+    StudyConfig,
+)
+from aam.config.training import TrainingConfig
+
+
+@config
+class PretrainConfig:
+    """Learn from a study without labels: masked nucleotides, and distances between samples.
+
+    Example: aam pretrain --table table.biom --sequences rep-seqs.fasta --tree tree.nwk --output-dir pretrained
+
+    The result is a directory; pass it to 'aam train --pretrained' or 'aam embed --model'.
+    """
+
+    study: StudyConfig
+    distance: DistanceConfig
+    output: OutputDirectoryConfig
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    objectives: PretrainingObjectivesConfig = field(default_factory=PretrainingObjectivesConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    @model_validator(mode="after")
+    def _distances_have_a_source(self) -> "PretrainConfig":
+        if self.objectives.penalty and not self.distance.is_given:
+            raise ValueError(
+                "Pre-training learns distances between samples: pass --tree (or --distances), or --penalty 0 to learn "
+                "from masked nucleotides alone."
+            )
+        if self.objectives.penalty and self.training.batch_size < 2:
+            raise ValueError("--batch-size 1 leaves no pair of samples to learn distances from: use at least 2.")
+        return self
+
+
+@config
+class TransferConfig:
+    """Start from a pre-trained model."""
+
+    pretrained: Path | None = None
+    """Directory that 'aam pretrain' wrote; its shape replaces the options of the model. None: start from random weights."""
+    freeze_base: bool = False
+    """Keep the pre-trained part as it is and train the heads only: fast, and safer on few samples."""
+
+    @model_validator(mode="after")
+    def _nothing_to_freeze(self) -> "TransferConfig":
+        if self.freeze_base and self.pretrained is None:
+            raise ValueError("--freeze-base keeps pre-trained weights: pass --pretrained DIRECTORY as well.")
+        return self
+
+
+@config
+class TaskConfig:
+    """What kind of column is learned, and how samples are held out."""
+
+    task: Literal["auto", "regression", "classification"] = "auto"
+    """auto: a numeric column is regressed, any other is classified."""
+    group_column: str | None = None
+    """Column that names the subject (host, site, plot) of a sample: all samples of one stay on one side of the split.
+    Without it, repeated subjects make validation look better than it is."""
+
+
+@config
+class TrainConfig:
+    """Learn to predict a metadata column from the samples' ASVs.
+
+    Example: aam train --table table.biom --sequences rep-seqs.fasta --metadata metadata.tsv --metadata-column age
+    --group-column subject --tree tree.nwk --pretrained pretrained --output-dir trained
+
+    Writes model/ (all that 'aam predict', 'embed' and 'evaluate' need), metrics.json, validation_predictions.tsv,
+    splits.tsv, plots/, tensorboard/ and checkpoints/.
+    """
+
+    study: StudyConfig
+    label: LabelConfig
+    output: OutputDirectoryConfig
+    task: TaskConfig = field(default_factory=TaskConfig)
+    transfer: TransferConfig = field(default_factory=TransferConfig)
+    distance: DistanceConfig = field(default_factory=DistanceConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    objectives: SupervisedObjectivesConfig = field(default_factory=SupervisedObjectivesConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+@config
+class InferenceConfig:
+    """Reading new samples with a trained model."""
+
+    model: Path
+    """Output directory of 'aam train' or 'aam pretrain', or the model/ in it."""
+    rarefy_depth: Annotated[int, Field(ge=1)] | Literal["model", "none"] = "model"
+    """Reads drawn from each sample, by the model's seed and the sample's id alone. model: as in training; none: all reads, so
+    that no sample is dropped for having too few."""
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    """Samples at a time; changes no result."""
+    precision: Literal["64-true", "32-true"] = "64-true"
+    """Arithmetic. 64-true: results do not depend on which samples are read together; 32-true: about twice as fast, equal to
+    about 5 digits."""
+
+
+@config
+class PredictConfig:
+    """Predict the metadata column that a model learned for the samples of a table.
+
+    Example: aam predict --model trained --table new.biom --sequences new-rep-seqs.fasta --output predictions.tsv
+
+    The table may hold ASVs that training never saw. Columns: sample-id, prediction (in the target's own units, or the class),
+    and for classes probability:CLASS.
+    """
+
+    study: StudyConfig
+    inference: InferenceConfig
+    output: OutputFileConfig
+
+
+@config
+class EmbedConfig:
+    """Write the vector of each sample of a table, one row per sample.
+
+    Example: aam embed --model pretrained --table table.biom --sequences rep-seqs.fasta --output embeddings.tsv
+
+    Euclidean distances between the vectors, divided by the square root of their width, approximate the distances that the
+    model was trained on.
+    """
+
+    study: StudyConfig
+    inference: InferenceConfig
+    output: OutputFileConfig
+
+
+@config
+class EvaluateConfig:
+    """Compare a model's predictions with a metadata column: metrics, table and plots.
+
+    Example: aam evaluate --model trained --table new.biom --sequences new-rep-seqs.fasta --metadata new.tsv
+    --metadata-column age --output-dir evaluation
+
+    Samples that the model was trained on are part of the table only if you leave them in: for an honest figure pass held-out
+    samples.
+    """
+
+    study: StudyConfig
+    label: LabelConfig
+    inference: InferenceConfig
+    output: OutputDirectoryConfig
+
+
+@config
+class DemoConfig:
+    """Simulate a study, pre-train, fine-tune, predict and evaluate: the whole of aam in a few minutes on a laptop.
+
+    Example: aam demo --output-dir demo
+    """
+
+    output: OutputDirectoryConfig
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Fixes the simulated study and everything after it."""

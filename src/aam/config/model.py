@@ -1,0 +1,44 @@
+"""The shape of the model."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from aam.config._base import config
+
+
+@config
+class ModelConfig:
+    """Shape of the model: nucleotides become ASV vectors, ASV vectors and abundances become a sample vector."""
+
+    embedding_dim: Annotated[int, Field(ge=2)] = 128
+    """Width of every vector in the model; memory and time grow with it."""
+    attention_heads: Annotated[int, Field(ge=1)] = 4
+    """Attention heads of every transformer; must divide --embedding-dim."""
+    attention_layers: Annotated[int, Field(ge=1)] = 4
+    """Blocks of each transformer: over nucleotides, over a sample's ASVs, and of the encoder above them."""
+    ffn_ratio: Annotated[float, Field(gt=0)] = 4.0
+    """Width of the feed-forward layers as a multiple of --embedding-dim; 2 saves memory and time."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of activations dropped in training."""
+    max_bp: Annotated[int, Field(ge=1)] = 150
+    """Nucleotides read of each sequence; longer sequences are cut after them. Memory grows with it."""
+    asv_chunk_size: Annotated[int, Field(ge=1)] = 256
+    """ASVs encoded at a time; smaller needs less memory and changes no result."""
+    gradient_checkpointing: bool = True
+    """Recompute the ASV encoder's activations in the backward pass: far less memory for about a third more time; changes no
+    result."""
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> "ModelConfig":
+        if self.embedding_dim % self.attention_heads:
+            raise ValueError(
+                f"--attention-heads {self.attention_heads} does not divide --embedding-dim {self.embedding_dim}: "
+                "choose, for example, 128 and 4."
+            )
+        return self
+
+
+def tiny() -> ModelConfig:
+    """Give a model that trains on a laptop CPU in seconds, for tests."""
+    return ModelConfig(embedding_dim=16, attention_heads=2, attention_layers=1, ffn_ratio=2.0, dropout=0.0)

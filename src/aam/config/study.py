@@ -1,0 +1,88 @@
+"""Which files a study is read from, and where results go."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from aam.config._base import config
+
+
+@config
+class StudyConfig:
+    """The study: how often each ASV was seen in each sample, and the ASVs' sequences."""
+
+    table: Path
+    """Feature table (samples × ASVs, counts) in BIOM 2.1 format."""
+    sequences: Path | None = None
+    """FASTA with the sequence of each feature id; None: the feature ids are the sequences themselves."""
+
+
+@config
+class SamplingConfig:
+    """How a sample's reads are drawn and how many of its ASVs are read."""
+
+    rarefy_depth: Annotated[int, Field(ge=1)] | Literal["auto", "none"] = "auto"
+    """Reads drawn from each sample without replacement, afresh each epoch; samples with fewer are dropped and named. auto:
+    the largest depth that keeps 98 % of the samples; none: all reads of all samples."""
+    token_limit: Annotated[int, Field(ge=1)] = 1024
+    """ASVs read per sample; of a richer sample the most abundant are kept. Memory grows with it."""
+
+
+@config
+class DistanceConfig:
+    """Distances between samples that the sample vectors learn to reproduce."""
+
+    tree: Path | None = None
+    """Rooted phylogenetic tree (Newick) with the features as tips: unweighted UniFrac is computed from it per batch."""
+    distances: Path | None = None
+    """Square distance matrix made elsewhere (.npy with an ids file, .h5 of ssu, .tsv, .csv), used instead of a tree."""
+    distance_ids: Path | None = None
+    """Sample ids of a .npy matrix, one per line; None: a file beside it named like it, ending in .ids or .txt."""
+    missing_features: Literal["error", "drop"] = "error"
+    """What to do with features that the tree lacks: stop, or leave them out of the study (and say how many reads that costs)."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "DistanceConfig":
+        if self.tree and self.distances:
+            raise ValueError("--tree and --distances exclude each other: pass one of them.")
+        if self.distance_ids and not self.distances:
+            raise ValueError("--distance-ids names the rows of a --distances matrix: pass both or neither.")
+        return self
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there is a tree or a matrix to learn distances from."""
+        return self.tree is not None or self.distances is not None
+
+
+@config
+class LabelConfig:
+    """The metadata column to learn or to compare with."""
+
+    metadata: Path
+    """Sample metadata as QIIME 2 reads it: tab-separated, the first column holds the sample ids."""
+    metadata_column: str
+    """Column to predict. Samples without a value in it are left out, and counted."""
+    missing_samples: Literal["error", "drop"] = "error"
+    """What to do with samples of the table that have no row in the metadata: stop, or leave them out."""
+
+
+@config
+class OutputDirectoryConfig:
+    """Where results go."""
+
+    output_dir: Path
+    """Directory for all results; new or empty."""
+    overwrite: bool = False
+    """Replace the results of an earlier run in that directory; files that aam did not write stay."""
+
+
+@config
+class OutputFileConfig:
+    """Where the result goes."""
+
+    output: Path
+    """Tab-separated file to write, one row per sample; it opens as QIIME 2 metadata."""
+    overwrite: bool = False
+    """Replace the file if it exists."""

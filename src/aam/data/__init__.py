@@ -1,0 +1,1 @@
+"""Studies as flat arrays, and how they become batches."""

@@ -1,0 +1,1 @@
+"""Distances and diversity on trees and tables."""

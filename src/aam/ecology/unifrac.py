@@ -1,0 +1,45 @@
+"""Unweighted UniFrac of the samples of a batch, from the tree and the features that each sample holds."""
+
+import numpy as np
+
+from aam.ecology.tree import FeatureTree, merge_branches
+
+
+def unweighted_unifrac(tree: FeatureTree, features: np.ndarray, sample_offsets: np.ndarray) -> np.ndarray:
+    """Compute all pairwise unweighted UniFrac distances of a batch.
+
+    With presence ``P [B, N]`` of samples in the N branches that the batch touches and their lengths ``l [N]``, the shared
+    length is ``S = (P·l) Pᵀ`` and the distance is ``1 − S / (dᵢ + dⱼ − S)`` with ``d = diag(S)`` (Lozupone & Knight 2005;
+    the same branches as in scikit-bio, those between the samples' common ancestor and the root included).
+
+    Parameters
+    ----------
+    tree
+        The tree of the study.
+    features
+        Features present in each sample, packed: int [T].
+    sample_offsets
+        Sample ``i`` holds ``features[sample_offsets[i]:sample_offsets[i + 1]]``; int [B + 1].
+
+    Returns
+    -------
+    float64 [B, B], symmetric, in [0, 1] with a zero diagonal. Two samples without any branch have distance 0.
+    """
+    position = tree.position[features]
+    touched, column = np.unique(position, return_inverse=True)
+    start, stop, length = merge_branches(
+        np.searchsorted(touched, tree.start), np.searchsorted(touched, tree.stop), tree.length
+    )
+    n_samples = len(sample_offsets) - 1
+    sample = np.repeat(np.arange(n_samples), np.diff(sample_offsets))
+    seen = np.zeros((n_samples, len(touched) + 1))
+    seen[sample, column + 1] = 1
+    seen_before = np.cumsum(seen, axis=1)
+    presence = (seen_before[:, stop] > seen_before[:, start]).astype(np.float64)
+    shared = (presence * length) @ presence.T
+    own = presence @ length
+    union = own[:, None] + own[None, :] - shared
+    distance = 1.0 - np.divide(shared, union, out=np.ones_like(shared), where=union > 0)
+    distance = np.clip((distance + distance.T) / 2, 0.0, 1.0)
+    np.fill_diagonal(distance, 0.0)
+    return distance
