@@ -84,7 +84,7 @@ class Batch:
         return _move(self, device, non_blocking)
 
 
-def _move(value, device, non_blocking):  # noqa: ANN001, ANN202
+def _move(value, device, non_blocking):
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=non_blocking)
     if isinstance(value, Batch | MaskedNucleotides):

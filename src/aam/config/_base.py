@@ -12,9 +12,11 @@ from aam.errors import ConfigError
 
 T = TypeVar("T")
 
+
 def flag_of(field_name: str) -> str:
     """Spell a field the way the user types it: ``ffn_ratio`` is ``--ffn-ratio``."""
     return "--" + field_name.replace("_", "-")
+
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def config(cls: type[T]) -> type[T]:
@@ -22,7 +24,7 @@ def config(cls: type[T]) -> type[T]:
     built = pydantic_dataclass(frozen=True, kw_only=True)(cls)
     validate = built.__init__
 
-    def __init__(self: Any, **values: Any) -> None:
+    def __init__(self: Any, **values: Any) -> None:  # noqa: N807
         try:
             validate(self, **values)
         except ValidationError as error:
@@ -31,6 +33,7 @@ def config(cls: type[T]) -> type[T]:
     __init__.__wrapped__ = validate  # type: ignore[attr-defined]
     built.__init__ = __init__  # type: ignore[method-assign]
     return built  # type: ignore[return-value]
+
 
 def _explain(error: ValidationError) -> str:
     problems = []
@@ -43,6 +46,7 @@ def _explain(error: ValidationError) -> str:
         problems.append(f"{flag} {problem['input']}: {problem['msg'][0].lower()}{problem['msg'][1:]}.")
     return " ".join(dict.fromkeys(problems))
 
+
 def flatten(instance: Any) -> dict[str, Any]:
     """Give the fields of a config and of the configs in it as one flat mapping ``flag name -> plain value``."""
     flat: dict[str, Any] = {}
@@ -54,9 +58,11 @@ def flatten(instance: Any) -> dict[str, Any]:
             flat[field.name.replace("_", "-")] = str(value) if isinstance(value, Path) else value
     return flat
 
+
 def write_yaml(instance: Any) -> str:
     """Write a config as YAML that ``--config`` reads back."""
     return yaml.safe_dump(flatten(instance), sort_keys=False, allow_unicode=True)
+
 
 def flags_from_yaml(path: Path) -> list[str]:
     """Turn a YAML file of ``flag: value`` into command-line arguments.
@@ -85,6 +91,7 @@ def flags_from_yaml(path: Path) -> list[str]:
             arguments += [f"--{name}", str(value)]
     return arguments
 
+
 def rebuild(cls: type[T], values: dict[str, Any]) -> T:
     """Build a nested config from what `dataclasses.asdict` made of one.
 
@@ -102,4 +109,3 @@ def rebuild(cls: type[T], values: dict[str, Any]) -> T:
         kind = known[name].type
         arguments[name] = rebuild(kind, value) if dataclasses.is_dataclass(kind) else value  # type: ignore[arg-type]
     return cls(**arguments)
-

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from aam.config._base import config
 from aam.config.model import ModelConfig
 from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig
+from aam.config.simulate import SimulationConfig
 from aam.config.study import (
     DistanceConfig,
     LabelConfig,
@@ -18,6 +19,20 @@ from aam.config.study import (
     StudyConfig,
 )
 from aam.config.training import TrainingConfig
+
+
+@config
+class SimulateConfig:
+    """Make a study whose truth is known: which clades drive which metadata column.
+
+    Example: aam simulate --output-dir study --samples 200 --features 500 --seed 0
+
+    Writes table.biom, sequences.fasta, tree.nwk, taxonomy.tsv, metadata.tsv (age, disease, subject, batch and columns that
+    carry nothing) and truth.tsv (which ASVs drive which column).
+    """
+
+    output: OutputDirectoryConfig
+    simulation: SimulationConfig = field(default_factory=SimulationConfig)
 
 
 @config

@@ -1,5 +1,6 @@
 """From rows of a study to batches: rarefaction, the token limit, packing, masking and targets."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from aam import vocabulary
 from aam.batch import Batch
 from aam.data.masking import hide_abundances, mask_nucleotides
 from aam.data.rarefaction import rarefy
@@ -102,7 +104,7 @@ class BatchMaker(Dataset[Batch]):
         kept = keep_most_abundant(packed, self.drawing.token_limit)
         features, asv_index = np.unique(kept.features, return_inverse=True)
         tokens = self.study.tokens[features]
-        tokens = tokens[:, : max(1, int((tokens != 0).sum(axis=1).max()))]
+        tokens = tokens[:, : max(1, int((tokens != vocabulary.PAD).sum(axis=1).max()))]
         ids = [self.study.sample_ids[row] for row in plan.samples]
         masking, seed = self.masking, self.drawing.seed
         masked = hidden = None
@@ -165,7 +167,7 @@ class EpochSampler(Sampler[BatchPlan]):
 
     def __len__(self) -> int:
         """Count the batches of an epoch."""
-        return -(-len(self.samples) // self.batch_size)
+        return math.ceil(len(self.samples) / self.batch_size)
 
     def __iter__(self) -> Iterator[BatchPlan]:
         """Yield the batches of the epoch, of nearly equal sizes, so that no batch is left with a single sample."""

@@ -1,5 +1,7 @@
 """Which nucleotides and which abundances of a batch are hidden, to be predicted."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 
@@ -45,6 +47,6 @@ def hide_abundances(sample_offsets: np.ndarray, mask_ratio: float, generator: np
     """Choose the packed pairs whose abundance is hidden: a share of each sample's ASVs, at least one; int64 [Q]."""
     hidden = [
         begin + generator.choice(end - begin, max(1, round(mask_ratio * (end - begin))), replace=False)
-        for begin, end in zip(sample_offsets[:-1], sample_offsets[1:], strict=True)
+        for begin, end in pairwise(sample_offsets)
     ]
     return torch.from_numpy(np.sort(np.concatenate(hidden)))

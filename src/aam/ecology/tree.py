@@ -74,7 +74,9 @@ class FeatureTree:
         return cls(position=position, start=start, stop=stop, length=length)
 
 
-def merge_branches(start: np.ndarray, stop: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def merge_branches(
+    start: np.ndarray, stop: np.ndarray, length: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Join branches that have the same features below them into one of their summed length, leaving out empty ones."""
     kept = (stop > start) & (length > 0)
     start, stop, length = start[kept], stop[kept], length[kept]

@@ -1,0 +1,150 @@
+"""The command line: a table of commands; every flag comes from a config."""
+
+import importlib
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aam
+from aam.errors import AamError
+
+
+@dataclass(frozen=True)
+class Command:
+    """One row of the table: where the config and the function are, and a line of help.
+
+    They are named, not imported, so that ``aam --help`` answers at once.
+    """
+
+    config: str
+    function: str
+    summary: str
+
+
+COMMANDS = {
+    "demo": Command(
+        "aam.config.commands:DemoConfig", "aam.pipelines.demo:demo", "the whole of aam on a simulated study"
+    ),
+    "simulate": Command(
+        "aam.config.commands:SimulateConfig",
+        "aam.pipelines.simulate:simulate",
+        "make a study with a known truth",
+    ),
+    "pretrain": Command(
+        "aam.config.commands:PretrainConfig",
+        "aam.pipelines.pretrain:pretrain",
+        "learn from a study without labels",
+    ),
+    "train": Command(
+        "aam.config.commands:TrainConfig", "aam.pipelines.train:train", "learn to predict a metadata column"
+    ),
+    "predict": Command(
+        "aam.config.commands:PredictConfig",
+        "aam.pipelines.inference:predict",
+        "predict that column for other samples",
+    ),
+    "embed": Command("aam.config.commands:EmbedConfig", "aam.pipelines.inference:embed", "write one vector per sample"),
+    "evaluate": Command(
+        "aam.config.commands:EvaluateConfig",
+        "aam.pipelines.inference:evaluate",
+        "compare predictions with metadata",
+    ),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run aam; give its exit code: 0, or 2 for a mistake in what the user gave."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(overview())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        sys.stdout.write(f"aam {aam.__version__}\n")
+        return 0
+    name, *options = arguments
+    try:
+        if name not in COMMANDS:
+            raise AamError(f"there is no command {name!r}. Commands: {', '.join(COMMANDS)}. See aam --help.")
+        config = parse(name, options)
+        _set_up_logging()
+        _load(COMMANDS[name].function)(config)
+    except AamError as error:
+        sys.stderr.write(f"aam {name}: {error}\n" if name in COMMANDS else f"aam: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("aam: stopped by the user\n")
+        return 130
+    return 0
+
+
+def parse(name: str, options: list[str]) -> Any:
+    """Turn a command's options, and those of a ``--config`` file before them, into its config.
+
+    Raises
+    ------
+    ConfigError
+        An option is out of range or contradicts another, or the file is malformed.
+    SystemExit
+        With code 2 for a mistyped option, 0 after ``--help``.
+    """
+    import tyro
+
+    from aam.config._base import flags_from_yaml
+
+    given, options = _take_config_files(options)
+    from_files = [argument for path in given for argument in flags_from_yaml(path)]
+    return tyro.cli(
+        _load(COMMANDS[name].config),
+        prog=f"aam {name}",
+        args=[*from_files, *options],
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+
+
+def overview() -> str:
+    """List the commands."""
+    rows = "\n".join(f"  {name:<10} {command.summary}" for name, command in COMMANDS.items())
+    return (
+        "usage: aam COMMAND [OPTIONS]\n\n"
+        "Attention All Microbes: learn from microbiome amplicon data, from nucleotides to samples.\n\n"
+        f"commands:\n{rows}\n\n"
+        "Every command explains its options: aam COMMAND --help. Options may also come from a file:\n"
+        "--config FILE.yaml, with lines such as 'batch-size: 16'; options on the command line go first.\n"
+        f"Version {aam.__version__}.\n"
+    )
+
+
+def _take_config_files(options: list[str]) -> tuple[list[Path], list[str]]:
+    paths, rest = [], []
+    remaining = iter(options)
+    for option in remaining:
+        if option == "--config":
+            path = next(remaining, None)
+            if path is None:
+                raise AamError("--config needs the path of a YAML file.")
+            paths.append(Path(path))
+        elif option.startswith("--config="):
+            paths.append(Path(option.removeprefix("--config=")))
+        else:
+            rest.append(option)
+    return paths, rest
+
+
+def _load(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _set_up_logging() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname_prefix)s%(message)s", defaults={"levelname_prefix": ""}))
+    root = logging.getLogger("aam")
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    root.propagate = False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

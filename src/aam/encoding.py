@@ -1,0 +1,47 @@
+"""What a model makes of a batch: the vectors that objectives read."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SampleEncoding:
+    """Vectors of the samples of a batch.
+
+    Attributes
+    ----------
+    context
+        Each sample's ASVs in the context of their sample, [B, A, D].
+    asv_mask
+        Which of them are real, [B, A].
+    sample_vectors
+        One vector per sample, [B, D].
+    """
+
+    context: Float[Tensor, "B A D"]
+    asv_mask: Bool[Tensor, "B A"]
+    sample_vectors: Float[Tensor, "B D"]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """All that objectives may read.
+
+    Attributes
+    ----------
+    samples
+        The samples as they are.
+    masked_nucleotides
+        Vectors at the masked positions, [R, K, D]; None where none are masked.
+    hidden_context
+        Vectors of the pairs whose abundance was hidden, read with it hidden, [Q, D]; None where none are.
+    target_features
+        What the heads for the user's target read, [B, F]; None in a model without such heads.
+    """
+
+    samples: SampleEncoding
+    masked_nucleotides: Float[Tensor, "R K D"] | None = None
+    hidden_context: Float[Tensor, "Q D"] | None = None
+    target_features: Float[Tensor, "B F"] | None = None

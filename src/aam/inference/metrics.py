@@ -1,0 +1,73 @@
+"""How good predictions are, compared with the truth and with a guess."""
+
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from sklearn import metrics as sklearn_metrics
+
+from aam.data.target import TargetState
+from aam.figures import r_squared
+
+
+def evaluate(target: TargetState, prediction: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    """Compute the metrics of a target's task.
+
+    Parameters
+    ----------
+    target
+        The target, with the guess learned from the training samples.
+    prediction
+        Values [S], or class probabilities [S, C].
+    truth
+        Values [S] in own units, or class numbers [S].
+    """
+    if target.task == "regression":
+        return _regression(float(target.guess), prediction, truth)
+    return _classification(target, prediction, truth)
+
+
+def _regression(guess: float, prediction: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    error = prediction - truth
+    varies = np.ptp(truth) > 0 and np.ptp(prediction) > 0
+    return {
+        "n": len(truth),
+        "r2": r_squared(prediction, truth),
+        "mae": float(np.abs(error).mean()),
+        "rmse": float(np.sqrt(np.square(error).mean())),
+        "pearson": float(stats.pearsonr(prediction, truth).statistic) if varies else float("nan"),
+        "spearman": float(stats.spearmanr(prediction, truth).statistic) if varies else float("nan"),
+        "guess_mae": float(np.abs(guess - truth).mean()),
+        "guess_r2": r_squared(np.full(len(truth), guess), truth),
+    }
+
+
+def _classification(target: TargetState, probability: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    numbers = np.arange(len(target.classes))
+    prediction = probability.argmax(axis=1)
+    present = np.unique(truth)
+    recall = sklearn_metrics.recall_score(truth, prediction, labels=present, average=None, zero_division=0)
+    guess = target.classes.index(str(target.guess))
+    return {
+        "n": len(truth),
+        "accuracy": float((prediction == truth).mean()),
+        "balanced_accuracy": float(np.mean(recall)),
+        "macro_f1": float(
+            sklearn_metrics.f1_score(truth, prediction, labels=present, average="macro", zero_division=0)
+        ),
+        "auroc": _auroc(probability, truth, present),
+        "log_loss": float(-np.log(np.maximum(probability[np.arange(len(truth)), truth], 1e-15)).mean()),
+        "guess_accuracy": float((truth == guess).mean()),
+        "guess_balanced_accuracy": 1.0 / len(present),
+        "confusion": {
+            "classes": list(target.classes),
+            "rows_true_columns_predicted": sklearn_metrics.confusion_matrix(truth, prediction, labels=numbers).tolist(),
+        },
+    }
+
+
+def _auroc(probability: np.ndarray, truth: np.ndarray, present: np.ndarray) -> float:
+    """Mean over the classes present of one-against-rest AUROC; nan with a single class."""
+    if len(present) < 2:
+        return float("nan")
+    return float(np.mean([sklearn_metrics.roc_auc_score(truth == k, probability[:, k]) for k in present]))

@@ -1,0 +1,179 @@
+"""A trained model as a directory: weights, what built it, what was fitted, and a card; no pickle."""
+
+import dataclasses
+import json
+import platform
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import aam
+from aam.config._base import rebuild
+from aam.config.model import ModelConfig
+from aam.data.target import TargetState
+from aam.errors import ModelError
+from aam.io.atomic import atomic_path, write_text_atomic
+from aam.models.build import build_encoder, build_predictor
+from aam.models.sequence_encoder import SequenceEncoder
+from aam.models.sequence_predictor import SequencePredictor
+from aam.objectives.target import ClassificationTarget, RegressionTarget, TargetObjective
+
+WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
+LIBRARIES = ("torch", "lightning", "numpy", "safetensors")
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """Everything about a model but its weights.
+
+    Attributes
+    ----------
+    model
+        Its shape.
+    objectives
+        Self-supervised objectives of the `SequenceEncoder`, by name.
+    depth
+        Reads drawn from each sample; None for all.
+    token_limit
+        Most ASVs of a sample.
+    seed
+        Fixes the draws of prediction.
+    study_digest
+        Hash of the study that it was trained on.
+    target
+        The metadata column, None for a pre-trained encoder.
+    target_objectives
+        Further objectives of the `SequencePredictor`, by name.
+    options
+        All options of the run, for the record.
+    metrics
+        Validation metrics, for the record.
+    """
+
+    model: ModelConfig
+    objectives: tuple[str, ...]
+    depth: int | None
+    token_limit: int
+    seed: int
+    study_digest: str
+    target: TargetState | None = None
+    target_objectives: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def build(self) -> SequenceEncoder | SequencePredictor:
+        """Build the model with random weights."""
+        base = build_encoder(self.model, self.objectives)
+        if self.target is None:
+            return base
+        return build_predictor(base, build_target(self.model, self.target), self.target_objectives)
+
+
+def build_target(config: ModelConfig, target: TargetState) -> TargetObjective:
+    """Build the head for a metadata column."""
+    if target.task == "regression":
+        return RegressionTarget(config, target.column, target.mean, target.std)
+    return ClassificationTarget(config, target.column, target.classes)
+
+
+def save_model(directory: Path, model: nn.Module, description: ModelDescription) -> None:
+    """Write a model directory; each file appears whole or not at all."""
+    directory.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with atomic_path(directory / WEIGHTS) as temporary:
+        save_file(tensors, temporary)
+    config = {
+        "format": 1,
+        "kind": "SequenceEncoder" if description.target is None else "SequencePredictor",
+        "model": dataclasses.asdict(description.model),
+        "objectives": list(description.objectives),
+        "target_objectives": list(description.target_objectives),
+        "study_digest": description.study_digest,
+        "options": description.options,
+        "versions": {"aam": aam.__version__, "python": platform.python_version()}
+        | {library: version(library) for library in LIBRARIES},
+    }
+    state = {
+        "depth": description.depth,
+        "token_limit": description.token_limit,
+        "seed": description.seed,
+        "target": None if description.target is None else description.target.to_dict(),
+        "metrics": description.metrics,
+    }
+    write_text_atomic(directory / CONFIG, json.dumps(config, indent=2) + "\n")
+    write_text_atomic(directory / STATE, json.dumps(state, indent=2) + "\n")
+    write_text_atomic(directory / CARD, model_card(description))
+
+
+def load_model(path: Path) -> tuple[SequenceEncoder | SequencePredictor, ModelDescription]:
+    """Load a model directory, or the ``model/`` in a run's output directory; strictly, and on the CPU.
+
+    Raises
+    ------
+    ModelError
+        The directory is missing or incomplete, or its parts do not fit together.
+    """
+    directory = path if (path / CONFIG).is_file() else path / "model"
+    if not (directory / CONFIG).is_file():
+        raise ModelError(
+            f"{path} holds no model: expected {CONFIG} in it or in {path / 'model'}. Pass the --output-dir of "
+            "'aam train' or 'aam pretrain'."
+        )
+    try:
+        description = _read_description(directory)
+        model = description.build()
+        model.load_state_dict(load_file(directory / WEIGHTS))
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
+        problem = " ".join(str(error).split())[:300]
+        raise ModelError(f"The model in {directory} cannot be loaded ({type(error).__name__}: {problem}).") from error
+    return model.eval(), description
+
+
+def _read_description(directory: Path) -> ModelDescription:
+    config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+    state = json.loads((directory / STATE).read_text(encoding="utf-8"))
+    return ModelDescription(
+        model=rebuild(ModelConfig, config["model"]),
+        objectives=tuple(config["objectives"]),
+        depth=state["depth"],
+        token_limit=state["token_limit"],
+        seed=state["seed"],
+        study_digest=config["study_digest"],
+        target=None if state["target"] is None else TargetState.from_dict(state["target"]),
+        target_objectives=tuple(config["target_objectives"]),
+        options=config["options"],
+        metrics=state["metrics"],
+    )
+
+
+def model_card(description: ModelDescription) -> str:
+    """Describe a model for whoever finds its directory."""
+    target, model = description.target, description.model
+    what = "pre-trained encoder" if target is None else f"{target.task} of `{target.column}`"
+    depth = "all reads of each sample" if description.depth is None else f"{description.depth:,} reads of each sample"
+    lines = [
+        f"# aam {aam.__version__}: {what}",
+        "",
+        f"- Reads the first {model.max_bp} nucleotides of up to {description.token_limit:,} ASVs per sample, and {depth}.",
+        f"- Width {model.embedding_dim}, {model.attention_layers} layers, {model.attention_heads} heads.",
+        f"- Trained on a study with digest `{description.study_digest}`, seed {description.seed}.",
+    ]
+    if target is not None:
+        lines += [f"- Classes: {', '.join(target.classes)}."] if target.classes else []
+        lines += [f"- Without looking at the sample one would guess {target.guess}."]
+    else:
+        lines += [f"- Learned from: {', '.join(description.objectives)}."]
+    if description.metrics:
+        lines += ["", "## On the validation samples", "", "| metric | value |", "|---|---|"]
+        lines += [
+            f"| {name} | {value:.4g} |" for name, value in description.metrics.items() if isinstance(value, int | float)
+        ]
+    use = "embed" if target is None else "predict"
+    flags = "--model DIRECTORY --table table.biom --sequences rep-seqs.fasta --output results.tsv"
+    lines += ["", "## Use", "", f"    aam {use} {flags}", ""]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""ASVEncoder, SampleSequenceEncoder, SequenceEncoder and SequencePredictor."""

@@ -1,0 +1,36 @@
+"""The ASVs of a sample in the context of each other and of their abundances."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from aam.batch import Batch
+from aam.config.model import ModelConfig
+from aam.nn.abundance import log_abundance, standardise
+from aam.nn.packing import pad, pad_mask
+from aam.nn.transformer import Transformer
+
+
+class SampleSequenceEncoder(nn.Module):
+    """Add each ASV's log-abundance to its vector, and let the ASVs of a sample read each other; their order is nothing."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim = config.embedding_dim
+        self.norm = nn.LayerNorm(dim)
+        self.abundance_embedding = nn.Sequential(nn.Linear(1, dim), nn.GELU(), nn.Linear(dim, dim))
+        self.hidden_abundance = nn.Parameter(torch.randn(dim) * dim**-0.5)
+        self.transformer = Transformer(config)
+
+    def forward(
+        self, asv_vectors: Float[Tensor, "U D"], batch: Batch, hidden: Int[Tensor, "Q"] | None = None
+    ) -> tuple[Float[Tensor, "B A D"], Bool[Tensor, "B A"]]:
+        """Give each sample's ASVs in context, padded, and which are real; ``hidden`` pairs are read without abundance."""
+        abundance = self.abundance_embedding(standardise(log_abundance(batch)).to(asv_vectors.dtype)[:, None])
+        if hidden is not None:
+            abundance = abundance.index_copy(
+                0, hidden, self.hidden_abundance.to(abundance.dtype).expand(len(hidden), -1)
+            )
+        mask = pad_mask(batch.sample_offsets)
+        packed = self.norm(asv_vectors)[batch.asv_index] + abundance
+        return self.transformer(pad(packed, mask), mask), mask

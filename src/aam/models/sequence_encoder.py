@@ -1,0 +1,54 @@
+"""A vector per sample, and the heads that learn without labels."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from aam.batch import Batch
+from aam.config.model import ModelConfig
+from aam.encoding import Encoding, SampleEncoding
+from aam.models.asv_encoder import ASVEncoder
+from aam.models.sample_sequence_encoder import SampleSequenceEncoder
+from aam.nn.pooling import AttentionPooling
+from aam.nn.transformer import Transformer
+from aam.objectives.objective import Objective
+
+
+class SequenceEncoder(nn.Module):
+    """Nucleotides to ASV vectors to a sample vector; self-supervised objectives read them."""
+
+    def __init__(self, config: ModelConfig, objectives: dict[str, Objective]) -> None:
+        super().__init__()
+        self.config = config
+        self.asv_encoder = ASVEncoder(config)
+        self.sample_encoder = SampleSequenceEncoder(config)
+        self.encoder = Transformer(config)
+        self.pooling = AttentionPooling(config)
+        self.norm = nn.LayerNorm(config.embedding_dim)
+        self.objectives = nn.ModuleDict(objectives)
+
+    def encode_samples(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> SampleEncoding:
+        """Encode the samples of a batch from the vectors of its distinct ASVs."""
+        context, mask = self.sample_encoder(asv_vectors, batch)
+        context = self.encoder(context, mask)
+        return SampleEncoding(context, mask, self.norm(self.pooling(context, mask)))
+
+    def encode_hidden(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> Float[Tensor, "Q D"] | None:
+        """Encode the pairs whose abundance is to be predicted, without showing it."""
+        if batch.hidden is None:
+            return None
+        context, mask = self.sample_encoder(asv_vectors, batch, batch.hidden)
+        return self.encoder(context, mask)[mask][batch.hidden]
+
+    def forward(self, batch: Batch) -> Encoding:
+        """Encode all that the batch asks for."""
+        asv_vectors = self.asv_encoder(batch.tokens)
+        masked = batch.masked
+        return Encoding(
+            samples=self.encode_samples(asv_vectors, batch),
+            masked_nucleotides=None if masked is None else self.asv_encoder.at_positions(masked.tokens, masked.columns),
+            hidden_context=self.encode_hidden(asv_vectors, batch),
+        )
+
+    def active_objectives(self) -> dict[str, Objective]:
+        """Give the objectives that this model can learn from, by name."""
+        return dict(self.objectives.items())  # type: ignore[arg-type]

@@ -1,0 +1,58 @@
+"""A SequenceEncoder with heads for the user's target and for counts."""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from aam.batch import Batch
+from aam.encoding import Encoding, SampleEncoding
+from aam.models.sequence_encoder import SequenceEncoder
+from aam.nn.pooling import AttentionPooling
+from aam.objectives.objective import Objective
+from aam.objectives.target import TargetObjective
+
+
+class SequencePredictor(nn.Module):
+    """Fine-tune a `SequenceEncoder` on a metadata column.
+
+    The heads read the sample vector and a pooling of the ASVs of their own, so that a target may depend on other ASVs than
+    the distances between samples do.
+    """
+
+    def __init__(
+        self, base_model: SequenceEncoder, objectives: dict[str, Objective], freeze_base: bool = False
+    ) -> None:
+        super().__init__()
+        self.base_model = base_model
+        self.freeze_base = freeze_base
+        self.pooling = AttentionPooling(base_model.config)
+        self.objectives = nn.ModuleDict(objectives)
+        base_model.requires_grad_(not freeze_base)
+
+    def train(self, mode: bool = True) -> "SequencePredictor":
+        """Switch dropout on or off; a frozen base never drops anything."""
+        super().train(mode)
+        if self.freeze_base:
+            self.base_model.eval()
+        return self
+
+    def forward(self, batch: Batch) -> Encoding:
+        """Encode all that the batch asks for."""
+        encoding = self.base_model(batch)
+        return replace(encoding, target_features=self.target_features(encoding.samples))
+
+    def target_features(self, samples: SampleEncoding) -> Float[Tensor, "B F"]:
+        """Give what the target's head reads: the sample vector beside a pooling of its own."""
+        return torch.cat([samples.sample_vectors, self.pooling(samples.context, samples.asv_mask)], dim=1)
+
+    @property
+    def target(self) -> TargetObjective:
+        """The head for the user's target."""
+        return self.objectives["target"]  # type: ignore[return-value]
+
+    def active_objectives(self) -> dict[str, Objective]:
+        """Give the objectives that this model can learn from, by name; a frozen base has nothing to learn."""
+        own = dict(self.objectives.items())
+        return own if self.freeze_base else {**self.base_model.active_objectives(), **own}  # type: ignore[return-value]

@@ -1,0 +1,71 @@
+"""A pre-norm transformer encoder on scaled dot-product attention."""
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from aam.config.model import ModelConfig
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention; positions outside the mask are neither read nor matter."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.heads = config.attention_heads
+        self.dropout = config.dropout
+        self.project_in = nn.Linear(config.embedding_dim, 3 * config.embedding_dim)
+        self.project_out = nn.Linear(config.embedding_dim, config.embedding_dim)
+
+    def forward(self, x: Float[Tensor, "B A D"], mask: Bool[Tensor, "B A"] | None) -> Float[Tensor, "B A D"]:
+        """Let every position read every real position of its row."""
+        query, key, value = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.project_in(x).chunk(3, dim=-1)
+        )  # B A D -> B H A D/H
+        attended = F.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=None if mask is None else mask[:, None, None, :],
+            dropout_p=self.dropout if self.training else 0.0,
+        )
+        return self.project_out(attended.transpose(1, 2).flatten(2))
+
+
+class Block(nn.Module):
+    """Self-attention and a feed-forward layer, each normalised before and added to its input."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim = config.embedding_dim
+        hidden_dim = max(1, round(config.ffn_ratio * dim))
+        self.attention_norm = nn.LayerNorm(dim)
+        self.attention = SelfAttention(config)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(dim),
+            nn.Linear(dim, hidden_dim),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(hidden_dim, dim),
+        )
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Float[Tensor, "B A D"], mask: Bool[Tensor, "B A"] | None) -> Float[Tensor, "B A D"]:
+        """Refine every position with what it reads from the others."""
+        x = x + self.dropout(self.attention(self.attention_norm(x), mask))
+        return x + self.dropout(self.feed_forward(x))
+
+
+class Transformer(nn.Module):
+    """A stack of blocks, normalised at its end; the order of positions matters only if their embeddings tell it."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.attention_layers))
+        self.norm = nn.LayerNorm(config.embedding_dim)
+
+    def forward(self, x: Float[Tensor, "B A D"], mask: Bool[Tensor, "B A"] | None = None) -> Float[Tensor, "B A D"]:
+        """Put every position in the context of its row; ``mask`` is True where a position is real, None if all are."""
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.norm(x)

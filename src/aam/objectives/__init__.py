@@ -1,0 +1,1 @@
+"""One prediction, one file: head, loss and metrics."""

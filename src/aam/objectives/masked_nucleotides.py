@@ -1,0 +1,56 @@
+"""Masked nucleotides: which of A, C, G and T was hidden at a position."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.text import Perplexity
+
+from aam import vocabulary
+from aam.batch import IGNORED, Batch
+from aam.encoding import Encoding
+from aam.objectives.objective import Objective
+
+
+class FlatPerplexity(Perplexity):
+    """Perplexity of predictions that are already a flat list."""
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Take logits [M, V] and labels [M]."""
+        super().update(preds[None], target[None])
+
+
+class MaskedNucleotides(Objective):
+    """Predict masked nucleotides from the rest of their sequence (Devlin et al. 2019); logits exist at masked positions only."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.head = nn.Sequential(
+            nn.Linear(dim, dim), nn.GELU(), nn.LayerNorm(dim), nn.Linear(dim, len(vocabulary.NUCLEOTIDES))
+        )
+
+    def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "M V"]:
+        """Give the logits of the four nucleotides at each masked position that can be scored."""
+        assert encoding.masked_nucleotides is not None, "the batch holds no masked nucleotides"
+        return self.head(encoding.masked_nucleotides[_labels(batch) != IGNORED])
+
+    def loss(self, prediction: Float[Tensor, "M V"], batch: Batch) -> Float[Tensor, ""]:
+        """Mean cross-entropy over the masked nucleotides, in nats; 0 where all of them are ambiguous."""
+        prediction, labels = self.scored(prediction, batch)
+        return F.cross_entropy(prediction, labels, reduction="sum") / max(1, len(labels))
+
+    def metrics(self) -> dict[str, Metric]:
+        """Accuracy and perplexity."""
+        accuracy = MulticlassAccuracy(len(vocabulary.NUCLEOTIDES), average="micro")
+        return {"accuracy": accuracy, "perplexity": FlatPerplexity()}
+
+    def scored(self, prediction: Float[Tensor, "M V"], batch: Batch) -> tuple[Tensor, Tensor]:
+        """Logits and labels, one masked nucleotide a row."""
+        labels = _labels(batch)
+        return prediction, labels[labels != IGNORED]
+
+
+def _labels(batch: Batch) -> Tensor:
+    assert batch.masked is not None, "the batch holds no masked nucleotides"
+    return batch.masked.labels

@@ -1,0 +1,38 @@
+"""What every objective is: a head, a loss, and metrics, on what the model made of a batch."""
+
+from abc import ABC, abstractmethod
+
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from aam.batch import Batch
+from aam.encoding import Encoding
+
+
+class Objective(nn.Module, ABC):
+    """One thing to predict.
+
+    A subclass holds its head, and a weight-free description of how well it does. The model owns objectives by name; the
+    trainer adds up their losses, weighted.
+    """
+
+    @abstractmethod
+    def forward(self, encoding: Encoding, batch: Batch) -> Tensor:
+        """Predict, in the units in which the loss compares."""
+
+    @abstractmethod
+    def loss(self, prediction: Tensor, batch: Batch) -> Tensor:
+        """Compare with the truth: a scalar; zero where the batch holds nothing to compare."""
+
+    @abstractmethod
+    def metrics(self) -> dict[str, Metric]:
+        """Make fresh validation metrics, by name."""
+
+    @abstractmethod
+    def scored(self, prediction: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Give prediction and truth in the units that metrics and plots show; the first axes agree."""
+
+    def draw(self, prediction: Tensor, truth: Tensor) -> Figure | None:
+        """Draw how `scored` predictions compare with the truth; None where no picture helps."""
+        return None

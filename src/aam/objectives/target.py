@@ -1,0 +1,111 @@
+"""The user's target: a metadata column, regressed or classified."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics import MeanAbsoluteError, Metric, PearsonCorrCoef, R2Score
+from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+
+from aam.batch import Batch
+from aam.config.model import ModelConfig
+from aam.encoding import Encoding
+from aam.figures import draw_confusion, draw_regression
+from aam.objectives.objective import Objective
+
+TARGET = "target"
+"""Name of the metadata column among a batch's targets: own units (float) or class numbers (int)."""
+N_SOURCES = 2
+"""The head reads the sample vector and the predictor's own pooling, side by side."""
+
+
+class TargetObjective(Objective):
+    """A head on the target's features."""
+
+    def __init__(self, config: ModelConfig, column: str, n_outputs: int) -> None:
+        super().__init__()
+        self.column = column
+        dim = config.embedding_dim
+        self.head = nn.Sequential(
+            nn.LayerNorm(N_SOURCES * dim),
+            nn.Dropout(config.dropout),
+            nn.Linear(N_SOURCES * dim, dim),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(dim, n_outputs),
+        )
+
+    def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
+        """Give the head's outputs for each sample."""
+        assert encoding.target_features is not None, "the model has no target"
+        return self.head(encoding.target_features)
+
+    @abstractmethod
+    def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Tensor:
+        """Turn the head's outputs into what the user reads: values [B], or probabilities [B, C]."""
+
+
+class RegressionTarget(TargetObjective):
+    """A numeric column, learned standardised by the training samples' mean and standard deviation."""
+
+    def __init__(self, config: ModelConfig, column: str, mean: float, std: float) -> None:
+        super().__init__(config, column, n_outputs=1)
+        self.mean, self.std = mean, std
+
+    def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
+        """Huber loss in standard deviations of the training samples."""
+        truth = (batch.targets[TARGET] - self.mean) / self.std
+        return F.huber_loss(prediction.squeeze(1), truth.to(prediction.dtype))
+
+    def metrics(self) -> dict[str, Metric]:
+        """R², mean absolute error and Pearson correlation in the target's own units."""
+        return {"r2": R2Score(), "mae": MeanAbsoluteError(), "pearson": PearsonCorrCoef()}
+
+    def scored(self, prediction: Float[Tensor, "B C"], batch: Batch) -> tuple[Tensor, Tensor]:
+        """Predicted and true values in the target's own units."""
+        return self.in_own_units(prediction), batch.targets[TARGET]
+
+    def draw(self, prediction: Tensor, truth: Tensor) -> Figure:
+        """Predicted against true values."""
+        return draw_regression(prediction.numpy(), truth.numpy(), self.column)
+
+    def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Float[Tensor, "B"]:
+        """Undo the standardisation."""
+        return prediction.double().squeeze(1) * self.std + self.mean
+
+
+class ClassificationTarget(TargetObjective):
+    """A categorical column."""
+
+    def __init__(self, config: ModelConfig, column: str, classes: Sequence[str]) -> None:
+        super().__init__(config, column, n_outputs=len(classes))
+        self.classes = list(classes)
+
+    def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
+        """Mean cross-entropy, in nats."""
+        return F.cross_entropy(prediction, batch.targets[TARGET])
+
+    def metrics(self) -> dict[str, Metric]:
+        """Accuracy, balanced accuracy and macro F1."""
+        n = len(self.classes)
+        return {
+            "accuracy": MulticlassAccuracy(n, average="micro"),
+            "balanced_accuracy": MulticlassAccuracy(n, average="macro"),
+            "macro_f1": MulticlassF1Score(n, average="macro"),
+        }
+
+    def scored(self, prediction: Float[Tensor, "B C"], batch: Batch) -> tuple[Tensor, Int[Tensor, "B"]]:
+        """Class probabilities and true class numbers."""
+        return self.in_own_units(prediction), batch.targets[TARGET]
+
+    def draw(self, prediction: Tensor, truth: Tensor) -> Figure:
+        """Confusion matrix."""
+        return draw_confusion(prediction.argmax(dim=1).numpy(), truth.numpy(), self.classes, self.column)
+
+    def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Float[Tensor, "B C"]:
+        """Probability of each class."""
+        return torch.softmax(prediction.double(), dim=1)

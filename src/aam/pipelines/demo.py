@@ -1,0 +1,164 @@
+"""``aam demo``: simulate, pre-train, train, predict and evaluate, and compare with a random forest."""
+
+import json
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+
+from aam.config.commands import (
+    DemoConfig,
+    EvaluateConfig,
+    InferenceConfig,
+    PredictConfig,
+    PretrainConfig,
+    SimulateConfig,
+    TaskConfig,
+    TrainConfig,
+    TransferConfig,
+)
+from aam.config.model import ModelConfig
+from aam.config.simulate import SimulationConfig
+from aam.config.study import (
+    DistanceConfig,
+    LabelConfig,
+    OutputDirectoryConfig,
+    OutputFileConfig,
+    StudyConfig,
+)
+from aam.config.training import TrainingConfig
+from aam.data.splits import hold_out, strata
+from aam.inference.metrics import evaluate as compute_metrics
+from aam.io.biom_table import CountTable, read_table, write_table
+from aam.io.metadata import read_metadata
+from aam.io.output_directory import check_output_directory, start_output_directory
+from aam.pipelines.inference import evaluate, predict
+from aam.pipelines.pretrain import pretrain
+from aam.pipelines.simulate import simulate
+from aam.pipelines.train import train
+
+logger = logging.getLogger(__name__)
+
+COLUMN, GROUP = "age", "subject"
+STUDY = SimulationConfig(samples=240, features=300)
+MODEL = ModelConfig(embedding_dim=64, attention_layers=2, ffn_ratio=2.0, gradient_checkpointing=False)
+PRETRAINING = TrainingConfig(epochs=12, batch_size=16, lr=1e-3)
+FINE_TUNING = TrainingConfig(epochs=30, batch_size=8, lr=5e-4)
+TEST_FRACTION = 0.25
+
+
+def demo(config: DemoConfig) -> None:
+    """Run the command."""
+    import dataclasses
+
+    begin = time.monotonic()
+    output = config.output.output_dir
+    check_output_directory(output, config.output.overwrite)
+    start_output_directory(
+        output, ("study", "pretrained", "trained", "evaluation", "predictions.tsv", "predictions.config.yaml")
+    )
+    study = output / "study"
+    logger.info("1/5 simulate a study")
+    simulate(SimulateConfig(output=_to(study), simulation=dataclasses.replace(STUDY, seed=config.seed)))
+    _divide(study, config.seed)
+    logger.info("2/5 pre-train without labels")
+    tree = DistanceConfig(tree=study / "tree.nwk")
+    seeded = {"seed": config.seed}
+    pretrain(
+        PretrainConfig(
+            study=_study(study, "train"),
+            distance=tree,
+            output=_to(output / "pretrained"),
+            model=MODEL,
+            training=dataclasses.replace(PRETRAINING, **seeded),
+        )
+    )
+    logger.info("3/5 fine-tune on %s", COLUMN)
+    train(
+        TrainConfig(
+            study=_study(study, "train"),
+            label=_label(study),
+            output=_to(output / "trained"),
+            task=TaskConfig(group_column=GROUP),
+            transfer=TransferConfig(pretrained=output / "pretrained"),
+            distance=tree,
+            model=MODEL,
+            training=dataclasses.replace(FINE_TUNING, **seeded),
+        )
+    )
+    logger.info("4/5 predict subjects that training never saw")
+    inference = InferenceConfig(model=output / "trained")
+    to_file = OutputFileConfig(output=output / "predictions.tsv")
+    predict(PredictConfig(study=_study(study, "test"), inference=inference, output=to_file))
+    logger.info("5/5 evaluate")
+    evaluate(
+        EvaluateConfig(
+            study=_study(study, "test"),
+            label=_label(study),
+            inference=inference,
+            output=_to(output / "evaluation"),
+        )
+    )
+    _summarise(output, time.monotonic() - begin)
+
+
+def _to(directory: Path) -> OutputDirectoryConfig:
+    return OutputDirectoryConfig(output_dir=directory)
+
+
+def _study(study: Path, part: str) -> StudyConfig:
+    return StudyConfig(table=study / f"table_{part}.biom", sequences=study / "sequences.fasta")
+
+
+def _label(study: Path) -> LabelConfig:
+    return LabelConfig(metadata=study / "metadata.tsv", metadata_column=COLUMN)
+
+
+def _divide(study: Path, seed: int) -> None:
+    """Keep some subjects from training altogether, as a new study would."""
+    table, metadata = read_table(study / "table.biom"), read_metadata(study / "metadata.tsv")
+    values = metadata.column(COLUMN).loc[table.sample_ids].to_numpy(dtype=np.float64)
+    groups = metadata.column(GROUP).loc[table.sample_ids].to_numpy(dtype=str)
+    is_test = hold_out(groups, strata(values), TEST_FRACTION, seed)
+    for part, rows in (("train", np.flatnonzero(~is_test)), ("test", np.flatnonzero(is_test))):
+        sample_ids = [table.sample_ids[row] for row in rows]
+        write_table(study / f"table_{part}.biom", CountTable(sample_ids, table.feature_ids, table.counts[rows]))
+
+
+def _summarise(output: Path, seconds: float) -> None:
+    ours = json.loads((output / "evaluation" / "metrics.json").read_text())
+    forest = _random_forest(output)
+    lines = [
+        "",
+        f"{COLUMN} of {ours['n']} samples from subjects that training never saw, in days:",
+        f"  {'':<16}{'mean absolute error':>20}{'R²':>8}",
+        f"  {'aam':<16}{ours['mae']:>20.1f}{ours['r2']:>8.3f}",
+        f"  {'random forest':<16}{forest['mae']:>20.1f}{forest['r2']:>8.3f}",
+        f"  {'guess (median)':<16}{ours['guess_mae']:>20.1f}{ours['guess_r2']:>8.3f}",
+        "",
+        f"pictures: {output / 'evaluation' / 'plots' / 'target.png'} (predicted against true {COLUMN})",
+        f"          {output / 'pretrained' / 'plots' / 'distance.png'} (UniFrac, predicted against true)",
+        f"          tensorboard --logdir {output} (learning curves; pip install tensorboard)",
+        f"predictions: {output / 'predictions.tsv'}",
+        f"took {seconds / 60:.1f} minutes",
+    ]
+    logger.info("\n".join(lines))
+
+
+def _random_forest(output: Path) -> dict[str, float]:
+    """Fit a random forest on relative abundances of the same training samples, and test it on the same test samples."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    from aam.inference.model_directory import load_model
+
+    values = read_metadata(output / "study" / "metadata.tsv").column(COLUMN)
+    tables = [read_table(output / "study" / f"table_{part}.biom") for part in ("train", "test")]
+    (x, y), (x_test, y_test) = (
+        (table.counts.toarray() / table.counts.sum(axis=1)[:, None], values.loc[table.sample_ids].to_numpy())
+        for table in tables
+    )
+    forest = RandomForestRegressor(n_estimators=500, random_state=0, n_jobs=-1).fit(x, y)
+    _, description = load_model(output / "trained")
+    assert description.target is not None
+    return compute_metrics(description.target, forest.predict(x_test), y_test)

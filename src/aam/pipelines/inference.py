@@ -1,0 +1,108 @@
+"""``aam predict``, ``aam embed`` and ``aam evaluate``: use a trained model on a table."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from aam.config._base import write_yaml
+from aam.config.commands import EmbedConfig, EvaluateConfig, InferenceConfig, PredictConfig
+from aam.config.study import StudyConfig
+from aam.data.rarefaction import drop_shallow_samples
+from aam.data.study import Study
+from aam.data.target import TargetState
+from aam.errors import MetadataError, ModelError, name_some
+from aam.inference.metrics import evaluate as compute_metrics
+from aam.inference.model_directory import load_model
+from aam.inference.read_samples import SampleReader
+from aam.io.atomic import write_text_atomic
+from aam.io.output_directory import check_output_directory, check_output_file, start_output_directory
+from aam.io.table_tsv import write_tsv
+from aam.pipelines.reading import label_samples, read_study
+from aam.pipelines.records import draw_target, prediction_columns, summarise, truth_column, write_metrics
+
+logger = logging.getLogger(__name__)
+
+EVALUATION_RESULTS = ("metrics.json", "metrics.tsv", "predictions.tsv", "plots", "config.yaml")
+
+
+def predict(config: PredictConfig) -> None:
+    """Run the command."""
+    check_output_file(config.output.output, config.output.overwrite)
+    reader, study, target = _open(config.inference, config.study)
+    target = _require_target(target, config.inference.model)
+    study = drop_shallow_samples(study, reader.drawing.depth)
+    prediction = reader.predict(study)
+    write_tsv(config.output.output, prediction_columns(target, study.sample_ids, prediction))
+    _write_config_beside(config.output.output, write_yaml(config))
+    logger.info("Predicted %s of %d samples: %s", target.column, study.n_samples, config.output.output)
+
+
+def embed(config: EmbedConfig) -> None:
+    """Run the command."""
+    check_output_file(config.output.output, config.output.overwrite)
+    reader, study, _ = _open(config.inference, config.study)
+    study = drop_shallow_samples(study, reader.drawing.depth)
+    vectors = reader.sample_vectors(study)
+    columns = {f"dim{k + 1}": vectors[:, k] for k in range(vectors.shape[1])}
+    write_tsv(config.output.output, {"sample-id": study.sample_ids, **columns})
+    _write_config_beside(config.output.output, write_yaml(config))
+    logger.info("Embedded %d samples in %d dimensions: %s", *vectors.shape, config.output.output)
+
+
+def evaluate(config: EvaluateConfig) -> None:
+    """Run the command."""
+    output = config.output.output_dir
+    check_output_directory(output, config.output.overwrite)
+    reader, study, target = _open(config.inference, config.study)
+    target = _require_target(target, config.inference.model)
+    study, _, values = label_samples(config.label, study)
+    if target.task == "regression" and values.dtype.kind != "f":
+        raise MetadataError(
+            f"--metadata-column {config.label.metadata_column} is not numeric, but the model predicts the number "
+            f"{target.column}."
+        )
+    study = drop_shallow_samples(study, reader.drawing.depth)
+    study, truth = _known_classes(target, study, target.encode(values.loc[study.sample_ids]))
+    start_output_directory(output, EVALUATION_RESULTS)
+    write_text_atomic(output / "config.yaml", write_yaml(config))
+    prediction = reader.predict(study)
+    columns = prediction_columns(target, study.sample_ids, prediction)
+    write_tsv(output / "predictions.tsv", {**columns, "truth": truth_column(target, truth)})
+    metrics = compute_metrics(target, prediction, truth)
+    write_metrics(output, metrics)
+    draw_target(output / "plots" / "target.png", target, prediction, truth)
+    logger.info("%s: %s.", target.column, summarise(metrics, target))
+    logger.info("Results: %s", output)
+
+
+def _open(config: InferenceConfig, study_config: StudyConfig) -> tuple[SampleReader, Study, TargetState | None]:
+    model, description = load_model(config.model)
+    depth = {"model": description.depth, "none": None}.get(str(config.rarefy_depth), config.rarefy_depth)
+    reader = SampleReader(model, description, depth, config.batch_size, config.precision)  # type: ignore[arg-type]
+    return reader, read_study(study_config, description.model.max_bp), description.target
+
+
+def _require_target(target: TargetState | None, model: Path) -> TargetState:
+    if target is None:
+        raise ModelError(
+            f"{model} is a pre-trained encoder without a target. Fine-tune it first: aam train --pretrained {model} …, "
+            "or use aam embed."
+        )
+    return target
+
+
+def _known_classes(target: TargetState, study: Study, truth: np.ndarray) -> tuple[Study, np.ndarray]:
+    if target.task == "regression" or (truth >= 0).all():
+        return study, truth
+    kept = np.flatnonzero(truth >= 0)
+    if not len(kept):
+        raise MetadataError(
+            f"No sample has one of the classes that the model knows: {name_some(target.classes)}. Check --metadata-column."
+        )
+    logger.warning("Left out %d samples whose class the model does not know.", study.n_samples - len(kept))
+    return study.select_samples(kept), truth[kept]
+
+
+def _write_config_beside(output: Path, text: str) -> None:
+    write_text_atomic(output.with_suffix(".config.yaml"), text)

@@ -1,0 +1,93 @@
+"""``aam pretrain``: learn from a study without labels."""
+
+import logging
+
+import numpy as np
+import torch
+
+from aam.config._base import flatten, write_yaml
+from aam.config.commands import PretrainConfig
+from aam.data.batches import BatchMaker, Drawing, EpochSampler, Masking, loader, plan_in_order
+from aam.data.rarefaction import drop_shallow_samples, resolve_depth
+from aam.data.splits import hold_out
+from aam.data.study import Study
+from aam.inference.model_directory import ModelDescription, save_model
+from aam.io.atomic import write_text_atomic
+from aam.io.output_directory import check_output_directory, start_output_directory
+from aam.models.build import build_encoder
+from aam.pipelines.reading import read_distance_source, read_study
+from aam.pipelines.records import write_metrics, write_splits
+from aam.training.fit import WRITTEN, FitSummary, fit
+from aam.training.module import TrainingModule
+
+logger = logging.getLogger(__name__)
+
+
+def pretrain(config: PretrainConfig) -> None:
+    """Run the command."""
+    output, seed = config.output.output_dir, config.training.seed
+    check_output_directory(output, config.output.overwrite)
+    study, maker = _prepare(config)
+    held = hold_out(
+        np.array(study.sample_ids),
+        np.zeros(study.n_samples, dtype=np.int64),
+        config.training.validation_fraction,
+        seed,
+    )
+    torch.manual_seed(seed)
+    weights = _weights(config)
+    model = build_encoder(config.model, list(weights))
+    start_output_directory(output, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv", "config.yaml"])
+    write_text_atomic(output / "config.yaml", write_yaml(config))
+    write_splits(output / "splits.tsv", study, held)
+    digest = study.digest()
+    sampler = EpochSampler(np.flatnonzero(~held), config.training.batch_size, seed, digest)
+    plans = plan_in_order(np.flatnonzero(held), config.training.batch_size)
+    module = TrainingModule(model, weights, config.training)
+    summary = fit(module, loader(maker, sampler), loader(maker, plans), output, config.training)
+    metrics = {
+        **summary.metrics,
+        "epochs": summary.epochs,
+        "best_epoch": summary.best_epoch,
+        "n": int(held.sum()),
+    }
+    write_metrics(output, metrics)
+    description = ModelDescription(
+        model=config.model,
+        objectives=tuple(weights),
+        depth=maker.drawing.depth,
+        token_limit=config.sampling.token_limit,
+        seed=seed,
+        study_digest=digest,
+        options=flatten(config),
+        metrics=metrics,
+    )
+    save_model(output / "model", model, description)
+    _report(summary, config)
+
+
+def _prepare(config: PretrainConfig) -> tuple[Study, BatchMaker]:
+    study = read_study(config.study, config.model.max_bp)
+    study, source = read_distance_source(config.distance, study)
+    depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
+    logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
+    study = drop_shallow_samples(study, depth)
+    uses_distances = source is not None and config.objectives.penalty > 0
+    masking = Masking(
+        nuc_mask_ratio=config.objectives.nuc_mask_ratio if config.objectives.nuc_penalty else None,
+        nuc_asv_fraction=config.objectives.nuc_asv_fraction,
+    )
+    drawing = Drawing(depth, config.sampling.token_limit, config.training.seed)
+    targets = {"distance": source.target(study)} if source is not None and uses_distances else {}
+    return study, BatchMaker(study, drawing, masking, targets)
+
+
+def _weights(config: PretrainConfig) -> dict[str, float]:
+    weights = {"distance": config.objectives.penalty, "nucleotides": config.objectives.nuc_penalty}
+    return {name: weight for name, weight in weights.items() if weight > 0}
+
+
+def _report(summary: FitSummary, config: PretrainConfig) -> None:
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in summary.metrics.items())
+    logger.info("Validation, best of %d epochs (%d): %s.", summary.epochs, summary.best_epoch + 1, shown)
+    logger.info("Model: %s", config.output.output_dir / "model")

@@ -1,0 +1,72 @@
+"""The tables and figures that runs leave behind."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aam.data.study import Study
+from aam.data.target import TargetState
+from aam.figures import draw_confusion, draw_regression
+from aam.io.atomic import atomic_path, write_text_atomic
+from aam.io.table_tsv import write_tsv
+
+
+def write_splits(path: Path, study: Study, is_validation: np.ndarray) -> None:
+    """Write which sample was on which side."""
+    split = np.where(is_validation, "validation", "train")
+    write_tsv(path, {"sample-id": study.sample_ids, "split": split.tolist()})
+
+
+def prediction_columns(
+    target: TargetState, sample_ids: Sequence[str], prediction: np.ndarray
+) -> dict[str, Sequence[str] | np.ndarray]:
+    """Lay out predictions: sample-id, prediction, and each class's probability."""
+    if target.task == "regression":
+        return {"sample-id": sample_ids, "prediction": prediction}
+    names = [target.classes[k] for k in prediction.argmax(axis=1)]
+    probabilities = {f"probability:{name}": prediction[:, k] for k, name in enumerate(target.classes)}
+    return {"sample-id": sample_ids, "prediction": names, **probabilities}
+
+
+def truth_column(target: TargetState, truth: np.ndarray) -> np.ndarray | list[str]:
+    """Write the truth as the user knows it: values, or class names."""
+    return truth if target.task == "regression" else [target.classes[k] for k in truth]
+
+
+def write_metrics(directory: Path, metrics: dict[str, Any]) -> None:
+    """Write ``metrics.json``, and the single numbers also as ``metrics.tsv``."""
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in metrics.items()
+    }
+    write_text_atomic(directory / "metrics.json", json.dumps(finite, indent=2) + "\n")
+    rows = [f"{name}\t{value:.6g}" for name, value in finite.items() if isinstance(value, int | float)]
+    write_text_atomic(directory / "metrics.tsv", "\n".join(["metric\tvalue", *rows]) + "\n")
+
+
+def draw_target(path: Path, target: TargetState, prediction: np.ndarray, truth: np.ndarray) -> None:
+    """Draw predicted against true values, or the confusion matrix, as PNG."""
+    path.parent.mkdir(exist_ok=True)
+    if target.task == "regression":
+        figure = draw_regression(prediction, truth, target.column)
+    else:
+        figure = draw_confusion(prediction.argmax(axis=1), truth, target.classes, target.column)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def summarise(metrics: dict[str, Any], target: TargetState) -> str:
+    """Say in one line how good the predictions are, beside the guess."""
+    if target.task == "regression":
+        return (
+            f"R² {metrics['r2']:.3f}, mean absolute error {metrics['mae']:.4g} (guessing {target.guess:.4g}: "
+            f"{metrics['guess_mae']:.4g}), n = {metrics['n']}"
+        )
+    return (
+        f"balanced accuracy {metrics['balanced_accuracy']:.3f} (guessing {target.guess!r}: "
+        f"{metrics['guess_balanced_accuracy']:.3f}), AUROC {metrics['auroc']:.3f}, n = {metrics['n']}"
+    )

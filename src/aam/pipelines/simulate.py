@@ -1,0 +1,47 @@
+"""``aam simulate``: write a study with a known truth."""
+
+import logging
+from pathlib import Path
+
+from aam.config._base import write_yaml
+from aam.config.commands import SimulateConfig
+from aam.io.atomic import write_text_atomic
+from aam.io.biom_table import CountTable, write_table
+from aam.io.fasta import write_fasta
+from aam.io.newick import write_newick
+from aam.io.output_directory import check_output_directory, start_output_directory
+from aam.io.table_tsv import write_tsv
+from aam.simulation.study import SimulatedStudy, simulate_study
+
+logger = logging.getLogger(__name__)
+
+FILES = (
+    "table.biom",
+    "sequences.fasta",
+    "tree.nwk",
+    "taxonomy.tsv",
+    "metadata.tsv",
+    "truth.tsv",
+    "config.yaml",
+)
+
+
+def simulate(config: SimulateConfig) -> None:
+    """Run the command."""
+    output = config.output.output_dir
+    check_output_directory(output, config.output.overwrite)
+    study = simulate_study(config.simulation)
+    start_output_directory(output, FILES)
+    write_text_atomic(output / "config.yaml", write_yaml(config))
+    write_study(output, study)
+    logger.info("Simulated %d samples and %d ASVs: %s", len(study.sample_ids), len(study.feature_ids), output)
+
+
+def write_study(directory: Path, study: SimulatedStudy) -> None:
+    """Write the files that a user has of a real study, and the truth that they have not."""
+    write_table(directory / "table.biom", CountTable(study.sample_ids, study.feature_ids, study.counts))
+    write_fasta(directory / "sequences.fasta", zip(study.feature_ids, study.sequences, strict=True))
+    write_newick(directory / "tree.nwk", study.tree.parent, study.tree.length, study.tree.names)
+    write_tsv(directory / "taxonomy.tsv", {"Feature ID": study.feature_ids, "Taxon": study.taxonomy})
+    write_tsv(directory / "metadata.tsv", {"sample-id": study.sample_ids, **study.metadata})
+    write_tsv(directory / "truth.tsv", study.truth)

@@ -1,0 +1,218 @@
+"""``aam train``: learn to predict a metadata column."""
+
+import copy
+import dataclasses
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from aam.config._base import flag_of, flatten, write_yaml
+from aam.config.commands import TrainConfig
+from aam.config.model import ModelConfig
+from aam.data.batches import (
+    BatchMaker,
+    BatchTarget,
+    Drawing,
+    EpochSampler,
+    Masking,
+    PackedCounts,
+    loader,
+    plan_in_order,
+)
+from aam.data.rarefaction import drop_shallow_samples, resolve_depth
+from aam.data.splits import hold_out, strata
+from aam.data.study import Study
+from aam.data.target import TargetState, choose_task, fit_target
+from aam.inference.metrics import evaluate
+from aam.inference.model_directory import ModelDescription, build_target, load_model, save_model
+from aam.inference.read_samples import SampleReader
+from aam.io.atomic import write_text_atomic
+from aam.io.output_directory import check_output_directory, start_output_directory
+from aam.io.table_tsv import write_tsv
+from aam.models.build import build_encoder, build_predictor
+from aam.models.sequence_encoder import SequenceEncoder
+from aam.models.sequence_predictor import SequencePredictor
+from aam.pipelines.groups import sample_groups
+from aam.pipelines.reading import DistanceSource, label_samples, read_distance_source, read_study
+from aam.pipelines.records import (
+    draw_target,
+    prediction_columns,
+    summarise,
+    truth_column,
+    write_metrics,
+    write_splits,
+)
+from aam.training.fit import WRITTEN, fit
+from aam.training.module import TrainingModule
+
+logger = logging.getLogger(__name__)
+
+RESULTS = ("model", "metrics.json", "metrics.tsv", "splits.tsv", "config.yaml", "validation_predictions.tsv")
+SHAPE = ("embedding_dim", "attention_heads", "attention_layers", "ffn_ratio", "max_bp")
+"""Options that a pre-trained model has settled."""
+
+
+@dataclass(frozen=True)
+class LabelledStudy:
+    """A study ready for training.
+
+    Attributes
+    ----------
+    study
+        Samples with a value and enough reads.
+    depth
+        Reads drawn from each.
+    distances
+        Where distances come from, if anywhere.
+    target
+        What was fitted on the training samples.
+    truth
+        Values in own units or class numbers, [S].
+    held
+        True for validation samples, [S].
+    """
+
+    study: Study
+    depth: int | None
+    distances: DistanceSource | None
+    target: TargetState
+    truth: np.ndarray
+    held: np.ndarray
+
+
+def train(config: TrainConfig) -> None:
+    """Run the command."""
+    output = config.output.output_dir
+    check_output_directory(output, config.output.overwrite)
+    pretrained = _load_pretrained(config)
+    shape = config.model if pretrained is None else _shape_of(pretrained, config.model)
+    labelled = _prepare(config, shape.max_bp)
+    torch.manual_seed(config.training.seed)
+    weights = _weights(config, labelled)
+    model = _build(config, shape, pretrained, labelled, weights)
+    start_output_directory(output, [*WRITTEN, *RESULTS])
+    write_text_atomic(output / "config.yaml", write_yaml(dataclasses.replace(config, model=shape)))
+    write_splits(output / "splits.tsv", labelled.study, labelled.held)
+    maker = _batch_maker(config, labelled, weights)
+    digest = labelled.study.digest()
+    sampler = EpochSampler(np.flatnonzero(~labelled.held), config.training.batch_size, config.training.seed, digest)
+    plans = plan_in_order(np.flatnonzero(labelled.held), config.training.batch_size)
+    module = TrainingModule(model, weights, config.training, main="target")
+    summary = fit(module, loader(maker, sampler), loader(maker, plans), output, config.training)
+    description = ModelDescription(
+        model=shape,
+        objectives=tuple(model.base_model.active_objectives()),
+        depth=labelled.depth,
+        token_limit=config.sampling.token_limit,
+        seed=config.training.seed,
+        study_digest=digest,
+        target=labelled.target,
+        target_objectives=tuple(name for name in weights if name == "counts"),
+        options=flatten(config),
+    )
+    metrics = _validate(output, model, description, labelled)
+    metrics |= {"epochs": summary.epochs, "best_epoch": summary.best_epoch}
+    write_metrics(output, metrics)
+    save_model(output / "model", model, dataclasses.replace(description, metrics=metrics))
+    logger.info("Validation of %s: %s.", labelled.target.column, summarise(metrics, labelled.target))
+    logger.info("Model: %s", output / "model")
+
+
+def _load_pretrained(config: TrainConfig) -> SequenceEncoder | None:
+    if config.transfer.pretrained is None:
+        return None
+    model, _ = load_model(config.transfer.pretrained)
+    return model.base_model if isinstance(model, SequencePredictor) else model
+
+
+def _shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
+    """Take the shape from the pre-trained model and the rest from the user; say so if they asked for another shape."""
+    settled = {name: getattr(pretrained.config, name) for name in SHAPE}
+    default = ModelConfig()
+    ignored = [
+        flag_of(name) for name, value in settled.items() if getattr(asked, name) not in (value, getattr(default, name))
+    ]
+    if ignored:
+        logger.warning("The pre-trained model settles its shape; ignored: %s.", ", ".join(ignored))
+    return dataclasses.replace(asked, **settled)
+
+
+def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
+    study = read_study(config.study, max_bp)
+    study, distances = read_distance_source(config.distance, study)
+    study, metadata, values = label_samples(config.label, study)
+    task = choose_task(values, config.task.task)
+    depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
+    logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
+    study = drop_shallow_samples(study, depth)
+    values = values.loc[study.sample_ids]
+    groups = sample_groups(metadata, study.sample_ids, config.task.group_column, config.label.metadata_column)
+    truth = fit_target(values, task).encode(values)
+    held = hold_out(groups, strata(truth), config.training.validation_fraction, config.training.seed)
+    target = fit_target(values[~held], task)
+    truth = target.encode(values)
+    if (truth[held] == -1).any() and task == "classification":
+        unseen = (truth == -1) & held
+        logger.warning("Left out %d validation samples whose class no training sample has.", int(unseen.sum()))
+        kept = np.flatnonzero(~unseen)
+        study, truth, held = study.select_samples(kept), truth[kept], held[kept]
+    logger.info(
+        "%s of %s: %d training and %d validation samples.",
+        task.capitalize(), target.column, int((~held).sum()), int(held.sum()),
+    )  # fmt: skip
+    return LabelledStudy(study, depth, distances, target, truth, held)
+
+
+def _weights(config: TrainConfig, labelled: LabelledStudy) -> dict[str, float]:
+    objectives = config.objectives
+    weights = {"target": objectives.target_penalty, "counts": objectives.count_penalty}
+    if labelled.distances is not None and not config.transfer.freeze_base:
+        weights["distance"] = objectives.penalty
+    return {name: weight for name, weight in weights.items() if weight > 0}
+
+
+def _build(
+    config: TrainConfig,
+    shape: ModelConfig,
+    pretrained: SequenceEncoder | None,
+    labelled: LabelledStudy,
+    weights: dict[str, float],
+) -> SequencePredictor:
+    base = build_encoder(shape, [name for name in weights if name == "distance"])
+    if pretrained is not None:
+        heads = {name for name in pretrained.state_dict() if name.startswith("objectives.")}
+        base.load_state_dict({name: value for name, value in pretrained.state_dict().items() if name not in heads})
+        logger.info("Loaded %d pre-trained tensors from %s.", len(base.state_dict()), config.transfer.pretrained)
+    own = [name for name in weights if name == "counts"]
+    return build_predictor(base, build_target(shape, labelled.target), own, config.transfer.freeze_base)
+
+
+def _batch_maker(config: TrainConfig, labelled: LabelledStudy, weights: dict[str, float]) -> BatchMaker:
+    truth = labelled.truth if labelled.target.task == "classification" else labelled.truth.astype(np.float64)
+
+    def target(packed: PackedCounts) -> np.ndarray:
+        return truth[packed.samples]
+
+    targets: dict[str, BatchTarget] = {"target": target}
+    if labelled.distances is not None and "distance" in weights:
+        targets["distance"] = labelled.distances.target(labelled.study)
+    drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
+    masking = Masking(count_mask_ratio=config.objectives.count_mask_ratio if "counts" in weights else None)
+    return BatchMaker(labelled.study, drawing, masking, targets)
+
+
+def _validate(
+    output: Path, model: SequencePredictor, description: ModelDescription, labelled: LabelledStudy
+) -> dict[str, object]:
+    """Predict the validation samples just as ``aam predict`` does, and write what it would."""
+    rows = np.flatnonzero(labelled.held)
+    study, truth, target = labelled.study.select_samples(rows), labelled.truth[rows], labelled.target
+    reader = SampleReader(copy.deepcopy(model), description, description.depth, batch_size=8, precision="64-true")
+    prediction = reader.predict(study)
+    columns = prediction_columns(target, study.sample_ids, prediction)
+    write_tsv(output / "validation_predictions.tsv", {**columns, "truth": truth_column(target, truth)})
+    draw_target(output / "plots" / "target.png", target, prediction, truth)
+    return evaluate(target, prediction, truth)

@@ -1,0 +1,102 @@
+"""One training run: the trainer, its callbacks, and the best weights at the end."""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from torch.utils.data import DataLoader
+
+from aam.batch import Batch
+from aam.config.training import TrainingConfig
+from aam.training.module import TrainingModule
+from aam.training.plots import ValidationPlots
+from aam.training.tensorboard import OverlaidTensorBoard
+
+logger = logging.getLogger(__name__)
+
+MONITORED = "validation/loss"
+WRITTEN = ("checkpoints", "tensorboard", "plots")
+"""What a run writes into the output directory."""
+
+EXPECTED_WARNINGS = (
+    "does not have many workers",  # batches are made faster than they are trained on
+    "isinstance.treespec, LeafSpec.",  # lightning 2.6 with torch 2.13
+)
+
+
+@dataclass(frozen=True)
+class FitSummary:
+    """How a run went.
+
+    Attributes
+    ----------
+    epochs
+        Epochs that were trained.
+    best_epoch
+        Epoch whose weights are kept, from 0.
+    metrics
+        Its validation losses and metrics, by name.
+    """
+
+    epochs: int
+    best_epoch: int
+    metrics: dict[str, float]
+
+
+def fit(
+    module: TrainingModule,
+    train: DataLoader[Batch],
+    validation: DataLoader[Batch],
+    output_dir: Path,
+    config: TrainingConfig,
+) -> FitSummary:
+    """Train, and leave the weights of the best epoch in the module.
+
+    Writes ``checkpoints/best.ckpt`` and ``last.ckpt``, ``tensorboard/`` and ``plots/`` into ``output_dir``.
+    """
+    accelerator = "gpu" if torch.cuda.is_available() else "cpu"
+    tensorboard = OverlaidTensorBoard(output_dir / "tensorboard")
+    checkpoint = ModelCheckpoint(
+        dirpath=output_dir / "checkpoints",
+        filename="best",
+        monitor=MONITORED,
+        save_last=True,
+        enable_version_counter=False,
+    )
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        for message in EXPECTED_WARNINGS:
+            warnings.filterwarnings("ignore", f".*{message}.*")
+        trainer = lightning.Trainer(
+            accelerator=accelerator,
+            devices=1,
+            max_epochs=config.epochs,
+            precision=config.precision,
+            accumulate_grad_batches=config.gradient_accumulation_steps,
+            gradient_clip_val=config.gradient_clip,
+            logger=tensorboard,
+            callbacks=[
+                checkpoint,
+                EarlyStopping(MONITORED, patience=config.patience),
+                ValidationPlots(output_dir / "plots", tensorboard),
+                TQDMProgressBar(),
+            ],
+            log_every_n_steps=1,
+            num_sanity_val_steps=0,
+            enable_model_summary=False,
+        )
+        trainer.fit(module, train, validation)
+        saved = torch.load(checkpoint.best_model_path, weights_only=True, map_location="cpu")
+        module.load_state_dict(saved["state_dict"])
+        judge = lightning.Trainer(
+            accelerator=accelerator, devices=1, precision=config.precision, logger=False, enable_checkpointing=False,
+            enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
+        scores = judge.validate(module, validation, verbose=False)[0]
+    metrics = {name.removeprefix("validation/"): value for name, value in scores.items()}
+    return FitSummary(trainer.current_epoch, int(saved["epoch"]), metrics)

@@ -1,0 +1,119 @@
+"""The Lightning module: adds up the objectives' losses and keeps their metrics."""
+
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from torchmetrics import Metric
+
+from aam.batch import Batch
+from aam.config.training import TrainingConfig
+from aam.errors import AamError
+from aam.models.sequence_encoder import SequenceEncoder
+from aam.models.sequence_predictor import SequencePredictor
+from aam.training.schedule import warmup_cosine
+
+
+class TrainingModule(lightning.LightningModule):
+    """Trains a model on a weighted sum of its objectives.
+
+    Metrics are named ``train/NAME`` and ``validation/NAME``; ``validation/loss`` chooses the best epoch. With ``main``, it is the
+    loss of that objective alone, so that auxiliary losses do not choose.
+    """
+
+    def __init__(
+        self,
+        model: SequenceEncoder | SequencePredictor,
+        weights: dict[str, float],
+        training: TrainingConfig,
+        main: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.weights = weights
+        self.training_config = training
+        self.main = main
+        objectives = model.active_objectives()
+        self.scores = nn.ModuleDict(
+            {name: nn.ModuleDict(objectives[name].metrics()) for name in weights}  # type: ignore[arg-type]
+        )
+        for metric in self.scores.modules():
+            if isinstance(metric, Metric):
+                metric.set_dtype(torch.float64)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Give the weighted sum of the losses."""
+        _, losses = self._predict(batch)
+        total = self._total(losses)
+        if not torch.isfinite(total):
+            raise AamError(
+                f"The loss became {float(total)} at step {self.global_step} (epoch {self.current_epoch}). "
+                "Pass a smaller --lr or --precision 32-true."
+            )
+        for name, loss in losses.items():
+            self._log(f"train/{name}_loss", loss, batch)
+        self._log("train/loss", total, batch)
+        self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
+        return total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, tuple[Tensor, Tensor]]:
+        """Update losses and metrics; give each objective's predictions and truths for the plots."""
+        predictions, losses = self._predict(batch)
+        objectives = self.model.active_objectives()
+        scored = {name: objectives[name].scored(predictions[name], batch) for name in self.weights}
+        for name, (prediction, truth) in scored.items():
+            if not len(truth):
+                continue
+            for metric in self.scores[name].values():  # type: ignore[operator, union-attr]
+                metric.update(prediction.double(), truth)
+        for name, loss in losses.items():
+            self._log(f"validation/{name}_loss", loss, batch)
+        self._log("validation/loss", losses[self.main] if self.main else self._total(losses), batch)
+        return scored
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the epoch's metrics."""
+        for name, metrics in self.scores.items():
+            for metric_name, metric in metrics.items():  # type: ignore[operator, union-attr]
+                if metric.update_called:
+                    self.log(
+                        f"validation/{name}_{metric_name}",
+                        metric.compute().float(),
+                        prog_bar=self._is_shown(name, metric_name),
+                    )
+                metric.reset()
+
+    def configure_optimizers(self) -> Any:
+        """AdamW on the weights that learn, with linear warm-up and a cosine, stepped per optimiser step."""
+        config = self.training_config
+        decayed = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
+        plain = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": decayed, "weight_decay": config.weight_decay},
+                {"params": plain, "weight_decay": 0.0},
+            ],
+            lr=config.lr,
+        )
+        total = int(self.trainer.estimated_stepping_batches)
+        schedule = LambdaLR(optimizer, warmup_cosine(total, config.warmup_fraction))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _predict(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        encoding = self.model(batch)
+        objectives = self.model.active_objectives()
+        predictions = {name: objectives[name](encoding, batch) for name in self.weights}
+        return predictions, {name: objectives[name].loss(predictions[name], batch) for name in self.weights}
+
+    def _total(self, losses: dict[str, Tensor]) -> Tensor:
+        return torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
+
+    def _log(self, name: str, value: Tensor, batch: Batch) -> None:
+        is_shown = name.endswith("loss") and (name.startswith("train/") or name == "validation/loss")
+        self.log(name, value, prog_bar=is_shown, on_step=False, on_epoch=True, batch_size=batch.n_samples)
+
+    @staticmethod
+    def _is_shown(objective: str, metric: str) -> bool:
+        return metric in ("r2", "balanced_accuracy") and objective in ("target", "distance")

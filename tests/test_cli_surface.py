@@ -1,0 +1,150 @@
+"""The list of flags is a contract: a new one is a decision."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from aam.cli import COMMANDS, _load, main
+
+STUDY = {"table", "sequences"}
+DISTANCE = {"tree", "distances", "distance-ids", "missing-features"}
+LABEL = {"metadata", "metadata-column", "missing-samples"}
+DIRECTORY = {"output-dir", "overwrite"}
+FILE = {"output", "overwrite"}
+SAMPLING = {"rarefy-depth", "token-limit"}
+MODEL = {
+    "embedding-dim", "attention-heads", "attention-layers", "ffn-ratio", "dropout", "max-bp", "asv-chunk-size",
+    "gradient-checkpointing",
+}  # fmt: skip
+TRAINING = {
+    "epochs", "batch-size", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction", "gradient-clip",
+    "patience", "precision", "validation-fraction", "seed",
+}  # fmt: skip
+INFERENCE = {"model", "rarefy-depth", "batch-size", "precision"}
+
+FLAGS = {
+    "demo": DIRECTORY | {"seed"},
+    "simulate": DIRECTORY
+    | {"samples", "features", "seed", "sequence-length", "mean-depth", "subjects", "signal", "batch-effect"},
+    "pretrain": STUDY | DISTANCE | DIRECTORY | SAMPLING | MODEL | TRAINING
+    | {"penalty", "nuc-penalty", "nuc-mask-ratio", "nuc-asv-fraction"},
+    "train": STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | MODEL | TRAINING
+    | {"task", "group-column", "pretrained", "freeze-base"}
+    | {"target-penalty", "count-penalty", "count-mask-ratio", "penalty"},
+    "predict": STUDY | FILE | INFERENCE,
+    "embed": STUDY | FILE | INFERENCE,
+    "evaluate": STUDY | LABEL | DIRECTORY | INFERENCE,
+}  # fmt: skip
+
+
+def flags(config) -> list[str]:
+    names = []
+    for field in dataclasses.fields(config):
+        if dataclasses.is_dataclass(field.type):
+            names += flags(field.type)
+        else:
+            names.append(field.name.replace("_", "-"))
+    return names
+
+
+def configs(config) -> list[type]:
+    nested = [field.type for field in dataclasses.fields(config) if dataclasses.is_dataclass(field.type)]
+    return [config, *(inner for item in nested for inner in configs(item))]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_flags_are_the_ones_agreed_on(name):
+    found = flags(_load(COMMANDS[name].config))
+
+    assert sorted(found) == sorted(FLAGS[name])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_flag_is_explained_in_the_help(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([name, "--help"])
+
+    shown = capsys.readouterr().out
+    assert stop.value.code == 0
+    for flag in FLAGS[name]:
+        assert f"--{flag}" in shown
+    for config in configs(_load(COMMANDS[name].config)):
+        assert config.__doc__
+
+
+def test_the_overview_names_every_command(capsys):
+    assert main(["--help"]) == 0
+
+    shown = capsys.readouterr().out
+    assert all(f"  {name} " in shown for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pretain"], "there is no command 'pretain'"),
+        (["predict", "--config"], "--config needs the path"),
+        (["predict", "--config", "absent.yaml"], "absent.yaml: No such file"),
+        (["pretrain", "--table", "t", "--output-dir", "o"], "pass --tree"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--lr", "-1"], r"--lr -1.0: input should be greater"),
+        (["pretrain", "--table", "t", "--tree", "n", "--distances", "d", "--output-dir", "o"], "exclude each other"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--batch-size", "1"], "leaves no pair"),
+        (["pretrain", "--table", "t", "--output-dir", "o", "--penalty", "0", "--nuc-penalty", "0"], "nothing to learn"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--attention-heads", "3"], "does not divide"),
+        (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--freeze-base"],
+         "pass --pretrained"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--distance-ids", "i"], "pass both or neither"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_options_is_one_message_and_exit_code_2(arguments, message, capsys):
+    assert main(arguments) == 2
+
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert "Traceback" not in shown
+
+
+def test_a_mistyped_option_suggests_the_right_one(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["embed", "--modle", "m", "--table", "t", "--output", "o"])
+
+    assert stop.value.code == 2
+    assert "--model" in capsys.readouterr().err
+
+
+def test_options_from_a_file_give_way_to_the_command_line(tmp_path: Path):
+    from aam.cli import parse
+
+    (tmp_path / "run.yaml").write_text(
+        "table: t.biom\ntree: t.nwk\noutput-dir: o\nbatch_size: 16\ngradient-checkpointing: false\n"
+    )
+
+    config = parse("pretrain", ["--config", str(tmp_path / "run.yaml"), "--batch-size", "4"])
+
+    assert config.training.batch_size == 4
+    assert not config.model.gradient_checkpointing
+
+
+def test_a_written_config_reads_back_as_itself(tmp_path: Path):
+    from aam.cli import parse
+    from aam.config._base import write_yaml
+
+    config = parse(
+        "train",
+        ["--table", "t", "--metadata", "m", "--metadata-column", "age", "--output-dir", "o", "--lr", "0.01"],
+    )
+    (tmp_path / "config.yaml").write_text(write_yaml(config))
+
+    assert parse("train", ["--config", str(tmp_path / "config.yaml")]) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a: [", "is not valid YAML"), ("- a", "expected lines"), ("a:\n  b: 1", "without nesting")],
+)
+def test_a_malformed_config_file_is_explained(text, message, tmp_path, capsys):
+    (tmp_path / "bad.yaml").write_text(text)
+
+    assert main(["embed", "--config", str(tmp_path / "bad.yaml")]) == 2
+    assert message in capsys.readouterr().err
