@@ -1,0 +1,1 @@
+"""A study with a known truth: tree, sequences, taxonomy, metadata and counts, from a config and a seed."""
