@@ -1,0 +1,132 @@
+"""Feature tables in BIOM 2.1 (HDF5): samples × features, sparse, whole counts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csc_matrix, csr_array
+
+from aam.errors import TableError, name_some
+from aam.io.atomic import atomic_path
+from aam.io.text_file import check_readable
+
+_ACCEPTED = "BIOM 2.1 (HDF5) is accepted; convert JSON and text tables with `biom convert --to-hdf5`."
+_DATASETS = ("sample/ids", "observation/ids", "sample/matrix/data", "sample/matrix/indices", "sample/matrix/indptr")
+_CREATED = datetime(1970, 1, 1)  # a fixed date: the same table gives the same file
+_LARGEST = 2**53  # float64, in which BIOM stores counts, is exact up to here
+
+
+@dataclass(frozen=True)
+class CountTable:
+    """How often each feature was seen in each sample.
+
+    Attributes
+    ----------
+    sample_ids, feature_ids
+        Distinct names of rows and columns, in the order of the file.
+    counts
+        Reads, int64, samples × features, without stored zeros, indices sorted within each row.
+    """
+
+    sample_ids: list[str]
+    feature_ids: list[str]
+    counts: csr_array
+
+
+def read_table(path: Path) -> CountTable:
+    """Read a BIOM 2.1 table; samples without reads are kept.
+
+    Raises
+    ------
+    TableError
+        The file is missing, not BIOM HDF5 or damaged; it has no samples or features, duplicate ids, or values that are not
+        counts (negative, fractional or not finite).
+    """
+    import h5py
+
+    check_readable(path, TableError, "--table")
+    if not h5py.is_hdf5(path):
+        raise TableError(f"--table {path} is not a BIOM HDF5 file. {_ACCEPTED}")
+    sample_ids, feature_ids, data, indices, indptr = _read_datasets(path)
+    _check_ids(path, sample_ids, "samples")
+    _check_ids(path, feature_ids, "features")
+    try:
+        matrix = csr_array((data, indices, indptr), shape=(len(sample_ids), len(feature_ids)))
+        matrix.check_format(full_check=True)
+    except (ValueError, TypeError) as error:
+        raise TableError(f"--table {path}: the matrix does not fit its ids ({error}). Write the table anew.") from None
+    _check_counts(path, matrix, sample_ids)
+    counts = csr_array((matrix.data.astype(np.int64), matrix.indices, matrix.indptr), shape=matrix.shape)
+    counts.sum_duplicates()
+    counts.eliminate_zeros()
+    counts.sort_indices()
+    return CountTable(sample_ids, feature_ids, counts)
+
+
+def _read_datasets(path: Path) -> tuple[list[str], list[str], np.ndarray, np.ndarray, np.ndarray]:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            missing = [name for name in _DATASETS if not isinstance(file.get(name), h5py.Dataset)]
+            if missing:
+                raise TableError(f"--table {path} is HDF5 but not BIOM: it lacks {name_some(missing)}. {_ACCEPTED}")
+            samples, features, data, indices, indptr = (np.asarray(file[name]) for name in _DATASETS)
+        return _decode(samples), _decode(features), data, indices, indptr
+    except UnicodeDecodeError:
+        raise TableError(f"--table {path}: an id is not UTF-8 text. Rename it and write the table anew.") from None
+    except OSError as error:
+        raise TableError(f"--table {path} is a damaged HDF5 file ({error}). Copy it again.") from None
+
+
+def _decode(ids: np.ndarray) -> list[str]:
+    return [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in ids.ravel().tolist()]
+
+
+def _check_ids(path: Path, ids: list[str], kind: str) -> None:
+    if not ids:
+        raise TableError(f"--table {path} holds no {kind}. Pass a table with samples and features.")
+    if len(set(ids)) < len(ids):
+        seen: set[str] = set()
+        duplicates = sorted({name for name in ids if name in seen or seen.add(name)})
+        raise TableError(
+            f"{len(duplicates):,} ids of {kind} occur more than once in --table {path}: {name_some(duplicates)}. "
+            "Make the ids unique."
+        )
+
+
+def _check_counts(path: Path, matrix: csr_array, sample_ids: list[str]) -> None:
+    values = matrix.data
+    if values.dtype.kind not in "iuf":
+        raise TableError(f"--table {path} holds values of type {values.dtype}, not counts. Pass a table of counts.")
+    for problem, is_bad in (
+        ("not finite", ~np.isfinite(values)),
+        ("negative", values < 0),
+        ("not whole numbers", values != np.floor(values)),
+        ("larger than 2^53", values > _LARGEST),
+    ):
+        if is_bad.any():
+            rows = np.repeat(np.arange(len(sample_ids)), np.diff(matrix.indptr))[is_bad]
+            samples = [sample_ids[row] for row in np.unique(rows)]
+            raise TableError(
+                f"{is_bad.sum():,} of {len(values):,} values in --table {path} are {problem}, in {len(samples):,} samples: "
+                f"{name_some(samples)}. Counts of reads are needed; relative abundances and other transformed values are "
+                "refused. Pass the table as it was before it was transformed."
+            )
+
+
+def write_table(path: Path, table: CountTable) -> None:
+    """Write a table as BIOM 2.1; the same table gives the same file.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    import biom
+    import h5py
+
+    matrix = csc_matrix(table.counts.T, dtype=np.float64)
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        biom.Table(matrix, table.feature_ids, table.sample_ids).to_hdf5(file, "aam", creation_date=_CREATED)

@@ -1,0 +1,218 @@
+"""Square matrices of distances between samples, made elsewhere."""
+
+import csv
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from aam.errors import DistanceError, name_some
+from aam.io.text_file import check_readable, read_text
+
+logger = logging.getLogger(__name__)
+
+_TOLERANCE = 1e-6
+_TILE = 2048  # rows and columns checked at a time: 32 MB in float64
+_DELIMITERS = {".tsv": "\t", ".csv": ","}
+_ACCEPTED = "Accepted are .npy (with a file of ids), .h5 or .hdf5 of unifrac's ssu, and labelled .tsv or .csv."
+
+
+@dataclass(frozen=True)
+class DistanceMatrix:
+    """Distances between all pairs of samples.
+
+    Attributes
+    ----------
+    ids
+        Sample of each row and column.
+    values
+        Square, symmetric, not negative, zero on the diagonal; may be a memory map.
+    """
+
+    ids: list[str]
+    values: np.ndarray
+
+    def select(self, sample_ids: Sequence[str]) -> np.ndarray:
+        """Find the rows of samples, in the order given, int64.
+
+        Raises
+        ------
+        DistanceError
+            A sample is not in the matrix.
+
+        Examples
+        --------
+        >>> DistanceMatrix(["S1", "S2"], np.array([[0.0, 1.0], [1.0, 0.0]])).select(["S2", "S1"])
+        array([1, 0])
+        """
+        row_of_id = {name: row for row, name in enumerate(self.ids)}
+        missing = [sample for sample in sample_ids if sample not in row_of_id]
+        if missing:
+            raise DistanceError(
+                f"{len(missing):,} of {len(sample_ids):,} samples of the table are not in the distance matrix: "
+                f"{name_some(missing)}. Compute --distances for all samples of --table."
+            )
+        return np.array([row_of_id[sample] for sample in sample_ids], dtype=np.int64)
+
+
+def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
+    """Read a matrix; its format follows from the ending of its name.
+
+    ``.npy`` is memory-mapped, and its ids are the lines of ``ids_path`` or of a file beside it named like it but ending in
+    .ids, .ids.txt or .txt. ``.h5`` and ``.hdf5`` hold datasets ``order`` and ``matrix`` (or ``matrix:0``), as unifrac's ``ssu``
+    writes them. ``.tsv`` and ``.csv``, plain or gzip, have the ids as first row and first column.
+
+    Raises
+    ------
+    DistanceError
+        A file is missing or malformed; the matrix is not square, symmetric, finite, non-negative and zero on its diagonal; or
+        the ids are not unique, not as many as rows, or not the same in rows and columns.
+    """
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if ids_path is not None and suffix != ".npy":
+        raise DistanceError(f"--distance-ids is for a .npy matrix; {path} holds its own ids. Leave --distance-ids out.")
+    if suffix in _DELIMITERS:
+        ids, values = _read_labelled(path, _DELIMITERS[suffix])
+    elif path.suffix.lower() == ".npy":
+        ids, values = _read_npy(path, ids_path)
+    elif path.suffix.lower() in (".h5", ".hdf5"):
+        ids, values = _read_hdf5(path)
+    else:
+        raise DistanceError(f"--distances {path} has an unknown format. {_ACCEPTED}")
+    _check_shape(path, ids, values)
+    for rows, columns in _tiles(len(ids)):
+        _check_tile(path, ids, values, (rows, columns))
+    return DistanceMatrix(ids, values)
+
+
+def _read_npy(path: Path, ids_path: Path | None) -> tuple[list[str], np.ndarray]:
+    check_readable(path, DistanceError, "--distances")
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise DistanceError(f"--distances {path} is not a .npy matrix of numbers ({error}). {_ACCEPTED}") from None
+    text = read_text(ids_path or _find_ids(path), DistanceError, "--distance-ids")
+    return [line.strip() for line in text.splitlines() if line.strip()], values
+
+
+def _find_ids(path: Path) -> Path:
+    candidates = [path.with_suffix(suffix) for suffix in (".ids", ".ids.txt", ".txt")]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise DistanceError(
+        f"--distances {path} has no ids: none of {name_some([candidate.name for candidate in candidates])} is beside it. "
+        "Pass --distance-ids, a text file with the sample id of each row."
+    )
+
+
+def _read_hdf5(path: Path) -> tuple[list[str], np.ndarray]:
+    import h5py
+
+    check_readable(path, DistanceError, "--distances")
+    try:
+        with h5py.File(path, "r") as file:
+            name = "matrix" if "matrix" in file else "matrix:0"
+            if name not in file or "order" not in file:
+                raise DistanceError(
+                    f"--distances {path} lacks the datasets 'order' and 'matrix'; it holds {name_some(list(file))}. {_ACCEPTED}"
+                )
+            if "matrix:1" in file:
+                logger.warning("--distances %s holds several matrices; only the first, 'matrix:0', is used.", path)
+            ids, values = np.asarray(file["order"]).ravel().tolist(), np.asarray(file[name])
+    except OSError as error:
+        raise DistanceError(f"--distances {path} is not an HDF5 file or is damaged ({error}). Copy it again.") from None
+    return [item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in ids], values
+
+
+def _read_labelled(path: Path, delimiter: str) -> tuple[list[str], np.ndarray]:
+    text = io.StringIO(read_text(path, DistanceError, "--distances"))
+    row_ids: list[str] = []
+    rows: list[np.ndarray] = []
+    column_ids: list[str] | None = None
+    try:
+        for cells in csv.reader(text, delimiter=delimiter):
+            if not any(cells) or (column_ids is None and len(cells) == 1 and cells[0].startswith("#")):
+                continue  # an empty line, or a comment above the header
+            if column_ids is None:
+                column_ids = [cell.strip() for cell in cells[1:]]
+            else:
+                row_ids.append(cells[0].strip())
+                rows.append(_parse_row(path, cells, len(column_ids)))
+    except csv.Error as error:
+        raise DistanceError(f"--distances {path} cannot be split into cells ({error}). {_ACCEPTED}") from None
+    if row_ids != column_ids:
+        different = sorted(set(row_ids).symmetric_difference(column_ids or []))
+        what = f"only one of them holds {name_some(different)}" if different else "their order or number differs"
+        raise DistanceError(f"--distances {path}: rows and columns have different ids; {what}. Write the matrix anew.")
+    return row_ids, np.stack(rows) if rows else np.empty((0, 0))
+
+
+def _parse_row(path: Path, cells: list[str], n_columns: int) -> np.ndarray:
+    if len(cells) != n_columns + 1:
+        raise DistanceError(
+            f"--distances {path}: the row of {cells[0]!r} holds {len(cells) - 1:,} values, but there are {n_columns:,} column "
+            "ids (the first cell of the first row is empty). Write the matrix anew."
+        )
+    try:
+        return np.array(cells[1:], dtype=np.float64)
+    except ValueError as error:
+        raise DistanceError(f"--distances {path}: the row of {cells[0]!r} holds text ({error}). Correct it.") from None
+
+
+def _check_shape(path: Path, ids: list[str], values: np.ndarray) -> None:
+    if values.dtype.kind not in "fiu":
+        raise DistanceError(f"--distances {path} holds values of type {values.dtype}, not numbers. {_ACCEPTED}")
+    if values.ndim != 2 or values.shape[0] != values.shape[1]:
+        raise DistanceError(
+            f"--distances {path} is not square: its shape is {values.shape}. Pass all pairs of samples."
+        )
+    if not ids:
+        raise DistanceError(f"--distances {path} is empty: it holds no samples. Pass a matrix of the table's samples.")
+    if len(ids) != len(values):
+        raise DistanceError(
+            f"--distances {path} has {len(values):,} rows but {len(ids):,} ids. Pass the ids of exactly these rows."
+        )
+    seen: set[str] = set()
+    duplicates = sorted({name for name in ids if name in seen or seen.add(name)})
+    if duplicates:
+        raise DistanceError(
+            f"{len(duplicates):,} ids occur more than once in --distances {path}: {name_some(duplicates)}. "
+            "Make the ids unique."
+        )
+
+
+def _tiles(n: int) -> Iterator[tuple[slice, slice]]:
+    """Cut the upper triangle into tiles, so that a matrix larger than memory can be checked."""
+    starts = range(0, n, _TILE)
+    for row in starts:
+        for column in starts:
+            if column >= row:
+                yield slice(row, row + _TILE), slice(column, column + _TILE)
+
+
+def _check_tile(path: Path, ids: list[str], values: np.ndarray, tile: tuple[slice, slice]) -> None:
+    rows, columns = tile
+    block = np.asarray(values[rows, columns], dtype=np.float64)
+    mirror = np.asarray(values[columns, rows], dtype=np.float64).T
+    is_finite = np.isfinite(block) & np.isfinite(mirror)
+    _refuse(path, ids, tile, (~is_finite, "not finite"))
+    _refuse(path, ids, tile, ((block < -_TOLERANCE) | (mirror < -_TOLERANCE), "negative"))
+    is_different = np.abs(block - mirror) > _TOLERANCE * np.maximum(1.0, np.abs(block))
+    _refuse(path, ids, tile, (is_different, "not symmetric"))
+    if rows == columns:
+        is_far_from_itself = np.eye(len(block), dtype=bool) & (np.abs(block) > _TOLERANCE)
+        _refuse(path, ids, tile, (is_far_from_itself, "not zero on the diagonal"))
+
+
+def _refuse(path: Path, ids: list[str], tile: tuple[slice, slice], finding: tuple[np.ndarray, str]) -> None:
+    is_bad, problem = finding
+    if is_bad.any():
+        row, column = np.argwhere(is_bad)[0]
+        pair = f"{ids[tile[0].start + row]!r} and {ids[tile[1].start + column]!r}"
+        raise DistanceError(
+            f"--distances {path} is {problem}, first between {pair}. Pass distances, as scikit-bio, QIIME 2 or ssu write them."
+        )

@@ -1,0 +1,126 @@
+"""Sample metadata as QIIME 2 reads it."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from aam.errors import MetadataError, name_some
+from aam.io.text_file import read_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+_COLUMNS_SHOWN = 10
+_PLACEHOLDER = " (ordinary column)"
+_WRONG_HEADER = "Found unrecognized ID column name "
+_PREAMBLE = "There was an issue with loading the metadata file:"  # how scikit-bio starts some messages
+_ADVICE = "\n\nThere may be more errors"  # and how it starts the general advice below all of them
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is known about each sample.
+
+    Attributes
+    ----------
+    frame
+        One row per sample; the index, "sample-id", holds strings. Numeric columns are float64 with NaN for missing values,
+        categorical ones hold strings with None or NaN for missing values.
+    """
+
+    frame: pd.DataFrame
+
+    @property
+    def sample_ids(self) -> list[str]:
+        """Ids of the samples, in the order of the file."""
+        return self.frame.index.tolist()
+
+    def column(self, name: str) -> pd.Series:
+        """Give a column by its name.
+
+        Raises
+        ------
+        MetadataError
+            There is no such column; the message names those that look like it.
+        """
+        columns = [str(column) for column in self.frame.columns]
+        if name in columns:
+            return cast("pd.Series", self.frame[name])
+        by_lower_case = {column.lower(): column for column in columns}
+        close = [by_lower_case[match] for match in difflib.get_close_matches(name.lower(), by_lower_case, n=3)]
+        suggestion = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+        available = name_some(columns, _COLUMNS_SHOWN) or "none"
+        raise MetadataError(f"The metadata has no column {name!r}.{suggestion} Its columns: {available}.")
+
+    def is_numeric(self, name: str) -> bool:
+        """Whether a column holds numbers, by its ``#q2:types`` or because all its values are numbers.
+
+        Raises
+        ------
+        MetadataError
+            There is no such column.
+        """
+        return self.column(name).dtype.kind == "f"
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Read sample metadata with QIIME 2's rules, by scikit-bio; plain text or gzip.
+
+    We differ in one point: a column beyond the first may have a name that QIIME 2 reserves for the ids, such as SampleID.
+
+    Raises
+    ------
+    MetadataError
+        The file is missing, not text or not valid metadata.
+    """
+    import pandas as pd
+    from skbio.metadata import SampleMetadata
+    from skbio.metadata.io import MetadataFileError
+
+    text, reserved = _free_reserved_names(read_text(path, MetadataError, "--metadata"))
+    try:
+        file = cast(str, io.StringIO(text, newline=""))  # a file is accepted, though the annotation says a path
+        frame = pd.DataFrame(SampleMetadata.load(file).to_dataframe())
+    except (MetadataFileError, csv.Error) as error:
+        raise MetadataError(f"--metadata {path}: {_first_part(str(error))}") from None
+    if reserved:
+        logger.warning("--metadata %s: these are read as columns, not as sample ids: %s.", path, name_some(reserved))
+        frame.columns = [name.removesuffix(_PLACEHOLDER) for name in frame.columns]
+    frame.index = pd.Index(frame.index.tolist(), dtype=object, name="sample-id")
+    return Metadata(frame)
+
+
+def _free_reserved_names(text: str) -> tuple[str, list[str]]:
+    """Rename columns beyond the first whose names mean an id column, which scikit-bio refuses."""
+    from skbio.metadata.base import is_id_header
+
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        first, *others = (cell.strip() for cell in line.split("\t"))
+        if is_id_header(first):
+            reserved = [cell for cell in others if is_id_header(cell)]
+            cells = [cell + _PLACEHOLDER if cell in reserved else cell for cell in others]
+            lines[number] = "\t".join([first, *cells])
+            return ("\n".join(lines), reserved) if reserved else (text, [])
+    return text, []
+
+
+def _first_part(message: str) -> str:
+    """Keep what is wrong, on one line, without scikit-bio's general advice."""
+    if message.startswith(_WRONG_HEADER):
+        name, _, _ = message.removeprefix(_WRONG_HEADER).partition(" while searching for header")
+        return (
+            f"the first column is named {name}, which is not a name for sample ids. Name it 'sample-id', and separate the "
+            "columns by tabs."
+        )
+    specific, _, _ = message.partition(_ADVICE)
+    sentence = " ".join(specific.removeprefix(_PREAMBLE).split())
+    return f"{sentence.rstrip('.')}. Correct the file."

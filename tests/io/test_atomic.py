@@ -1,0 +1,81 @@
+"""A file appears whole or not at all."""
+
+import re
+import stat
+
+import pytest
+
+from aam.errors import OutputError
+from aam.io.atomic import atomic_path, write_text_atomic
+
+
+def test_a_file_appears_under_its_name_only_when_it_is_complete(tmp_path):
+    path = tmp_path / "figure.png"
+
+    with atomic_path(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+        temporary.write_text("whole")
+
+    assert path.read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_temporary_path_is_a_sibling_with_the_same_ending(tmp_path):
+    with atomic_path(tmp_path / "figure.png") as temporary:
+        temporary.touch()
+
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".png"
+
+
+def fail_while_writing(path, failure):
+    with atomic_path(path) as temporary:
+        temporary.write_text("new")
+        raise failure
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
+def test_a_failure_keeps_the_old_file_and_removes_the_new_one(tmp_path, failure):
+    path = tmp_path / "table.tsv"
+    path.write_text("old")
+
+    with pytest.raises(failure):
+        fail_while_writing(path, failure)
+
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_reported_with_the_final_name(tmp_path):
+    with pytest.raises(OutputError, match=re.escape(f"{tmp_path / 'a.txt'} cannot be written: No space left")):
+        fail_while_writing(tmp_path / "a.txt", OSError(28, "No space left on device"))
+
+
+def test_a_failure_to_read_another_file_is_not_blamed_on_the_output(tmp_path):
+    with pytest.raises(FileNotFoundError, match="elsewhere"), atomic_path(tmp_path / "a.txt"):
+        (tmp_path / "elsewhere").read_text()
+
+
+def test_a_directory_in_the_place_of_the_file_is_refused(tmp_path):
+    with pytest.raises(OutputError, match=r"is a directory. Name a file in it"):
+        write_text_atomic(tmp_path, "text")
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    with pytest.raises(OutputError, match=r"the folder .*missing does not exist. Create it first"):
+        write_text_atomic(tmp_path / "missing" / "a.txt", "text")
+
+
+def test_text_is_written_as_utf8_with_unix_line_ends(tmp_path):
+    write_text_atomic(tmp_path / "a.txt", "α\nβ\n")
+
+    assert (tmp_path / "a.txt").read_bytes() == "α\nβ\n".encode()
+
+
+def test_a_new_file_has_the_permissions_of_any_other_file(tmp_path):
+    (tmp_path / "ordinary").touch()
+
+    write_text_atomic(tmp_path / "a.txt", "text")
+
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == stat.S_IMODE((tmp_path / "ordinary").stat().st_mode)

@@ -1,0 +1,198 @@
+"""BIOM tables: what is read is what biom-format reads, and what is no count is refused."""
+
+import h5py
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from aam.errors import OutputError, TableError
+from aam.io.biom_table import CountTable, read_table, write_table
+from conftest import real_study
+
+
+def make_file(path, values=((0, 2, 5), (1, 0, 0)), samples=("S1", "S2"), features=("F1", "F2", "F3"), dtype="float64"):
+    """Write the datasets of BIOM 2.1 that matter, sample-major."""
+    matrix = csr_array(np.array(values, dtype=dtype).reshape(len(samples), len(features)))
+    with h5py.File(path, "w") as file:
+        file["sample/ids"] = np.array([name.encode() for name in samples], dtype=h5py.string_dtype())
+        file["observation/ids"] = np.array([name.encode() for name in features], dtype=h5py.string_dtype())
+        for part in ("data", "indices", "indptr"):
+            file[f"sample/matrix/{part}"] = getattr(matrix, part)
+    return path
+
+
+def test_counts_are_sample_major_whole_numbers(tmp_path):
+    table = read_table(make_file(tmp_path / "table.biom"))
+
+    assert table.sample_ids == ["S1", "S2"]
+    assert table.feature_ids == ["F1", "F2", "F3"]
+    assert isinstance(table.counts, csr_array)
+    assert table.counts.dtype == np.int64
+    np.testing.assert_array_equal(table.counts.toarray(), [[0, 2, 5], [1, 0, 0]])
+
+
+def test_stored_zeros_go_and_indices_are_sorted(tmp_path):
+    path = make_file(tmp_path / "table.biom")
+    with h5py.File(path, "r+") as file:
+        file["sample/matrix/data"][:] = [5, 2, 0]
+        file["sample/matrix/indices"][:] = [2, 1, 0]
+
+    counts = read_table(path).counts
+
+    assert counts.indices.tolist() == [1, 2]
+    assert counts.data.tolist() == [2, 5]
+
+
+def test_samples_without_reads_are_kept(tmp_path):
+    table = read_table(make_file(tmp_path / "table.biom", values=((1, 2, 3), (0, 0, 0))))
+
+    assert table.sample_ids == ["S1", "S2"]
+    assert table.counts.sum(axis=1).tolist() == [6, 0]
+
+
+def test_ids_may_be_of_fixed_width_and_counts_may_be_stored_as_integers(tmp_path):
+    path = make_file(tmp_path / "table.biom", dtype="int32")
+    with h5py.File(path, "r+") as file:
+        del file["sample/ids"]
+        file["sample/ids"] = np.array([b"10317.000001", "é".encode()])
+
+    table = read_table(path)
+
+    assert table.sample_ids == ["10317.000001", "é"]
+    assert table.counts.sum() == 8
+
+
+@pytest.mark.parametrize("name", ["moving_pictures", "cfs"])
+def test_a_real_table_equals_what_biom_format_reads(name):
+    import biom
+
+    path = real_study(name) / "table.biom"
+
+    table = read_table(path)
+
+    expected = biom.load_table(str(path))
+    assert table.sample_ids == expected.ids("sample").tolist()
+    assert table.feature_ids == expected.ids("observation").tolist()
+    np.testing.assert_array_equal(table.counts.toarray(), expected.matrix_data.T.toarray())
+
+
+def test_a_written_table_reads_back_and_is_the_same_file_each_time(tmp_path):
+    table = CountTable(["S1", "é"], ["A", "B", "C"], csr_array(np.array([[0, 2**40, 1], [0, 0, 3]])))
+
+    write_table(tmp_path / "one.biom", table)
+    write_table(tmp_path / "two.biom", table)
+
+    again = read_table(tmp_path / "one.biom")
+    assert (again.sample_ids, again.feature_ids) == (table.sample_ids, table.feature_ids)
+    np.testing.assert_array_equal(again.counts.toarray(), table.counts.toarray())
+    assert (tmp_path / "one.biom").read_bytes() == (tmp_path / "two.biom").read_bytes()
+
+
+def test_biom_format_reads_a_written_table(tmp_path):
+    import biom
+
+    write_table(tmp_path / "t.biom", CountTable(["S1", "S2"], ["A", "B", "C"], csr_array([[0, 2, 1], [4, 0, 3]])))
+
+    table = biom.load_table(str(tmp_path / "t.biom"))
+    assert table.generated_by == "aam"
+    assert table.get_value_by_ids("A", "S2") == 4
+
+
+def test_a_table_in_a_missing_folder_cannot_be_written(tmp_path):
+    with pytest.raises(OutputError, match=r"does not exist. Create it first"):
+        write_table(tmp_path / "no" / "t.biom", CountTable(["S"], ["F"], csr_array([[1]])))
+
+
+def test_a_missing_table_is_refused(tmp_path):
+    with pytest.raises(TableError, match=r"--table .* does not exist"):
+        read_table(tmp_path / "table.biom")
+
+
+@pytest.mark.parametrize(
+    "content", ['{"id": null, "format": "Biological Observation Matrix 1.0.0"}', "#OTU ID\tS1\n", ""]
+)
+def test_other_formats_are_refused_with_the_conversion(tmp_path, content):
+    (tmp_path / "table.biom").write_text(content)
+
+    with pytest.raises(TableError, match=r"not a BIOM HDF5 file. BIOM 2.1 .* `biom convert --to-hdf5`"):
+        read_table(tmp_path / "table.biom")
+
+
+def test_other_hdf5_files_are_refused(tmp_path):
+    with h5py.File(tmp_path / "table.biom", "w") as file:
+        file["sample/ids"] = [b"S1"]
+
+    with pytest.raises(TableError, match="HDF5 but not BIOM: it lacks 'observation/ids', 'sample/matrix/data'"):
+        read_table(tmp_path / "table.biom")
+
+
+def test_a_file_that_is_cut_off_is_refused(tmp_path):
+    path = make_file(tmp_path / "table.biom")
+    path.write_bytes(path.read_bytes()[:-100])
+
+    with pytest.raises(TableError, match=r"damaged HDF5 file .* Copy it again"):
+        read_table(path)
+
+
+def test_ids_that_are_not_utf8_are_refused(tmp_path):
+    path = make_file(tmp_path / "table.biom")
+    with h5py.File(path, "r+") as file:
+        del file["sample/ids"]
+        file["sample/ids"] = np.array([b"S1", b"\xff"])
+
+    with pytest.raises(TableError, match="an id is not UTF-8 text"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(("samples", "features", "kind"), [((), ("F1",), "samples"), (("S1",), (), "features")])
+def test_an_empty_table_is_refused(tmp_path, samples, features, kind):
+    path = make_file(tmp_path / "table.biom", values=(), samples=samples, features=features)
+
+    with pytest.raises(TableError, match=f"holds no {kind}"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"), [({"samples": ("X", "X")}, "samples"), ({"features": ("X", "X", "Y")}, "features")]
+)
+def test_duplicate_ids_are_refused(tmp_path, names, kind):
+    path = make_file(tmp_path / "table.biom", **names)
+
+    with pytest.raises(TableError, match=f"1 ids of {kind} occur more than once .*: 'X'. Make"):
+        read_table(path)
+
+
+def test_a_matrix_that_does_not_fit_its_ids_is_refused(tmp_path):
+    path = make_file(tmp_path / "table.biom")
+    with h5py.File(path, "r+") as file:
+        file["sample/matrix/indices"][:] = [1, 2, 3]
+
+    with pytest.raises(TableError, match="the matrix does not fit its ids"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (0.25, "not whole numbers"),
+        (-3, "negative"),
+        (np.nan, "not finite"),
+        (np.inf, "not finite"),
+        (2.0**60, "larger"),
+    ],
+)
+def test_values_that_are_not_counts_are_refused(tmp_path, value, problem):
+    path = make_file(tmp_path / "table.biom", values=((1, 2, 3), (4, value, value)))
+
+    with pytest.raises(TableError, match=rf"2 of 6 values in --table .* are {problem}.*, in 1 samples: 'S2'. Counts"):
+        read_table(path)
+
+
+def test_values_that_are_not_numbers_are_refused(tmp_path):
+    path = make_file(tmp_path / "table.biom")
+    with h5py.File(path, "r+") as file:
+        del file["sample/matrix/data"]
+        file["sample/matrix/data"] = np.array([True, True, False])
+
+    with pytest.raises(TableError, match="holds values of type bool, not counts"):
+        read_table(path)

@@ -1,0 +1,132 @@
+"""Metadata read by QIIME 2's rules, with errors of one paragraph."""
+
+import gzip
+import logging
+
+import numpy as np
+import pytest
+
+from aam.errors import MetadataError
+from aam.io.metadata import read_metadata
+from conftest import real_study
+
+
+def read(tmp_path, text, encoding="utf-8"):
+    (tmp_path / "metadata.tsv").write_text(text, encoding=encoding)
+    return read_metadata(tmp_path / "metadata.tsv")
+
+
+def test_numbers_are_float64_and_categories_strings_with_missing_values(tmp_path):
+    metadata = read(tmp_path, "#SampleID\tage\tsite\n10317.000001\t1\tgut\n10317.10\t\t\n")
+
+    assert metadata.frame.index.name == "sample-id"
+    assert metadata.sample_ids == ["10317.000001", "10317.10"]
+    assert metadata.column("age").dtype == np.float64
+    assert metadata.column("age").isna().tolist() == [False, True]
+    assert metadata.column("site").dtype == object
+    assert metadata.column("site").iloc[0] == "gut"
+    assert metadata.column("site").isna().tolist() == [False, True]
+
+
+def test_types_given_in_the_file_win(tmp_path):
+    metadata = read(tmp_path, "id\tyear\tage\n#q2:types\tcategorical\tnumeric\nS1\t2009\t1\n")
+
+    assert not metadata.is_numeric("year")
+    assert metadata.is_numeric("age")
+    assert metadata.column("year").tolist() == ["2009"]
+
+
+def test_byte_order_marks_comments_spaces_and_quotes_are_understood(tmp_path):
+    metadata = read(tmp_path, '\ufeff# note\nsample-id\tsite\n\n S1 \t"a ""b"""\n')
+
+    assert metadata.sample_ids == ["S1"]
+    assert metadata.column("site").tolist() == ['a "b"']
+
+
+def test_gzip_is_noticed_by_its_content(tmp_path):
+    (tmp_path / "metadata.tsv").write_bytes(gzip.compress(b"sample-id\ta\nS1\t2\n"))
+
+    assert read_metadata(tmp_path / "metadata.tsv").column("a").tolist() == [2.0]
+
+
+def test_a_later_column_may_be_named_like_ids(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        metadata = read(tmp_path, "# note\nsample-id\tSampleID\tsample_name\ta\nS1\tx\ty\t3\n")
+
+    assert metadata.frame.columns.tolist() == ["SampleID", "sample_name", "a"]
+    assert metadata.frame.loc["S1"].tolist() == ["x", "y", 3.0]
+    assert "these are read as columns, not as sample ids: 'SampleID', 'sample_name'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("study", "file", "shape", "numeric", "categorical"),
+    [
+        ("moving_pictures", "metadata.tsv", (34, 9), "year", "body-site"),
+        ("moving_pictures", "qza/sample-metadata.tsv", (34, 8), "days-since-experiment-start", "subject"),
+        ("ecam_infant", "metadata.tsv", (741, 28), "age_days", "delivery"),
+        ("ibd_2538", "metadata.tsv", (449, 84), "age", "ibd"),
+        ("cfs", "metadata.tsv", (87, 27), "Age", "SampleID"),
+    ],
+)
+def test_real_metadata_is_read(study, file, shape, numeric, categorical):
+    metadata = read_metadata(real_study(study) / file)
+
+    assert metadata.frame.shape == shape
+    assert metadata.is_numeric(numeric)
+    assert not metadata.is_numeric(categorical)
+    assert all(isinstance(name, str) for name in metadata.sample_ids)
+    assert {str(dtype) for dtype in metadata.frame.dtypes} <= {"float64", "object"}
+
+
+def test_an_unknown_column_suggests_those_like_it(tmp_path):
+    metadata = read(tmp_path, "sample-id\tbody-site\tage\nS1\tgut\t3\n")
+
+    with pytest.raises(
+        MetadataError, match=r"no column 'Bodysite'. Did you mean 'body-site'\? Its columns: 'body-site', 'a"
+    ):
+        metadata.column("Bodysite")
+
+
+def test_at_most_ten_columns_are_listed(tmp_path):
+    header = "\t".join(f"column{i}" for i in range(13))
+    metadata = read(tmp_path, f"sample-id\t{header}\nS1\n")
+
+    with pytest.raises(MetadataError, match=r"no column 'zzz'. Its columns: 'column0', .*'column9' and 3 more.$"):
+        metadata.is_numeric("zzz")
+
+
+def test_metadata_without_columns_says_so(tmp_path):
+    with pytest.raises(MetadataError, match="Its columns: none"):
+        read(tmp_path, "sample-id\nS1\n").column("age")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Failed to locate header"),
+        ("sample-id\ta\n", "must contain at least one ID. Correct the file.$"),
+        ("sample-id\ta\nS1\t1\nS1\t2\n", "metadata.tsv: Metadata IDs must be unique. .* duplicated: 'S1'. Correct"),
+        ("it's,a\nS1,1\n", "first column is named \"it's,a\", which is not .* Name it 'sample-id', and separate the"),
+        ("sample-id\ta\ta\nS1\t1\t2\n", "Column names must be unique"),
+        ('sample-id\ta\nS1\t"1\n', "unexpected end of data"),
+        ("sample-id\ta\nS1\t1\t2\n", "row has 3 cells, while the header declares 2"),
+        ("sample-id\ta\n#q2:types\tnumeric\nS1\tx\n", "Cannot convert metadata column 'a' to numeric"),
+        ("sample-id\ta\nS1\t1e400\n", "does not support positive or negative infinity"),
+    ],
+)
+def test_malformed_metadata_is_refused_in_one_line(tmp_path, text, message):
+    with pytest.raises(MetadataError, match=message) as caught:
+        read(tmp_path, text)
+
+    assert "\n" not in str(caught.value)
+    assert "keemei" not in str(caught.value).lower()
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(MetadataError, match=r"--metadata .* does not exist"):
+        read_metadata(tmp_path / "metadata.tsv")
+
+
+def test_utf16_of_spreadsheets_is_refused(tmp_path):
+    with pytest.raises(MetadataError, match="is not UTF-8 text"):
+        read(tmp_path, "sample-id\ta\nS1\t1\n", encoding="utf-16")

@@ -1,0 +1,197 @@
+"""Newick trees: the same as scikit-bio reads, fast, deep, and with errors that say where."""
+
+import gzip
+import io
+import math
+import time
+import warnings
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aam.errors import TreeError
+from aam.io.newick import TreeArrays, read_newick, write_newick
+from conftest import real_study
+
+
+def read(tmp_path, text):
+    (tmp_path / "tree.nwk").write_text(text, encoding="utf-8")
+    return read_newick(tmp_path / "tree.nwk")
+
+
+def branches(tree: TreeArrays) -> Counter:
+    """Count the branches by the tips below them, their length and their name."""
+    below: list[list[str]] = [[] for _ in tree.parent]
+    for node, above in enumerate(tree.parent.tolist()):
+        if not below[node]:
+            below[node].append(str(tree.names[node]))
+        if above >= 0:
+            below[above].extend(below[node])
+    lengths = (None if math.isnan(length) else length for length in tree.length.tolist())
+    return Counter((tuple(sorted(tips)), *rest) for tips, *rest in zip(below, lengths, tree.names, strict=True))
+
+
+def branches_by_scikit_bio(source) -> Counter:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import skbio
+
+        tree = skbio.TreeNode.read(source, format="newick", convert_underscores=False)
+    below: dict[int, tuple] = {}
+    for node in tree.postorder(include_self=True):
+        tips = [node.name] if node.is_tip() else [tip for child in node.children for tip in below[id(child)]]
+        below[id(node)] = tuple(sorted(tips))
+    return Counter((below[id(node)], node.length, node.name) for node in tree.postorder(include_self=True))
+
+
+def test_nodes_are_in_post_order(tmp_path):
+    tree = read(tmp_path, "((a:1,b:2)0.9:3,c:4.5e-1)root;")
+
+    assert tree.names == ["a", "b", "0.9", "c", "root"]
+    assert tree.parent.tolist() == [2, 2, 4, 4, -1]
+    assert tree.parent.dtype == np.int64
+    np.testing.assert_array_equal(tree.length, [1, 2, 3, 0.45, np.nan])
+
+
+@pytest.mark.parametrize("name", ["moving_pictures", "ecam_infant"])
+def test_a_real_tree_equals_what_scikit_bio_reads(name):
+    path = real_study(name) / "tree.nwk"
+
+    assert branches(read_newick(path)) == branches_by_scikit_bio(str(path))
+
+
+NUMBERS = st.floats(0, 1e6).map(repr) | st.sampled_from(["1", "0", "2.", ".5", "1E-3", "+4e+2"])
+SPACE = st.sampled_from(["", " ", "\n", "[note, (x)]"])
+
+
+@st.composite
+def newick_texts(draw):
+    """Make trees with quoted and plain names, missing lengths, inner names, spaces and comments."""
+    n_tips = 0
+
+    def node(depth):
+        nonlocal n_tips
+        n_children = draw(st.integers(2, 3)) if depth == 0 else draw(st.integers(0, 3)) if depth < 4 else 0
+        text = "(" + ",".join(node(depth + 1) for _ in range(n_children)) + ")" if n_children else ""
+        name = draw(st.text("aB_.|é-7", max_size=3))
+        if not n_children:
+            n_tips += 1
+            name = f"{name}_{n_tips}"
+        if draw(st.booleans()) and name:
+            name = f"'{name}{draw(st.sampled_from(['', ' x', ' (y', ';:,', '[z', chr(39) * 2 + 'q']))}'"
+        length = ":" + draw(NUMBERS) if draw(st.booleans()) else ""
+        return draw(SPACE) + text + name + draw(SPACE) + length + draw(SPACE)
+
+    return node(0) + ";\n"
+
+
+@settings(deadline=None)
+@given(newick_texts())
+def test_any_tree_equals_what_scikit_bio_reads_and_survives_a_round_trip(tmp_path_factory, text):
+    folder = tmp_path_factory.mktemp("trees")
+
+    tree = read(folder, text)
+    write_newick(folder / "again.nwk", tree.parent, tree.length, tree.names)
+    again = read_newick(folder / "again.nwk")
+
+    assert branches(tree) == branches_by_scikit_bio(io.StringIO(text))
+    assert again.parent.tolist() == tree.parent.tolist()
+    assert again.names == tree.names
+    np.testing.assert_array_equal(again.length, tree.length)
+
+
+def test_comments_white_space_quotes_and_underscores(tmp_path):
+    tree = read(tmp_path, "[&R]\n( 'it''s (a) name' : 1e-2 [x;y],\n\tk__A_b\t:.5 ) '' ; \n")
+
+    assert tree.names == ["it's (a) name", "k__A_b", None]
+    np.testing.assert_array_equal(tree.length, [0.01, 0.5, np.nan])
+
+
+def test_gzip_is_noticed_by_its_content(tmp_path):
+    (tmp_path / "tree.nwk").write_bytes(gzip.compress(b"(a,b);"))
+
+    assert read_newick(tmp_path / "tree.nwk").names == ["a", "b", None]
+
+
+def test_names_are_quoted_when_needed_and_only_then(tmp_path):
+    names = ["k__A_b|1.5", "it's (a)", "", None, "root node"]
+
+    write_newick(tmp_path / "tree.nwk", np.array([2, 2, 4, 4, -1]), np.array([1, 0.1, np.nan, 1e-9, np.nan]), names)
+
+    assert (tmp_path / "tree.nwk").read_text() == "((k__A_b|1.5:1.0,'it''s (a)':0.1),:1e-09)'root node';\n"
+
+
+@pytest.mark.parametrize("parent", [[3, 4, 3, 4, -1], [-1, 0, 0, 0, 0]])
+def test_arrays_in_another_order_are_not_written(tmp_path, parent):
+    with pytest.raises(AssertionError, match="post-order"):
+        write_newick(tmp_path / "tree.nwk", np.array(parent), np.ones(5), ["a", "b", "c", None, None])
+
+
+def test_a_caterpillar_of_100_000_tips_reads_and_writes_without_recursion(tmp_path):
+    n = 100_000
+    text = "(" * (n - 1) + "t0" + "".join(f":1,t{i}:2)" for i in range(1, n)) + ";"
+
+    tree = read(tmp_path, text)
+    write_newick(tmp_path / "again.nwk", tree.parent, tree.length, tree.names)
+
+    assert len(tree.parent) == 2 * n - 1
+    assert (tree.parent[:-1] > np.arange(2 * n - 2)).all()
+    assert read_newick(tmp_path / "again.nwk").parent.tolist() == tree.parent.tolist()
+
+
+def test_20_000_tips_take_less_than_a_second(tmp_path):
+    nodes = [f"{'ACGT' * 25}{i}:0.{i}" for i in range(20_000)]
+    while len(nodes) > 1:
+        nodes = [f"({','.join(nodes[i : i + 2])})0.95:0.125" for i in range(0, len(nodes), 2)]
+    (tmp_path / "tree.nwk").write_text(nodes[0] + ";")
+
+    start = time.perf_counter()
+    tree = read_newick(tmp_path / "tree.nwk")
+    seconds = time.perf_counter() - start
+
+    assert sum(name is not None and name.startswith("ACGT") for name in tree.names) == 20_000
+    assert seconds < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        (" \n", "is empty"),
+        ("((a,b);", "character 1: unbalanced parentheses: '\\(' is never closed"),
+        ("((a,b),(c,d)", "character 1: unbalanced parentheses: '\\(' is never closed"),
+        ("(a,b));", "character 6: unbalanced parentheses: '\\)' closes nothing"),
+        ("(a,b),c;", "character 6: unbalanced parentheses: ',' stands outside"),
+        ("(a,b)", "does not end with ';'"),
+        ("(a,b);(c,d);", "character 7: text follows the ';' .* more than one tree is not read"),
+        ("(a:1.2.3,b);", "character 4: the length '1.2.3' is not a number"),
+        ("(a:nan,b);", "character 4: the length 'nan' is not a number"),
+        ("(a:1_0,b);", "character 4: the length '1_0' is not a number"),
+        ("(a:,b);", "character 4: the length after ':' is missing"),
+        ("(a:1:2,b);", "character 5: a node has two lengths"),
+        ("(a:1 2,b);", "character 6: '2' follows a name or length"),
+        ("(a b,c);", "character 4: 'b' follows a name or length; put names that hold spaces in quotes"),
+        ("(a(b,c));", "character 3: '\\(' follows a node without a comma"),
+        ("('a,b);", "character 2: ' has no partner"),
+        ("(a],b);", "character 3: ] has no partner"),
+        ("(a[x,b);", "character 3: the comment that '\\[' starts is not closed"),
+        ("(a:-1,(b,c)x:-0.5);", "2 branches of --tree .* have a negative length: 'a', 'x'"),
+        ("(a:1e999,b);", "1 branches of --tree .* are too long: 'a'"),
+        ("(a,a,b,(b,c));", "2 names of tips occur more than once in .*: 'a', 'b'"),
+        ("(a);", "fewer than two tips"),
+        ("a;", "fewer than two tips"),
+        (";", "fewer than two tips"),
+        ("(a,,b);", "1 of 3 tips of --tree .* have no name"),
+    ],
+)
+def test_malformed_trees_are_refused(tmp_path, text, message):
+    with pytest.raises(TreeError, match=message):
+        read(tmp_path, text)
+
+
+def test_a_missing_tree_is_refused(tmp_path):
+    with pytest.raises(TreeError, match=r"--tree .* does not exist"):
+        read_newick(tmp_path / "tree.nwk")
