@@ -59,7 +59,9 @@ def padded_reference(model, study):
         asv = model.asv_encoder
         token_mask = tokens != vocabulary.PAD
         token_mask[:, 0] = True
+        at_position = torch.arange(tokens.shape[1]) * vocabulary.SIZE + tokens
         x = asv.token_embedding(tokens) + asv.position_embedding.weight[: tokens.shape[1]]
+        x = x + asv.nucleotide_embedding.weight[at_position]
         asv_vectors = pooling(asv.pooling, transformer(asv.transformer, x, token_mask), token_mask)
         share = torch.tensor(np.concatenate([counts / counts.sum(), np.ones(n_pad)]))
         sample = model.sample_encoder
@@ -67,7 +69,7 @@ def padded_reference(model, study):
         mask = torch.arange(len(share))[None] < len(features)
         x = transformer(sample.transformer, (sample.norm(asv_vectors) + abundance)[None], mask)
         x = transformer(model.encoder, x, mask)
-        vectors.append(model.norm(pooling(model.pooling, x, mask))[0])
+        vectors.append(model.scale * pooling(model.pooling, x, mask)[0])
     return torch.stack(vectors)
 
 

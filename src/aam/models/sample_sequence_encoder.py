@@ -8,7 +8,7 @@ from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.nn.abundance import log_abundance, standardise
 from aam.nn.packing import pad, pad_mask
-from aam.nn.transformer import Transformer
+from aam.nn.transformer import INITIAL_STD, Transformer
 
 
 class SampleSequenceEncoder(nn.Module):
@@ -21,6 +21,8 @@ class SampleSequenceEncoder(nn.Module):
         self.abundance_embedding = nn.Sequential(nn.Linear(1, dim), nn.GELU(), nn.Linear(dim, dim))
         self.hidden_abundance = nn.Parameter(torch.randn(dim) * dim**-0.5)
         self.transformer = Transformer(config)
+        nn.init.normal_(self.abundance_embedding[-1].weight, std=INITIAL_STD)  # type: ignore[arg-type]
+        nn.init.zeros_(self.abundance_embedding[-1].bias)  # type: ignore[arg-type]
 
     def forward(
         self, asv_vectors: Float[Tensor, "U D"], batch: Batch, hidden: Int[Tensor, "Q"] | None = None

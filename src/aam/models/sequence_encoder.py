@@ -1,5 +1,6 @@
 """A vector per sample, and the heads that learn without labels."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -14,7 +15,11 @@ from aam.objectives.objective import Objective
 
 
 class SequenceEncoder(nn.Module):
-    """Nucleotides to ASV vectors to a sample vector; self-supervised objectives read them."""
+    """Nucleotides to ASV vectors to a sample vector; self-supervised objectives read them.
+
+    Sample vectors are not normalised, for their differences mean something: ``scale`` brings them to the size of the distances
+    that they reproduce.
+    """
 
     def __init__(self, config: ModelConfig, objectives: dict[str, Objective]) -> None:
         super().__init__()
@@ -23,14 +28,14 @@ class SequenceEncoder(nn.Module):
         self.sample_encoder = SampleSequenceEncoder(config)
         self.encoder = Transformer(config)
         self.pooling = AttentionPooling(config)
-        self.norm = nn.LayerNorm(config.embedding_dim)
+        self.scale = nn.Parameter(torch.ones(()))
         self.objectives = nn.ModuleDict(objectives)
 
     def encode_samples(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> SampleEncoding:
         """Encode the samples of a batch from the vectors of its distinct ASVs."""
         context, mask = self.sample_encoder(asv_vectors, batch)
         context = self.encoder(context, mask)
-        return SampleEncoding(context, mask, self.norm(self.pooling(context, mask)))
+        return SampleEncoding(context, mask, self.pooling(context, mask) * self.scale)
 
     def encode_hidden(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> Float[Tensor, "Q D"] | None:
         """Encode the pairs whose abundance is to be predicted, without showing it."""

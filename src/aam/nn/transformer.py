@@ -6,6 +6,9 @@ from torch.nn import functional as F
 
 from aam.config.model import ModelConfig
 
+INITIAL_STD = 0.02
+"""Spread of the weights that write into the residual stream, before depth is taken into account."""
+
 
 class SelfAttention(nn.Module):
     """Multi-head self-attention; positions outside the mask are neither read nor matter."""
@@ -50,6 +53,12 @@ class Block(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
 
+    def start_small(self, n_layers: int) -> None:
+        """Let both branches begin as small corrections, so that a new stack passes its input on (Radford et al. 2019)."""
+        for last in (self.attention.project_out, self.feed_forward[-1]):
+            nn.init.normal_(last.weight, std=INITIAL_STD / (2 * n_layers) ** 0.5)  # type: ignore[arg-type]
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
     def forward(self, x: Float[Tensor, "B A D"], mask: Bool[Tensor, "B A"] | None) -> Float[Tensor, "B A D"]:
         """Refine every position with what it reads from the others."""
         x = x + self.dropout(self.attention(self.attention_norm(x), mask))
@@ -63,6 +72,8 @@ class Transformer(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.attention_layers))
         self.norm = nn.LayerNorm(config.embedding_dim)
+        for block in self.blocks:
+            block.start_small(config.attention_layers)  # type: ignore[operator]
 
     def forward(self, x: Float[Tensor, "B A D"], mask: Bool[Tensor, "B A"] | None = None) -> Float[Tensor, "B A D"]:
         """Put every position in the context of its row; ``mask`` is True where a position is real, None if all are."""

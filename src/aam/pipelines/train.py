@@ -14,6 +14,7 @@ from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
 from aam.data.batches import (
     BatchMaker,
+    BatchPlan,
     BatchTarget,
     Drawing,
     EpochSampler,
@@ -45,6 +46,7 @@ from aam.pipelines.records import (
     write_metrics,
     write_splits,
 )
+from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_distances
 from aam.training.fit import WRITTEN, fit
 from aam.training.module import TrainingModule
 
@@ -100,6 +102,9 @@ def train(config: TrainConfig) -> None:
     digest = labelled.study.digest()
     sampler = EpochSampler(np.flatnonzero(~labelled.held), config.training.batch_size, config.training.seed, digest)
     plans = plan_in_order(np.flatnonzero(labelled.held), config.training.batch_size)
+    if pretrained is None:
+        some = tuple(sampler.samples[:CALIBRATION_SAMPLES].tolist())
+        calibrate_distances(model.base_model, maker[BatchPlan("calibration", some)])
     module = TrainingModule(model, weights, config.training, main="target")
     summary = fit(module, loader(maker, sampler), loader(maker, plans), output, config.training)
     description = ModelDescription(

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from aam.batch import Batch
 from aam.config.training import TrainingConfig
 from aam.training.module import TrainingModule
+from aam.training.progress import progress
 from aam.training.plots import ValidationPlots
 from aam.training.tensorboard import OverlaidTensorBoard
 
@@ -84,7 +85,7 @@ def fit(
                 checkpoint,
                 EarlyStopping(MONITORED, patience=config.patience),
                 ValidationPlots(output_dir / "plots", tensorboard),
-                TQDMProgressBar(),
+                progress(),
             ],
             log_every_n_steps=1,
             num_sanity_val_steps=0,
