@@ -67,7 +67,8 @@ def padded_reference(model, study):
         sample = model.sample_encoder
         abundance = sample.abundance_embedding(((share.log() + 6.0) / 2.0)[:, None])
         mask = torch.arange(len(share))[None] < len(features)
-        x = transformer(sample.transformer, (sample.norm(asv_vectors) + abundance)[None], mask)
+        gain, shift = abundance.chunk(2, dim=1)
+        x = transformer(sample.transformer, (sample.standardise(asv_vectors) * (1 + gain) + shift)[None], mask)
         x = transformer(model.encoder, x, mask)
         vectors.append(model.scale * pooling(model.pooling, x, mask)[0])
     return torch.stack(vectors)

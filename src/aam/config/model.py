@@ -20,7 +20,8 @@ class ModelConfig:
     ffn_ratio: Annotated[float, Field(gt=0)] = 4.0
     """Width of the feed-forward layers as a multiple of --embedding-dim; 2 saves memory and time."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of activations dropped in training, in the layers above the ASV encoder."""
+    """Share of the target head's inputs dropped in training. Below the head nothing is dropped: it would add noise to the distances
+    between samples."""
     max_bp: Annotated[int, Field(ge=1)] = 150
     """Nucleotides read of each sequence; longer sequences are cut after them. Memory grows with it."""
     asv_chunk_size: Annotated[int, Field(ge=1)] = 256

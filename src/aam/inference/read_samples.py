@@ -67,7 +67,9 @@ class SampleReader:
         """
         model = self.model
         if not isinstance(model, SequencePredictor):
-            raise ModelError("This is a pre-trained encoder without a target: fine-tune it with 'aam train --pretrained'.")
+            raise ModelError(
+                "This is a pre-trained encoder without a target: fine-tune it with 'aam train --pretrained'."
+            )
         head = model.target
         outputs = (
             head.in_own_units(head(Encoding(samples, target_features=model.target_features(samples)), batch))
@@ -98,5 +100,3 @@ class SampleReader:
 
 def _stack(parts: Iterator[Tensor]) -> np.ndarray:
     return torch.cat([part.double().cpu() for part in parts]).numpy()
-
-

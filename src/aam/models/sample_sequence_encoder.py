@@ -8,21 +8,24 @@ from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.nn.abundance import log_abundance, standardise
 from aam.nn.packing import pad, pad_mask
-from aam.nn.transformer import INITIAL_STD, Transformer
+from aam.nn.standardise import Standardise
+from aam.nn.transformer import Transformer
 
 
 class SampleSequenceEncoder(nn.Module):
-    """Add each ASV's log-abundance to its vector, and let the ASVs of a sample read each other; their order is nothing."""
+    """Give each ASV's vector its log-abundance, and let the ASVs of a sample read each other; their order is nothing.
+
+    The abundance scales and shifts the vector (FiLM, Perez et al. 2018): so already a mean over the ASVs tells how abundant each
+    kind is, and not only which kinds there are.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         dim = config.embedding_dim
-        self.norm = nn.LayerNorm(dim)
-        self.abundance_embedding = nn.Sequential(nn.Linear(1, dim), nn.GELU(), nn.Linear(dim, dim))
-        self.hidden_abundance = nn.Parameter(torch.randn(dim) * dim**-0.5)
+        self.standardise = Standardise(dim)
+        self.abundance_embedding = nn.Sequential(nn.Linear(1, dim), nn.GELU(), nn.Linear(dim, 2 * dim))
+        self.hidden_abundance = nn.Parameter(torch.randn(2 * dim) * dim**-0.5)
         self.transformer = Transformer(config)
-        nn.init.normal_(self.abundance_embedding[-1].weight, std=INITIAL_STD)  # type: ignore[arg-type]
-        nn.init.zeros_(self.abundance_embedding[-1].bias)  # type: ignore[arg-type]
 
     def forward(
         self, asv_vectors: Float[Tensor, "U D"], batch: Batch, hidden: Int[Tensor, "Q"] | None = None
@@ -34,5 +37,6 @@ class SampleSequenceEncoder(nn.Module):
                 0, hidden, self.hidden_abundance.to(abundance.dtype).expand(len(hidden), -1)
             )
         mask = pad_mask(batch.sample_offsets)
-        packed = self.norm(asv_vectors)[batch.asv_index] + abundance
+        gain, shift = abundance.chunk(2, dim=1)
+        packed = self.standardise(asv_vectors)[batch.asv_index] * (1 + gain) + shift
         return self.transformer(pad(packed, mask), mask), mask

@@ -16,7 +16,6 @@ class SelfAttention(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.heads = config.attention_heads
-        self.dropout = config.dropout
         self.project_in = nn.Linear(config.embedding_dim, 3 * config.embedding_dim)
         self.project_out = nn.Linear(config.embedding_dim, config.embedding_dim)
 
@@ -30,7 +29,6 @@ class SelfAttention(nn.Module):
             key,
             value,
             attn_mask=None if mask is None else mask[:, None, None, :],
-            dropout_p=self.dropout if self.training else 0.0,
         )
         return self.project_out(attended.transpose(1, 2).flatten(2))
 
@@ -48,10 +46,8 @@ class Block(nn.Module):
             nn.LayerNorm(dim),
             nn.Linear(dim, hidden_dim),
             nn.GELU(),
-            nn.Dropout(config.dropout),
             nn.Linear(hidden_dim, dim),
         )
-        self.dropout = nn.Dropout(config.dropout)
 
     def start_small(self, n_layers: int) -> None:
         """Let both branches begin as small corrections, so that a new stack passes its input on (Radford et al. 2019)."""
@@ -61,8 +57,8 @@ class Block(nn.Module):
 
     def forward(self, x: Float[Tensor, "B A D"], mask: Bool[Tensor, "B A"] | None) -> Float[Tensor, "B A D"]:
         """Refine every position with what it reads from the others."""
-        x = x + self.dropout(self.attention(self.attention_norm(x), mask))
-        return x + self.dropout(self.feed_forward(x))
+        x = x + self.attention(self.attention_norm(x), mask)
+        return x + self.feed_forward(x)
 
 
 class Transformer(nn.Module):

@@ -15,6 +15,7 @@ from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.encoding import Encoding
 from aam.figures import draw_confusion, draw_regression
+from aam.nn.standardise import Standardise
 from aam.objectives.objective import Objective
 
 TARGET = "target"
@@ -30,8 +31,8 @@ class TargetObjective(Objective):
         super().__init__()
         self.column = column
         dim = config.embedding_dim
+        self.standardise = Standardise(N_SOURCES * dim)
         self.head = nn.Sequential(
-            nn.LayerNorm(N_SOURCES * dim),
             nn.Dropout(config.dropout),
             nn.Linear(N_SOURCES * dim, dim),
             nn.GELU(),
@@ -42,7 +43,7 @@ class TargetObjective(Objective):
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
         """Give the head's outputs for each sample."""
         assert encoding.target_features is not None, "the model has no target"
-        return self.head(encoding.target_features)
+        return self.head(self.standardise(encoding.target_features))
 
     @abstractmethod
     def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Tensor:

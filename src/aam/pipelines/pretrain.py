@@ -17,7 +17,7 @@ from aam.io.output_directory import check_output_directory, start_output_directo
 from aam.models.build import build_encoder
 from aam.pipelines.reading import read_distance_source, read_study
 from aam.pipelines.records import write_metrics, write_splits
-from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_distances
+from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder
 from aam.training.fit import WRITTEN, FitSummary, fit
 from aam.training.module import TrainingModule
 
@@ -44,7 +44,7 @@ def pretrain(config: PretrainConfig) -> None:
     digest = study.digest()
     sampler = EpochSampler(np.flatnonzero(~held), config.training.batch_size, seed, digest)
     plans = plan_in_order(np.flatnonzero(held), config.training.batch_size)
-    calibrate_distances(model, maker[BatchPlan("calibration", tuple(sampler.samples[:CALIBRATION_SAMPLES].tolist()))])
+    calibrate_encoder(model, maker[BatchPlan("calibration", tuple(sampler.samples[:CALIBRATION_SAMPLES].tolist()))])
     module = TrainingModule(model, weights, config.training)
     summary = fit(module, loader(maker, sampler), loader(maker, plans), output, config.training)
     metrics = {

@@ -46,7 +46,7 @@ from aam.pipelines.records import (
     write_metrics,
     write_splits,
 )
-from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_distances
+from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head
 from aam.training.fit import WRITTEN, fit
 from aam.training.module import TrainingModule
 
@@ -102,9 +102,10 @@ def train(config: TrainConfig) -> None:
     digest = labelled.study.digest()
     sampler = EpochSampler(np.flatnonzero(~labelled.held), config.training.batch_size, config.training.seed, digest)
     plans = plan_in_order(np.flatnonzero(labelled.held), config.training.batch_size)
+    some = maker[BatchPlan("calibration", tuple(sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
     if pretrained is None:
-        some = tuple(sampler.samples[:CALIBRATION_SAMPLES].tolist())
-        calibrate_distances(model.base_model, maker[BatchPlan("calibration", some)])
+        calibrate_encoder(model.base_model, some)
+    calibrate_head(model, some)
     module = TrainingModule(model, weights, config.training, main="target")
     summary = fit(module, loader(maker, sampler), loader(maker, plans), output, config.training)
     description = ModelDescription(

@@ -64,9 +64,7 @@ def brownian_traits(tree: SimulatedTree, n_traits: int, rng: np.random.Generator
     return (traits - traits.mean(axis=0)) / traits.std(axis=0)
 
 
-def _own_fitness(
-    config: SimulationConfig, metadata: SimulatedMetadata, rng: np.random.Generator
-) -> np.ndarray:
+def _own_fitness(config: SimulationConfig, metadata: SimulatedMetadata, rng: np.random.Generator) -> np.ndarray:
     feature = rng.normal(0, FEATURE_SPREAD, config.features)
     subject = rng.normal(0, SUBJECT_SPREAD, (config.n_subjects, config.features))
     sample = rng.normal(0, SAMPLE_SPREAD, (config.samples, config.features))
@@ -80,9 +78,7 @@ def _gradients(metadata: SimulatedMetadata, rng: np.random.Generator) -> np.ndar
     return of_subject[metadata.subject] + of_sample
 
 
-def _batch_effects(
-    config: SimulationConfig, metadata: SimulatedMetadata, rng: np.random.Generator
-) -> np.ndarray:
+def _batch_effects(config: SimulationConfig, metadata: SimulatedMetadata, rng: np.random.Generator) -> np.ndarray:
     shape = (metadata.batch.max() + 1, config.features)
     shift = rng.normal(0, 1, shape) * (rng.random(shape) < DISTORTED_SHARE)
     return config.batch_effect * shift[metadata.batch]

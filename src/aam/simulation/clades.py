@@ -44,9 +44,7 @@ def choose_clades(tree: SimulatedTree, signal: float, rng: np.random.Generator) 
     Where the tree has too few clades of 3 to 10 % of its tips, smaller ones are taken as well.
     """
     wanted = [
-        (column, number, effect)
-        for column, effects in EFFECTS.items()
-        for number, effect in enumerate(effects, 1)
+        (column, number, effect) for column, effects in EFFECTS.items() for number, effect in enumerate(effects, 1)
     ]
     nodes = _disjoint_nodes(tree, len(wanted), rng)
     return [

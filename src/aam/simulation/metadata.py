@@ -41,9 +41,7 @@ def simulate_metadata(config: SimulationConfig, rng: np.random.Generator) -> Sim
     belong to the sample. Sex, birth weight and batch are independent of all else.
     """
     n_samples, n_subjects = config.samples, config.n_subjects
-    subject = np.sort(
-        np.concatenate([np.arange(n_subjects), rng.integers(n_subjects, size=n_samples - n_subjects)])
-    )
+    subject = np.sort(np.concatenate([np.arange(n_subjects), rng.integers(n_subjects, size=n_samples - n_subjects)]))
     is_diseased = rng.permutation(n_subjects) < n_subjects // 2
     is_female = rng.random(n_subjects) < 0.5
     birth_weight = np.round(rng.normal(3400, 450, n_subjects)).astype(int)

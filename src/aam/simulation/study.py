@@ -67,9 +67,7 @@ def simulate_study(config: SimulationConfig) -> SimulatedStudy:
     for_tree, for_sequences, for_clades, for_metadata, for_counts = streams
     tree = simulate_tree(config.features, for_tree)
     sequences = simulate_sequences(tree, config.sequence_length, for_sequences)
-    feature_ids = [
-        hashlib.md5(sequence.encode(), usedforsecurity=False).hexdigest() for sequence in sequences
-    ]
+    feature_ids = [hashlib.md5(sequence.encode(), usedforsecurity=False).hexdigest() for sequence in sequences]
     clades = choose_clades(tree, config.signal, for_clades)
     metadata = simulate_metadata(config, for_metadata)
     return SimulatedStudy(
@@ -91,9 +89,7 @@ def _name_tips(tree: SimulatedTree, feature_ids: list[str]) -> SimulatedTree:
 
 def _truth(clades: list[Clade], feature_ids: list[str]) -> dict[str, list]:
     rows = [
-        (feature_ids[member], clade.column, clade.name, clade.effect)
-        for clade in clades
-        for member in clade.members
+        (feature_ids[member], clade.column, clade.name, clade.effect) for clade in clades for member in clade.members
     ]
     names = ("feature-id", "column", "clade", "effect")
     return {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}

@@ -26,10 +26,7 @@ def cut_taxonomy(tree: SimulatedTree) -> list[str]:
     for rank, exponent in GROUPS_EXPONENT.items():
         group = _groups(tree, round(len(tree.tips) ** exponent))
         is_named = (np.bincount(group)[group] > 1) | (rank not in NAMELESS_WHEN_ALONE)
-        label = [
-            f"{rank.upper()}{number + 1}" if named else ""
-            for number, named in zip(group, is_named, strict=True)
-        ]
+        label = [f"{rank.upper()}{number + 1}" if named else "" for number, named in zip(group, is_named, strict=True)]
         names += np.array([f"; {rank}__{text}" for text in label], dtype=object)
     return names.tolist()
 

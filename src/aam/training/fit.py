@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 from aam.batch import Batch
 from aam.config.training import TrainingConfig
 from aam.training.module import TrainingModule
-from aam.training.progress import progress
 from aam.training.plots import ValidationPlots
+from aam.training.progress import progress
 from aam.training.tensorboard import OverlaidTensorBoard
 
 logger = logging.getLogger(__name__)
