@@ -81,15 +81,11 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """Copy every tensor to a device."""
-        return _move(self, device, non_blocking)
+        masked = None if self.masked is None else replace(self.masked, **_moved(self.masked, device, non_blocking))
+        targets = {name: target.to(device, non_blocking=non_blocking) for name, target in self.targets.items()}
+        return replace(self, **_moved(self, device, non_blocking), masked=masked, targets=targets)
 
 
-def _move(value, device, non_blocking):
-    if isinstance(value, Tensor):
-        return value.to(device, non_blocking=non_blocking)
-    if isinstance(value, Batch | MaskedNucleotides):
-        moved = {item.name: _move(getattr(value, item.name), device, non_blocking) for item in fields(value)}
-        return replace(value, **moved)
-    if isinstance(value, Mapping):
-        return {name: _move(item, device, non_blocking) for name, item in value.items()}
-    return value
+def _moved(owner: Batch | MaskedNucleotides, device: torch.device | str, non_blocking: bool) -> dict[str, Tensor]:
+    values = {item.name: getattr(owner, item.name) for item in fields(owner)}
+    return {name: v.to(device, non_blocking=non_blocking) for name, v in values.items() if isinstance(v, Tensor)}

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import real_study
 from safetensors.torch import load_file
 from skbio.metadata import SampleMetadata
 
 from aam.cli import main
+from conftest import real_study
 
 TINY = [
     "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40", "--epochs", "2",
@@ -166,13 +166,12 @@ def test_embeddings_have_one_row_per_sample_and_repeat_exactly(folder, tmp_path)
 
 def test_distances_between_embeddings_are_what_pretraining_reported(folder, tmp_path):
     """The reported R² of UniFrac, from the embeddings and scikit-bio's distances on the same rarefied counts."""
-    from aam.data.batches import EVALUATION, Drawing, plan_in_order
+    from aam.config.study import StudyConfig
+    from aam.data.batches import EVALUATION, Drawing, pack, plan_in_order
+    from aam.ecology.tree import FeatureTree
     from aam.ecology.unifrac import unweighted_unifrac
     from aam.io.newick import read_newick
-    from aam.ecology.tree import FeatureTree
     from aam.pipelines.reading import read_study
-    from aam.config.study import StudyConfig
-    from aam.data.batches import pack
 
     run("embed", "--model", folder / "pretrained", *study_of(folder), "--output", tmp_path / "e.tsv")
     state = json.loads((folder / "pretrained/model/state.json").read_text())
@@ -216,7 +215,9 @@ def test_two_runs_with_one_seed_are_identical(folder, tmp_path):
             "--metadata-column", "age", "--output-dir", tmp_path / name, *TINY, "--dropout", "0.1", "--epochs", "1",
         )  # fmt: skip
 
-    assert (tmp_path / "a/model/model.safetensors").read_bytes() == (tmp_path / "b/model/model.safetensors").read_bytes()
+    assert (tmp_path / "a/model/model.safetensors").read_bytes() == (
+        tmp_path / "b/model/model.safetensors"
+    ).read_bytes()
     assert (tmp_path / "a/metrics.json").read_text() == (tmp_path / "b/metrics.json").read_text()
 
 

@@ -49,9 +49,7 @@ def test_counts_resemble_those_of_real_studies(shape):
 
     found = describe(simulate_study(SimulationConfig(samples=samples, features=features)).counts)
 
-    outside = {
-        name: found[name] for name, (low, high) in REAL_STUDIES.items() if not low <= found[name] <= high
-    }
+    outside = {name: found[name] for name, (low, high) in REAL_STUDIES.items() if not low <= found[name] <= high}
     assert outside == {}
 
 
@@ -107,9 +105,7 @@ def test_clades_move_with_their_column(study):
 
     for column, effects in EFFECTS.items():
         for number, effect in enumerate(effects, 1):
-            rows = [
-                row for row, name in enumerate(study.truth["clade"]) if name == f"{column}-clade-{number}"
-            ]
+            rows = [row for row, name in enumerate(study.truth["clade"]) if name == f"{column}-clade-{number}"]
             members = [index_of[study.truth["feature-id"][row]] for row in rows]
             log_share = np.log(share[:, members].sum(axis=1) + 1e-4)
             correlation = np.corrcoef(log_share, columns[column])[0, 1]
@@ -118,15 +114,12 @@ def test_clades_move_with_their_column(study):
 
 def test_batches_differ_only_where_there_is_a_batch_effect():
     plain, shifted = (
-        simulate_study(SimulationConfig(samples=300, features=100, batch_effect=effect))
-        for effect in (0.0, 3.0)
+        simulate_study(SimulationConfig(samples=300, features=100, batch_effect=effect)) for effect in (0.0, 3.0)
     )
 
     def difference(study):
         batch = np.array(study.metadata["batch"])
         occurrence = (study.counts > 0).toarray()
-        return np.abs(
-            occurrence[batch == "run1"].mean(axis=0) - occurrence[batch == "run2"].mean(axis=0)
-        ).mean()
+        return np.abs(occurrence[batch == "run1"].mean(axis=0) - occurrence[batch == "run2"].mean(axis=0)).mean()
 
     assert difference(shifted) > 2 * difference(plain)

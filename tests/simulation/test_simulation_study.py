@@ -93,9 +93,7 @@ def test_truth_clades_are_monophyletic_and_no_feature_answers_to_two_columns():
 
 
 def test_a_random_forest_finds_the_signal_in_unseen_subjects():
-    r_squared, balanced_accuracy = held_out_scores(
-        simulate_study(SimulationConfig(samples=160, features=300))
-    )
+    r_squared, balanced_accuracy = held_out_scores(simulate_study(SimulationConfig(samples=160, features=300)))
 
     assert 0.3 < r_squared < 0.85
     assert 0.65 < balanced_accuracy < 0.95

@@ -39,7 +39,7 @@ class Study:
         ordered = csr_array(counts.tocsc()[:, order].tocsr())
         ordered.eliminate_zeros()
         ordered.sort_indices()
-        return cls(list(sample_ids), [feature_ids[i] for i in order], tokens[order], ordered)
+        return cls(list(sample_ids), [str(feature_ids[i]) for i in order], tokens[order], ordered)
 
     @property
     def n_samples(self) -> int:
@@ -77,5 +77,5 @@ class Study:
         for names in (self.sample_ids, self.feature_ids):
             content.update("\0".join(names).encode())
         for array in (self.tokens, self.counts.indptr, self.counts.indices, self.counts.data):
-            content.update(np.ascontiguousarray(array))
+            content.update(np.ascontiguousarray(array).tobytes())
         return content.hexdigest()

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy.stats import rankdata
 from sklearn import metrics as sklearn_metrics
 
 from aam.data.target import TargetState
@@ -35,8 +35,8 @@ def _regression(guess: float, prediction: np.ndarray, truth: np.ndarray) -> dict
         "r2": r_squared(prediction, truth),
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt(np.square(error).mean())),
-        "pearson": float(stats.pearsonr(prediction, truth).statistic) if varies else float("nan"),
-        "spearman": float(stats.spearmanr(prediction, truth).statistic) if varies else float("nan"),
+        "pearson": float(np.corrcoef(prediction, truth)[0, 1]) if varies else float("nan"),
+        "spearman": float(np.corrcoef(rankdata(prediction), rankdata(truth))[0, 1]) if varies else float("nan"),
         "guess_mae": float(np.abs(guess - truth).mean()),
         "guess_r2": r_squared(np.full(len(truth), guess), truth),
     }
@@ -46,22 +46,22 @@ def _classification(target: TargetState, probability: np.ndarray, truth: np.ndar
     numbers = np.arange(len(target.classes))
     prediction = probability.argmax(axis=1)
     present = np.unique(truth)
-    recall = sklearn_metrics.recall_score(truth, prediction, labels=present, average=None, zero_division=0)
+    confusion = sklearn_metrics.confusion_matrix(truth, prediction, labels=numbers)
+    recall = np.diag(confusion)[present] / confusion.sum(axis=1)[present]
+    f1 = 2 * np.diag(confusion)[present] / (confusion.sum(axis=0) + confusion.sum(axis=1))[present]
     guess = target.classes.index(str(target.guess))
     return {
         "n": len(truth),
         "accuracy": float((prediction == truth).mean()),
         "balanced_accuracy": float(np.mean(recall)),
-        "macro_f1": float(
-            sklearn_metrics.f1_score(truth, prediction, labels=present, average="macro", zero_division=0)
-        ),
+        "macro_f1": float(np.mean(f1)),
         "auroc": _auroc(probability, truth, present),
         "log_loss": float(-np.log(np.maximum(probability[np.arange(len(truth)), truth], 1e-15)).mean()),
         "guess_accuracy": float((truth == guess).mean()),
         "guess_balanced_accuracy": 1.0 / len(present),
         "confusion": {
             "classes": list(target.classes),
-            "rows_true_columns_predicted": sklearn_metrics.confusion_matrix(truth, prediction, labels=numbers).tolist(),
+            "rows_true_columns_predicted": confusion.tolist(),
         },
     }
 

@@ -87,7 +87,7 @@ class SampleReader:
                 yield moved, self.base.encode_samples(vectors[moved.features], moved)
 
     def _asv_vectors(self, study: Study) -> Tensor:
-        used = np.flatnonzero(np.bincount(study.counts.indices, minlength=study.counts.shape[1]))
+        used = np.flatnonzero(np.bincount(study.counts.indices, minlength=len(study.feature_ids)))
         vectors = torch.zeros(
             len(study.feature_ids), self.base.config.embedding_dim, dtype=self.dtype, device=self.device
         )

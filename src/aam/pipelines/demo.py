@@ -1,5 +1,6 @@
 """``aam demo``: simulate, pre-train, train, predict and evaluate, and compare with a random forest."""
 
+import dataclasses
 import json
 import logging
 import time
@@ -46,61 +47,53 @@ MODEL = ModelConfig(embedding_dim=64, attention_layers=2, ffn_ratio=2.0, gradien
 PRETRAINING = TrainingConfig(epochs=12, batch_size=16, lr=1e-3)
 FINE_TUNING = TrainingConfig(epochs=30, batch_size=8, lr=5e-4)
 TEST_FRACTION = 0.25
+WRITTEN = ("study", "pretrained", "trained", "evaluation", "predictions.tsv", "predictions.config.yaml")
 
 
 def demo(config: DemoConfig) -> None:
     """Run the command."""
-    import dataclasses
-
     begin = time.monotonic()
-    output = config.output.output_dir
+    output, study = config.output.output_dir, config.output.output_dir / "study"
     check_output_directory(output, config.output.overwrite)
-    start_output_directory(
-        output, ("study", "pretrained", "trained", "evaluation", "predictions.tsv", "predictions.config.yaml")
-    )
-    study = output / "study"
+    start_output_directory(output, WRITTEN)
     logger.info("1/5 simulate a study")
     simulate(SimulateConfig(output=_to(study), simulation=dataclasses.replace(STUDY, seed=config.seed)))
     _divide(study, config.seed)
     logger.info("2/5 pre-train without labels")
-    tree = DistanceConfig(tree=study / "tree.nwk")
-    seeded = {"seed": config.seed}
-    pretrain(
-        PretrainConfig(
-            study=_study(study, "train"),
-            distance=tree,
-            output=_to(output / "pretrained"),
-            model=MODEL,
-            training=dataclasses.replace(PRETRAINING, **seeded),
-        )
-    )
+    pretrain(_pretraining(output, config.seed))
     logger.info("3/5 fine-tune on %s", COLUMN)
-    train(
-        TrainConfig(
-            study=_study(study, "train"),
-            label=_label(study),
-            output=_to(output / "trained"),
-            task=TaskConfig(group_column=GROUP),
-            transfer=TransferConfig(pretrained=output / "pretrained"),
-            distance=tree,
-            model=MODEL,
-            training=dataclasses.replace(FINE_TUNING, **seeded),
-        )
-    )
+    train(_fine_tuning(output, config.seed))
     logger.info("4/5 predict subjects that training never saw")
     inference = InferenceConfig(model=output / "trained")
     to_file = OutputFileConfig(output=output / "predictions.tsv")
     predict(PredictConfig(study=_study(study, "test"), inference=inference, output=to_file))
     logger.info("5/5 evaluate")
-    evaluate(
-        EvaluateConfig(
-            study=_study(study, "test"),
-            label=_label(study),
-            inference=inference,
-            output=_to(output / "evaluation"),
-        )
-    )
+    to_directory = _to(output / "evaluation")
+    evaluate(EvaluateConfig(study=_study(study, "test"), label=_label(study), inference=inference, output=to_directory))
     _summarise(output, time.monotonic() - begin)
+
+
+def _pretraining(output: Path, seed: int) -> PretrainConfig:
+    return PretrainConfig(
+        study=_study(output / "study", "train"),
+        distance=DistanceConfig(tree=output / "study" / "tree.nwk"),
+        output=_to(output / "pretrained"),
+        model=MODEL,
+        training=dataclasses.replace(PRETRAINING, seed=seed),
+    )
+
+
+def _fine_tuning(output: Path, seed: int) -> TrainConfig:
+    return TrainConfig(
+        study=_study(output / "study", "train"),
+        label=_label(output / "study"),
+        output=_to(output / "trained"),
+        task=TaskConfig(group_column=GROUP),
+        transfer=TransferConfig(pretrained=output / "pretrained"),
+        distance=DistanceConfig(tree=output / "study" / "tree.nwk"),
+        model=MODEL,
+        training=dataclasses.replace(FINE_TUNING, seed=seed),
+    )
 
 
 def _to(directory: Path) -> OutputDirectoryConfig:

@@ -57,7 +57,7 @@ def _warn_of_repeated_subjects(metadata: Metadata, sample_ids: list[str], target
         if column == target_column or not any(word in column.lower() for word in SUBJECT_WORDS):
             continue
         values = metadata.frame[column].reindex(sample_ids).dropna()
-        n_distinct = values.nunique()
+        n_distinct = len(set(values))
         if 1 < n_distinct <= len(values) / 2:
             logger.warning(
                 "Column %r has %d values in %d samples: subjects seem to be sampled repeatedly, and validation will look "

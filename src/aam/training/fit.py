@@ -7,7 +7,7 @@ from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from aam.batch import Batch
@@ -25,6 +25,7 @@ WRITTEN = ("checkpoints", "tensorboard", "plots")
 
 EXPECTED_WARNINGS = (
     "does not have many workers",  # batches are made faster than they are trained on
+    "in eval mode at the start of training",  # a frozen base stays in it
     "isinstance.treespec, LeafSpec.",  # lightning 2.6 with torch 2.13
 )
 
@@ -59,45 +60,53 @@ def fit(
 
     Writes ``checkpoints/best.ckpt`` and ``last.ckpt``, ``tensorboard/`` and ``plots/`` into ``output_dir``.
     """
-    accelerator = "gpu" if torch.cuda.is_available() else "cpu"
     tensorboard = OverlaidTensorBoard(output_dir / "tensorboard")
-    checkpoint = ModelCheckpoint(
-        dirpath=output_dir / "checkpoints",
-        filename="best",
-        monitor=MONITORED,
-        save_last=True,
-        enable_version_counter=False,
+    best = ModelCheckpoint(
+        output_dir / "checkpoints", filename="best", monitor=MONITORED, save_last=True, enable_version_counter=False
     )
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
-        trainer = lightning.Trainer(
-            accelerator=accelerator,
-            devices=1,
-            max_epochs=config.epochs,
-            precision=config.precision,
-            accumulate_grad_batches=config.gradient_accumulation_steps,
-            gradient_clip_val=config.gradient_clip,
-            logger=tensorboard,
-            callbacks=[
-                checkpoint,
-                EarlyStopping(MONITORED, patience=config.patience),
-                ValidationPlots(output_dir / "plots", tensorboard),
-                progress(),
-            ],
-            log_every_n_steps=1,
-            num_sanity_val_steps=0,
-            enable_model_summary=False,
-        )
+        trainer = _trainer(config, tensorboard, [best, ValidationPlots(output_dir / "plots", tensorboard)])
+        module.train()
         trainer.fit(module, train, validation)
-        saved = torch.load(checkpoint.best_model_path, weights_only=True, map_location="cpu")
+        saved = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
         module.load_state_dict(saved["state_dict"])
-        judge = lightning.Trainer(
-            accelerator=accelerator, devices=1, precision=config.precision, logger=False, enable_checkpointing=False,
-            enable_progress_bar=False, enable_model_summary=False,
-        )  # fmt: skip
-        scores = judge.validate(module, validation, verbose=False)[0]
+        scores = _judge(config).validate(module, validation, verbose=False)[0]
     metrics = {name.removeprefix("validation/"): value for name, value in scores.items()}
     return FitSummary(trainer.current_epoch, int(saved["epoch"]), metrics)
+
+
+def _trainer(config: TrainingConfig, tensorboard: OverlaidTensorBoard, callbacks: list[Callback]) -> lightning.Trainer:
+    return lightning.Trainer(
+        accelerator=_accelerator(),
+        devices=1,
+        max_epochs=config.epochs,
+        precision=config.precision,
+        accumulate_grad_batches=config.gradient_accumulation_steps,
+        gradient_clip_val=config.gradient_clip,
+        logger=tensorboard,
+        callbacks=[*callbacks, EarlyStopping(MONITORED, patience=config.patience), progress()],
+        log_every_n_steps=1,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+    )
+
+
+def _judge(config: TrainingConfig) -> lightning.Trainer:
+    """Make a trainer that only scores the best weights, and leaves no trace."""
+    return lightning.Trainer(
+        accelerator=_accelerator(),
+        devices=1,
+        precision=config.precision,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _accelerator() -> str:
+    return "gpu" if torch.cuda.is_available() else "cpu"

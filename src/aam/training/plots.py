@@ -9,7 +9,6 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from aam.io.atomic import atomic_path
-from aam.training.module import TrainingModule
 from aam.training.tensorboard import OverlaidTensorBoard
 
 MOST_POINTS = 20_000
@@ -26,19 +25,19 @@ class ValidationPlots(Callback):
         self._scored: dict[str, list[tuple[Tensor, Tensor]]] = defaultdict(list)
         self._points: dict[str, int] = defaultdict(int)
 
-    def on_validation_epoch_start(self, *_: Any) -> None:
+    def on_validation_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Forget the last epoch."""
         self._scored.clear()
         self._points.clear()
 
-    def on_validation_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
+    def on_validation_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *args: Any, **kwargs: Any) -> None:
         """Keep predictions and truths, up to a bound."""
         for name, (prediction, truth) in outputs.items():
             if self._points[name] < MOST_POINTS:
                 self._scored[name].append((prediction.detach().cpu(), truth.detach().cpu()))
                 self._points[name] += len(truth)
 
-    def on_validation_end(self, trainer: Any, pl_module: TrainingModule) -> None:
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Draw, if this epoch is the best so far."""
         loss = float(trainer.callback_metrics["validation/loss"])
         if trainer.sanity_checking or not loss < self.best:

@@ -5,7 +5,6 @@ import sys
 from typing import Any
 
 from lightning.pytorch.callbacks import Callback, ProgressBar, TQDMProgressBar
-from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +17,7 @@ def progress() -> Callback:
 class EpochBar(TQDMProgressBar):
     """A bar per epoch with the loss terms; validation draws none of its own."""
 
-    def init_validation_tqdm(self) -> tqdm:
+    def init_validation_tqdm(self) -> Any:
         """Hide the bar of the few validation batches, which would wipe the epoch's."""
         bar = super().init_validation_tqdm()
         bar.disable = True
