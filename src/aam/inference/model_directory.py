@@ -130,7 +130,10 @@ def load_model(path: Path) -> tuple[SequenceEncoder | SequencePredictor, ModelDe
         model.load_state_dict(load_file(directory / WEIGHTS))
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
         problem = " ".join(str(error).split())[:300]
-        raise ModelError(f"The model in {directory} cannot be loaded ({type(error).__name__}: {problem}).") from error
+        raise ModelError(
+            f"The model in {directory} cannot be loaded ({type(error).__name__}: {problem}). One of {CONFIG}, {STATE} and "
+            f"{WEIGHTS} is damaged, or they are of different runs: copy the whole directory again, or train anew."
+        ) from error
     return model.eval(), description
 
 
