@@ -49,7 +49,7 @@ class TrainingModule(lightning.LightningModule):
         total = self._total(losses)
         if not torch.isfinite(total):
             raise AamError(
-                f"The loss became {float(total)} at step {self.global_step} (epoch {self.current_epoch}). "
+                f"The loss became {total.item()} at step {self.global_step} (epoch {self.current_epoch}). "
                 "Pass a smaller --lr or --precision 32-true."
             )
         for name, loss in losses.items():
