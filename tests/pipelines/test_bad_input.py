@@ -1,286 +1,299 @@
-"""Every mistake gets one message and exit code 2, and leaves nothing behind."""
+"""Every mistake of a user gets one message that says what to do and exit code 2, and leaves nothing behind."""
 
-import gzip
+import json
+import re
 import shutil
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 
 from aam.cli import main
 from aam.io.biom_table import CountTable, read_table, write_table
 from aam.io.fasta import read_fasta
 
-TINY = [
-    "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--ffn-ratio", "2", "--epochs", "1",
-    "--max-bp", "40",
-]  # fmt: skip
+TINY = {
+    "--embedding-dim": 16, "--attention-heads": 2, "--attention-layers": 1, "--ffn-ratio": 2, "--max-bp": 40, "--epochs": 1,
+}  # fmt: skip
+OUTPUT_FILE = ("predict", "embed")
+
+
+@dataclass(frozen=True)
+class Given:
+    """The study and models that all tests share, and a place for the files that one test puts in their stead."""
+
+    study: Path
+    own: Path
+
+    def file(self, name, content) -> Path:
+        path = self.own / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def already(self, name) -> dict:
+        """Put a file of the user's in the way, and change no option."""
+        self.file(name, "mine")
+        return {}
+
+    def metadata(self, change) -> Path:
+        """Edit the rows, each a list of cells; the first is the header."""
+        rows = [line.split("\t") for line in (self.study / "s/metadata.tsv").read_text().splitlines()]
+        return self.file("metadata.tsv", "".join("\t".join(row) + "\n" for row in change(rows)))
+
+    def column(self, value) -> dict:
+        """Learn a column that holds this value in every sample."""
+        path = self.metadata(lambda rows: [[*rows[0], "mine"], *([*row, value] for row in rows[1:])])
+        return {"--metadata": path, "--metadata-column": "mine"}
+
+    def renamed(self, name_of_number, change=lambda sequence: sequence) -> dict:
+        """Name the features anew in table and FASTA, and change the first sequence."""
+        table, sequences = read_table(self.study / "s/table.biom"), read_fasta(self.study / "s/sequences.fasta")
+        names = [name_of_number(number) for number in range(len(table.feature_ids))]
+        write_table(self.own / "table.biom", CountTable(table.sample_ids, names, table.counts))
+        found = [sequences[feature] for feature in table.feature_ids]
+        records = zip(names, [change(found[0]), *found[1:]], strict=True)
+        fasta = self.file("sequences.fasta", "".join(f">{name}\n{sequence}\n" for name, sequence in records))
+        return {"--table": self.own / "table.biom", "--sequences": fasta}
+
+    def few_samples(self, n) -> dict:
+        table = read_table(self.study / "s/table.biom")
+        write_table(self.own / "few.biom", CountTable(table.sample_ids[:n], table.feature_ids, table.counts[:n]))
+        return {"--table": self.own / "few.biom"}
+
+    def fasta(self) -> str:
+        return (self.study / "s/sequences.fasta").read_text()
+
+    def tree_without_one(self) -> Path:
+        first = read_table(self.study / "s/table.biom").feature_ids[0]
+        return self.file("tree.nwk", (self.study / "s/tree.nwk").read_text().replace(f"{first}:", "other:"))
+
+    def distances(self, n_known) -> Path:
+        np.save(self.own / "d.npy", np.zeros((n_known, n_known)))
+        self.file("d.ids", "\n".join(read_table(self.study / "s/table.biom").sample_ids[:n_known]))
+        return self.own / "d.npy"
+
+    def model(self, name, change) -> Path:
+        """Copy the trained model and change the bytes of one of its files; None deletes it."""
+        shutil.copytree(self.study / "age/model", self.own / "copy/model")
+        path = self.own / "copy/model" / name
+        content = change(path.read_bytes())
+        path.unlink() if content is None else path.write_bytes(content)
+        return self.own / "copy"
+
+    def model_config(self, **changes) -> Path:
+        return self.model("config.json", lambda content: json.dumps(json.loads(content) | changes).encode())
+
+
+def command(given, name, changes) -> list[str]:
+    """Give a command that works but for the changes; None takes an option away, True is an option without a value."""
+    study = given.study
+    options = {"--table": study / "s/table.biom", "--sequences": study / "s/sequences.fasta"}
+    if name in ("simulate", "demo"):
+        options = {}
+    if name in ("train", "evaluate"):
+        options |= {"--metadata": study / "s/metadata.tsv", "--metadata-column": "age"}
+    if name == "train":
+        options |= {"--group-column": "subject", **TINY}
+    if name == "pretrain":
+        options |= {"--tree": study / "s/tree.nwk", **TINY}
+    if name in ("predict", "embed", "evaluate"):
+        options |= {"--model": study / "age"}
+    options |= {"--output": given.own / "out.tsv"} if name in OUTPUT_FILE else {"--output-dir": given.own / "out"}
+    given_options = {flag: value for flag, value in (options | changes).items() if value is not None}
+    words = [(flag,) if value is True else (flag, str(value)) for flag, value in given_options.items()]
+    return [name, *(word for pair in words for word in pair)]
+
+
+def contents(folder) -> dict:
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Simulate once, and train and pre-train a model each."""
+    """Simulate once, train a regression and a classification, and pre-train."""
     folder = tmp_path_factory.mktemp("bad_input")
-    main(
-        [
-            "simulate",
-            "--output-dir",
-            str(folder / "s"),
-            "--samples",
-            "24",
-            "--features",
-            "30",
-            "--sequence-length",
-            "40",
-        ]
-    )
-    main(command(folder, "train", "--metadata-column", "age", "--output-dir", folder / "trained"))
-    main(command(folder, "pretrain", "--output-dir", folder / "pretrained"))
+    runs = {
+        "s": ("simulate", {"--samples": 24, "--features": 30, "--sequence-length": 40}),
+        "age": ("train", {}),
+        "disease": ("train", {"--metadata-column": "disease", "--group-column": None}),
+        "pretrained": ("pretrain", {}),
+    }
+    for output, (name, changes) in runs.items():
+        assert main(command(Given(folder, folder), name, {**changes, "--output-dir": folder / output})) == 0
     return folder
 
 
-def command(folder, name, *options):
-    """Give a command that works, with options that come later and win."""
-    given = ["--table", folder / "s/table.biom", "--sequences", folder / "s/sequences.fasta"]
-    if name == "train":
-        given += ["--metadata", folder / "s/metadata.tsv", "--group-column", "subject", *TINY]
-    if name == "pretrain":
-        given += ["--tree", folder / "s/tree.nwk", *TINY]
-    return [str(item) for item in [name, *given, *options]]
+@pytest.fixture
+def given(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # what a library drops into the working directory is left behind, too
+    return Given(study, tmp_path)
 
 
-def refused(capsys, arguments):
-    """Run, and give the message after checking that it is alone and that the exit code is 2."""
+def refusal(capsys, arguments) -> str:
+    """Run a command that must fail, and give its one message."""
     capsys.readouterr()
     try:
-        code = main([str(item) for item in arguments])
-    except SystemExit as exit_:
-        code = exit_.code
-    message = " ".join(capsys.readouterr().err.replace("│", " ").split())
-    assert code == 2, message
-    assert "Traceback" not in message
+        code = main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    shown = capsys.readouterr().err
+    assert code == 2, shown
+    assert "Traceback" not in shown
+    own = re.findall(rf"^aam {arguments[0]}: .+\Z", shown.rstrip("\n"), re.MULTILINE)  # on the last line
+    from_parser = re.findall("For full helptext", shown)
+    assert len(own) + len(from_parser) == 1, shown
+    message = own[0] if own else " ".join(shown.replace("│", " ").split())
+    assert len(message) < 1000, message
     return message
 
 
-def edited(source, target, change):
-    target.write_text(change(source.read_text(encoding="utf-8")), encoding="utf-8")
-    return target
+def shift_ids(rows):
+    return [rows[0], *([f"x{row[0]}", *row[1:]] for row in rows[1:])]
+
+
+OVERWRITE = r"Name (a new directory|another file), or pass --overwrite to replace"
+LOST_MODEL = r"The model in \S+ cannot be loaded \(.+\)\. .*missing or damaged.* copy the whole directory again"
+NO_MODEL = r"{} holds no model: expected config\.json .* Pass the --output-dir of 'aam train' or 'aam pretrain'"
+MISTAKES = {
+    # options
+    "mistyped option": ("train", lambda _: {"--epoch": 3}, r"Unrecognized options: --epoch, 3 .*Perhaps you meant: .*--epochs INT"),
+    "forgotten option": ("train", lambda _: {"--metadata": None}, r"[Rr]equired options.* --metadata PATH"),
+    "text for a number": ("train", lambda _: {"--epochs": "many"}, r"Error parsing --epochs: .*'many'"),
+    "number out of range": ("train", lambda _: {"--epochs": 0}, r"--epochs 0: input should be greater than or equal to 1"),
+    "heads": ("train", lambda _: {"--attention-heads": 3}, r"--attention-heads 3 does not divide --embedding-dim 16: choose"),
+    "no distances": ("pretrain", lambda _: {"--tree": None}, r"pass --tree \(or --distances\), or --penalty 0"),
+    "no config": ("train", lambda _: {"--config": "a.yaml"}, r"--config a\.yaml: No such file"),
+    "config key": ("train", lambda g: {"--config": g.file("a.yaml", "epohcs: 3")}, r"options: --epohcs, 3 .*meant: --epochs INT"),
+    "config value": (
+        "train", lambda g: {"--config": g.file("a.yaml", "seed: -1")}, r"--seed -1: input should be greater than or equal to 0"),
+    # table
+    "no table": ("train", lambda _: {"--table": "a.biom"}, r"--table a\.biom does not exist\. Check the path"),
+    "not BIOM": ("train", lambda g: {"--table": g.file("a.biom", "S1\t3")}, r"is not a BIOM HDF5 file\. .*biom convert --to-hdf5"),
+    "too shallow": ("train", lambda _: {"--rarefy-depth": 10**8}, r"None of the 24 samples .*Pass a smaller --rarefy-depth"),
+    "too shallow to predict": ("predict", lambda _: {"--rarefy-depth": 10**8}, r"None of the 24 samples .*--rarefy-depth none"),
+    "three samples": ("train", lambda g: g.few_samples(3) | {"--group-column": None},
+                      r"3 samples in 3 groups cannot be split .*at least 4 samples and 2 groups are needed\. Pass a table"),
+    "one group": ("train", lambda g: g.few_samples(5), r"5 samples in 1 groups cannot be split .*another --group-column"),
+    "three samples to pre-train": ("pretrain", lambda g: g.few_samples(3), r"3 samples .*at least 4 .*Pass a table with more"),
+    # metadata
+    "no metadata": ("train", lambda _: {"--metadata": "a.tsv"}, r"--metadata a\.tsv does not exist\. Check the path"),
+    "not metadata": ("train", lambda g: {"--metadata": g.study / "s/tree.nwk"}, r"not a name for sample ids\. Name it 'sample-id'"),
+    "other samples": ("train", lambda g: {"--metadata": g.metadata(shift_ids)}, r"None of the 24 samples .*metadata of this table"),
+    "fewer samples": ("train", lambda g: {"--metadata": g.metadata(lambda rows: rows[:-2])},
+                      r"2 of 24 samples .*'S0023', 'S0024'\. Add the rows or pass --missing-samples drop"),
+    "no such column": ("train", lambda _: {"--metadata-column": "aeg"}, r"no column 'aeg'\. Did you mean 'age'"),
+    "no such group": ("train", lambda _: {"--group-column": "subjct"}, r"no column 'subjct'\. Did you mean 'subject'"),
+    "group is target": ("train", lambda _: {"--group-column": "age"}, r"--group-column and --metadata-column are both age: name"),
+    "text to regress": ("train", lambda _: {"--metadata-column": "disease", "--task": "regression"},
+                        r"disease is not numeric: it holds .*'healthy'.* pass --task classification"),
+    "empty target": ("train", lambda g: g.column(""), r"No sample of the table has a value in --metadata-column mine"),
+    "constant target": ("train", lambda g: g.column("7"), r"mine has the same value, '7', in all 24 .*Choose another column"),
+    "single class": ("train", lambda g: g.column("same"), r"mine has the same value, 'same', in all 24 .*Choose another column"),
+    # sequences
+    "no FASTA": ("train", lambda _: {"--sequences": "a.fasta"}, r"--sequences a\.fasta does not exist"),
+    "not IUPAC": ("train", lambda g: g.renamed("ASV{}".format, lambda sequence: "AC!GT" + sequence),
+                  r"1 of 30 sequences contain letters that are not nucleotides \('!'\): features 'ASV0'\. .*correct or remove"),
+    "fewer sequences": ("train", lambda g: {"--sequences": g.file("a.fasta", g.fasta().rpartition(">")[0])},
+                        r"1 of 30 features of the table are not in --sequences .*Pass the sequences that were made together"),
+    "ids are no sequences": ("train", lambda _: {"--sequences": None}, r"30 of 30 feature ids .*Pass --sequences rep-seqs\.fasta"),
+    "other MD5": ("train", lambda g: g.renamed("{:032x}".format), r"30 of 30 sequences .*look like MD5 sums.*Pass the sequences"),
+    # distances
+    "no tree": ("pretrain", lambda _: {"--tree": "a.nwk"}, r"--tree a\.nwk does not exist"),
+    "other tree": ("pretrain", lambda g: {"--tree": g.file("a.nwk", "(a:1,b:2);")}, r"30 of 30 features .*Pass the tree that was"),
+    "other tree, drop": ("pretrain", lambda g: {"--tree": g.file("a.nwk", "(a:1,b:2);"), "--missing-features": "drop"},
+                         r"None of the 30 features .*Pass the tree that was built from these features"),
+    "smaller tree": ("pretrain", lambda g: {"--tree": g.tree_without_one()}, r"1 of 30 features .*or --missing-features drop"),
+    "smaller matrix": ("train", lambda g: {"--distances": g.distances(22)}, r"2 of 24 samples .*'S0024'\. Compute --distances"),
+    "smaller matrix, pre-training": ("pretrain", lambda g: {"--tree": None, "--distances": g.distances(22)}, r"2 of 24 samples "),
+    # models
+    "no model": ("predict", lambda _: {"--model": "nowhere"}, NO_MODEL.format("nowhere")),
+    "no pre-trained model": ("train", lambda g: {"--pretrained": g.study / "s"}, NO_MODEL.format(r"\S+/s")),
+    "no weights": ("predict", lambda g: {"--model": g.model("model.safetensors", lambda _: None)}, LOST_MODEL),
+    "cut weights": ("predict", lambda g: {"--model": g.model("model.safetensors", lambda b: b[:-9])}, LOST_MODEL),
+    "cut weights to start from": ("train", lambda g: {"--pretrained": g.model("model.safetensors", lambda b: b[:-9])}, LOST_MODEL),
+    "no state": ("embed", lambda g: {"--model": g.model("state.json", lambda _: None)}, LOST_MODEL),
+    "cut config": ("predict", lambda g: {"--model": g.model("config.json", lambda b: b[:-9])}, LOST_MODEL),
+    "config is a list": ("predict", lambda g: {"--model": g.model_config(model=[])}, LOST_MODEL),
+    "config of another version": ("predict", lambda g: {"--model": g.model_config(model={"depth": 3})}, LOST_MODEL),
+    "config with a bad width": ("predict", lambda g: {"--model": g.model_config(model={"embedding_dim": -3})}, LOST_MODEL),
+    "model without target": ("predict", lambda g: {"--model": g.study / "pretrained"}, r"Fine-tune it first: .*or use aam embed"),
+    "text for a regression": ("evaluate", lambda _: {"--metadata-column": "disease"}, r"disease is not numeric, .* the number age"),
+    "unknown classes": ("evaluate", lambda g: {"--model": g.study / "disease", "--metadata-column": "sex"},
+                        r"No sample has one of the classes .*'disease', 'healthy'\. Check --metadata-column"),
+    # places for results
+    "output is a file": ("train", lambda g: {"--output-dir": g.file("a", "mine")}, r"--output-dir \S+ is a file; name a directory"),
+    "output in a file": ("train", lambda g: {"--output-dir": g.file("a", "mine") / "b"}, r"Not a directory\. Name another"),
+    "no folder": ("predict", lambda g: {"--output": g.own / "a/b.tsv"}, r"the folder \S+ does not exist\. Create it first"),
+    "output exists": ("predict", lambda g: {"--output": g.file("a.tsv", "mine")}, OVERWRITE),
+    "options beside output exist": ("embed", lambda g: g.already("out.config.yaml"), r"to \S+out\.config\.yaml, which exists"),
+    "mistake while overwriting": (
+        "train", lambda g: g.already("out/metrics.json") | {"--overwrite": True, "--group-column": "age"}, r"are both age"),
+} | {
+    f"{name} into a full directory": (name, lambda g: g.already("out/notes.txt"), rf"holds 'notes\.txt'\. {OVERWRITE}")
+    for name in ("simulate", "pretrain", "train", "evaluate", "demo")
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_message_and_leaves_nothing_behind(mistake, given, capsys):
+    name, make, expected = MISTAKES[mistake]
+    arguments = command(given, name, make(given))
+    before = contents(given.own)
+
+    message = refusal(capsys, arguments)
+
+    assert re.search(expected, message), message
+    assert contents(given.own) == before
+
+
+def test_samples_that_the_metadata_lacks_can_be_dropped(given, capsys):
+    smaller = given.metadata(lambda rows: rows[:-2])
 
+    assert main(command(given, "train", {"--metadata": smaller, "--missing-samples": "drop"})) == 0
 
-def with_column(folder, tmp_path, values):
-    """Add the column ``mine`` to the metadata; ``values`` is a function of the row's number."""
-    lines = (folder / "s/metadata.tsv").read_text().splitlines()
-    rows = [line for line in lines[1:] if not line.startswith("#q2")]
-    text = [lines[0] + "\tmine", *(f"{row}\t{values(i)}" for i, row in enumerate(rows))]
-    path = tmp_path / "metadata.tsv"
-    path.write_text("\n".join(text) + "\n")
-    return path
+    splits = (given.own / "out/splits.tsv").read_text().splitlines()[1:]
+    assert {line.split("\t")[0] for line in splits} == {f"S{i:04}" for i in range(1, 23)}
+    assert "Left out 2 of 24 samples" in capsys.readouterr().err
 
 
-def train_refused(capsys, folder, tmp_path, *options):
-    options = options if "--metadata-column" in options else ("--metadata-column", "age", *options)
-    message = refused(capsys, command(folder, "train", *options, "--output-dir", tmp_path / "out"))
-    assert not (tmp_path / "out").exists()
-    return message
+def test_features_that_the_tree_lacks_can_be_dropped(given, capsys):
+    smaller = given.tree_without_one()
 
+    assert main(command(given, "pretrain", {"--tree": smaller, "--missing-features": "drop"})) == 0
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        (["--epoch", "3"], "epochs"),
-        (["--epochs", "0"], "greater than or equal to 1"),
-        (["--table", "missing.biom"], "missing.biom"),
-        (["--metadata", "missing.tsv"], "missing.tsv"),
-        (["--metadata-column", "nothing"], "nothing"),
-        (["--group-column", "nothing"], "nothing"),
-        (["--metadata-column", "disease", "--task", "regression"], "disease"),
-        (["--rarefy-depth", "100000000"], "--rarefy-depth"),
-        (["--pretrained", "nowhere"], "nowhere"),
-        (["--config", "missing.yaml"], "missing.yaml"),
-        (["--tree", "missing.nwk"], "missing.nwk"),
-        (["--embedding-dim", "15"], "--attention-heads 2 does not divide --embedding-dim 15"),
-    ],
-)
-def test_a_wrong_option_is_refused(capsys, study, tmp_path, options, expected):
-    assert expected in train_refused(capsys, study, tmp_path, *options)
+    assert "Dropped 1 of 30 features" in capsys.readouterr().err
+    assert (given.own / "out/model/model.safetensors").is_file()
 
 
-def test_a_table_that_is_not_biom(capsys, study, tmp_path):
-    (tmp_path / "table.biom").write_bytes(gzip.compress(b"no table"))
+def test_samples_of_a_class_that_the_model_does_not_know_are_left_out(given, capsys):
+    other = given.metadata(lambda rows: [*rows[:-3], *([*row[:4], "unheard of", *row[5:]] for row in rows[-3:])])
+    changes = {"--model": given.study / "disease", "--metadata": other, "--metadata-column": "disease"}
 
-    assert "table.biom" in train_refused(capsys, study, tmp_path, "--table", tmp_path / "table.biom")
+    assert main(command(given, "evaluate", changes)) == 0
 
+    assert "Left out 3 samples" in capsys.readouterr().err
+    assert len((given.own / "out/predictions.tsv").read_text().splitlines()) == 1 + 21
 
-def test_metadata_without_the_samples(capsys, study, tmp_path):
-    other = edited(study / "s/metadata.tsv", tmp_path / "m.tsv", lambda text: text.replace("\n", "\nx"))
 
-    message = train_refused(capsys, study, tmp_path, "--metadata", other)
+def test_overwrite_replaces_results_but_keeps_a_users_own_file(given):
+    for name in ("notes.txt", "metrics.json", "splits.tsv", "plots/old.png"):
+        given.file(f"out/{name}", "mine")
 
-    assert "None of the 24 samples" in message
+    assert main(command(given, "train", {"--overwrite": True})) == 0
 
+    assert (given.own / "out/notes.txt").read_text() == "mine"
+    assert json.loads((given.own / "out/metrics.json").read_text())["epochs"] == 1
+    assert len((given.own / "out/splits.tsv").read_text().splitlines()) == 1 + 24
+    assert {item.name for item in (given.own / "out/plots").iterdir()} == {"target.png", "counts.png"}
 
-def test_metadata_that_lacks_some_samples_unless_they_are_dropped(capsys, study, tmp_path):
-    lines = (study / "s/metadata.tsv").read_text().splitlines()
-    (tmp_path / "m.tsv").write_text("\n".join(lines[:-2]) + "\n")
 
-    message = train_refused(capsys, study, tmp_path, "--metadata", tmp_path / "m.tsv")
-    main(
-        command(study, "train", "--metadata-column", "age", "--metadata", tmp_path / "m.tsv", "--missing-samples", "drop",
-                "--output-dir", tmp_path / "kept")
-    )  # fmt: skip
+def test_overwrite_replaces_predictions_and_the_options_beside_them(given):
+    given.file("out.tsv", "mine")
+    given.file("out.config.yaml", "mine")
 
-    assert "2 of 24 samples" in message
-    assert "--missing-samples drop" in message
-    assert (tmp_path / "kept/model").is_dir()
+    assert main(command(given, "predict", {"--overwrite": True})) == 0
 
-
-@pytest.mark.parametrize("value", [7, "same"])
-def test_a_constant_target(capsys, study, tmp_path, value):
-    metadata = with_column(study, tmp_path, lambda i: value)
-
-    assert "mine" in train_refused(capsys, study, tmp_path, "--metadata", metadata, "--metadata-column", "mine")
-
-
-def test_sequences_with_letters_outside_iupac(capsys, study, tmp_path):
-    sequences = read_fasta(study / "s/sequences.fasta")
-    table = renamed_table(study, tmp_path / "t.biom", {name: f"ASV{i}" for i, name in enumerate(sequences)})
-    records = [f">ASV{i}\nAC!GT{sequence[5:]}\n" for i, sequence in enumerate(sequences.values())]
-    (tmp_path / "x.fasta").write_text("".join(records))
-
-    message = train_refused(capsys, study, tmp_path, "--table", table, "--sequences", tmp_path / "x.fasta")
-
-    assert "letters that are not nucleotides ('!')" in message
-
-
-def test_a_fasta_that_lacks_features(capsys, study, tmp_path):
-    lines = (study / "s/sequences.fasta").read_text().split(">")
-    (tmp_path / "x.fasta").write_text(">".join(lines[:-1]))
-
-    assert "1 of 30 features" in train_refused(capsys, study, tmp_path, "--sequences", tmp_path / "x.fasta")
-
-
-def test_ids_that_are_no_sequences_without_a_fasta(capsys, study, tmp_path):
-    arguments = [item for item in command(study, "pretrain", "--output-dir", tmp_path / "out")]
-    at = arguments.index("--sequences")
-
-    message = refused(capsys, arguments[:at] + arguments[at + 2 :])
-
-    assert "--sequences" in message
-    assert not (tmp_path / "out").exists()
-
-
-def renamed_table(folder, path, names):
-    table = read_table(folder / "s/table.biom")
-    write_table(path, CountTable(table.sample_ids, [names.get(i, i) for i in table.feature_ids], table.counts))
-    return path
-
-
-def test_md5_ids_of_other_sequences(capsys, study, tmp_path):
-    sequences = read_fasta(study / "s/sequences.fasta")
-    wrong = {name: f"{i:032x}" for i, name in enumerate(sequences)}
-    table = renamed_table(study, tmp_path / "t.biom", wrong)
-    (tmp_path / "x.fasta").write_text("".join(f">{wrong[n]}\n{s}\n" for n, s in sequences.items()))
-
-    message = train_refused(capsys, study, tmp_path, "--table", table, "--sequences", tmp_path / "x.fasta")
-
-    assert "MD5" in message
-
-
-def test_a_tree_without_any_or_some_of_the_features(capsys, study, tmp_path):
-    first = next(iter(read_fasta(study / "s/sequences.fasta")))
-    (tmp_path / "none.nwk").write_text("(a:1,b:2);")
-    some = edited(study / "s/tree.nwk", tmp_path / "some.nwk", lambda text: text.replace(f"{first}:", "other:"))
-
-    none_message = train_refused(capsys, study, tmp_path, "--tree", tmp_path / "none.nwk", "--missing-features", "drop")
-    some_message = train_refused(capsys, study, tmp_path, "--tree", some)
-    main(command(study, "pretrain", "--tree", some, "--missing-features", "drop", "--output-dir", tmp_path / "kept"))
-
-    assert "None of the 30 features" in none_message
-    assert "1 of 30 features" in some_message
-    assert "--missing-features drop" in some_message
-    assert (tmp_path / "kept/model").is_dir()
-
-
-def test_distances_that_lack_samples(capsys, study, tmp_path):
-    np.save(tmp_path / "d.npy", np.zeros((2, 2)))
-    (tmp_path / "d.ids").write_text("a\nb\n")
-
-    assert "24" in train_refused(capsys, study, tmp_path, "--distances", tmp_path / "d.npy")
-
-
-def test_results_are_overwritten_only_when_asked_and_own_files_never(capsys, study, tmp_path):
-    output = tmp_path / "out"
-    shutil.copytree(study / "trained", output)
-    (output / "notes.txt").write_text("mine")
-    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
-
-    message = refused(capsys, command(study, "train", "--metadata-column", "age", "--output-dir", output))
-    unchanged = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
-    main(command(study, "train", "--metadata-column", "age", "--output-dir", output, "--overwrite"))
-
-    assert "--overwrite" in message
-    assert unchanged == before
-    assert (output / "notes.txt").read_text() == "mine"
-
-
-def test_predictions_are_not_overwritten(capsys, study, tmp_path):
-    (tmp_path / "p.tsv").write_text("mine")
-
-    message = refused(capsys, command(study, "predict", "--model", study / "trained", "--output", tmp_path / "p.tsv"))
-
-    assert "--overwrite" in message
-    assert (tmp_path / "p.tsv").read_text() == "mine"
-
-
-def damaged(study, tmp_path, name, content):
-    shutil.copytree(study / "trained", tmp_path / "damaged")
-    (tmp_path / "damaged/model" / name).write_bytes(content)
-    return tmp_path / "damaged"
-
-
-@pytest.mark.parametrize("name", ["config.json", "state.json", "model.safetensors"])
-def test_a_damaged_model(capsys, study, tmp_path, name):
-    model = damaged(study, tmp_path, name, b"{broken")
-
-    message = refused(capsys, command(study, "predict", "--model", model, "--output", tmp_path / "p.tsv"))
-
-    assert f"{model / 'model'} cannot be loaded" in message
-    assert "copy the whole directory again" in message
-    assert {item.name for item in tmp_path.iterdir()} == {"damaged"}
-
-
-@pytest.mark.parametrize("name", ["pretrained", "nowhere"])
-def test_a_model_that_cannot_predict(capsys, study, tmp_path, name):
-    message = refused(capsys, command(study, "predict", "--model", study / name, "--output", tmp_path / "p.tsv"))
-
-    assert name in message
-    assert not list(tmp_path.iterdir())
-
-
-def test_evaluating_numbers_on_a_text_column(capsys, study, tmp_path):
-    message = refused(
-        capsys,
-        command(study, "evaluate", "--model", study / "trained", "--metadata", study / "s/metadata.tsv",
-                "--metadata-column", "disease", "--output-dir", tmp_path / "out"),
-    )  # fmt: skip
-
-    assert "disease" in message
-    assert not (tmp_path / "out").exists()
-
-
-def test_too_few_samples_to_hold_any_out(capsys, study, tmp_path):
-    table = read_table(study / "s/table.biom")
-    one = CountTable(table.sample_ids[:1], table.feature_ids, csr_array(table.counts[:1]))
-    write_table(tmp_path / "one.biom", one)
-
-    train_refused(capsys, study, tmp_path, "--table", tmp_path / "one.biom")
-
-
-def test_nothing_to_learn_distances_from(capsys, study, tmp_path):
-    arguments = [item for item in command(study, "pretrain", "--output-dir", tmp_path / "out")]
-    at = arguments.index("--tree")
-
-    message = refused(capsys, arguments[:at] + arguments[at + 2 :])
-
-    assert "--tree" in message
-    assert "--distances" in message
+    assert (given.own / "out.tsv").read_text().startswith("sample-id\tprediction\nS0001\t")
+    assert "rarefy-depth: model" in (given.own / "out.config.yaml").read_text()

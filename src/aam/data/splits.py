@@ -47,7 +47,7 @@ def hold_out(groups: np.ndarray, stratum: np.ndarray, fraction: float, seed: int
     if len(sizes) < 2 or len(group) < 4:
         raise MetadataError(
             f"{len(group):,} samples in {len(sizes):,} groups cannot be split into training and validation samples: "
-            "at least 4 samples and 2 groups are needed. Check --group-column and --metadata-column."
+            "at least 4 samples and 2 groups are needed. Pass a table with more samples, or another --group-column if you gave one."
         )
     stream = generator(seed, "split")
     best, best_score = None, np.inf

@@ -16,7 +16,7 @@ import aam
 from aam.config._base import rebuild
 from aam.config.model import ModelConfig
 from aam.data.target import TargetState
-from aam.errors import ModelError
+from aam.errors import ConfigError, ModelError
 from aam.io.atomic import atomic_path, write_text_atomic
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
@@ -25,6 +25,10 @@ from aam.objectives.target import ClassificationTarget, RegressionTarget, Target
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
 LIBRARIES = ("torch", "lightning", "numpy", "safetensors")
+_DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError, ConfigError,
+)  # fmt: skip
+"""What reading a file that is missing, cut off or edited by hand may raise."""
 
 
 @dataclass(frozen=True)
@@ -128,11 +132,11 @@ def load_model(path: Path) -> tuple[SequenceEncoder | SequencePredictor, ModelDe
         description = _read_description(directory)
         model = description.build()
         model.load_state_dict(load_file(directory / WEIGHTS))
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
+    except _DAMAGE as error:
         problem = " ".join(str(error).split())[:300]
         raise ModelError(
             f"The model in {directory} cannot be loaded ({type(error).__name__}: {problem}). One of {CONFIG}, {STATE} and "
-            f"{WEIGHTS} is damaged, or they are of different runs: copy the whole directory again, or train anew."
+            f"{WEIGHTS} is missing or damaged, or they are of different runs: copy the whole directory again, or train anew."
         ) from error
     return model.eval(), description
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _COLUMNS_SHOWN = 10
+_NAME_SHOWN = 40  # letters; of a file without tabs, the first name is a whole line
 _PLACEHOLDER = " (ordinary column)"
 _WRONG_HEADER = "Found unrecognized ID column name "
 _PREAMBLE = "There was an issue with loading the metadata file:"  # how scikit-bio starts some messages
@@ -117,8 +118,9 @@ def _first_part(message: str) -> str:
     """Keep what is wrong, on one line, without scikit-bio's general advice."""
     if message.startswith(_WRONG_HEADER):
         name, _, _ = message.removeprefix(_WRONG_HEADER).partition(" while searching for header")
+        shown = name if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]}…'"
         return (
-            f"the first column is named {name}, which is not a name for sample ids. Name it 'sample-id', and separate the "
+            f"the first column is named {shown}, which is not a name for sample ids. Name it 'sample-id', and separate the "
             "columns by tabs."
         )
     specific, _, _ = message.partition(_ADVICE)

@@ -43,7 +43,7 @@ def start_output_directory(path: Path, written: Iterable[str]) -> None:
             else:
                 old.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"--output-dir {path}: {error.strerror}.") from None
+        raise OutputError(f"--output-dir {path}: {error.strerror}. Name another place.") from None
 
 
 def check_output_file(path: Path, overwrite: bool) -> None:

@@ -7,11 +7,11 @@ import numpy as np
 
 from aam.config._base import write_yaml
 from aam.config.commands import EmbedConfig, EvaluateConfig, InferenceConfig, PredictConfig
-from aam.config.study import StudyConfig
+from aam.config.study import OutputFileConfig, StudyConfig
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
 from aam.data.target import TargetState
-from aam.errors import MetadataError, ModelError, name_some
+from aam.errors import MetadataError, ModelError, OutputError, name_some
 from aam.inference.metrics import evaluate as compute_metrics
 from aam.inference.model_directory import load_model
 from aam.inference.read_samples import SampleReader
@@ -28,25 +28,25 @@ EVALUATION_RESULTS = ("metrics.json", "metrics.tsv", "predictions.tsv", "plots",
 
 def predict(config: PredictConfig) -> None:
     """Run the command."""
-    check_output_file(config.output.output, config.output.overwrite)
+    _check_output(config.output)
     reader, study, target = _open(config.inference, config.study)
     target = _require_target(target, config.inference.model)
     study = drop_shallow_samples(study, reader.drawing.depth)
     prediction = reader.predict(study)
     write_tsv(config.output.output, prediction_columns(target, study.sample_ids, prediction))
-    _write_config_beside(config.output.output, write_yaml(config))
+    write_text_atomic(_options_beside(config.output.output), write_yaml(config))
     logger.info("Predicted %s of %d samples: %s", target.column, study.n_samples, config.output.output)
 
 
 def embed(config: EmbedConfig) -> None:
     """Run the command."""
-    check_output_file(config.output.output, config.output.overwrite)
+    _check_output(config.output)
     reader, study, _ = _open(config.inference, config.study)
     study = drop_shallow_samples(study, reader.drawing.depth)
     vectors = reader.sample_vectors(study)
     columns = {f"dim{k + 1}": vectors[:, k] for k in range(vectors.shape[1])}
     write_tsv(config.output.output, {"sample-id": study.sample_ids, **columns})
-    _write_config_beside(config.output.output, write_yaml(config))
+    write_text_atomic(_options_beside(config.output.output), write_yaml(config))
     logger.info("Embedded %d samples in %d dimensions: %s", *vectors.shape, config.output.output)
 
 
@@ -104,5 +104,15 @@ def _known_classes(target: TargetState, study: Study, truth: np.ndarray) -> tupl
     return study.select_samples(kept), truth[kept]
 
 
-def _write_config_beside(output: Path, text: str) -> None:
-    write_text_atomic(output.with_suffix(".config.yaml"), text)
+def _check_output(config: OutputFileConfig) -> None:
+    check_output_file(config.output, config.overwrite)
+    beside = _options_beside(config.output)
+    if beside.exists() and not config.overwrite:
+        raise OutputError(
+            f"--output {config.output}: its options go to {beside}, which exists. Name another file, or pass --overwrite to "
+            "replace both."
+        )
+
+
+def _options_beside(output: Path) -> Path:
+    return output.with_suffix(".config.yaml")
