@@ -7,7 +7,7 @@ import pytest
 
 from aam.cli import COMMANDS, _load, main
 
-STUDY = {"table", "sequences"}
+STUDY = {"table", "sequences", "cache-dir"}
 DISTANCE = {"tree", "distances", "distance-ids", "missing-features"}
 LABEL = {"metadata", "metadata-column", "missing-samples"}
 DIRECTORY = {"output-dir", "overwrite"}

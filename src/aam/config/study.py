@@ -16,6 +16,9 @@ class StudyConfig:
     """Feature table (samples × ASVs, counts) in BIOM 2.1 format."""
     sequences: Path | None = None
     """FASTA with the sequence of each feature id; None: the feature ids are the sequences themselves."""
+    cache_dir: Path | None = None
+    """Where the study is kept as arrays on disk, so that the next run opens it at once; None: $AAM_CACHE_DIR, or else
+    ~/.cache/aam. See 'aam cache'."""
 
 
 @config
