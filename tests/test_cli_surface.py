@@ -32,6 +32,8 @@ FLAGS = {
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | MODEL | TRAINING
     | {"task", "group-column", "pretrained", "freeze-base"}
     | {"target-penalty", "count-penalty", "count-mask-ratio", "penalty"},
+    "prepare": STUDY | {"tree"},
+    "cache": {"cache-dir", "limit-gb", "clear"},
     "predict": STUDY | FILE | INFERENCE,
     "embed": STUDY | FILE | INFERENCE,
     "evaluate": STUDY | LABEL | DIRECTORY | INFERENCE,

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import time
 
 import numpy as np
 import pytest
@@ -62,6 +63,17 @@ def test_what_fails_while_it_is_built_leaves_nothing(tmp_path):
     assert Cache(tmp_path).entries() == []
     assert list((tmp_path / "unfinished").iterdir()) == []
     assert Cache(tmp_path).fetch("kind", "key", build(2), read) == 2
+
+
+def test_what_killed_processes_left_is_deleted_after_a_day(tmp_path):
+    cache = Cache(tmp_path)
+    for name, age in (("old", 100_000), ("new", 10)):
+        (tmp_path / "unfinished" / name).mkdir()
+        os.utime(tmp_path / "unfinished" / name, (time.time() - age,) * 2)
+
+    cache.fetch("kind", "key", build(1), read)
+
+    assert [path.name for path in (tmp_path / "unfinished").iterdir()] == ["new"]
 
 
 def test_the_least_recently_used_goes_first_and_what_is_open_stays_readable(tmp_path):

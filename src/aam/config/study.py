@@ -9,16 +9,22 @@ from aam.config._base import config
 
 
 @config
-class StudyConfig:
+class CacheDirConfig:
+    """What is kept between runs."""
+
+    cache_dir: Path | None = None
+    """Where studies are kept as arrays on disk, and the vectors of their ASVs, so that the next run opens them at once; None:
+    $AAM_CACHE_DIR, or else ~/.cache/aam. See 'aam cache --help'."""
+
+
+@config
+class StudyConfig(CacheDirConfig):
     """The study: how often each ASV was seen in each sample, and the ASVs' sequences."""
 
     table: Path
     """Feature table (samples × ASVs, counts) in BIOM 2.1 format."""
     sequences: Path | None = None
     """FASTA with the sequence of each feature id; None: the feature ids are the sequences themselves."""
-    cache_dir: Path | None = None
-    """Where the study is kept as arrays on disk, so that the next run opens it at once; None: $AAM_CACHE_DIR, or else
-    ~/.cache/aam. See 'aam cache'."""
 
 
 @config

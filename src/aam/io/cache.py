@@ -8,6 +8,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +26,7 @@ ENVIRONMENT_VARIABLE = "AAM_CACHE_DIR"
 DEFAULT_LIMIT_GB = 50.0
 _SETTINGS, _LOCKS, _UNFINISHED = "settings.json", "locks", "unfinished"
 _USED = "used"  # an empty file in each entry; its time of change is the last use
+_ABANDONED_SECONDS = 86_400  # nothing is built for a day without a new file
 _READ_BYTES = 1 << 22
 
 
@@ -148,6 +150,7 @@ class Cache:
         return removed
 
     def _build(self, entry: Path, build: Callable[[Path], None]) -> None:
+        self._remove_abandoned()
         unfinished = self.directory / _UNFINISHED / uuid.uuid4().hex
         try:
             unfinished.mkdir()
@@ -172,11 +175,12 @@ class Cache:
             return
         shutil.rmtree(gone, ignore_errors=True)
 
-    def remove_unfinished(self, older_than_seconds: float) -> None:
+    def _remove_abandoned(self) -> None:
         """Delete what processes that were killed left behind."""
         for path in (self.directory / _UNFINISHED).iterdir():
-            if time.time() - path.stat().st_mtime > older_than_seconds:
-                shutil.rmtree(path, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another process may do the same
+                if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(path, ignore_errors=True)
 
 
 def default_directory() -> Path:

@@ -71,7 +71,7 @@ def read_distance_source(config: DistanceConfig, study: Study, cache: Cache) -> 
         The file is missing or malformed, or does not fit the study.
     """
     if config.tree is not None:
-        tree = _read_tree(config.tree, study, cache)
+        tree = read_tree(config.tree, study, cache)
         study = _without_missing_features(config, study, tree)
         return study, DistanceSource(lambda _: _unifrac_target(tree))
     if config.distances is not None:
@@ -80,7 +80,14 @@ def read_distance_source(config: DistanceConfig, study: Study, cache: Cache) -> 
     return study, None
 
 
-def _read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
+def read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
+    """Open a tree cut down to the features of a study, built if the cache does not hold it.
+
+    Raises
+    ------
+    TreeError
+        The file is missing or malformed, or holds no feature of the study.
+    """
     check_readable(path, TreeError, "--tree")
 
     def build(directory: Path) -> None:
