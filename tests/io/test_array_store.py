@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aam.io.array_store import ArrayWriter, DamagedStoreError, open_arrays
+from aam.io.array_store import ArrayStore, ArrayWriter, DamagedStoreError
 
 
 @pytest.fixture
@@ -17,12 +17,12 @@ def store(tmp_path):
 
 
 def test_arrays_open_as_they_were_appended(store):
-    arrays, facts = open_arrays(store)
+    arrays = ArrayStore(store)
 
     assert arrays["matrix"].tolist() == [[0, 1], [2, 3], [4, 5], [0, 1], [2, 3]]
     assert arrays["matrix"].dtype == np.int32
     assert arrays["nothing"].shape == (0, 3)
-    assert facts == {"seed": 3}
+    assert arrays.facts == {"seed": 3}
     assert not arrays["matrix"].flags.writeable
 
 
@@ -45,7 +45,7 @@ def test_damage_is_noticed(store, name, damage):
         path.unlink()
 
     with pytest.raises(DamagedStoreError):
-        open_arrays(store)
+        ArrayStore(store)
 
 
 def test_a_store_that_was_not_finished_is_none(tmp_path):
@@ -53,4 +53,13 @@ def test_a_store_that_was_not_finished_is_none(tmp_path):
         writer.append("matrix", np.zeros(3))
 
     with pytest.raises(DamagedStoreError, match="manifest"):
-        open_arrays(tmp_path)
+        ArrayStore(tmp_path)
+
+
+def test_pages_that_are_let_go_are_read_again(store):
+    arrays = ArrayStore(store)
+    before = arrays["matrix"].copy()
+
+    arrays.release()
+
+    np.testing.assert_array_equal(arrays["matrix"], before)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aam.errors import OutputError
-from aam.io.array_store import ArrayWriter, open_arrays
+from aam.io.array_store import ArrayStore, ArrayWriter
 from aam.io.cache import Cache, default_directory, digest_of
 
 
@@ -24,7 +24,7 @@ def build(value, log=None):
 
 
 def read(directory):
-    return int(open_arrays(directory)[0]["array"][0])
+    return int(ArrayStore(directory)["array"][0])
 
 
 def test_an_entry_is_built_once(tmp_path):
@@ -81,7 +81,7 @@ def test_the_least_recently_used_goes_first_and_what_is_open_stays_readable(tmp_
     for key in "abc":
         cache.fetch("kind", key, build(ord(key)), read)
         os.utime(tmp_path / "kind" / key / "used", (ord(key), ord(key)))
-    opened, _ = open_arrays(tmp_path / "kind/b")
+    opened = ArrayStore(tmp_path / "kind/b")
     cache.fetch("kind", "a", build(0), read)  # used again, so that b is the oldest
 
     removed = cache.shrink(limit_gb=20e3 / 1e9)

@@ -106,6 +106,7 @@ class BatchMaker(Dataset[Batch]):
         features, asv_index = np.unique(kept.features, return_inverse=True)
         tokens = self.study.tokens[features]
         ids = [self.study.sample_ids[row] for row in plan.samples]
+        self.study.release()
         masking, seed = self.masking, self.drawing.seed
         masked = hidden = None
         if masking.nuc_mask_ratio is not None:

@@ -1,14 +1,17 @@
 """A study as flat arrays on disk: who was sampled, which ASVs were seen how often, and their sequences as tokens."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from aam import vocabulary
-from aam.io.array_store import open_arrays
+from aam.io.array_store import ArrayStore
 from aam.io.names import Names
+
+_SAMPLES_PER_RELEASE = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class Study:
         Reads of each sample, int64 [S].
     content
         Digest of the whole study on disk.
+    store
+        Where the arrays are.
     is_kept
         Which features are looked at, bool [F]; None for all.
     """
@@ -90,6 +95,7 @@ class Study:
     rows: np.ndarray
     depths: np.ndarray
     content: str
+    store: ArrayStore
     is_kept: np.ndarray | None = None
 
     @classmethod
@@ -101,7 +107,7 @@ class Study:
         DamagedStoreError
             Its files are missing or changed.
         """
-        arrays, facts = open_arrays(directory)
+        arrays = ArrayStore(directory)
         rows = arrays["order"]
         return cls(
             sample_ids=Names(arrays["sample_letters"], arrays["sample_offsets"], rows),
@@ -112,7 +118,8 @@ class Study:
             counts=arrays["counts"],
             rows=rows,
             depths=arrays["depths"][rows],
-            content=facts["content"],
+            content=arrays.facts["content"],
+            store=arrays,
         )
 
     @property
@@ -135,6 +142,17 @@ class Study:
         kept = self.is_kept[features]
         return features[kept], counts[kept]
 
+    def samples(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Give one sample after the other, as `sample` does, in little memory."""
+        for row in range(self.n_samples):
+            yield self.sample(row)
+            if row % _SAMPLES_PER_RELEASE == 0:
+                self.release()
+
+    def release(self) -> None:
+        """Let go of the pages that were read from disk."""
+        self.store.release()
+
     def select_samples(self, rows: np.ndarray) -> "Study":
         """Keep some samples, in the order given; features stay."""
         return replace(self, sample_ids=self.sample_ids.select(rows), rows=self.rows[rows], depths=self.depths[rows])
@@ -144,8 +162,8 @@ class Study:
         is_kept = np.ones(len(self.feature_ids), dtype=bool) if self.is_kept is None else self.is_kept.copy()
         is_kept[features] = False
         smaller = replace(self, is_kept=is_kept)
-        depths = [int(smaller.sample(row)[1].sum()) for row in range(self.n_samples)]
-        return replace(smaller, depths=np.array(depths, dtype=np.int64))
+        depths = np.fromiter((counts.sum() for _, counts in smaller.samples()), dtype=np.int64, count=self.n_samples)
+        return replace(smaller, depths=depths)
 
     def cut(self, max_bp: int) -> "Study":
         """Read the first ``max_bp`` nucleotides of each sequence only."""
@@ -154,8 +172,8 @@ class Study:
     def is_present(self) -> np.ndarray:
         """Tell which features the samples hold, bool [F]."""
         present = np.zeros(len(self.feature_ids), dtype=bool)
-        for row in range(self.n_samples):
-            present[self.sample(row)[0]] = True
+        for features, _ in self.samples():
+            present[features] = True
         return present
 
     def digest(self) -> str:

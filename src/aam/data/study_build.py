@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from tqdm import tqdm
 
-from aam.io.array_store import ArrayWriter, open_arrays
+from aam.io.array_store import ArrayStore, ArrayWriter
 from aam.io.biom_table import Axis, refuse_duplicates
 from aam.io.name_index import HASH_DTYPE, hash_bytes, hash_names
 from aam.io.names import Names, pack_names
@@ -71,53 +71,64 @@ def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
 
 def _write_features(table: Table, fasta: Path | None, scratch: Path, writer: ArrayWriter) -> np.ndarray:
     """Write names and sequences in canonical order; give the place of each feature of the table in it, int32 [F]."""
-    with ArrayWriter(scratch) as unordered:
-        _append_names(unordered, "feature", table.ids("observation"))
-        unordered.finish({})
-    names = _names(scratch, "feature")
-    refuse_duplicates("features", names)
-    blocks = sequences_in_ids(names) if fasta is None else sequences_in_fasta(fasta, names)
-    sequence_scratch = scratch / "sequences"
-    sequence_scratch.mkdir()
-    with ArrayWriter(sequence_scratch) as unordered:
-        for block in tqdm(blocks, desc="sequences", unit="block", disable=None):
-            unordered.append("features", block.features)
-            unordered.append("tokens", block.tokens)
-            unordered.append("lengths", block.lengths)
-        unordered.finish({})
-    arrays, _ = open_arrays(sequence_scratch)
-    offsets = np.concatenate([[0], np.cumsum(arrays["lengths"])])
-    row_of_feature = np.empty(len(names), dtype=np.int64)
-    row_of_feature[arrays["features"]] = np.arange(len(names))
-    order = _canonical_order(names, arrays["tokens"], offsets, row_of_feature)
-    _write_in_order(writer, names, arrays["tokens"], offsets, (order, row_of_feature))
-    rank = np.empty(len(names), dtype=np.int32)
-    rank[order] = np.arange(len(names), dtype=np.int32)
+    unordered = _UnorderedFeatures(table, fasta, scratch)
+    order = unordered.canonical_order()
+    writer.append("token_offsets", np.zeros(1, dtype=np.int64))
+    end = 0
+    for start in range(0, len(order), _FEATURES_PER_BLOCK):
+        sequences = [unordered.sequence(feature) for feature in order[start : start + _FEATURES_PER_BLOCK]]
+        ends = end + np.cumsum([len(sequence) for sequence in sequences], dtype=np.int64)
+        writer.append("tokens", np.concatenate(sequences))
+        writer.append("token_offsets", ends)
+        end = int(ends[-1])
+        unordered.release()
+    names = unordered.names.select(order)
+    _append_names(
+        writer, "feature", (names[i : i + _FEATURES_PER_BLOCK] for i in range(0, len(names), _FEATURES_PER_BLOCK))
+    )
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
     return rank
 
 
-def _canonical_order(names: Names, tokens: np.ndarray, offsets: np.ndarray, row_of_feature: np.ndarray) -> np.ndarray:
-    """Sort features by a hash of their sequence, then by one of their name; int64 [F]."""
-    sequences = hash_bytes(tokens[offsets[row] : offsets[row + 1]].tobytes() for row in row_of_feature)
-    return np.lexsort((hash_names(names), sequences))
+class _UnorderedFeatures:
+    """Names and sequences as the files give them, on disk, to be read in another order."""
 
+    def __init__(self, table: Table, fasta: Path | None, scratch: Path) -> None:
+        with ArrayWriter(scratch) as writer:
+            _append_names(writer, "feature", table.ids("observation"))
+            writer.finish({})
+        self._names_store = ArrayStore(scratch)
+        self.names = Names(self._names_store["feature_letters"], self._names_store["feature_offsets"])
+        refuse_duplicates("features", self.names)
+        blocks = sequences_in_ids(self.names) if fasta is None else sequences_in_fasta(fasta, self.names)
+        directory = scratch / "sequences"
+        directory.mkdir()
+        with ArrayWriter(directory) as writer:
+            for block in tqdm(blocks, desc="sequences", unit="block", disable=None):
+                writer.append("features", block.features)
+                writer.append("tokens", block.tokens)
+                writer.append("lengths", block.lengths)
+            writer.finish({})
+        self._store = ArrayStore(directory)
+        self._ends = np.cumsum(self._store["lengths"])
+        self._row = np.empty(len(self.names), dtype=np.int32)
+        self._row[self._store["features"]] = np.arange(len(self.names), dtype=np.int32)
 
-def _write_in_order(
-    writer: ArrayWriter, names: Names, tokens: np.ndarray, offsets: np.ndarray, order: tuple[np.ndarray, np.ndarray]
-) -> None:
-    features, row_of_feature = order
-    writer.append("token_offsets", np.zeros(1, dtype=np.int64))
-    end = 0
-    for start in range(0, len(features), _FEATURES_PER_BLOCK):
-        rows = row_of_feature[features[start : start + _FEATURES_PER_BLOCK]]
-        parts = [tokens[offsets[row] : offsets[row + 1]] for row in rows]
-        ends = end + np.cumsum([len(part) for part in parts], dtype=np.int64)
-        writer.append("tokens", np.concatenate(parts))
-        writer.append("token_offsets", ends)
-        end = ends[-1]
-    ordered = names.select(features)
-    blocks = (ordered[i : i + _FEATURES_PER_BLOCK] for i in range(0, len(ordered), _FEATURES_PER_BLOCK))
-    _append_names(writer, "feature", blocks)
+    def sequence(self, feature: int) -> np.ndarray:
+        """Give a feature's tokens, uint8 [L]."""
+        row = self._row[feature]
+        return self._store["tokens"][self._ends[row] - self._store["lengths"][row] : self._ends[row]]
+
+    def canonical_order(self) -> np.ndarray:
+        """Sort features by a hash of their sequence, then by one of their name; int64 [F]."""
+        sequences = hash_bytes(self.sequence(feature).tobytes() for feature in range(len(self.names)))
+        return np.lexsort((hash_names(self.names), sequences))
+
+    def release(self) -> None:
+        """Let go of the pages that were read."""
+        self._store.release()
+        self._names_store.release()
 
 
 def _write_samples(table: Table, rank: np.ndarray, writer: ArrayWriter) -> tuple[np.ndarray, np.ndarray]:
@@ -160,8 +171,3 @@ def _append_names(writer: ArrayWriter, kind: str, blocks: Iterable[list[str]]) -
         writer.append(f"{kind}_letters", letters)
         writer.append(f"{kind}_offsets", end + ends)
         end += int(ends[-1])
-
-
-def _names(directory: Path, kind: str) -> Names:
-    arrays, _ = open_arrays(directory)
-    return Names(arrays[f"{kind}_letters"], arrays[f"{kind}_offsets"])

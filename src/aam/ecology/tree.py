@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from aam.errors import TreeError, name_some
-from aam.io.array_store import ArrayWriter, open_arrays
+from aam.io.array_store import ArrayStore, ArrayWriter
 from aam.io.name_index import NameIndex, hash_names
 from aam.io.newick import TreeArrays
 
@@ -88,8 +88,7 @@ class FeatureTree:
         DamagedStoreError
             Files are missing or changed.
         """
-        arrays, _ = open_arrays(directory)
-        return cls(**arrays)
+        return cls(**ArrayStore(directory))
 
     def save(self, directory: Path) -> None:
         """Write the tree into a directory.

@@ -10,7 +10,7 @@ from torch import nn
 from tqdm import tqdm
 
 from aam.data.study import Study
-from aam.io.array_store import ArrayWriter, open_arrays
+from aam.io.array_store import ArrayStore, ArrayWriter
 from aam.io.cache import Cache, digest_of
 from aam.models.asv_encoder import ASVEncoder
 
@@ -30,7 +30,7 @@ def asv_vectors(encoder: ASVEncoder, study: Study, cache: Cache) -> np.ndarray:
         _encode(encoder, study, directory)
 
     def read(directory: Path) -> np.ndarray:
-        return open_arrays(directory)[0][_ARRAY]
+        return ArrayStore(directory)[_ARRAY]
 
     return cache.fetch(_KIND, key, build, read)
 
@@ -53,4 +53,5 @@ def _encode(encoder: ASVEncoder, study: Study, directory: Path) -> None:
             features = np.arange(start, min(start + size, len(study.feature_ids)))
             tokens = torch.from_numpy(study.tokens[features].astype(np.int64)).to(device)
             writer.append(_ARRAY, encoder(tokens).cpu().numpy())
+            study.release()
         writer.finish({})

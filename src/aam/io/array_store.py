@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import mmap
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -81,22 +83,55 @@ class ArrayWriter:
             raise _refused(self.directory, error) from error
 
 
-def open_arrays(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Open a store's arrays by memory map, read-only, and give them with its facts.
+class ArrayStore(Mapping[str, np.ndarray]):
+    """A store's arrays by name, as read-only memory maps, and the facts that travel with them.
 
     Every file is read once to compare its digest, about a second per gigabyte.
+
+    Parameters
+    ----------
+    directory
+        What an `ArrayWriter` finished.
 
     Raises
     ------
     DamagedStoreError
         A file is missing or changed.
     """
-    try:
-        manifest = _read_manifest(directory / _MANIFEST)
-        arrays = {name: _open(directory / f"{name}.bin", **entry) for name, entry in manifest["arrays"].items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DamagedStoreError(f"{directory}: {error}") from error
-    return arrays, manifest["facts"]
+
+    def __init__(self, directory: Path) -> None:
+        self._maps: list[mmap.mmap] = []
+        try:
+            manifest = _read_manifest(directory / _MANIFEST)
+            self.facts: dict[str, Any] = manifest["facts"]
+            self._arrays = {
+                name: self._open(directory / f"{name}.bin", **entry) for name, entry in manifest["arrays"].items()
+            }
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DamagedStoreError(f"{directory}: {error}") from error
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def release(self) -> None:
+        """Let go of the pages that were read, so that resident memory stays small; the system may keep them cached."""
+        for mapped in self._maps:
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+    def _open(self, path: Path, dtype: str, shape: list[int], digest: str) -> np.ndarray:
+        if _digest_of(path) != digest:
+            raise DamagedStoreError(f"{path} does not have the digest of its manifest")
+        if path.stat().st_size == 0:
+            return np.empty(tuple(shape), dtype=dtype)  # an empty file cannot be mapped
+        with path.open("rb") as file:
+            self._maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return np.frombuffer(self._maps[-1], dtype=dtype).reshape(shape)
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -104,15 +139,6 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if digest != _digest(text.encode()) or end:
         raise DamagedStoreError(f"{path} does not have the digest in its first line")
     return json.loads(text)
-
-
-def _open(path: Path, dtype: str, shape: list[int], digest: str) -> np.ndarray:
-    if _digest_of(path) != digest:
-        raise DamagedStoreError(f"{path} does not have the digest of its manifest")
-    kind = np.dtype(dtype)
-    if path.stat().st_size == 0:
-        return np.empty(tuple(shape), dtype=kind)  # an empty file cannot be mapped
-    return np.asarray(np.memmap(path, dtype=kind, mode="r", shape=tuple(shape)))  # slices of plain arrays are cheaper
 
 
 def _digest_of(path: Path) -> str:
