@@ -1,6 +1,7 @@
 """Logarithms of relative abundance, against NumPy sample by sample."""
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ def batch():
 
 def test_log_abundances_are_those_of_each_sample_by_itself(batch):
     bounds = batch.sample_offsets.tolist()
-    samples = [batch.counts[a:b].numpy() for a, b in zip(bounds, bounds[1:], strict=False)]
+    samples = [batch.counts[a:b].numpy() for a, b in pairwise(bounds)]
 
     expected = np.concatenate([np.log(counts / counts.sum()) for counts in samples])
 
