@@ -48,7 +48,8 @@ def _classification(target: TargetState, probability: np.ndarray, truth: np.ndar
     present = np.unique(truth)
     confusion = sklearn_metrics.confusion_matrix(truth, prediction, labels=numbers)
     recall = np.diag(confusion)[present] / confusion.sum(axis=1)[present]
-    f1 = 2 * np.diag(confusion)[present] / (confusion.sum(axis=0) + confusion.sum(axis=1))[present]
+    involved = confusion.sum(axis=0) + confusion.sum(axis=1)
+    f1 = 2 * np.diag(confusion)[involved > 0] / involved[involved > 0]
     guess = target.classes.index(str(target.guess))
     return {
         "n": len(truth),
