@@ -44,7 +44,8 @@ def write_metrics(directory: Path, metrics: dict[str, Any]) -> None:
         for name, value in metrics.items()
     }
     write_text_atomic(directory / "metrics.json", json.dumps(finite, indent=2) + "\n")
-    rows = [f"{name}\t{value:.6g}" for name, value in finite.items() if isinstance(value, int | float)]
+    numbers = {name: value for name, value in finite.items() if isinstance(value, int | float)}
+    rows = [f"{name}\t{value if isinstance(value, int) else f'{value:.6g}'}" for name, value in numbers.items()]
     write_text_atomic(directory / "metrics.tsv", "\n".join(["metric\tvalue", *rows]) + "\n")
 
 
