@@ -1,5 +1,6 @@
 """How good predictions are, compared with the truth and with a guess."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,20 @@ def evaluate(target: TargetState, prediction: np.ndarray, truth: np.ndarray) -> 
     if target.task == "regression":
         return _regression(float(target.guess), prediction, truth)
     return _classification(target, prediction, truth)
+
+
+def without_nan(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Replace infinities and what is no number by None, which JSON knows.
+
+    Examples
+    --------
+    >>> without_nan({"n": 3, "pearson": float("nan")})
+    {'n': 3, 'pearson': None}
+    """
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in metrics.items()
+    }
 
 
 def _regression(guess: float, prediction: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
