@@ -15,9 +15,7 @@ from aam.pipelines.records import (
     summarise,
     truth_column,
     write_metrics,
-    write_splits,
 )
-from conftest import make_study
 
 AGE = TargetState("age", "regression", guess=40.0, mean=41.0, std=9.0)
 SITE = TargetState("site", "classification", guess="left palm", classes=("gut", "left palm", "tongue"))
@@ -28,15 +26,6 @@ PROBABILITY = np.array([[0.2, 0.5, 0.3], [0.7, 0.1, 0.2], [0.1, 0.2, 0.7]])
 def opened(path):
     """Open a table as QIIME 2 does."""
     return SampleMetadata.load(str(path)).to_dataframe()
-
-
-def test_splits_open_as_qiime_2_metadata(tmp_path):
-    study = make_study(n_samples=3)
-
-    write_splits(tmp_path / "splits.tsv", study, np.array([False, True, False]))
-
-    split = opened(tmp_path / "splits.tsv")["split"]
-    assert split.to_dict() == dict(zip(study.sample_ids, ["train", "validation", "train"], strict=True))
 
 
 def test_predicted_numbers_open_as_qiime_2_metadata(tmp_path):
