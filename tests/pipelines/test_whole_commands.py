@@ -76,6 +76,12 @@ def test_no_subject_is_on_both_sides_of_the_split(folder):
     assert not set(subject[split == "train"]) & set(subject[split == "validation"])
 
 
+def test_splits_open_as_qiime_2_metadata(folder):
+    split = SampleMetadata.load(str(folder / "age/splits.tsv")).to_dataframe()["split"]
+
+    assert split.to_dict() == read(folder / "age/splits.tsv")["split"].to_dict()
+
+
 @pytest.mark.parametrize("name", ["age", "disease"])
 @pytest.mark.parametrize("batch_size", ["1", "7"])
 def test_predict_gives_exactly_what_training_reported(folder, tmp_path, name, batch_size):

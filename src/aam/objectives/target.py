@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanAbsoluteError, Metric, PearsonCorrCoef, R2Score
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassF1Score
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
@@ -22,6 +22,16 @@ TARGET = "target"
 """Name of the metadata column among a batch's targets: own units (float) or class numbers (int)."""
 N_SOURCES = 2
 """The head reads the sample vector and the predictor's own pooling, side by side."""
+
+
+class BalancedAccuracy(MulticlassConfusionMatrix):
+    """Mean recall of the classes that samples have; torchmetrics' macro average counts one that is only predicted as 0."""
+
+    def compute(self) -> Tensor:
+        """Average the recalls."""
+        confusion = super().compute().double()
+        n_true = confusion.sum(dim=1)
+        return (confusion.diag() / n_true)[n_true > 0].mean()
 
 
 class TargetObjective(Objective):
@@ -96,7 +106,7 @@ class ClassificationTarget(TargetObjective):
         n = len(self.classes)
         return {
             "accuracy": MulticlassAccuracy(n, average="micro"),
-            "balanced_accuracy": MulticlassAccuracy(n, average="macro"),
+            "balanced_accuracy": BalancedAccuracy(n),
             "macro_f1": MulticlassF1Score(n, average="macro"),
         }
 
