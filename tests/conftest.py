@@ -78,9 +78,9 @@ def dense(study: Study) -> np.ndarray:
     return counts
 
 
-def make_batch(study: Study, samples=None, masking=None, depth=None, targets=None, epoch=0):
+def make_batch(study: Study, samples=None, masking=None, depth=None, targets=None, epoch=0, asv_vectors=None):
     """Make one batch of a study."""
-    maker = BatchMaker(study, Drawing(depth, 1024, seed=0), masking or Masking(), targets or {})
+    maker = BatchMaker(study, Drawing(depth, 1024, seed=0), masking or Masking(), targets or {}, asv_vectors)
     return maker[BatchPlan(epoch, tuple(range(study.n_samples)) if samples is None else tuple(samples))]
 
 

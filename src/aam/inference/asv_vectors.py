@@ -40,7 +40,7 @@ def weights_digest(module: nn.Module) -> str:
     content = hashlib.blake2b(digest_size=16)
     for name, tensor in module.state_dict().items():
         content.update(name.encode())
-        content.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        content.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
     return content.hexdigest()
 
 
