@@ -6,6 +6,7 @@ import torch
 
 from aam.config.model import ModelConfig
 from aam.data.batches import Masking
+from aam.encoding import Encoding
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import TARGET, RegressionTarget
 from conftest import make_batch, make_study
@@ -119,6 +120,7 @@ def test_dropout_changes_the_head_alone_and_only_in_training(batch):
     vectors, features = ([model(batch).samples.sample_vectors for _ in range(2)], model(batch).target_features.detach())
 
     torch.testing.assert_close(*vectors, rtol=0, atol=0)
-    assert not torch.equal(model.target.head(features), model.target.head(features))
+    encoding = Encoding(model(batch).samples, target_features=features)
+    assert not torch.equal(model.target(encoding, batch), model.target(encoding, batch))
     model.eval()
-    torch.testing.assert_close(model.target.head(features), model.target.head(features), rtol=0, atol=0)
+    torch.testing.assert_close(model.target(encoding, batch), model.target(encoding, batch), rtol=0, atol=0)
