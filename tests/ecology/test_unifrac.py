@@ -8,8 +8,8 @@ from skbio.diversity import beta_diversity
 from aam.ecology.tree import FeatureTree, features_missing_from
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.errors import TreeError
-from aam.io.biom_table import read_table
 from aam.io.newick import read_newick
+from aam.io.tables import read_table
 from conftest import real_study
 
 

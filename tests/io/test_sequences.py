@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from aam import vocabulary
 from aam.errors import SequenceError
-from aam.io.biom_table import read_table
 from aam.io.fasta import write_fasta
 from aam.io.sequences import feature_sequences, tokenize
+from aam.io.tables import read_table
 from conftest import real_study
 
 LETTERS = "".join(vocabulary.TOKEN_OF_LETTER)

@@ -9,9 +9,10 @@ from scipy.sparse import csc_matrix, csr_array
 
 from aam.errors import TableError, name_some
 from aam.io.atomic import atomic_path
-from aam.io.text_file import check_readable
 
-_ACCEPTED = "BIOM 2.1 (HDF5) is accepted; convert JSON and text tables with `biom convert --to-hdf5`."
+_ACCEPTED = (
+    "Pass a table in BIOM 2.1 (HDF5), BIOM 1.0 (JSON), tab-separated text or FeatureTable[Frequency] of QIIME 2."
+)
 _DATASETS = ("sample/ids", "observation/ids", "sample/matrix/data", "sample/matrix/indices", "sample/matrix/indptr")
 _CREATED = datetime(1970, 1, 1)  # a fixed date: the same table gives the same file
 _LARGEST = 2**53  # float64, in which BIOM stores counts, is exact up to here
@@ -34,28 +35,33 @@ class CountTable:
     counts: csr_array
 
 
-def read_table(path: Path) -> CountTable:
-    """Read a BIOM 2.1 table; samples without reads are kept.
+def read_hdf5_table(path: Path, file: Path) -> CountTable:
+    """Read a BIOM 2.1 table from ``file``, naming ``path`` in messages; samples without reads are kept.
 
     Raises
     ------
     TableError
-        The file is missing, not BIOM HDF5 or damaged; it has no samples or features, duplicate ids, or values that are not
-        counts (negative, fractional or not finite).
+        The file is not BIOM HDF5 or damaged, or holds what `checked_table` refuses.
     """
-    import h5py
-
-    check_readable(path, TableError, "--table")
-    if not h5py.is_hdf5(path):
-        raise TableError(f"--table {path} is not a BIOM HDF5 file. {_ACCEPTED}")
-    sample_ids, feature_ids, data, indices, indptr = _read_datasets(path)
-    _check_ids(path, sample_ids, "samples")
-    _check_ids(path, feature_ids, "features")
+    sample_ids, feature_ids, data, indices, indptr = _read_datasets(path, file)
     try:
         matrix = csr_array((data, indices, indptr), shape=(len(sample_ids), len(feature_ids)))
         matrix.check_format(full_check=True)
     except (ValueError, TypeError) as error:
         raise TableError(f"--table {path}: the matrix does not fit its ids ({error}). Write the table anew.") from None
+    return checked_table(path, sample_ids, feature_ids, matrix)
+
+
+def checked_table(path: Path, sample_ids: list[str], feature_ids: list[str], matrix: csr_array) -> CountTable:
+    """Make a table from what a file holds, samples × features of any type of number.
+
+    Raises
+    ------
+    TableError
+        There are no samples or no features, duplicate ids, or values that are not counts (negative, fractional or not finite).
+    """
+    _check_ids(path, sample_ids, "samples")
+    _check_ids(path, feature_ids, "features")
     _check_counts(path, matrix, sample_ids)
     counts = csr_array((matrix.data.astype(np.int64), matrix.indices, matrix.indptr), shape=matrix.shape)
     counts.sum_duplicates()
@@ -64,11 +70,11 @@ def read_table(path: Path) -> CountTable:
     return CountTable(sample_ids, feature_ids, counts)
 
 
-def _read_datasets(path: Path) -> tuple[list[str], list[str], np.ndarray, np.ndarray, np.ndarray]:
+def _read_datasets(path: Path, table: Path) -> tuple[list[str], list[str], np.ndarray, np.ndarray, np.ndarray]:
     import h5py
 
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(table, "r") as file:
             missing = [name for name in _DATASETS if not isinstance(file.get(name), h5py.Dataset)]
             if missing:
                 raise TableError(f"--table {path} is HDF5 but not BIOM: it lacks {name_some(missing)}. {_ACCEPTED}")

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from aam.errors import DistanceError, name_some
+from aam.io.named_file import is_zip, read_head
+from aam.io.qza import DISTANCES
 from aam.io.text_file import check_readable, read_text
 
 logger = logging.getLogger(__name__)
@@ -17,7 +19,7 @@ logger = logging.getLogger(__name__)
 _TOLERANCE = 1e-6
 _TILE = 2048  # rows and columns checked at a time: 32 MB in float64
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
-_ACCEPTED = "Accepted are .npy (with a file of ids), .h5 or .hdf5 of unifrac's ssu, and labelled .tsv or .csv."
+_ACCEPTED = "Accepted are .npy (with a file of ids), .h5 or .hdf5 of unifrac's ssu, labelled .tsv or .csv, and DistanceMatrix .qza."
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,12 @@ class DistanceMatrix:
 
 
 def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
-    """Read a matrix; its format follows from the ending of its name.
+    """Read a matrix; its format follows from the ending of its name, that of an artifact from its content.
 
     ``.npy`` is memory-mapped, and its ids are the lines of ``ids_path`` or of a file beside it named like it but ending in
     .ids, .ids.txt or .txt. ``.h5`` and ``.hdf5`` hold datasets ``order`` and ``matrix`` (or ``matrix:0``), as unifrac's ``ssu``
-    writes them. ``.tsv`` and ``.csv``, plain or gzip, have the ids as first row and first column.
+    writes them. ``.tsv`` and ``.csv``, plain or gzip, have the ids as first row and first column, and so has a QIIME 2 artifact
+    DistanceMatrix.
 
     Raises
     ------
@@ -71,14 +74,14 @@ def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
         A file is missing or malformed; the matrix is not square, symmetric, finite, non-negative and zero on its diagonal; or
         the ids are not unique, not as many as rows, or not the same in rows and columns.
     """
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    suffix = ".tsv" if _is_artifact(path) else Path(path.name.lower().removesuffix(".gz")).suffix
     if ids_path is not None and suffix != ".npy":
         raise DistanceError(f"--distance-ids is for a .npy matrix; {path} holds its own ids. Leave --distance-ids out.")
     if suffix in _DELIMITERS:
         ids, values = _read_labelled(path, _DELIMITERS[suffix])
-    elif path.suffix.lower() == ".npy":
+    elif suffix == ".npy" and path.suffix.lower() == suffix:
         ids, values = _read_npy(path, ids_path)
-    elif path.suffix.lower() in (".h5", ".hdf5"):
+    elif suffix in (".h5", ".hdf5") and path.suffix.lower() == suffix:
         ids, values = _read_hdf5(path)
     else:
         raise DistanceError(f"--distances {path} has an unknown format. {_ACCEPTED}")
@@ -86,6 +89,10 @@ def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
     for rows, columns in _tiles(len(ids)):
         _check_tile(path, ids, values, (rows, columns))
     return DistanceMatrix(ids, values)
+
+
+def _is_artifact(path: Path) -> bool:
+    return is_zip(read_head(path, DistanceError, "--distances"))
 
 
 def _read_npy(path: Path, ids_path: Path | None) -> tuple[list[str], np.ndarray]:
@@ -129,7 +136,7 @@ def _read_hdf5(path: Path) -> tuple[list[str], np.ndarray]:
 
 
 def _read_labelled(path: Path, delimiter: str) -> tuple[list[str], np.ndarray]:
-    text = io.StringIO(read_text(path, DistanceError, "--distances"))
+    text = io.StringIO(read_text(path, DistanceError, "--distances", DISTANCES))
     row_ids: list[str] = []
     rows: list[np.ndarray] = []
     column_ids: list[str] | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aam.errors import SequenceError, name_some
 from aam.io.atomic import atomic_path
+from aam.io.qza import SEQUENCES
 from aam.io.text_file import read_text
 
 _HEADER = re.compile(r"^>", re.MULTILINE)
@@ -14,7 +15,7 @@ _MD5 = re.compile(r"[0-9a-fA-F]{32}")
 
 
 def read_fasta(path: Path) -> dict[str, str]:
-    """Read the sequence of each id, the first word of its header; plain text or gzip.
+    """Read the sequence of each id, the first word of its header; plain text, gzip or a QIIME 2 artifact.
 
     Sequences are upper-cased and may wrap over several lines.
 
@@ -24,7 +25,7 @@ def read_fasta(path: Path) -> dict[str, str]:
         The file is missing, not text or without records; text stands before the first header; a header or sequence is empty;
         or an id occurs twice.
     """
-    before, *records = _HEADER.split(read_text(path, SequenceError, "--sequences"))
+    before, *records = _HEADER.split(read_text(path, SequenceError, "--sequences", SEQUENCES))
     if before.strip():
         raise SequenceError(
             f"--sequences {path} is not FASTA: it starts with {before.strip()[:20]!r} instead of '>'. Pass a FASTA file."

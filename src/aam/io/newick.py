@@ -12,6 +12,7 @@ import numpy as np
 
 from aam.errors import TreeError, name_some
 from aam.io.atomic import write_text_atomic
+from aam.io.qza import TREE
 from aam.io.text_file import read_text
 
 _TOKEN = re.compile(
@@ -55,7 +56,7 @@ def read_newick(path: Path) -> TreeArrays:
         The file is missing, empty or not one well-formed Newick tree; a length is malformed or negative; the tree has fewer
         than two tips, or tips without a name or with the same name.
     """
-    text = read_text(path, TreeError, "--tree")
+    text = read_text(path, TreeError, "--tree", TREE)
     if not text.strip():
         raise TreeError(f"--tree {path} is empty. Pass one tree in Newick format.")
     builder = _Builder(path)

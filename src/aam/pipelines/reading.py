@@ -13,11 +13,11 @@ from aam.data.study import Study
 from aam.ecology.tree import FeatureTree, features_missing_from
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.errors import MetadataError, TreeError, name_some
-from aam.io.biom_table import read_table
 from aam.io.distances import DistanceMatrix, read_distances
 from aam.io.metadata import Metadata, read_metadata
 from aam.io.newick import TreeArrays, read_newick
 from aam.io.sequences import feature_sequences, tokenize
+from aam.io.tables import read_table
 
 logger = logging.getLogger(__name__)
 
