@@ -121,7 +121,7 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path):
     path = make_file(tmp_path / "table.biom")
     path.write_bytes(path.read_bytes()[:-100])
 
-    with pytest.raises(TableError, match=r"damaged HDF5 file .* Copy it again"):
+    with pytest.raises(TableError, match=r"not an HDF5 file or is damaged .* Copy it again"):
         read_table(path)
 
 
@@ -158,7 +158,36 @@ def test_a_matrix_that_does_not_fit_its_ids_is_refused(tmp_path):
     with h5py.File(path, "r+") as file:
         file["sample/matrix/indices"][:] = [1, 2, 3]
 
-    with pytest.raises(TableError, match="the matrix does not fit its ids"):
+    with pytest.raises(TableError, match=r"the matrix does not fit its ids"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("part", "values"),
+    [
+        ("indptr", np.array([0, 3, 2])),
+        ("indptr", np.array([0, 2, 2])),
+        ("indptr", np.array([0, 3, 0], dtype=np.int8)),
+        ("indptr", np.array([0, 2**63 + 5, 3], dtype=np.uint64)),
+        ("indptr", np.array([0, 0, 2, 3])),
+        ("indptr", np.array([1, 2, 3])),
+        ("indptr", np.array([0.0, 2.0, 3.0])),
+        ("indptr", np.array(3)),
+        ("indptr", np.array([], dtype=int)),
+        ("indices", np.array([0, -1, 2])),
+        ("indices", np.array([0, 1, 2, 2])),
+        ("indices", np.array([0, 1, np.nan])),
+        ("data", np.array([1.0, 2.0])),
+        ("data", np.array([[1.0, 2.0, 3.0]])),
+    ],
+)
+def test_pointers_that_contradict_the_values_are_refused(tmp_path, part, values):
+    path = make_file(tmp_path / "table.biom")
+    with h5py.File(path, "r+") as file:
+        del file[f"sample/matrix/{part}"]
+        file[f"sample/matrix/{part}"] = values
+
+    with pytest.raises(TableError, match=r"the matrix does not fit its ids .* Write the table anew"):
         read_table(path)
 
 

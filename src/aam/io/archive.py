@@ -17,6 +17,7 @@ LARGEST_RATIO = 200
 FREE_OF_RATIO = 2**26
 """Bytes (64 MiB) that may be unpacked at any ratio: small repetitive files are harmless."""
 _BLOCK = 2**20
+_SHOWN = 120  # letters of a reason: some quote the archive
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -90,7 +91,9 @@ class Archive:
                     self._count(len(block))
                     yield block
         except _DAMAGED as reason:
-            raise ArchiveError(f"is damaged: {name!r} cannot be unpacked ({reason}). Copy it again.") from None
+            raise ArchiveError(
+                f"is damaged: {name!r} cannot be unpacked ({str(reason)[:_SHOWN]}). Copy it again."
+            ) from None
 
     def read(self, name: str, most_bytes: int = _BLOCK) -> bytes:
         """Unpack a small file.
@@ -142,7 +145,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
     try:
         file = zipfile.ZipFile(path)
     except _DAMAGED as reason:
-        raise ArchiveError(f"is a damaged zip archive ({reason}). Copy it again.") from None
+        raise ArchiveError(f"is a damaged zip archive ({str(reason)[:_SHOWN]}). Copy it again.") from None
     with file:
         yield Archive(file, path.stat().st_size)
 

@@ -9,6 +9,7 @@ from scipy.sparse import csc_matrix, csr_array
 
 from aam.errors import TableError, name_some
 from aam.io.atomic import atomic_path
+from aam.io.hdf5_file import open_hdf5
 
 _ACCEPTED = (
     "Pass a table in BIOM 2.1 (HDF5), BIOM 1.0 (JSON), tab-separated text or FeatureTable[Frequency] of QIIME 2."
@@ -45,6 +46,11 @@ def read_hdf5_table(path: Path, file: Path) -> CountTable:
     """
     sample_ids, feature_ids, data, indices, indptr = _read_datasets(path, file)
     try:
+        indices, indptr = _places(indices), _places(indptr)
+        if not len(indptr) or indptr[-1] != len(data) or len(data) != len(indices) or (np.diff(indptr) < 0).any():
+            raise ValueError(
+                "the pointers to samples do not ascend to the number of values"
+            )  # scipy drops values instead
         matrix = csr_array((data, indices, indptr), shape=(len(sample_ids), len(feature_ids)))
         matrix.check_format(full_check=True)
     except (ValueError, TypeError) as error:
@@ -73,17 +79,22 @@ def checked_table(path: Path, sample_ids: list[str], feature_ids: list[str], mat
 def _read_datasets(path: Path, table: Path) -> tuple[list[str], list[str], np.ndarray, np.ndarray, np.ndarray]:
     import h5py
 
+    with open_hdf5(path, table, TableError, "--table") as file:
+        missing = [name for name in _DATASETS if not isinstance(file.get(name), h5py.Dataset)]
+        if missing:
+            raise TableError(f"--table {path} is HDF5 but not BIOM: it lacks {name_some(missing)}. {_ACCEPTED}")
+        samples, features, data, indices, indptr = (np.asarray(file[name]) for name in _DATASETS)
     try:
-        with h5py.File(table, "r") as file:
-            missing = [name for name in _DATASETS if not isinstance(file.get(name), h5py.Dataset)]
-            if missing:
-                raise TableError(f"--table {path} is HDF5 but not BIOM: it lacks {name_some(missing)}. {_ACCEPTED}")
-            samples, features, data, indices, indptr = (np.asarray(file[name]) for name in _DATASETS)
         return _decode(samples), _decode(features), data, indices, indptr
     except UnicodeDecodeError:
         raise TableError(f"--table {path}: an id is not UTF-8 text. Rename it and write the table anew.") from None
-    except OSError as error:
-        raise TableError(f"--table {path} is a damaged HDF5 file ({error}). Copy it again.") from None
+
+
+def _places(values: np.ndarray) -> np.ndarray:
+    """Make whole numbers signed: of unsigned ones, scipy does not notice that they decrease."""
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"places are of type {values.dtype}")
+    return values.astype(np.int64)
 
 
 def _decode(ids: np.ndarray) -> list[str]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from aam.errors import DistanceError, name_some
+from aam.io.hdf5_file import open_hdf5
 from aam.io.named_file import is_zip, read_head
 from aam.io.qza import DISTANCES
 from aam.io.text_file import check_readable, read_text
 
 logger = logging.getLogger(__name__)
 
+_NOT_NPY = (ValueError, EOFError, OSError, SyntaxError, tokenize.TokenError, TypeError, OverflowError, MemoryError)
+"""What numpy raises for damage; it reads the header as Python."""
 _TOLERANCE = 1e-6
 _TILE = 2048  # rows and columns checked at a time: 32 MB in float64
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
@@ -99,7 +103,7 @@ def _read_npy(path: Path, ids_path: Path | None) -> tuple[list[str], np.ndarray]
     check_readable(path, DistanceError, "--distances")
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except _NOT_NPY as error:
         raise DistanceError(f"--distances {path} is not a .npy matrix of numbers ({error}). {_ACCEPTED}") from None
     text = read_text(ids_path or _find_ids(path), DistanceError, "--distance-ids")
     return [line.strip() for line in text.splitlines() if line.strip()], values
@@ -117,21 +121,16 @@ def _find_ids(path: Path) -> Path:
 
 
 def _read_hdf5(path: Path) -> tuple[list[str], np.ndarray]:
-    import h5py
-
     check_readable(path, DistanceError, "--distances")
-    try:
-        with h5py.File(path, "r") as file:
-            name = "matrix" if "matrix" in file else "matrix:0"
-            if name not in file or "order" not in file:
-                raise DistanceError(
-                    f"--distances {path} lacks the datasets 'order' and 'matrix'; it holds {name_some(list(file))}. {_ACCEPTED}"
-                )
-            if "matrix:1" in file:
-                logger.warning("--distances %s holds several matrices; only the first, 'matrix:0', is used.", path)
-            ids, values = np.asarray(file["order"]).ravel().tolist(), np.asarray(file[name])
-    except OSError as error:
-        raise DistanceError(f"--distances {path} is not an HDF5 file or is damaged ({error}). Copy it again.") from None
+    with open_hdf5(path, path, DistanceError, "--distances") as file:
+        name = "matrix" if "matrix" in file else "matrix:0"
+        if name not in file or "order" not in file:
+            raise DistanceError(
+                f"--distances {path} lacks the datasets 'order' and 'matrix'; it holds {name_some(list(file))}. {_ACCEPTED}"
+            )
+        if "matrix:1" in file:
+            logger.warning("--distances %s holds several matrices; only the first, 'matrix:0', is used.", path)
+        ids, values = np.asarray(file["order"]).ravel().tolist(), np.asarray(file[name])
     return [item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in ids], values
 
 
