@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking
 from aam.data.study import Study
 from aam.data.study_build import build_study
-from aam.io.biom_table import CountTable
+from aam.io.count_table import CountTable
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

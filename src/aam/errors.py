@@ -27,6 +27,10 @@ class TreeError(InputError):
     """A phylogenetic tree is malformed or does not match the table."""
 
 
+class TaxonomyError(InputError):
+    """A taxonomy is malformed."""
+
+
 class MetadataError(InputError):
     """Sample metadata is malformed, or does not match the table or the task."""
 

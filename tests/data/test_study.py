@@ -10,7 +10,9 @@ from aam.data.study import Study, TokenRows
 from aam.data.study_build import build_study
 from aam.errors import SequenceError, TableError
 from aam.io import biom_table, sequences
-from aam.io.biom_table import BiomFile, CountTable, write_table
+from aam.io.biom_table import write_table
+from aam.io.count_table import CountTable
+from aam.io.tables import open_table
 from conftest import dense, make_study, store_study
 
 SEQUENCES = ["ACGTACG", "ACGT", "GGGG", "TTNACGT", "ACGT"]
@@ -95,7 +97,7 @@ def test_a_study_built_in_many_blocks_is_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(study_build, "_FEATURES_PER_BLOCK", 6)
     (tmp_path / "study").mkdir()
 
-    with BiomFile(tmp_path / "t.biom") as table:
+    with open_table(tmp_path / "t.biom") as table:
         build_study(table, fasta, tmp_path / "study")
 
     assert Study.open(tmp_path / "study").digest() == study.digest()

@@ -14,8 +14,8 @@ from skbio.diversity import beta_diversity
 from aam.ecology.tree import FeatureTree
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.errors import TreeError
-from aam.io.biom_table import read_table
 from aam.io.newick import read_newick
+from aam.io.tables import read_table
 from conftest import real_study
 
 
@@ -82,7 +82,8 @@ def test_branches_equal_those_that_a_walk_to_the_root_collects(seed):
     n_tips = int(stream.integers(2, 12))
     waiting, parent = list(range(n_tips)), {}
     while len(waiting) > 1:  # join random nodes, several at a time, some by branches without length
-        joined = [waiting.pop(stream.integers(len(waiting))) for _ in range(min(len(waiting), stream.integers(2, 4)))]
+        n_joined = 2 if len(waiting) < 4 else stream.integers(2, 4)  # two at the root
+        joined = [waiting.pop(stream.integers(len(waiting))) for _ in range(n_joined)]
         node = n_tips + len(parent)
         parent |= dict.fromkeys(joined, node)
         waiting.append(node)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from aam import vocabulary
 from aam.errors import SequenceError
 from aam.io import sequences as module
-from aam.io.biom_table import read_table
 from aam.io.fasta import read_fasta
 from aam.io.sequences import sequences_in_fasta, sequences_in_ids, tokenize
+from aam.io.tables import read_table
 from conftest import real_study
 
 LETTERS = "".join(vocabulary.TOKEN_OF_LETTER)

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from aam.cli import main
-from aam.io.biom_table import CountTable, read_table, write_table
+from aam.io.biom_table import write_table
+from aam.io.count_table import CountTable
 from aam.io.fasta import read_fasta
+from aam.io.tables import read_table
 
 TINY = {
     "--embedding-dim": 16, "--attention-heads": 2, "--attention-layers": 1, "--ffn-ratio": 2, "--max-bp": 40, "--epochs": 1,
@@ -170,7 +172,7 @@ MISTAKES = {
         "train", lambda g: {"--config": g.file("a.yaml", "seed: -1")}, r"--seed -1: input should be greater than or equal to 0"),
     # table
     "no table": ("train", lambda _: {"--table": "a.biom"}, r"--table a\.biom does not exist\. Check the path"),
-    "not BIOM": ("train", lambda g: {"--table": g.file("a.biom", "S1\t3")}, r"is not a BIOM HDF5 file\. .*biom convert --to-hdf5"),
+    "not BIOM": ("train", lambda g: {"--table": g.file("a.biom", "S1\t3")}, r"line 1 begins with 'S1' instead of '#OTU ID'"),
     "too shallow": ("train", lambda _: {"--rarefy-depth": 10**8}, r"None of the 24 samples .*Pass a smaller --rarefy-depth"),
     "too shallow to predict": ("predict", lambda _: {"--rarefy-depth": 10**8}, r"None of the 24 samples .*--rarefy-depth none"),
     "three samples": ("train", lambda g: g.few_samples(3) | {"--group-column": None},

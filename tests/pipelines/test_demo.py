@@ -8,8 +8,8 @@ import pytest
 from aam.cli import main
 from aam.config.model import tiny
 from aam.config.simulate import SimulationConfig
-from aam.io.biom_table import read_table
 from aam.io.metadata import read_metadata
+from aam.io.tables import read_table
 from aam.pipelines import demo
 
 

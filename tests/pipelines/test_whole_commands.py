@@ -104,7 +104,9 @@ def test_predictions_open_as_qiime_2_metadata(folder, tmp_path):
 
 def test_evaluate_on_the_validation_samples_gives_the_metrics_of_training(folder, tmp_path):
     """A table of the validation samples alone, in another order and without the features they lack."""
-    from aam.io.biom_table import CountTable, read_table, write_table
+    from aam.io.biom_table import write_table
+    from aam.io.count_table import CountTable
+    from aam.io.tables import read_table
 
     table = read_table(folder / "study/table.biom")
     held = [table.sample_ids.index(s) for s in reversed(read(folder / "age/validation_predictions.tsv").index)]
@@ -228,7 +230,7 @@ def test_two_runs_with_one_seed_are_identical(folder, tmp_path):
 
 
 def test_a_distance_matrix_replaces_the_tree(folder, tmp_path):
-    from aam.io.biom_table import read_table
+    from aam.io.tables import read_table
 
     ids = read_table(folder / "study/table.biom").sample_ids
     points = np.random.default_rng(0).random((len(ids), 3))

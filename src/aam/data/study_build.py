@@ -2,16 +2,15 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from scipy.sparse import csr_array
 from tqdm import tqdm
 
 from aam.io.array_store import ArrayStore, ArrayWriter
-from aam.io.biom_table import Axis, refuse_duplicates
+from aam.io.count_table import Table, refuse_duplicates
 from aam.io.name_index import HASH_DTYPE, hash_bytes, hash_names
 from aam.io.names import Names, pack_names
 from aam.io.sequences import sequences_in_fasta, sequences_in_ids
@@ -19,23 +18,6 @@ from aam.io.sequences import sequences_in_fasta, sequences_in_ids
 FORMAT = 1
 """Raised whenever what `build_study` writes changes."""
 _FEATURES_PER_BLOCK = 1 << 15
-
-
-class Table(Protocol):
-    """A feature table that gives its ids and its counts block by block, in the order of the file."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of samples and of features."""
-        ...
-
-    def ids(self, axis: Axis) -> Iterator[list[str]]:
-        """Give the ids of an axis."""
-        ...
-
-    def blocks(self) -> Iterator[csr_array]:
-        """Give the counts of one sample after the other, without zeros, indices sorted."""
-        ...
 
 
 def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
@@ -163,7 +145,7 @@ def _contents(sample_ids: list[str], counts: csr_array) -> Iterator[bytes]:
         yield b"\0".join([name.encode(), features.tobytes(), reads.tobytes()])
 
 
-def _append_names(writer: ArrayWriter, kind: str, blocks: Iterable[list[str]]) -> None:
+def _append_names(writer: ArrayWriter, kind: str, blocks: Iterable[Sequence[str]]) -> None:
     writer.append(f"{kind}_offsets", np.zeros(1, dtype=np.int64))
     end = 0
     for block in blocks:

@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,19 @@ from pathlib import Path
 import numpy as np
 
 from aam.errors import DistanceError, name_some
+from aam.io.hdf5_file import open_hdf5
+from aam.io.named_file import is_zip, read_head
+from aam.io.qza import DISTANCES
 from aam.io.text_file import check_readable, read_text
 
 logger = logging.getLogger(__name__)
 
+_NOT_NPY = (ValueError, EOFError, OSError, SyntaxError, tokenize.TokenError, TypeError, OverflowError, MemoryError)
+"""What numpy raises for damage; it reads the header as Python."""
 _TOLERANCE = 1e-6
 _TILE = 2048  # rows and columns checked at a time: 32 MB in float64
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
-_ACCEPTED = "Accepted are .npy (with a file of ids), .h5 or .hdf5 of unifrac's ssu, and labelled .tsv or .csv."
+_ACCEPTED = "Accepted are .npy (with a file of ids), .h5 or .hdf5 of unifrac's ssu, labelled .tsv or .csv, and DistanceMatrix .qza."
 
 
 @dataclass(frozen=True)
@@ -59,11 +65,12 @@ class DistanceMatrix:
 
 
 def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
-    """Read a matrix; its format follows from the ending of its name.
+    """Read a matrix; its format follows from the ending of its name, that of an artifact from its content.
 
     ``.npy`` is memory-mapped, and its ids are the lines of ``ids_path`` or of a file beside it named like it but ending in
     .ids, .ids.txt or .txt. ``.h5`` and ``.hdf5`` hold datasets ``order`` and ``matrix`` (or ``matrix:0``), as unifrac's ``ssu``
-    writes them. ``.tsv`` and ``.csv``, plain or gzip, have the ids as first row and first column.
+    writes them. ``.tsv`` and ``.csv``, plain or gzip, have the ids as first row and first column, and so has a QIIME 2 artifact
+    DistanceMatrix.
 
     Raises
     ------
@@ -71,14 +78,14 @@ def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
         A file is missing or malformed; the matrix is not square, symmetric, finite, non-negative and zero on its diagonal; or
         the ids are not unique, not as many as rows, or not the same in rows and columns.
     """
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    suffix = ".tsv" if _is_artifact(path) else Path(path.name.lower().removesuffix(".gz")).suffix
     if ids_path is not None and suffix != ".npy":
         raise DistanceError(f"--distance-ids is for a .npy matrix; {path} holds its own ids. Leave --distance-ids out.")
     if suffix in _DELIMITERS:
         ids, values = _read_labelled(path, _DELIMITERS[suffix])
-    elif path.suffix.lower() == ".npy":
+    elif suffix == ".npy" and path.suffix.lower() == suffix:
         ids, values = _read_npy(path, ids_path)
-    elif path.suffix.lower() in (".h5", ".hdf5"):
+    elif suffix in (".h5", ".hdf5") and path.suffix.lower() == suffix:
         ids, values = _read_hdf5(path)
     else:
         raise DistanceError(f"--distances {path} has an unknown format. {_ACCEPTED}")
@@ -88,11 +95,15 @@ def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
     return DistanceMatrix(ids, values)
 
 
+def _is_artifact(path: Path) -> bool:
+    return is_zip(read_head(path, DistanceError, "--distances"))
+
+
 def _read_npy(path: Path, ids_path: Path | None) -> tuple[list[str], np.ndarray]:
     check_readable(path, DistanceError, "--distances")
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except _NOT_NPY as error:
         raise DistanceError(f"--distances {path} is not a .npy matrix of numbers ({error}). {_ACCEPTED}") from None
     text = read_text(ids_path or _find_ids(path), DistanceError, "--distance-ids")
     return [line.strip() for line in text.splitlines() if line.strip()], values
@@ -110,26 +121,21 @@ def _find_ids(path: Path) -> Path:
 
 
 def _read_hdf5(path: Path) -> tuple[list[str], np.ndarray]:
-    import h5py
-
     check_readable(path, DistanceError, "--distances")
-    try:
-        with h5py.File(path, "r") as file:
-            name = "matrix" if "matrix" in file else "matrix:0"
-            if name not in file or "order" not in file:
-                raise DistanceError(
-                    f"--distances {path} lacks the datasets 'order' and 'matrix'; it holds {name_some(list(file))}. {_ACCEPTED}"
-                )
-            if "matrix:1" in file:
-                logger.warning("--distances %s holds several matrices; only the first, 'matrix:0', is used.", path)
-            ids, values = np.asarray(file["order"]).ravel().tolist(), np.asarray(file[name])
-    except OSError as error:
-        raise DistanceError(f"--distances {path} is not an HDF5 file or is damaged ({error}). Copy it again.") from None
+    with open_hdf5(path, path, DistanceError, "--distances") as file:
+        name = "matrix" if "matrix" in file else "matrix:0"
+        if name not in file or "order" not in file:
+            raise DistanceError(
+                f"--distances {path} lacks the datasets 'order' and 'matrix'; it holds {name_some(list(file))}. {_ACCEPTED}"
+            )
+        if "matrix:1" in file:
+            logger.warning("--distances %s holds several matrices; only the first, 'matrix:0', is used.", path)
+        ids, values = np.asarray(file["order"]).ravel().tolist(), np.asarray(file[name])
     return [item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in ids], values
 
 
 def _read_labelled(path: Path, delimiter: str) -> tuple[list[str], np.ndarray]:
-    text = io.StringIO(read_text(path, DistanceError, "--distances"))
+    text = io.StringIO(read_text(path, DistanceError, "--distances", DISTANCES))
     row_ids: list[str] = []
     rows: list[np.ndarray] = []
     column_ids: list[str] | None = None

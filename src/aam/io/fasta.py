@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aam.errors import SequenceError, name_some
 from aam.io.atomic import atomic_path
+from aam.io.qza import SEQUENCES
 from aam.io.text_file import text_lines
 
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
@@ -35,7 +36,7 @@ def read_fasta(path: Path) -> dict[str, str]:
 
 
 def fasta_records(path: Path) -> Iterator[tuple[str, str]]:
-    """Read one (id, sequence) after the other; plain text or gzip.
+    """Read one (id, sequence) after the other; plain text, gzip or a QIIME 2 artifact.
 
     The id is the first word of the header. Sequences are upper-cased and may wrap over several lines.
 
@@ -45,7 +46,7 @@ def fasta_records(path: Path) -> Iterator[tuple[str, str]]:
         The file is missing, not text or without records; text stands before the first header; or a header or sequence is empty.
     """
     name, parts, n_records = None, [], 0
-    for line in text_lines(path, SequenceError, "--sequences"):
+    for line in text_lines(path, SequenceError, "--sequences", SEQUENCES):
         if line.startswith(">"):
             if name is not None:
                 yield name, _joined(path, name, parts)

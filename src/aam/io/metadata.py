@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from aam.errors import MetadataError, name_some
+from aam.io.qza import METADATA
 from aam.io.text_file import read_text
 
 if TYPE_CHECKING:
@@ -73,9 +74,10 @@ class Metadata:
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Read sample metadata with QIIME 2's rules, by scikit-bio; plain text or gzip.
+    """Read sample metadata with QIIME 2's rules, by scikit-bio; plain text, gzip or an artifact that QIIME 2 takes as metadata.
 
-    We differ in one point: a column beyond the first may have a name that QIIME 2 reserves for the ids, such as SampleID.
+    We differ in two points: a column beyond the first may have a name that QIIME 2 reserves for the ids, such as SampleID, and the
+    first may have none, as in an exported vector of alpha diversity.
 
     Raises
     ------
@@ -86,7 +88,7 @@ def read_metadata(path: Path) -> Metadata:
     from skbio.metadata import SampleMetadata
     from skbio.metadata.io import MetadataFileError
 
-    text, reserved = _free_reserved_names(read_text(path, MetadataError, "--metadata"))
+    text, reserved = _mend_header(read_text(path, MetadataError, "--metadata", METADATA))
     try:
         file = cast(str, io.StringIO(text, newline=""))  # a file is accepted, though the annotation says a path
         frame = pd.DataFrame(SampleMetadata.load(file).to_dataframe())
@@ -99,18 +101,19 @@ def read_metadata(path: Path) -> Metadata:
     return Metadata(frame)
 
 
-def _free_reserved_names(text: str) -> tuple[str, list[str]]:
-    """Rename columns beyond the first whose names mean an id column, which scikit-bio refuses."""
+def _mend_header(text: str) -> tuple[str, list[str]]:
+    """Name an id column without a name, and rename the columns that scikit-bio would take for a second one."""
     from skbio.metadata.base import is_id_header
 
     lines = text.split("\n")
     for number, line in enumerate(lines):
         first, *others = (cell.strip() for cell in line.split("\t"))
-        if is_id_header(first):
+        if any((first, *others)) and (is_id_header(first) or not first.startswith("#")):
             reserved = [cell for cell in others if is_id_header(cell)]
-            cells = [cell + _PLACEHOLDER if cell in reserved else cell for cell in others]
-            lines[number] = "\t".join([first, *cells])
-            return ("\n".join(lines), reserved) if reserved else (text, [])
+            if not first or reserved:
+                cells = [cell + _PLACEHOLDER if cell in reserved else cell for cell in others]
+                lines[number] = "\t".join([first or "id", *cells])
+            return "\n".join(lines), reserved
     return text, []
 
 

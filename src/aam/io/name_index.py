@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable
+from itertools import islice
 
 import numpy as np
 
 _DIGEST_BYTES = 16  # 128 bits: among ten million names, two share a hash with a probability of 1.5e-25
+_PER_BLOCK = 1 << 12  # digests are three times as large before they are joined
 HASH_DTYPE = np.dtype(f"S{_DIGEST_BYTES}")
 
 
@@ -22,7 +24,11 @@ def hash_bytes(contents: Iterable[bytes]) -> np.ndarray:
     >>> hash_bytes([b"S1", b"S1"]).shape
     (2,)
     """
-    digests = b"".join(hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest() for content in contents)
+    digests, remaining = bytearray(), iter(contents)
+    while block := [
+        hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest() for content in islice(remaining, _PER_BLOCK)
+    ]:
+        digests += b"".join(block)
     return np.frombuffer(digests, dtype=HASH_DTYPE)
 
 

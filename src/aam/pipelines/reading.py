@@ -14,11 +14,11 @@ from aam.data.study_build import FORMAT, build_study
 from aam.ecology.tree import FeatureTree
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.errors import SequenceError, TableError, TreeError, name_some
-from aam.io.biom_table import BiomFile
 from aam.io.cache import Cache, digest_of
 from aam.io.distances import DistanceMatrix, read_distances
+from aam.io.named_file import read_head
 from aam.io.newick import read_newick
-from aam.io.text_file import check_readable
+from aam.io.tables import open_table
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +31,13 @@ def read_study(config: StudyConfig, max_bp: int) -> Study:
     TableError, SequenceError
         A file is missing or malformed, or they do not fit together.
     """
-    check_readable(config.table, TableError, "--table")
+    read_head(config.table, TableError, "--table")
     if config.sequences is not None:
-        check_readable(config.sequences, SequenceError, "--sequences")
+        read_head(config.sequences, SequenceError, "--sequences")
 
     def build(directory: Path) -> None:
         logger.info("Reading %s …", config.table)
-        with BiomFile(config.table) as table:
+        with open_table(config.table) as table:
             build_study(table, config.sequences, directory)
 
     key = digest_of(f"study {FORMAT}", config.table, config.sequences)
@@ -88,7 +88,7 @@ def read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
     TreeError
         The file is missing or malformed, or holds no feature of the study.
     """
-    check_readable(path, TreeError, "--tree")
+    read_head(path, TreeError, "--tree")
 
     def build(directory: Path) -> None:
         FeatureTree.from_arrays(read_newick(path), study.feature_ids).save(directory)

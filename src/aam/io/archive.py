@@ -1,0 +1,183 @@
+"""Zip archives that nobody vouches for: every entry is checked before one byte of it is used."""
+
+import hashlib
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MOST_ENTRIES = 100_000
+LARGEST_TOTAL = 2**36
+"""Bytes (64 GiB) that the entries of an archive may unpack to."""
+LARGEST_RATIO = 200
+"""Bytes that one byte of an archive may unpack to; tables, trees and sequences stay below 50, and deflate reaches 1,032."""
+FREE_OF_RATIO = 2**26
+"""Bytes (64 MiB) that may be unpacked at any ratio: small repetitive files are harmless."""
+_BLOCK = 2**20
+_SHOWN = 120  # letters of a reason: some quote the archive
+_ENCRYPTED = 0x1
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DRIVE = re.compile(r"[A-Za-z]:")
+_DAMAGED = (
+    zipfile.BadZipFile,
+    OSError,  # a place before the start of the file
+    zlib.error,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    OverflowError,
+    KeyError,
+)
+
+
+class ArchiveError(Exception):
+    """What is wrong with an archive, as the end of a sentence that begins with its name, and what to do."""
+
+
+def is_bomb(n_packed: int, n_unpacked: int) -> bool:
+    """Whether data unpack to so many more bytes than they had that they were made to fill a disk."""
+    return n_unpacked > FREE_OF_RATIO and n_unpacked > LARGEST_RATIO * n_packed
+
+
+class Archive:
+    """The files of a zip archive by their path below its one root directory.
+
+    Sizes are counted while unpacking, never believed.
+    """
+
+    def __init__(self, file: zipfile.ZipFile, n_packed: int) -> None:
+        self._file = file
+        self._n_packed = n_packed
+        self._n_unpacked = 0
+        entries = file.infolist()
+        if not entries:
+            raise ArchiveError("is an archive without files. Copy or export it again.")
+        if len(entries) > MOST_ENTRIES:
+            raise ArchiveError(
+                f"holds {len(entries):,} entries; at most {MOST_ENTRIES:,} are read. Pass the file inside."
+            )
+        for entry in entries:
+            _check_entry(entry)
+        self.root = _only_root(entries)
+        names = [entry.filename.partition("/")[2] for entry in entries]
+        if len(set(names)) < len(names):
+            raise ArchiveError(
+                f"is refused: entries have the same name, first {_first_repeated(names)!r}. Export it again."
+            )
+        self._entries = {name: entry for name, entry in zip(names, entries, strict=True) if not entry.is_dir()}
+
+    @property
+    def names(self) -> list[str]:
+        """Paths of the files, below the root."""
+        return list(self._entries)
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """Unpack a file block by block.
+
+        Raises
+        ------
+        ArchiveError
+            The file is absent, damaged, or unpacks to more than an honest file would.
+        """
+        if name not in self._entries:
+            raise ArchiveError(f"lacks the file {name!r}. Copy or export it again.")
+        try:
+            with self._file.open(self._entries[name]) as file:
+                while block := file.read(_BLOCK):
+                    self._count(len(block))
+                    yield block
+        except _DAMAGED as reason:
+            raise ArchiveError(
+                f"is damaged: {name!r} cannot be unpacked ({str(reason)[:_SHOWN]}). Copy it again."
+            ) from None
+
+    def read(self, name: str, most_bytes: int = _BLOCK) -> bytes:
+        """Unpack a small file.
+
+        Raises
+        ------
+        ArchiveError
+            As `blocks`, or the file has more than ``most_bytes``.
+        """
+        content = b""
+        for block in self.blocks(name):
+            content += block
+            if len(content) > most_bytes:
+                raise ArchiveError(f"is refused: {name!r} is larger than {most_bytes:,} bytes. Export it again.")
+        return content
+
+    def digest(self, name: str, algorithm: str, copy_to: Path | None = None) -> str:
+        """Compute the checksum of a file, and write the file to a path if one is given."""
+        content = hashlib.new(algorithm, usedforsecurity=False)
+        if copy_to is None:
+            for block in self.blocks(name):
+                content.update(block)
+            return content.hexdigest()
+        with copy_to.open("xb") as copy:
+            for block in self.blocks(name):
+                content.update(block)
+                copy.write(block)
+        return content.hexdigest()
+
+    def _count(self, n_bytes: int) -> None:
+        self._n_unpacked += n_bytes
+        if self._n_unpacked > LARGEST_TOTAL or is_bomb(self._n_packed, self._n_unpacked):
+            raise ArchiveError(
+                f"is refused: its {self._n_packed:,} bytes unpack to more than {self._n_unpacked:,}, as archives do that are "
+                "made to fill a disk. Pass the file inside, if you trust it."
+            )
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[Archive]:
+    """Open an archive whose entries all lie below one root directory.
+
+    Raises
+    ------
+    ArchiveError
+        The archive is damaged, or an entry is absolute, leads out of the archive, is a link, is encrypted, is packed by an unusual
+        method or has the name of another.
+    """
+    try:
+        file = zipfile.ZipFile(path)
+    except _DAMAGED as reason:
+        raise ArchiveError(f"is a damaged zip archive ({str(reason)[:_SHOWN]}). Copy it again.") from None
+    with file:
+        yield Archive(file, path.stat().st_size)
+
+
+def _check_entry(entry: zipfile.ZipInfo) -> None:
+    name = entry.orig_filename
+    problem = None
+    if name.startswith("/") or _DRIVE.match(name):
+        problem = "is an absolute path"
+    elif "\\" in name or "\0" in name:
+        problem = "holds a character that paths in artifacts do not"
+    elif {"", ".", ".."}.intersection(name.removesuffix("/").split("/")):
+        problem = "leads out of the archive or in circles"
+    elif stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        problem = "is a link or device"
+    elif entry.flag_bits & _ENCRYPTED:
+        problem = "is encrypted"
+    elif entry.compress_type not in _METHODS:
+        problem = "is packed by a method that QIIME 2 does not use"
+    if problem:
+        raise ArchiveError(f"is refused: the entry {name[:80]!r} {problem}. Export it again from where it was made.")
+
+
+def _only_root(entries: list[zipfile.ZipInfo]) -> str:
+    roots = sorted({entry.filename.partition("/")[0] for entry in entries})
+    if len(roots) > 1 or any("/" not in entry.filename for entry in entries):
+        raise ArchiveError(
+            "is no QIIME 2 artifact: its files do not lie in one root directory. Pass an artifact, or the file inside."
+        )
+    return roots[0]
+
+
+def _first_repeated(names: list[str]) -> str:
+    seen: set[str] = set()
+    return next(name for name in names if name in seen or seen.add(name))

@@ -1,0 +1,173 @@
+"""QIIME 2 artifacts without QIIME 2: the one file of an artifact that an option needs."""
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from aam.errors import InputError, name_some
+from aam.io.archive import Archive, ArchiveError, open_archive
+from aam.io.named_file import is_zip, read_head
+
+_FIRST_WITH_CHECKSUMS = 5  # archive version, of QIIME 2 2018.11
+_CHECKSUMS = {"checksums.md5": "md5", "checksums.sha512": "sha512"}
+_PROPERTIES = re.compile(r"\s*%\s*Properties\(.*\)(?=\]?$)")
+_VERSION = re.compile(r"QIIME 2\narchive: (\d+)(\.\d+)?\nframework: [^\n]+\n?")
+_CHECKSUM_LINE = re.compile(r"([0-9a-fA-F]+)  (.+)")
+_VISUALISATION = "Visualization"
+
+
+@dataclass(frozen=True)
+class ArtifactKind:
+    """What an option takes from artifacts.
+
+    Attributes
+    ----------
+    files
+        Semantic types that fit, and the file of each under ``data/``; the first is what the option is made for.
+    advice
+        What to do with a type that does not fit but is often passed.
+    """
+
+    files: Mapping[str, str]
+    advice: Mapping[str, str] = field(default_factory=dict)
+
+
+_UNTRANSFORMED = "Pass the FeatureTable[Frequency] from which it was made"
+TABLE = ArtifactKind(
+    {"FeatureTable[Frequency]": "feature-table.biom"},
+    {
+        f"FeatureTable[{name}]": _UNTRANSFORMED
+        for name in ("RelativeFrequency", "PresenceAbsence", "Composition", "Balance")
+    },
+)
+SEQUENCES = ArtifactKind(
+    {"FeatureData[Sequence]": "dna-sequences.fasta", "FeatureData[RNASequence]": "rna-sequences.fasta"},
+    {"FeatureData[AlignedSequence]": "Pass the FeatureData[Sequence] that was aligned, without gaps"},
+)
+TREE = ArtifactKind(
+    {"Phylogeny[Rooted]": "tree.nwk"},
+    {"Phylogeny[Unrooted]": "Root it with `qiime phylogeny midpoint-root` and pass the result"},
+)
+TAXONOMY = ArtifactKind({"FeatureData[Taxonomy]": "taxonomy.tsv"})
+DISTANCES = ArtifactKind({"DistanceMatrix": "distance-matrix.tsv"})
+METADATA = ArtifactKind(
+    {
+        "ImmutableMetadata": "metadata.tsv",
+        "SampleData[AlphaDiversity]": "alpha-diversity.tsv",
+        "SampleData[DADA2Stats]": "stats.tsv",
+        "FeatureData[Taxonomy]": "taxonomy.tsv",
+    }
+)
+_OPTIONS = {
+    "--table": TABLE,
+    "--sequences": SEQUENCES,
+    "--tree": TREE,
+    "--distances": DISTANCES,
+    "--taxonomy": TAXONOMY,
+}
+
+
+@contextmanager
+def payload(path: Path, kind: ArtifactKind, error: type[InputError], option: str) -> Iterator[Path]:
+    """Give the path of a file to read: of an artifact, its payload in a private temporary directory; else the file itself.
+
+    The payload is unpacked block by block, and complete and verified before it is given. Messages should go on naming ``path``.
+
+    Raises
+    ------
+    InputError
+        As the child ``error``: the file cannot be read; or it is an artifact of a type that does not fit, a visualisation,
+        another zip archive, damaged, or made to do harm.
+    """
+    if not is_zip(read_head(path, error, option)):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="aam-") as folder:
+        try:
+            with open_archive(path) as archive:
+                file = _unpack(archive, kind, option, Path(folder))
+        except ArchiveError as problem:
+            raise error(f"{option} {path} {problem}") from None
+        except OSError as reason:
+            place = f" in {tempfile.gettempdir()}" if reason.filename else ""
+            raise error(
+                f"{option} {path} cannot be unpacked{place}: {reason.strerror or reason}. Free space or set TMPDIR."
+            ) from None
+        yield file
+
+
+def _unpack(archive: Archive, kind: ArtifactKind, option: str, folder: Path) -> Path:
+    found, file_format = _describe(archive)
+    fitting = _PROPERTIES.sub("", found)
+    if fitting not in kind.files:
+        raise ArchiveError(_explain_type(found, kind, option))
+    name = f"data/{kind.files[fitting]}"
+    if name not in archive.names:
+        raise ArchiveError(f"holds no {name}, which {found} needs (its format is {file_format}). Export it again.")
+    checksums = _read_checksums(archive)
+    target = folder / kind.files[fitting]
+    payloads = [other for other in archive.names if other.startswith("data/")]
+    digests = {
+        other: archive.digest(other, checksums[0], target if other == name else None)
+        for other in [*payloads, "metadata.yaml", "VERSION"]
+    }
+    if checksums[1] is not None:
+        _compare(digests, checksums[1])
+    return target
+
+
+def _describe(archive: Archive) -> tuple[str, str]:
+    """Read and check ``metadata.yaml``; give the semantic type and the format."""
+    try:
+        values = yaml.safe_load(archive.read("metadata.yaml", 2**16))
+        uuid, found, file_format = (values[key] for key in ("uuid", "type", "format"))
+    except (yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError):
+        raise ArchiveError("is no QIIME 2 artifact: its metadata.yaml does not give uuid, type and format.") from None
+    if uuid != archive.root:
+        raise ArchiveError(
+            f"is no valid artifact: its root directory is {archive.root!r}, but its uuid {uuid!r}. Export it again."
+        )
+    if found != _VISUALISATION and not (isinstance(found, str) and isinstance(file_format, str)):
+        raise ArchiveError(
+            f"is no valid artifact: its type {found!r} or format {file_format!r} is no name. Export it again."
+        )
+    return found, file_format
+
+
+def _explain_type(found: str, kind: ArtifactKind, option: str) -> str:
+    if found == _VISUALISATION:
+        return "is a QIIME 2 visualisation (.qzv), which holds pictures of data. Pass the artifact (.qza) that it was made from."
+    fitting = _PROPERTIES.sub("", found)
+    needed = next(iter(kind.files))
+    others = [other for other, takes in _OPTIONS.items() if fitting in takes.files and other != option]
+    swapped = f"That belongs to {others[0]}" if others else f"Pass an artifact of type {needed}"
+    return f"holds {found}, but {needed} is needed. {kind.advice.get(fitting, swapped)}."
+
+
+def _read_checksums(archive: Archive) -> tuple[str, dict[str, str] | None]:
+    """Give the algorithm and the checksum of each file; None for artifacts of early versions, which have none."""
+    version = _VERSION.fullmatch(archive.read("VERSION", 2**12).decode("latin-1"))
+    if version is None:
+        raise ArchiveError("is no valid artifact: its VERSION is malformed. Export it again.")
+    present = [name for name in _CHECKSUMS if name in archive.names]
+    if not present:
+        if int(version[1]) >= _FIRST_WITH_CHECKSUMS:
+            raise ArchiveError("lacks its checksums, so damage could not be noticed. Copy or export it again.")
+        return "md5", None
+    lines = archive.read(present[0], 2**26).decode("utf-8", "replace").splitlines()
+    matches = [_CHECKSUM_LINE.fullmatch(line) for line in lines]
+    return _CHECKSUMS[present[0]], {match[2]: match[1].lower() for match in matches if match}
+
+
+def _compare(found: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    missing = [name for name in expected if name.startswith("data/") and name not in found]
+    different = [name for name, digest in found.items() if expected.get(name) != digest]
+    if missing or different:
+        raise ArchiveError(
+            f"is damaged or was changed: the checksums do not fit {name_some([*missing, *different])}. Copy or export it again."
+        )

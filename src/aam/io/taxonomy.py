@@ -1,0 +1,96 @@
+"""The lineage of each feature, as classifiers of QIIME 2 write it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from aam.errors import TaxonomyError, name_some
+from aam.io.qza import TAXONOMY
+from aam.io.text_file import read_text
+
+_PREFIX = re.compile(r"[A-Za-z]{1,2}(?:_\d+)?__")  # k__, d__, sk__, or D_0__ of early SILVA releases
+_ID_HEADERS = ("featureid", "otuid", "id")
+_UNKNOWN = ("", "unassigned", "unclassified", "unknown")
+_MOST_COLUMNS = 4
+_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """What is known of each feature's place among the living.
+
+    Attributes
+    ----------
+    feature_ids
+        Distinct names, in the order of the file.
+    lineages
+        Names of each feature from the widest rank (domain or kingdom) to the narrowest that is known, without prefixes such as
+        ``k__``; None for a rank that is unknown above one that is known. Empty where nothing is known.
+    """
+
+    feature_ids: list[str]
+    lineages: list[tuple[str | None, ...]]
+
+
+def read_taxonomy(path: Path) -> Taxonomy:
+    """Read a taxonomy: columns feature id, lineage and perhaps confidence, with or without a header; plain, gzip or an artifact.
+
+    Raises
+    ------
+    TaxonomyError
+        The file is missing, not text or not of two to four columns; an id is empty or occurs twice.
+    """
+    text = read_text(path, TaxonomyError, "--taxonomy", TAXONOMY)
+    feature_ids: list[str] = []
+    lineages: list[tuple[str | None, ...]] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        cells = [cell.strip() for cell in line.split("\t")]
+        if not any(cells) or _is_comment(cells) or (not feature_ids and _plain(cells[0]) in _ID_HEADERS):
+            continue
+        _check_row(path, number, cells)
+        feature_ids.append(cells[0])
+        lineages.append(split_lineage(cells[1]))
+    if not feature_ids:
+        raise TaxonomyError(f"--taxonomy {path} holds no features. Pass a table of feature ids and their lineages.")
+    if len(set(feature_ids)) < len(feature_ids):
+        seen: set[str] = set()
+        duplicates = sorted({name for name in feature_ids if name in seen or seen.add(name)})
+        raise TaxonomyError(
+            f"{len(duplicates):,} ids occur more than once in --taxonomy {path}: {name_some(duplicates)}. Keep one row for each."
+        )
+    return Taxonomy(feature_ids, lineages)
+
+
+def split_lineage(lineage: str) -> tuple[str | None, ...]:
+    """Split a lineage at its semicolons, and take off the prefixes of the ranks.
+
+    Examples
+    --------
+    >>> split_lineage("k__Bacteria; p__Firmicutes; c__; o__Clostridiales; f__")
+    ('Bacteria', 'Firmicutes', None, 'Clostridiales')
+    >>> split_lineage("Unassigned")
+    ()
+    """
+    names = [_PREFIX.sub("", part.strip(), count=1).strip() for part in lineage.split(";")]
+    known = [None if name.lower() in _UNKNOWN else name for name in names]
+    while known and known[-1] is None:
+        known.pop()
+    return tuple(known)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s#_-]", "", name).lower()
+
+
+def _is_comment(cells: list[str]) -> bool:
+    return cells[0].startswith("#") and _plain(cells[0]) not in _ID_HEADERS
+
+
+def _check_row(path: Path, number: int, cells: list[str]) -> None:
+    if not 2 <= len(cells) <= _MOST_COLUMNS:
+        raise TaxonomyError(
+            f"--taxonomy {path}: line {number:,}, {cells[0][:_SHOWN]!r}, has {len(cells):,} columns. Pass a tab-separated table "
+            "of feature id, lineage and, if you like, confidence."
+        )
+    if not cells[0]:
+        raise TaxonomyError(f"--taxonomy {path}: line {number:,} has no feature id. Give it one or remove it.")
