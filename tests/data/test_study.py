@@ -47,7 +47,6 @@ def test_a_stored_study_holds_what_the_table_and_the_sequences_say():
     assert dict(zip(study.sample_ids, study.depths.tolist(), strict=True)) == dict(
         zip(SAMPLES, COUNTS.sum(axis=1).tolist(), strict=True)
     )
-    assert study.is_present().sum() == 4
 
 
 def test_the_order_of_the_table_and_of_the_sequences_is_nothing():
@@ -125,18 +124,6 @@ def test_doubled_samples_are_refused_and_a_missing_sequence_leaves_no_study(tmp_
         build_study(CountTable(["S"], ["ASV1"], csr_array([[1]])), None, tmp_path)
 
     assert not (tmp_path / "manifest.json").exists()
-
-
-def test_features_that_are_left_out_are_never_seen(study):
-    smaller = study.without_features(np.array([0, 3]))
-
-    assert smaller.n_features == study.n_features - 2
-    assert list(smaller.feature_ids) == list(study.feature_ids)
-    expected = dense(study)
-    expected[:, [0, 3]] = 0
-    np.testing.assert_array_equal(dense(smaller), expected)
-    assert smaller.depths.tolist() == expected.sum(axis=1).tolist()
-    assert smaller.digest() != study.digest()
 
 
 def test_a_selection_of_samples_keeps_their_order_counts_and_depths(study):

@@ -150,3 +150,14 @@ def test_distances_do_not_depend_on_which_other_samples_are_in_the_batch(tmp_pat
     apart = unweighted_unifrac(tree, *pack(counts[[1, 4]]))
 
     np.testing.assert_allclose(together[1, 4], apart[0, 1], atol=1e-12)
+
+
+def test_features_that_the_tree_lacks_are_passed_over(tmp_path):
+    (tmp_path / "tree.nwk").write_text("((a:1,b:2):3,(c:4,d:5):6);")
+    tree = FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), list("xabycd"))
+
+    with_strangers = unweighted_unifrac(tree, np.array([0, 1, 2, 3, 3, 5, 0]), np.array([0, 4, 6, 7]))
+    without = unweighted_unifrac(tree, np.array([1, 2, 5]), np.array([0, 2, 3, 3]))
+
+    np.testing.assert_array_equal(with_strangers, without)
+    assert without[0, 2] == 1  # a sample without any branch shares nothing

@@ -265,7 +265,7 @@ def test_features_that_the_tree_lacks_can_be_dropped(given, capsys):
 
     assert main(command(given, "pretrain", {"--tree": smaller, "--missing-features": "drop"})) == 0
 
-    assert "Left out 1 of 30 features of the table that are not tips of" in capsys.readouterr().err
+    assert "1 of 30 features of the table are not tips of" in capsys.readouterr().err
     assert (given.own / "out/model/model.safetensors").is_file()
 
 

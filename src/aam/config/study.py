@@ -49,7 +49,7 @@ class DistanceConfig:
     distance_ids: Path | None = None
     """Sample ids of a .npy matrix, one per line; None: a file beside it named like it, ending in .ids or .txt."""
     missing_features: Literal["error", "drop"] = "error"
-    """What to do with features that the tree lacks: stop, or leave them out of the study (and say how many reads that costs)."""
+    """What to do with features that the tree lacks: stop, or compute UniFrac without them; all else reads them."""
 
     @model_validator(mode="after")
     def _one_source(self) -> "DistanceConfig":

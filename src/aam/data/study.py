@@ -1,7 +1,6 @@
 """A study as flat arrays on disk: who was sampled, which ASVs were seen how often, and their sequences as tokens."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,8 +9,6 @@ import numpy as np
 from aam import vocabulary
 from aam.io.array_store import ArrayStore
 from aam.io.names import Names
-
-_SAMPLES_PER_RELEASE = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class TokenRows:
         columns = np.arange(lengths.max(initial=1))
         place = begin[:, None] + columns
         if (lengths == len(columns)).all():
-            return np.asarray(self.letters[place])
+            return self.letters[place]
         is_real = columns < lengths[:, None]
         tokens = np.full(place.shape, vocabulary.PAD, dtype=np.uint8)
         tokens[is_real] = self.letters[place[is_real]]
@@ -82,8 +79,6 @@ class Study:
         Digest of the whole study on disk.
     store
         Where the arrays are.
-    is_kept
-        Which features are looked at, bool [F]; None for all.
     """
 
     sample_ids: Names
@@ -96,7 +91,6 @@ class Study:
     depths: np.ndarray
     content: str
     store: ArrayStore
-    is_kept: np.ndarray | None = None
 
     @classmethod
     def open(cls, directory: Path) -> "Study":
@@ -129,25 +123,14 @@ class Study:
 
     @property
     def n_features(self) -> int:
-        """Number of features that are looked at."""
-        return len(self.feature_ids) if self.is_kept is None else int(self.is_kept.sum())
+        """Number of features of the whole study."""
+        return len(self.feature_ids)
 
     def sample(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """Give the features that one sample holds and their counts, both [n]."""
         stored = self.rows[row]
         part = slice(self.indptr[stored], self.indptr[stored + 1])
-        features, counts = np.asarray(self.indices[part]), np.asarray(self.counts[part])
-        if self.is_kept is None:
-            return features, counts
-        kept = self.is_kept[features]
-        return features[kept], counts[kept]
-
-    def samples(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Give one sample after the other, as `sample` does, in little memory."""
-        for row in range(self.n_samples):
-            yield self.sample(row)
-            if row % _SAMPLES_PER_RELEASE == 0:
-                self.release()
+        return self.indices[part], self.counts[part]
 
     def release(self) -> None:
         """Let go of the pages that were read from disk."""
@@ -157,30 +140,13 @@ class Study:
         """Keep some samples, in the order given; features stay."""
         return replace(self, sample_ids=self.sample_ids.select(rows), rows=self.rows[rows], depths=self.depths[rows])
 
-    def without_features(self, features: np.ndarray) -> "Study":
-        """Look at no reads of some features; the others keep their numbers."""
-        is_kept = np.ones(len(self.feature_ids), dtype=bool) if self.is_kept is None else self.is_kept.copy()
-        is_kept[features] = False
-        smaller = replace(self, is_kept=is_kept)
-        depths = np.fromiter((counts.sum() for _, counts in smaller.samples()), dtype=np.int64, count=self.n_samples)
-        return replace(smaller, depths=depths)
-
     def cut(self, max_bp: int) -> "Study":
         """Read the first ``max_bp`` nucleotides of each sequence only."""
         return replace(self, tokens=replace(self.tokens, max_bp=max_bp))
-
-    def is_present(self) -> np.ndarray:
-        """Tell which features the samples hold, bool [F]."""
-        present = np.zeros(len(self.feature_ids), dtype=bool)
-        for features, _ in self.samples():
-            present[features] = True
-        return present
 
     def digest(self) -> str:
         """Hash the content: the same samples, counts and sequences give the same digest, whatever files they came in."""
         content = hashlib.blake2b(f"{self.content} {self.tokens.max_bp}".encode(), digest_size=16)
         for sample in self.sample_ids:
             content.update(sample.encode() + b"\0")
-        if self.is_kept is not None:
-            content.update(self.is_kept.tobytes())
         return content.hexdigest()

@@ -17,7 +17,7 @@ def unweighted_unifrac(tree: FeatureTree, features: np.ndarray, sample_offsets: 
     tree
         The tree of the study.
     features
-        Features present in each sample, packed; all of them are in the tree: int [T].
+        Features present in each sample, packed: int [T]. Those that the tree lacks are passed over.
     sample_offsets
         Sample ``i`` holds ``features[sample_offsets[i]:sample_offsets[i + 1]]``; int [B + 1].
 
@@ -25,11 +25,11 @@ def unweighted_unifrac(tree: FeatureTree, features: np.ndarray, sample_offsets: 
     -------
     float64 [B, B], symmetric, in [0, 1] with a zero diagonal. Two samples without any branch have distance 0.
     """
-    position = tree.position[features]
-    touched, column = np.unique(position, return_inverse=True)
-    branches = tree.branches_above(touched)
     n_samples = len(sample_offsets) - 1
-    sample = np.repeat(np.arange(n_samples), np.diff(sample_offsets))
+    position, sample = tree.position[features], np.repeat(np.arange(n_samples), np.diff(sample_offsets))
+    is_tip = position >= 0
+    touched, column = np.unique(position[is_tip], return_inverse=True)
+    branches, sample = tree.branches_above(touched), sample[is_tip]
     seen = np.zeros((n_samples, len(touched) + 1))
     seen[sample, column + 1] = 1
     seen_before = np.cumsum(seen, axis=1)

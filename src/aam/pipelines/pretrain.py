@@ -71,7 +71,7 @@ def pretrain(config: PretrainConfig) -> None:
 
 def _prepare(config: PretrainConfig) -> tuple[Study, BatchMaker]:
     study = read_study(config.study, config.model.max_bp)
-    study, source = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
+    source = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
     logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
     study = drop_shallow_samples(study, depth)

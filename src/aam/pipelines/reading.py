@@ -62,8 +62,8 @@ class DistanceSource:
     target: Callable[[Study], BatchTarget]
 
 
-def read_distance_source(config: DistanceConfig, study: Study, cache: Cache) -> tuple[Study, DistanceSource | None]:
-    """Read the tree or the matrix, and leave out the features that the tree lacks if the user allows it.
+def read_distance_source(config: DistanceConfig, study: Study, cache: Cache) -> DistanceSource | None:
+    """Open the tree or the matrix that the user named, if any.
 
     Raises
     ------
@@ -72,12 +72,12 @@ def read_distance_source(config: DistanceConfig, study: Study, cache: Cache) -> 
     """
     if config.tree is not None:
         tree = read_tree(config.tree, study, cache)
-        study = _without_missing_features(config, study, tree)
-        return study, DistanceSource(lambda _: _unifrac_target(tree))
+        _report_missing_features(config, study, tree)
+        return DistanceSource(lambda _: _unifrac_target(tree))
     if config.distances is not None:
         matrix = read_distances(config.distances, config.distance_ids)
-        return study, DistanceSource(lambda final: _matrix_target(matrix, final))
-    return study, None
+        return DistanceSource(lambda final: _matrix_target(matrix, final))
+    return None
 
 
 def read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
@@ -113,20 +113,17 @@ def _matrix_target(matrix: DistanceMatrix, study: Study) -> BatchTarget:
     return target
 
 
-def _without_missing_features(config: DistanceConfig, study: Study, tree: FeatureTree) -> Study:
+def _report_missing_features(config: DistanceConfig, study: Study, tree: FeatureTree) -> None:
     missing = tree.missing()
     if not len(missing):
-        return study
+        return
     names = name_some(study.feature_ids.select(missing))
-    found = f"{len(missing):,} of {len(study.feature_ids):,} features of the table"
+    found = (
+        f"{len(missing):,} of {study.n_features:,} features of the table are not tips of --tree {config.tree}: {names}"
+    )
     if config.missing_features == "error":
         raise TreeError(
-            f"{found} are not tips of --tree {config.tree}: {names}. Pass the tree that was built from these features, or "
-            "--missing-features drop to leave those features out."
+            f"{found}. Pass the tree that was built from these features, or --missing-features drop to compute UniFrac "
+            "without them."
         )
-    smaller = study.without_features(missing)
-    share = 1 - smaller.depths.sum() / study.depths.sum()
-    logger.warning(
-        "Left out %s that are not tips of %s (%.2f %% of the reads): %s.", found, config.tree, 100 * share, names
-    )
-    return smaller
+    logger.warning("%s. UniFrac is computed without them; all else reads them.", found)

@@ -150,7 +150,7 @@ def _shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
 
 def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
     study = read_study(config.study, max_bp)
-    study, distances = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
+    distances = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
     study, metadata, values = label_samples(config.label, study)
     task = choose_task(values, config.task.task)
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
