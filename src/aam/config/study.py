@@ -9,7 +9,16 @@ from aam.config._base import config
 
 
 @config
-class StudyConfig:
+class CacheDirConfig:
+    """What is kept between runs."""
+
+    cache_dir: Path | None = None
+    """Where studies are kept as arrays on disk, and the vectors of their ASVs, so that the next run opens them at once; None:
+    $AAM_CACHE_DIR, or else ~/.cache/aam. See 'aam cache --help'."""
+
+
+@config
+class StudyConfig(CacheDirConfig):
     """The study: how often each ASV was seen in each sample, and the ASVs' sequences."""
 
     table: Path

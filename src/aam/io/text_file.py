@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from aam.errors import InputError
@@ -43,13 +44,22 @@ def read_text(path: Path, error: type[InputError], option: str) -> str:
     InputError
         As the child ``error``: the file cannot be read, is not UTF-8, or is a damaged gzip file.
     """
+    return "".join(text_lines(path, error, option))
+
+
+def text_lines(path: Path, error: type[InputError], option: str) -> Iterator[str]:
+    r"""Read a UTF-8 text file line by line, each with its ``\n``; plain or gzip, as in `read_text`.
+
+    Raises
+    ------
+    InputError
+        As in `read_text`.
+    """
     is_gzip = check_readable(path, error, option).startswith(_GZIP)
     try:
         with gzip.open(path, "rt", encoding="utf-8-sig") if is_gzip else path.open(encoding="utf-8-sig") as file:
-            return file.read()
-    except UnicodeDecodeError as reason:
-        raise error(
-            f"{option} {path} is not UTF-8 text: byte {reason.start + 1} cannot be read. Save it as UTF-8."
-        ) from None
+            yield from file
+    except UnicodeDecodeError:
+        raise error(f"{option} {path} is not UTF-8 text. Save it as UTF-8.") from None
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise error(f"{option} {path} is a damaged or incomplete gzip file. Copy it again.") from None

@@ -35,25 +35,26 @@ class BalancedAccuracy(MulticlassConfusionMatrix):
 
 
 class TargetObjective(Objective):
-    """A head on the target's features."""
+    """A head on the target's features: linear, and a hidden layer that adds to it and begins at nothing."""
 
     def __init__(self, config: ModelConfig, column: str, n_outputs: int) -> None:
         super().__init__()
         self.column = column
         dim = config.embedding_dim
         self.standardise = Standardise(N_SOURCES * dim)
-        self.head = nn.Sequential(
-            nn.Dropout(config.dropout),
-            nn.Linear(N_SOURCES * dim, dim),
-            nn.GELU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(dim, n_outputs),
+        self.dropout = nn.Dropout(config.dropout)
+        self.linear = nn.Linear(N_SOURCES * dim, n_outputs)
+        self.hidden = nn.Sequential(
+            nn.Linear(N_SOURCES * dim, dim), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(dim, n_outputs)
         )
+        nn.init.zeros_(self.hidden[-1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.hidden[-1].bias)  # type: ignore[arg-type]
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
         """Give the head's outputs for each sample."""
         assert encoding.target_features is not None, "the model has no target"
-        return self.head(self.standardise(encoding.target_features))
+        features = self.dropout(self.standardise(encoding.target_features))
+        return self.linear(features) + self.hidden(features)
 
     @abstractmethod
     def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Tensor:
