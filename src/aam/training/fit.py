@@ -62,15 +62,15 @@ def fit(
     Writes ``checkpoints/best.ckpt`` and ``last.ckpt``, ``tensorboard/`` and ``plots/`` into ``output_dir``.
     """
     tensorboard = OverlaidTensorBoard(output_dir / "tensorboard")
-    best = ModelCheckpoint(
-        output_dir / "checkpoints", filename="best", monitor=MONITORED, save_last=True, enable_version_counter=False
-    )
+    directory = output_dir / "checkpoints"
+    best = ModelCheckpoint(directory, filename="best", monitor=MONITORED, enable_version_counter=False)
+    last = ModelCheckpoint(directory, filename="last", enable_version_counter=False)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
-        trainer = _trainer(config, tensorboard, [best, ValidationPlots(output_dir / "plots", tensorboard)])
+        trainer = _trainer(config, tensorboard, [best, last, ValidationPlots(output_dir / "plots", tensorboard)])
         module.train().to(torch.float64 if config.precision == "64-true" else torch.float32)
         trainer.fit(module, train, validation)
         saved = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
