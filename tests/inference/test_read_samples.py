@@ -2,21 +2,21 @@
 
 import copy
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 import torch
-from scipy.sparse import csr_array
 
 from aam.config.model import ModelConfig
 from aam.data.batches import EVALUATION, BatchMaker, BatchPlan, Drawing
-from aam.data.study import Study
 from aam.data.target import TargetState
 from aam.errors import ModelError
 from aam.inference.model_directory import ModelDescription
-from aam.inference.read_samples import SampleReader
+from aam.inference.read_samples import Reading, SampleReader
+from aam.io.cache import Cache
 from aam.training.calibration import calibrate_encoder, calibrate_head
-from conftest import make_batch, make_study
+from conftest import dense, make_batch, make_study, store_study
 
 SHAPE = ModelConfig(
     embedding_dim=8, attention_heads=2, attention_layers=2, ffn_ratio=1.5, dropout=0.4, max_bp=11, asv_chunk_size=5
@@ -39,9 +39,17 @@ def trained(description):
     return model
 
 
-def reader(description=AGE, depth=25, batch_size=4, precision="64-true", **changes):
-    model = trained(dataclasses.replace(description, model=dataclasses.replace(SHAPE, **changes)))
-    return SampleReader(model, description, depth, batch_size, precision)
+@pytest.fixture
+def reader(tmp_path):
+    """Make readers, each with a cache of its own."""
+    caches = (Cache(tmp_path / f"cache {number}") for number in itertools.count())
+
+    def make(description=AGE, depth=25, batch_size=4, precision="64-true", model=None, **changes):
+        shape = dataclasses.replace(SHAPE, **changes)
+        model = model or trained(dataclasses.replace(description, model=shape))
+        return SampleReader(model, description, Reading(depth, next(caches), batch_size, precision))
+
+    return make
 
 
 @pytest.fixture
@@ -50,10 +58,10 @@ def study():
 
 
 @pytest.mark.parametrize("description", [AGE, SITE], ids=["regression", "classification"])
-def test_predictions_are_those_of_the_whole_model_on_one_batch(description, study):
+def test_predictions_are_those_of_the_whole_model_on_one_batch(reader, description, study):
     model = trained(description)
 
-    predicted = SampleReader(copy.deepcopy(model), description, 25, 3, "64-true").predict(study)
+    predicted = reader(description, batch_size=3, model=copy.deepcopy(model)).predict(study)
 
     model = model.double().eval()
     batch = BatchMaker(study, Drawing(25, 1024, seed=3))[BatchPlan(EVALUATION, tuple(range(study.n_samples)))]
@@ -62,7 +70,7 @@ def test_predictions_are_those_of_the_whole_model_on_one_batch(description, stud
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
-def test_the_batch_size_changes_nothing(batch_size, study):
+def test_the_batch_size_changes_nothing(reader, batch_size, study):
     one, other = reader(batch_size=4), reader(batch_size=batch_size)
 
     np.testing.assert_allclose(other.predict(study), one.predict(study), rtol=1e-12)
@@ -70,13 +78,13 @@ def test_the_batch_size_changes_nothing(batch_size, study):
 
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 256])
-def test_the_chunk_size_changes_nothing(chunk_size, study):
+def test_the_chunk_size_changes_nothing(reader, chunk_size, study):
     other = reader(asv_chunk_size=chunk_size).sample_vectors(study)
 
     np.testing.assert_allclose(other, reader().sample_vectors(study), rtol=0, atol=1e-12)
 
 
-def test_a_sample_reads_the_same_in_another_study_and_order(study):
+def test_a_sample_reads_the_same_in_another_study_and_order(reader, study):
     part = study.select_samples(np.array([5, 0, 3]))
 
     alone = reader().sample_vectors(part)
@@ -84,33 +92,37 @@ def test_a_sample_reads_the_same_in_another_study_and_order(study):
     np.testing.assert_allclose(alone, reader().sample_vectors(study)[[5, 0, 3]], rtol=0, atol=1e-12)
 
 
-def test_features_that_no_sample_holds_are_not_encoded_and_change_nothing(study):
+def test_features_that_no_sample_holds_change_nothing(reader, study):
     stream = np.random.default_rng(8)
-    wider = Study.from_arrays(
-        study.sample_ids,
-        [*study.feature_ids, *(f"unused {i}" for i in range(4))],
-        np.vstack([study.tokens, stream.integers(1, 5, size=(4, 11), dtype=np.uint8)]),
-        csr_array(np.hstack([study.counts.toarray(), np.zeros((7, 4), dtype=np.int64)])),
+    unused = ["".join(letters) for letters in stream.choice(list("ACGT"), size=(4, 11))]
+    wider = store_study(
+        list(study.sample_ids),
+        [*study.feature_ids, *(f"unused_{i}" for i in range(4))],
+        [*sequences_of(study), *unused],
+        np.hstack([dense(study), np.zeros((7, 4), dtype=np.int64)]),
     )
-    ours, seen = reader(), []
-    ours.base.asv_encoder.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
 
-    vectors = ours.sample_vectors(wider)
+    vectors = reader().sample_vectors(wider)
 
     np.testing.assert_allclose(vectors, reader().sample_vectors(study), rtol=0, atol=1e-12)
-    assert sum(len(tokens) for tokens in seen) == len(study.feature_ids)
 
 
-def test_each_asv_is_encoded_once_however_many_samples_and_batches_hold_it(study):
+def sequences_of(study):
+    tokens = study.tokens[np.arange(study.n_features)]
+    return ["".join("ACGT"[token - 1] for token in row if token) for row in tokens]
+
+
+def test_each_asv_is_encoded_once_however_many_samples_and_batches_hold_it(reader, study):
     ours, seen = reader(batch_size=1), []
     ours.base.asv_encoder.register_forward_pre_hook(lambda module, inputs: seen.extend(map(tuple, inputs[0].tolist())))
 
     ours.predict(study)
 
-    assert sorted(seen) == sorted(map(tuple, study.tokens.tolist()))
+    read = ["".join("ACGT"[token - 1] for token in tokens if token) for tokens in seen]
+    assert sorted(read) == sorted(sequences_of(study))
 
 
-def test_asvs_that_training_never_saw_are_read_from_their_letters():
+def test_asvs_that_training_never_saw_are_read_from_their_letters(reader):
     unseen = make_study(n_samples=4, n_features=9, n_positions=7, seed=99)
 
     predicted = reader().predict(unseen)
@@ -119,13 +131,16 @@ def test_asvs_that_training_never_saw_are_read_from_their_letters():
     assert len(set(predicted)) == 4
 
 
-def test_a_renamed_study_gives_the_same_without_rarefaction(study):
-    renamed = Study(study.sample_ids, [f"other {name}" for name in study.feature_ids], study.tokens, study.counts)
+def test_a_renamed_study_gives_the_same_without_rarefaction(reader, study):
+    other_names = [f"other_{name}" for name in study.feature_ids]
+    renamed = store_study(
+        [f"other {name}" for name in study.sample_ids], other_names, sequences_of(study), dense(study)
+    )
 
     np.testing.assert_array_equal(reader(depth=None).predict(renamed), reader(depth=None).predict(study))
 
 
-def test_the_token_limit_and_the_seed_come_from_the_model(study):
+def test_the_token_limit_and_the_seed_come_from_the_model(reader, study):
     limited = reader(dataclasses.replace(AGE, token_limit=2), depth=None)
     reseeded = reader(dataclasses.replace(AGE, seed=4))
 
@@ -136,7 +151,7 @@ def test_the_token_limit_and_the_seed_come_from_the_model(study):
 
 
 @pytest.mark.parametrize("description", [AGE, SITE], ids=["regression", "classification"])
-def test_single_precision_is_close_to_double(description, study):
+def test_single_precision_is_close_to_double(reader, description, study):
     double, single = reader(description), reader(description, precision="32-true")
 
     np.testing.assert_allclose(single.predict(study), double.predict(study), rtol=1e-4, atol=1e-5)
@@ -145,24 +160,24 @@ def test_single_precision_is_close_to_double(description, study):
     assert single.sample_vectors(study).dtype == vectors.dtype == np.float64
 
 
-def test_probabilities_of_a_sample_sum_to_one(study):
+def test_probabilities_of_a_sample_sum_to_one(reader, study):
     probability = reader(SITE).predict(study)
 
     assert probability.shape == (7, 3)
     np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=0, atol=1e-12)
 
 
-def test_vectors_of_a_predictor_are_those_of_its_base(study):
+def test_vectors_of_a_predictor_are_those_of_its_base(reader, study):
     model = trained(AGE)
 
-    of_predictor = SampleReader(copy.deepcopy(model), AGE, 25, 4, "64-true").sample_vectors(study)
+    of_predictor = reader(model=copy.deepcopy(model)).sample_vectors(study)
 
-    of_base = SampleReader(model.base_model, ENCODER, 25, 4, "64-true").sample_vectors(study)
+    of_base = reader(ENCODER, model=model.base_model).sample_vectors(study)
     np.testing.assert_allclose(of_predictor, of_base, rtol=0, atol=0)
     assert of_base.shape == (7, 8)
 
 
-def test_reading_leaves_no_graph_and_no_dropout(study):
+def test_reading_leaves_no_graph_and_no_dropout(reader, study):
     ours = reader()
 
     first, second = ours.predict(study), ours.predict(study)
@@ -172,7 +187,7 @@ def test_reading_leaves_no_graph_and_no_dropout(study):
     assert not any(module.training for module in ours.model.modules())
 
 
-def test_an_encoder_without_a_target_predicts_nothing(study):
+def test_an_encoder_without_a_target_predicts_nothing(reader, study):
     with pytest.raises(
         ModelError, match=r"pre-trained encoder without a target: fine-tune it with 'aam train --pretrained'"
     ):
