@@ -41,15 +41,24 @@ def trained(description):
 
 @pytest.fixture
 def reader(tmp_path):
-    """Make readers, each with a cache of its own."""
-    caches = (Cache(tmp_path / f"cache {number}") for number in itertools.count())
+    """Make readers that share no vectors of ASVs, so that each encodes its own."""
+    numbers = itertools.count()
 
     def make(description=AGE, depth=25, batch_size=4, precision="64-true", model=None, **changes):
-        shape = dataclasses.replace(SHAPE, **changes)
-        model = model or trained(dataclasses.replace(description, model=shape))
-        return SampleReader(model, description, Reading(depth, next(caches), batch_size, precision))
+        description = dataclasses.replace(description, model=dataclasses.replace(SHAPE, **changes))
+        options = Reading(depth, Cache(tmp_path / str(next(numbers))), batch_size, precision)
+        return SampleReader(model or trained(description), description, options)
 
     return make
+
+
+def changed(study, more_features=(), more_sequences=(), prefix=""):
+    """Store a study anew with further features that no sample holds, or with other names of features."""
+    letters = np.array(list("?ACGT"))
+    sequences = ["".join(letters[row[row > 0]]) for row in study.tokens[np.arange(len(study.feature_ids))]]
+    counts = np.hstack([dense(study), np.zeros((study.n_samples, len(more_features)), dtype=np.int64)])
+    names = [prefix + name for name in study.feature_ids]
+    return store_study(list(study.sample_ids), [*names, *more_features], [*sequences, *more_sequences], counts)
 
 
 @pytest.fixture
@@ -93,23 +102,9 @@ def test_a_sample_reads_the_same_in_another_study_and_order(reader, study):
 
 
 def test_features_that_no_sample_holds_change_nothing(reader, study):
-    stream = np.random.default_rng(8)
-    unused = ["".join(letters) for letters in stream.choice(list("ACGT"), size=(4, 11))]
-    wider = store_study(
-        list(study.sample_ids),
-        [*study.feature_ids, *(f"unused_{i}" for i in range(4))],
-        [*sequences_of(study), *unused],
-        np.hstack([dense(study), np.zeros((7, 4), dtype=np.int64)]),
-    )
+    wider = changed(study, [f"unused{i}" for i in range(4)], ["ACG", "T", "GGT", "CA"])
 
-    vectors = reader().sample_vectors(wider)
-
-    np.testing.assert_allclose(vectors, reader().sample_vectors(study), rtol=0, atol=1e-12)
-
-
-def sequences_of(study):
-    tokens = study.tokens[np.arange(study.n_features)]
-    return ["".join("ACGT"[token - 1] for token in row if token) for row in tokens]
+    np.testing.assert_allclose(reader().sample_vectors(wider), reader().sample_vectors(study), rtol=0, atol=1e-12)
 
 
 def test_each_asv_is_encoded_once_however_many_samples_and_batches_hold_it(reader, study):
@@ -118,8 +113,7 @@ def test_each_asv_is_encoded_once_however_many_samples_and_batches_hold_it(reade
 
     ours.predict(study)
 
-    read = ["".join("ACGT"[token - 1] for token in tokens if token) for tokens in seen]
-    assert sorted(read) == sorted(sequences_of(study))
+    assert sorted(seen) == sorted(map(tuple, study.tokens[np.arange(len(study.feature_ids))].tolist()))
 
 
 def test_asvs_that_training_never_saw_are_read_from_their_letters(reader):
@@ -132,10 +126,7 @@ def test_asvs_that_training_never_saw_are_read_from_their_letters(reader):
 
 
 def test_a_renamed_study_gives_the_same_without_rarefaction(reader, study):
-    other_names = [f"other_{name}" for name in study.feature_ids]
-    renamed = store_study(
-        [f"other {name}" for name in study.sample_ids], other_names, sequences_of(study), dense(study)
-    )
+    renamed = changed(study, prefix="other")
 
     np.testing.assert_array_equal(reader(depth=None).predict(renamed), reader(depth=None).predict(study))
 
@@ -170,7 +161,7 @@ def test_probabilities_of_a_sample_sum_to_one(reader, study):
 def test_vectors_of_a_predictor_are_those_of_its_base(reader, study):
     model = trained(AGE)
 
-    of_predictor = reader(model=copy.deepcopy(model)).sample_vectors(study)
+    of_predictor = reader(AGE, model=copy.deepcopy(model)).sample_vectors(study)
 
     of_base = reader(ENCODER, model=model.base_model).sample_vectors(study)
     np.testing.assert_allclose(of_predictor, of_base, rtol=0, atol=0)

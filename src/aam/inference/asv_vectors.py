@@ -1,6 +1,5 @@
 """The vector of each ASV of a study, encoded once and kept on disk."""
 
-import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -22,9 +21,8 @@ def asv_vectors(encoder: ASVEncoder, study: Study, cache: Cache) -> np.ndarray:
 
     They are kept in the cache by the encoder's weights and the study's content, so that a second call only opens them.
     """
-    dtype = next(encoder.parameters()).dtype
-    reading = (study.content, f"{study.tokens.max_bp}", f"{dtype}", f"{dataclasses.asdict(encoder.config)}")
-    key = digest_of(*reading, weights_digest(encoder))
+    dtype, heads = next(encoder.parameters()).dtype, encoder.config.attention_heads  # all else shows in the weights
+    key = digest_of(study.content, f"{study.tokens.max_bp} {dtype} {heads}", weights_digest(encoder))
 
     def build(directory: Path) -> None:
         _encode(encoder, study, directory)
