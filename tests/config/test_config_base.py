@@ -28,8 +28,6 @@ REQUIRED = {
     "evaluate": [
         "--table", "t.biom", "--model", "m", "--metadata", "m.tsv", "--metadata-column", "age", "--output-dir", "o"
     ],
-    "prepare": ["--table", "t.biom"],
-    "cache": [],
 }  # fmt: skip
 
 
