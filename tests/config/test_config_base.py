@@ -19,6 +19,8 @@ from aam.errors import ConfigError
 REQUIRED = {
     "demo": ["--output-dir", "o"],
     "simulate": ["--output-dir", "o"],
+    "prepare": ["--table", "t.biom"],
+    "cache": [],
     "pretrain": ["--table", "t.biom", "--tree", "t.nwk", "--output-dir", "o"],
     "train": ["--table", "t.biom", "--metadata", "m.tsv", "--metadata-column", "age", "--output-dir", "o"],
     "predict": ["--table", "t.biom", "--model", "m", "--output", "o.tsv"],
@@ -26,8 +28,6 @@ REQUIRED = {
     "evaluate": [
         "--table", "t.biom", "--model", "m", "--metadata", "m.tsv", "--metadata-column", "age", "--output-dir", "o"
     ],
-    "prepare": ["--table", "t.biom"],
-    "cache": [],
 }  # fmt: skip
 
 

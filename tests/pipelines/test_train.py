@@ -101,3 +101,15 @@ def test_sequences_that_are_cut_are_counted(folder, tmp_path, capsys):
         "30 of 30 sequences are longer than 30 nucleotides; what follows is not read (--max-bp)."
         in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+def test_in_any_precision_predict_gives_exactly_what_training_reported(precision, folder, tmp_path):
+    assert train(folder, tmp_path / "out", *SHAPE, "--precision", precision) == 0
+    options = ["--model", str(tmp_path / "out"), *study(folder), "--output", str(tmp_path / "p.tsv")]
+
+    assert main(["predict", *options]) == 0
+
+    reported = (tmp_path / "out/validation_predictions.tsv").read_text().splitlines()[1:]
+    predicted = (tmp_path / "p.tsv").read_text().splitlines()
+    assert {line.rpartition("\t")[0] for line in reported} <= set(predicted)
