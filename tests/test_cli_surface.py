@@ -21,15 +21,16 @@ TRAINING = {
     "epochs", "batch-size", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction", "gradient-clip",
     "patience", "precision", "validation-fraction", "seed",
 }  # fmt: skip
+AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}
 INFERENCE = {"model", "rarefy-depth", "batch-size", "precision"}
 
 FLAGS = {
     "demo": DIRECTORY | {"seed"},
     "simulate": DIRECTORY
     | {"samples", "features", "seed", "sequence-length", "mean-depth", "subjects", "signal", "batch-effect"},
-    "pretrain": STUDY | DISTANCE | DIRECTORY | SAMPLING | MODEL | TRAINING
+    "pretrain": STUDY | DISTANCE | DIRECTORY | SAMPLING | AUGMENTATION | MODEL | TRAINING
     | {"penalty", "nuc-penalty", "nuc-mask-ratio", "nuc-asv-fraction"},
-    "train": STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | MODEL | TRAINING
+    "train": STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | AUGMENTATION | MODEL | TRAINING
     | {"task", "group-column", "pretrained", "freeze-base"}
     | {"target-penalty", "count-penalty", "count-mask-ratio", "penalty"},
     "predict": STUDY | FILE | INFERENCE,
@@ -95,6 +96,9 @@ def test_the_overview_names_every_command(capsys):
         (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--freeze-base"],
          "pass --pretrained"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--distance-ids", "i"], "pass both or neither"),
+        (["pretrain", "--table", "t", "--distances", "d", "--output-dir", "o", "--mixup-alpha", "0.2"], "are not in --distances"),
+        (["train", "--table", "t", "--distances", "d", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o",
+          "--mixup-alpha", "0.2"], "are not in --distances"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_options_is_one_message_and_exit_code_2(arguments, message, capsys):

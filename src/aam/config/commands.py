@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from aam.config._base import config
+from aam.config.augmentation import AugmentationConfig
 from aam.config.model import ModelConfig
 from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig
 from aam.config.simulate import SimulationConfig
@@ -49,6 +50,7 @@ class PretrainConfig:
     output: OutputDirectoryConfig
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     objectives: PretrainingObjectivesConfig = field(default_factory=PretrainingObjectivesConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
@@ -61,6 +63,7 @@ class PretrainConfig:
             )
         if self.objectives.penalty and self.training.batch_size < 2:
             raise ValueError("--batch-size 1 leaves no pair of samples to learn distances from: use at least 2.")
+        _check_mixing(self.augmentation, self.distance, self.objectives.penalty)
         return self
 
 
@@ -110,8 +113,21 @@ class TrainConfig:
     distance: DistanceConfig = field(default_factory=DistanceConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     objectives: SupervisedObjectivesConfig = field(default_factory=SupervisedObjectivesConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    @model_validator(mode="after")
+    def _mixtures_have_distances(self) -> "TrainConfig":
+        _check_mixing(self.augmentation, self.distance, self.objectives.penalty)
+        return self
+
+
+def _check_mixing(augmentation: AugmentationConfig, distance: DistanceConfig, penalty: float) -> None:
+    if augmentation.mixup_alpha is not None and distance.distances is not None and penalty:
+        raise ValueError(
+            "--mixup-alpha makes samples whose distances are not in --distances: pass --tree instead, or leave --mixup-alpha out."
+        )
 
 
 @config

@@ -1,15 +1,17 @@
-"""From rows of a study to batches: rarefaction, the token limit, packing, masking and targets."""
+"""From rows of a study to batches: rarefaction, augmentation, the token limit, packing, masking and targets."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from aam import vocabulary
-from aam.batch import Batch
+from aam.batch import Batch, MaskedNucleotides
+from aam.data.augmentations.augmentation import Augmentation, Mixture, Reads
+from aam.data.augmentations.augmenter import Augmenter
 from aam.data.masking import hide_abundances, mask_nucleotides
 from aam.data.rarefaction import rarefy
 from aam.data.seeding import generator
@@ -31,12 +33,15 @@ class PackedCounts:
         ASVs of each sample and their reads, packed: [T].
     sample_offsets
         Where each sample begins, [B + 1].
+    mixture
+        Which samples these reads were mixed with; None for samples as they are.
     """
 
     samples: np.ndarray
     features: np.ndarray
     counts: np.ndarray
     sample_offsets: np.ndarray
+    mixture: Mixture | None = None
 
 
 BatchTarget = Callable[[PackedCounts], np.ndarray]
@@ -70,7 +75,7 @@ class Drawing:
     token_limit: int
     seed: int
 
-    def draw(self, study: Study, row: int, epoch: int | str) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, study: Study, row: int, epoch: int | str) -> Reads:
         """Draw one sample's reads: the features present and their counts, both [n]."""
         features, counts = study.sample(row)
         if self.depth is None:
@@ -87,6 +92,11 @@ class BatchPlan:
     epoch: int | str
     samples: tuple[int, ...]
 
+    @property
+    def is_training(self) -> bool:
+        """Whether these are the draws of a training epoch, which has a number."""
+        return isinstance(self.epoch, int)
+
 
 @dataclass(frozen=True)
 class BatchMaker(Dataset[Batch]):
@@ -96,28 +106,22 @@ class BatchMaker(Dataset[Batch]):
     drawing: Drawing
     masking: Masking = field(default_factory=Masking)
     targets: Mapping[str, BatchTarget] = field(default_factory=dict)
+    augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
 
     def __getitem__(self, plan: BatchPlan) -> Batch:
-        """Draw, limit, pack and mask the samples of one batch."""
-        packed = pack([self.drawing.draw(self.study, row, plan.epoch) for row in plan.samples], plan.samples)
+        """Draw, augment in training, limit, pack and mask the samples of one batch."""
+        augmenter = Augmenter(self.augmentations if plan.is_training else {}, self.drawing.seed, plan.epoch)
+        packed = self._draw(plan, augmenter)
         targets = {name: torch.as_tensor(target(packed)) for name, target in self.targets.items()}
         kept = keep_most_abundant(packed, self.drawing.token_limit)
         features, asv_index = np.unique(kept.features, return_inverse=True)
         tokens = self.study.tokens[features]
         tokens = tokens[:, : max(1, int((tokens != vocabulary.PAD).sum(axis=1).max()))]
-        ids = [self.study.sample_ids[row] for row in plan.samples]
-        masking, seed = self.masking, self.drawing.seed
-        masked = hidden = None
-        if masking.nuc_mask_ratio is not None:
-            stream = generator(seed, "nucleotides", plan.epoch, *ids)
-            masked = mask_nucleotides(tokens, masking.nuc_asv_fraction, masking.nuc_mask_ratio, stream)
-        if masking.count_mask_ratio is not None:
-            stream = generator(seed, "abundances", plan.epoch, *ids)
-            hidden = hide_abundances(kept.sample_offsets, masking.count_mask_ratio, stream)
+        masked, hidden = self._mask(plan, tokens, kept.sample_offsets)
         return Batch(
             sample_index=torch.tensor(plan.samples),
             features=torch.from_numpy(features.astype(np.int64)),
-            tokens=torch.from_numpy(tokens.astype(np.int64)),
+            tokens=torch.from_numpy(augmenter.tokens(tokens).astype(np.int64)),
             asv_index=torch.from_numpy(asv_index.astype(np.int64)),
             sample_offsets=torch.from_numpy(kept.sample_offsets),
             counts=torch.from_numpy(kept.counts.astype(np.int64)),
@@ -126,8 +130,34 @@ class BatchMaker(Dataset[Batch]):
             targets=targets,
         )
 
+    def _draw(self, plan: BatchPlan, augmenter: Augmenter) -> PackedCounts:
+        """Draw the reads of each sample, and change them."""
+        sample_ids = [self.study.sample_ids[row] for row in plan.samples]
+        drawn = []
+        for row, sample_id in zip(plan.samples, sample_ids, strict=True):
+            depth = self.drawing.depth or int(self.study.sample(row)[1].sum())
+            drawing = replace(self.drawing, depth=augmenter.depth(depth, sample_id))
+            drawn.append(augmenter.reads(drawing.draw(self.study, row, plan.epoch), sample_id))
+        drawn, mixture = augmenter.mix(drawn, sample_ids)
+        return replace(pack(drawn, plan.samples), mixture=mixture)
 
-def pack(drawn: Sequence[tuple[np.ndarray, np.ndarray]], samples: Sequence[int]) -> PackedCounts:
+    def _mask(
+        self, plan: BatchPlan, tokens: np.ndarray, sample_offsets: np.ndarray
+    ) -> tuple[MaskedNucleotides | None, torch.Tensor | None]:
+        """Choose what is hidden; masked nucleotides are those of the study, before any is substituted."""
+        masking, seed = self.masking, self.drawing.seed
+        ids = [self.study.sample_ids[row] for row in plan.samples]
+        masked = hidden = None
+        if masking.nuc_mask_ratio is not None:
+            stream = generator(seed, "nucleotides", plan.epoch, *ids)
+            masked = mask_nucleotides(tokens, masking.nuc_asv_fraction, masking.nuc_mask_ratio, stream)
+        if masking.count_mask_ratio is not None:
+            stream = generator(seed, "abundances", plan.epoch, *ids)
+            hidden = hide_abundances(sample_offsets, masking.count_mask_ratio, stream)
+        return masked, hidden
+
+
+def pack(drawn: Sequence[Reads], samples: Sequence[int]) -> PackedCounts:
     """Lay the samples' ASVs one after the other."""
     lengths = [len(features) for features, _ in drawn]
     return PackedCounts(

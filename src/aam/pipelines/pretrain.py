@@ -7,6 +7,7 @@ import torch
 
 from aam.config._base import flatten, write_yaml
 from aam.config.commands import PretrainConfig
+from aam.data.augmentations.augmenter import augmentations_of
 from aam.data.batches import BatchMaker, BatchPlan, Drawing, EpochSampler, Masking, loader, plan_in_order
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.splits import hold_out
@@ -81,7 +82,7 @@ def _prepare(config: PretrainConfig) -> tuple[Study, BatchMaker]:
     )
     drawing = Drawing(depth, config.sampling.token_limit, config.training.seed)
     targets = {"distance": source.target(study)} if source is not None and uses_distances else {}
-    return study, BatchMaker(study, drawing, masking, targets)
+    return study, BatchMaker(study, drawing, masking, targets, augmentations_of(config.augmentation))
 
 
 def _weights(config: PretrainConfig) -> dict[str, float]:

@@ -12,21 +12,20 @@ import torch
 from aam.config._base import flag_of, flatten, write_yaml
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
+from aam.data.augmentations.augmenter import augmentations_of
 from aam.data.batches import (
     BatchMaker,
     BatchPlan,
-    BatchTarget,
     Drawing,
     EpochSampler,
     Masking,
-    PackedCounts,
     loader,
     plan_in_order,
 )
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.splits import hold_out, strata
 from aam.data.study import Study
-from aam.data.target import TargetState, choose_task, fit_target
+from aam.data.target import TargetState, batch_target, choose_task, fit_target
 from aam.inference.metrics import evaluate
 from aam.inference.model_directory import ModelDescription, build_target, load_model, save_model
 from aam.inference.read_samples import SampleReader
@@ -197,17 +196,12 @@ def _build(
 
 
 def _batch_maker(config: TrainConfig, labelled: LabelledStudy, weights: dict[str, float]) -> BatchMaker:
-    truth = labelled.truth if labelled.target.task == "classification" else labelled.truth.astype(np.float64)
-
-    def target(packed: PackedCounts) -> np.ndarray:
-        return truth[packed.samples]
-
-    targets: dict[str, BatchTarget] = {"target": target}
+    targets = {"target": batch_target(labelled.target, labelled.truth)}
     if labelled.distances is not None and "distance" in weights:
         targets["distance"] = labelled.distances.target(labelled.study)
     drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
     masking = Masking(count_mask_ratio=config.objectives.count_mask_ratio if "counts" in weights else None)
-    return BatchMaker(labelled.study, drawing, masking, targets)
+    return BatchMaker(labelled.study, drawing, masking, targets, augmentations_of(config.augmentation))
 
 
 def _validate(
