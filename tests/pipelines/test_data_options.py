@@ -69,3 +69,138 @@ def test_pretraining_runs_with_all_augmentations(study, tmp_path):
     pretrain(study, tmp_path / "out", *ALL_AUGMENTATIONS)
 
     assert np.isfinite(json.loads((tmp_path / "out/metrics.json").read_text())["distance_loss"])
+
+
+def parts_of(folder) -> pd.Series:
+    return read(folder / "splits.tsv")["split"]
+
+
+def metadata_of(study) -> pd.DataFrame:
+    return read(study / "metadata.tsv")
+
+
+def refuse(capsys, *arguments) -> str:
+    capsys.readouterr()
+    with pytest.raises(AssertionError, match="2 == 0"):
+        train(*arguments)
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_written_split_given_back_gives_the_same_model(study, tmp_path):
+    train(study, tmp_path / "a", "--group-column", "subject")
+    train(
+        study, tmp_path / "b", "--split", "file", "--split-file", tmp_path / "a/splits.tsv", "--group-column", "subject"
+    )
+
+    pd.testing.assert_series_equal(parts_of(tmp_path / "a"), parts_of(tmp_path / "b"))
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+    assert (tmp_path / "a/metrics.json").read_text() == (tmp_path / "b/metrics.json").read_text()
+
+
+def test_a_written_split_of_pretraining_given_back_gives_the_same_model(study, tmp_path):
+    pretrain(study, tmp_path / "a")
+    pretrain(study, tmp_path / "b", "--split", "file", "--split-file", tmp_path / "a/splits.tsv")
+
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+def test_test_samples_of_a_file_neither_train_nor_validate(study, tmp_path):
+    parts = pd.Series("train", index=metadata_of(study).index, name="split")
+    parts.iloc[:8], parts.iloc[8:20] = "validation", "test"
+    parts.to_csv(tmp_path / "s.tsv", sep="\t")
+
+    for command in (train, pretrain):
+        command(study, tmp_path / command.__name__, "--split", "file", "--split-file", tmp_path / "s.tsv")
+        written = parts_of(tmp_path / command.__name__)
+        assert written.value_counts().to_dict() == {"train": 16, "test": 12, "validation": 8}
+        assert (written == parts.loc[written.index]).all()
+
+    predicted = read(tmp_path / "train/validation_predictions.tsv")
+    assert set(predicted.index) == set(parts.index[parts == "validation"])
+
+
+def test_the_folds_of_a_file_validate_one_at_a_time(study, tmp_path):
+    folds = pd.DataFrame({"fold": np.arange(36) % 3, "target": 1.5}, index=metadata_of(study).index)
+    folds.to_csv(tmp_path / "folds.tsv", sep="\t")
+
+    train(study, tmp_path / "out", "--split", "file", "--split-file", tmp_path / "folds.tsv", "--fold", "2")
+
+    parts = parts_of(tmp_path / "out")
+    assert set(parts.index[parts == "validation"]) == set(folds.index[folds["fold"] == 2])
+
+
+def test_one_study_validates_and_the_rest_trains(study, tmp_path):
+    batch = metadata_of(study)["batch"].astype(str)
+
+    train(
+        study,
+        tmp_path / "out",
+        "--split",
+        "leave-one-study-out",
+        "--study-column",
+        "batch",
+        "--held-out-study",
+        batch.iloc[0],
+    )
+
+    parts = parts_of(tmp_path / "out")
+    assert ((parts == "validation") == (batch.loc[parts.index] == batch.iloc[0])).all()
+
+
+def test_folds_divide_the_study(study, tmp_path):
+    subject = metadata_of(study)["subject"]
+    held = []
+    for fold in ("0", "1"):
+        options = ["--split", "k-fold", "--folds", "2", "--fold", fold, "--group-column", "subject"]
+        train(study, tmp_path / fold, *options, column="disease")
+        parts = parts_of(tmp_path / fold)
+        held.append(set(parts.index[parts == "validation"]))
+        assert not set(subject[parts[parts == "train"].index]) & set(subject[list(held[-1])])
+
+    assert not held[0] & held[1]
+    assert held[0] | held[1] == set(metadata_of(study).index)
+
+
+@pytest.mark.parametrize(("split", "is_whole"), [("random", False), ("grouped", True)])
+def test_groups_stay_whole_where_asked(study, tmp_path, split, is_whole):
+    more = ["--group-column", "subject"] if is_whole else []
+
+    train(study, tmp_path / "out", "--split", split, *more)
+
+    parts, subject = parts_of(tmp_path / "out"), metadata_of(study)["subject"]
+    shared = set(subject[parts[parts == "train"].index]) & set(subject[parts[parts == "validation"].index])
+    assert bool(shared) != is_whole
+
+
+def test_a_group_that_a_file_divides_is_named_in_a_warning(study, tmp_path, capsys):
+    parts = pd.Series("train", index=metadata_of(study).index, name="split")
+    subject = metadata_of(study)["subject"]
+    divided = subject.value_counts().index[0]
+    parts[subject[subject == divided].index[0]] = "validation"
+    alone = subject.value_counts()
+    parts[subject[subject.isin(alone.index[1:3])].index] = "validation"
+    parts.to_csv(tmp_path / "s.tsv", sep="\t")
+
+    train(study, tmp_path / "out", "--split", "file", "--split-file", tmp_path / "s.tsv", "--group-column", "subject")
+
+    shown = capsys.readouterr().err
+    assert "1 of 9 groups of subject are in more than one part of --split file" in shown
+    assert f"'group {divided}'" in shown
+
+
+def test_a_split_that_does_not_fit_is_one_message(study, tmp_path, capsys):
+    given = [study, tmp_path / "out", "--split"]
+    parts = pd.Series("train", index=metadata_of(study).index[1:], name="split")
+    parts.iloc[::3] = "validation"
+    parts.to_csv(tmp_path / "short.tsv", sep="\t")
+    pd.concat([parts, pd.Series("train", index=["S0001", "nobody"], name="split")]).rename_axis("sample-id").to_csv(
+        tmp_path / "long.tsv", sep="\t"
+    )
+
+    assert "1 of 36 samples are not in --split-file" in refuse(
+        capsys, *given, "file", "--split-file", tmp_path / "short.tsv"
+    )
+    assert "'nobody'" in refuse(capsys, *given, "file", "--split-file", tmp_path / "long.tsv")
+    shown = refuse(capsys, *given, "leave-one-study-out", "--study-column", "batch", "--held-out-study", "moon")
+    assert "--held-out-study moon: no sample in use has it in batch. Its studies: '" in shown
+    assert not (tmp_path / "out").exists()

@@ -11,6 +11,7 @@ from aam.config.augmentation import AugmentationConfig
 from aam.config.model import ModelConfig
 from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig
 from aam.config.simulate import SimulationConfig
+from aam.config.split import SplitConfig, UnlabelledSplitConfig
 from aam.config.study import (
     DistanceConfig,
     LabelConfig,
@@ -50,6 +51,7 @@ class PretrainConfig:
     output: OutputDirectoryConfig
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     objectives: PretrainingObjectivesConfig = field(default_factory=PretrainingObjectivesConfig)
+    split: UnlabelledSplitConfig = field(default_factory=UnlabelledSplitConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -85,13 +87,10 @@ class TransferConfig:
 
 @config
 class TaskConfig:
-    """What kind of column is learned, and how samples are held out."""
+    """What kind of column is learned."""
 
     task: Literal["auto", "regression", "classification"] = "auto"
     """auto: a numeric column is regressed, any other is classified."""
-    group_column: str | None = None
-    """Column that names the subject (host, site, plot) of a sample: all samples of one stay on one side of the split.
-    Without it, repeated subjects make validation look better than it is."""
 
 
 @config
@@ -109,6 +108,7 @@ class TrainConfig:
     label: LabelConfig
     output: OutputDirectoryConfig
     task: TaskConfig = field(default_factory=TaskConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)

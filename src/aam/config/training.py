@@ -30,6 +30,6 @@ class TrainingConfig:
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
     """Arithmetic of training; the mixed ones need hardware that supports them."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the samples held out to choose the best epoch and to report metrics."""
+    """Share of the samples held out, where --split is random, stratified or grouped."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Fixes the split, the initial weights, the order of samples, rarefaction, masking and dropout."""

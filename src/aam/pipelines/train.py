@@ -23,7 +23,7 @@ from aam.data.batches import (
     plan_in_order,
 )
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
-from aam.data.splits import hold_out, strata
+from aam.data.splits import TEST, TRAIN, VALIDATION, strata
 from aam.data.study import Study
 from aam.data.target import TargetState, batch_target, choose_task, fit_target
 from aam.inference.metrics import evaluate
@@ -45,6 +45,7 @@ from aam.pipelines.records import (
     write_metrics,
     write_splits,
 )
+from aam.pipelines.splitting import split_labelled
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head
 from aam.training.fit import WRITTEN, fit
 from aam.training.module import TrainingModule
@@ -74,6 +75,8 @@ class LabelledStudy:
         Values in own units or class numbers, [S].
     held
         True for validation samples, [S].
+    split_ids, split_parts
+        All samples that were divided, and the part of each; those left for a test, too.
     """
 
     study: Study
@@ -82,6 +85,8 @@ class LabelledStudy:
     target: TargetState
     truth: np.ndarray
     held: np.ndarray
+    split_ids: list[str]
+    split_parts: np.ndarray
 
 
 def train(config: TrainConfig) -> None:
@@ -97,7 +102,7 @@ def train(config: TrainConfig) -> None:
     maker = _batch_maker(config, labelled, weights)
     start_output_directory(output, [*WRITTEN, *RESULTS])
     write_text_atomic(output / "config.yaml", write_yaml(dataclasses.replace(config, model=shape)))
-    write_splits(output / "splits.tsv", labelled.study, labelled.held)
+    write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
     digest = labelled.study.digest()
     sampler = EpochSampler(np.flatnonzero(~labelled.held), config.training.batch_size, config.training.seed, digest)
     plans = plan_in_order(np.flatnonzero(labelled.held), config.training.batch_size)
@@ -147,6 +152,7 @@ def _shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
 
 def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
     study = read_study(config.study, max_bp)
+    table_ids = study.sample_ids
     study, distances = read_distance_source(config.distance, study)
     study, metadata, values = label_samples(config.label, study)
     task = choose_task(values, config.task.task)
@@ -154,21 +160,30 @@ def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
     logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
     study = drop_shallow_samples(study, depth)
     values = values.loc[study.sample_ids]
-    groups = sample_groups(metadata, study.sample_ids, config.task.group_column, config.label.metadata_column)
-    truth = fit_target(values, task).encode(values)
-    held = hold_out(groups, strata(truth), config.training.validation_fraction, config.training.seed)
-    target = fit_target(values[~held], task)
+    groups = sample_groups(metadata, study.sample_ids, config.split.group_column, config.label.metadata_column)
+    stratum = strata(fit_target(values, task).encode(values))
+    parts = split_labelled(study, groups, stratum, metadata, table_ids, config.split, config.training)
+    target = fit_target(values[parts == TRAIN], task)
     truth = target.encode(values)
-    if (truth[held] == -1).any() and task == "classification":
-        unseen = (truth == -1) & held
-        logger.warning("Left out %d validation samples whose class no training sample has.", int(unseen.sum()))
-        kept = np.flatnonzero(~unseen)
-        study, truth, held = study.select_samples(kept), truth[kept], held[kept]
+    rows = _rows_in_use(parts, truth, target)
+    held = parts[rows] == VALIDATION
     logger.info(
         "%s of %s: %d training and %d validation samples.",
         task.capitalize(), target.column, int((~held).sum()), int(held.sum()),
     )  # fmt: skip
-    return LabelledStudy(study, depth, distances, target, truth, held)
+    in_use = study if len(rows) == study.n_samples else study.select_samples(rows)
+    return LabelledStudy(in_use, depth, distances, target, truth[rows], held, study.sample_ids, parts)
+
+
+def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> np.ndarray:
+    """Leave out test samples, and validation samples whose class cannot be predicted; say how many."""
+    is_test = parts == TEST
+    if is_test.any():
+        logger.info("Left out %d test samples; see 'aam evaluate' for them.", int(is_test.sum()))
+    is_unseen = (truth == -1) & (parts == VALIDATION) & (target.task == "classification")
+    if is_unseen.any():
+        logger.warning("Left out %d validation samples whose class no training sample has.", int(is_unseen.sum()))
+    return np.flatnonzero(~is_test & ~is_unseen)
 
 
 def _weights(config: TrainConfig, labelled: LabelledStudy) -> dict[str, float]:
