@@ -18,8 +18,8 @@ MODEL = {
     "gradient-checkpointing",
 }  # fmt: skip
 TRAINING = {
-    "epochs", "batch-size", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction", "gradient-clip",
-    "patience", "precision", "validation-fraction", "seed",
+    "epochs", "batch-size", "max-memory-gb", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction",
+    "gradient-clip", "patience", "precision", "validation-fraction", "seed",
 }  # fmt: skip
 AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}
 SPLIT = {"split", "split-file", "fold"}

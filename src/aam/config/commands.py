@@ -63,7 +63,7 @@ class PretrainConfig:
                 "Pre-training learns distances between samples: pass --tree (or --distances), or --penalty 0 to learn "
                 "from masked nucleotides alone."
             )
-        if self.objectives.penalty and self.training.batch_size < 2:
+        if self.objectives.penalty and self.training.batch_size == 1:
             raise ValueError("--batch-size 1 leaves no pair of samples to learn distances from: use at least 2.")
         _check_mixing(self.augmentation, self.distance, self.objectives.penalty)
         return self

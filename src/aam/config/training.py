@@ -6,6 +6,8 @@ from pydantic import Field
 
 from aam.config._base import config
 
+DEFAULT_BATCH_SIZE = 8
+
 
 @config
 class TrainingConfig:
@@ -13,8 +15,14 @@ class TrainingConfig:
 
     epochs: Annotated[int, Field(ge=1)] = 50
     """Most passes over the training samples; early stopping may end sooner."""
-    batch_size: Annotated[int, Field(ge=1)] = 8
-    """Samples per step; distances are learned between the samples of a batch, so pre-training needs at least 2."""
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    """Samples per step; distances are learned between the samples of a batch, so pre-training needs at least 2. None: 8, or with
+    --max-memory-gb as many as fit; with both options, at most this many."""
+    max_memory_gb: Annotated[float, Field(gt=0)] | None = None
+    """Compose batches so that the estimated memory of a step stays within this many GB (10⁹ bytes): weights, gradients, optimiser
+    and activations, beside the program (about 0.7 GB) and the study. Batches then differ in their number of samples: the estimate
+    counts their distinct ASVs and their richest sample. A sample too large for it is trained on alone. Much memory makes few, large
+    batches: pass --batch-size as well to limit them."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1)] = 1
     """Batches whose gradients are added up before each optimiser step."""
     lr: Annotated[float, Field(gt=0)] = 3e-4
@@ -33,3 +41,8 @@ class TrainingConfig:
     """Share of the samples held out, where --split is random, stratified or grouped."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Fixes the split, the initial weights, the order of samples, rarefaction, masking and dropout."""
+
+    @property
+    def most_samples(self) -> int | None:
+        """Most samples of a batch; None for as many as fit into --max-memory-gb."""
+        return DEFAULT_BATCH_SIZE if self.batch_size is None and self.max_memory_gb is None else self.batch_size

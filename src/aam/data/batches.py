@@ -1,7 +1,7 @@
 """From rows of a study to batches: rarefaction, augmentation, the token limit, packing, masking and targets."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from aam import vocabulary
 from aam.batch import Batch, MaskedNucleotides
 from aam.data.augmentations.augmentation import Augmentation, Mixture, Reads
 from aam.data.augmentations.augmenter import Augmenter
+from aam.data.composition import BySamples, Composer, sort_in_windows, split_until
 from aam.data.masking import hide_abundances, mask_nucleotides
 from aam.data.rarefaction import rarefy
 from aam.data.seeding import generator
@@ -19,6 +20,8 @@ from aam.data.study import Study
 
 EVALUATION = "evaluation"
 """The epoch of draws that must depend on the seed and the sample alone."""
+WINDOW_BATCHES = 8
+"""Batches' worth of shuffled samples that are sorted by size together: more leave less padding, fewer more diverse batches."""
 
 
 @dataclass(frozen=True)
@@ -183,13 +186,38 @@ def keep_most_abundant(packed: PackedCounts, limit: int) -> PackedCounts:
 
 @dataclass
 class EpochSampler(Sampler[BatchPlan]):
-    """Plans each epoch's batches as a function of (seed, epoch, study digest); `set_epoch` is called by the trainer."""
+    """Plans each epoch's batches as a function of (seed, epoch, study digest); `set_epoch` is called by the trainer.
+
+    Samples are shuffled, samples of like size are brought together inside windows of many batches, the order is cut, and the
+    batches are shuffled: each sample is in one batch of every epoch.
+
+    Attributes
+    ----------
+    samples
+        Rows of the study to train on.
+    composer
+        Cuts an order into batches.
+    lengths
+        Size of each sample of the study, [S].
+    seed, digest
+        Name the random streams.
+    n_epochs
+        Epochs that may be planned. All have the same number of batches: as many as the epoch that needs most.
+    """
 
     samples: np.ndarray
-    batch_size: int
+    composer: Composer
+    lengths: np.ndarray
     seed: int
     digest: str
+    n_epochs: int = 1
     epoch: int = 0
+
+    def __post_init__(self) -> None:
+        n_batches = len(self.composer.cut(self._shuffled(0)[0]))
+        self._window = WINDOW_BATCHES * math.ceil(len(self.samples) / n_batches)
+        n_planned = 1 if self.composer.has_fixed_size else self.n_epochs
+        self._n_batches = max(len(self._cut(epoch)) for epoch in range(n_planned))
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next pass plans."""
@@ -197,19 +225,34 @@ class EpochSampler(Sampler[BatchPlan]):
 
     def __len__(self) -> int:
         """Count the batches of an epoch."""
-        return math.ceil(len(self.samples) / self.batch_size)
+        return self._n_batches
 
     def __iter__(self) -> Iterator[BatchPlan]:
-        """Yield the batches of the epoch, of nearly equal sizes, so that no batch is left with a single sample."""
-        order = generator(self.seed, "order", self.epoch, self.digest).permutation(self.samples)
-        for part in np.array_split(order, len(self)):
-            yield BatchPlan(self.epoch, tuple(part.tolist()))
+        """Yield the batches of the epoch."""
+        return iter(self.plans(self.epoch))
+
+    def plans(self, epoch: int) -> list[BatchPlan]:
+        """Plan the batches of an epoch."""
+        return plans_of(split_until(self._cut(epoch), self._n_batches), epoch)
+
+    def _cut(self, epoch: int) -> list[np.ndarray]:
+        order, stream = self._shuffled(epoch)
+        batches = self.composer.cut(sort_in_windows(order, self.lengths[order], self._window))
+        return [batches[place] for place in stream.permutation(len(batches))]
+
+    def _shuffled(self, epoch: int) -> tuple[np.ndarray, np.random.Generator]:
+        stream = generator(self.seed, "order", epoch, self.digest)
+        return stream.permutation(self.samples), stream
+
+
+def plans_of(batches: Iterable[np.ndarray], epoch: int | str) -> list[BatchPlan]:
+    """Plan batches of the rows given."""
+    return [BatchPlan(epoch, tuple(batch.tolist())) for batch in batches]
 
 
 def plan_in_order(samples: np.ndarray, batch_size: int) -> list[BatchPlan]:
     """Plan batches in the order given, with the draws of evaluation."""
-    parts = np.array_split(samples, -(-len(samples) // batch_size))
-    return [BatchPlan(EVALUATION, tuple(part.tolist())) for part in parts]
+    return plans_of(BySamples(batch_size).cut(samples), EVALUATION)
 
 
 def loader(maker: BatchMaker, plans: Sequence[BatchPlan] | EpochSampler) -> DataLoader[Batch]:

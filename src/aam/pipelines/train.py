@@ -17,10 +17,8 @@ from aam.data.batches import (
     BatchMaker,
     BatchPlan,
     Drawing,
-    EpochSampler,
     Masking,
     loader,
-    plan_in_order,
 )
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.splits import TEST, TRAIN, VALIDATION, strata
@@ -35,6 +33,7 @@ from aam.io.table_tsv import write_tsv
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
+from aam.pipelines.composing import compose, memory_estimate
 from aam.pipelines.groups import sample_groups
 from aam.pipelines.reading import DistanceSource, label_samples, read_distance_source, read_study
 from aam.pipelines.records import (
@@ -49,6 +48,7 @@ from aam.pipelines.splitting import split_labelled
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head
 from aam.training.fit import WRITTEN, fit
 from aam.training.module import TrainingModule
+from aam.training.resources import BatchReport
 
 logger = logging.getLogger(__name__)
 
@@ -104,14 +104,17 @@ def train(config: TrainConfig) -> None:
     write_text_atomic(output / "config.yaml", write_yaml(dataclasses.replace(config, model=shape)))
     write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
     digest = labelled.study.digest()
-    sampler = EpochSampler(np.flatnonzero(~labelled.held), config.training.batch_size, config.training.seed, digest)
-    plans = plan_in_order(np.flatnonzero(labelled.held), config.training.batch_size)
-    some = maker[BatchPlan("calibration", tuple(sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
+    estimate = memory_estimate(model, shape, maker, config.training, config.transfer.freeze_base)
+    batches = compose(
+        maker, np.flatnonzero(~labelled.held), np.flatnonzero(labelled.held), estimate, config.training, digest
+    )
+    some = maker[BatchPlan("calibration", tuple(batches.sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
     if pretrained is None:
         calibrate_encoder(model.base_model, some)
     calibrate_head(model, some)
     module = TrainingModule(model, weights, config.training, main="target")
-    summary = fit(module, loader(maker, sampler), loader(maker, plans), output, config.training)
+    loaders = loader(maker, batches.sampler), loader(maker, batches.validation)
+    summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)])
     description = ModelDescription(
         model=shape,
         objectives=tuple(model.base_model.active_objectives()),

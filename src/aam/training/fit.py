@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def fit(
     validation: DataLoader[Batch],
     output_dir: Path,
     config: TrainingConfig,
+    callbacks: Sequence[Callback] = (),
 ) -> FitSummary:
     """Train, and leave the weights of the best epoch in the module.
 
@@ -69,7 +71,8 @@ def fit(
     with warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
-        trainer = _trainer(config, tensorboard, [best, ValidationPlots(output_dir / "plots", tensorboard)])
+        plots = ValidationPlots(output_dir / "plots", tensorboard)
+        trainer = _trainer(config, tensorboard, [best, plots, *callbacks])
         module.train()
         trainer.fit(module, train, validation)
         saved = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
