@@ -1,6 +1,7 @@
 """Whole commands with augmentations, splits and memory budgets: each option has its effect and nothing else."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -204,3 +205,66 @@ def test_a_split_that_does_not_fit_is_one_message(study, tmp_path, capsys):
     shown = refuse(capsys, *given, "leave-one-study-out", "--study-column", "batch", "--held-out-study", "moon")
     assert "--held-out-study moon: no sample in use has it in batch. Its studies: '" in shown
     assert not (tmp_path / "out").exists()
+
+
+def first_epoch(shown) -> tuple[int, int, int]:
+    """Give the number of batches, and the fewest and most samples in one; they are logged once."""
+    (found,) = re.findall(r"First epoch: (\d+) batches of (\d+) to (\d+) samples; \d+ % of the positions", shown)
+    n_batches, fewest, most = map(int, found)
+    return n_batches, fewest, most
+
+
+def budget_for(study, tmp_path, capsys) -> float:
+    """Give what the run's own log says that batches of 8 need."""
+    capsys.readouterr()
+    train(study, tmp_path / "plain", "--batch-size", "8")
+    shown = capsys.readouterr().err
+    assert first_epoch(shown) == (4, 7, 8)
+    (estimated, measured) = re.findall(r"Memory of training: ([\d.]+) GB estimated, ([\d.]+) GB measured", shown)[0]
+    assert float(measured) < 1
+    return float(estimated)
+
+
+def test_a_memory_budget_decides_how_many_samples_form_a_batch(study, tmp_path, capsys):
+    estimated = budget_for(study, tmp_path, capsys)
+    shapes = {}
+
+    smaller = 0.022 + 0.7 * (estimated - 0.022)  # 0.022: libraries and weights
+    for name, budget, more in (
+        ("same", estimated, []),
+        ("smaller", smaller, []),
+        ("few", estimated, ["--batch-size", "3"]),
+    ):
+        train(study, tmp_path / name, "--max-memory-gb", budget, "--epochs", "3", *more)
+        shapes[name] = first_epoch(capsys.readouterr().err)
+        assert json.loads((tmp_path / name / "metrics.json").read_text())["epochs"] == 3
+
+    assert shapes["smaller"][0] > shapes["same"][0]
+    assert shapes["smaller"][2] < shapes["same"][2]
+    assert shapes["smaller"][1] >= 2, "no sample is alone"
+    assert shapes["few"][2] == 3
+
+
+def test_samples_too_large_for_the_budget_are_named_once_and_trained_on_alone(study, tmp_path, capsys):
+    train(study, tmp_path / "out", "--max-memory-gb", "0.0225", "--embedding-dim", "16")
+
+    shown = capsys.readouterr().err
+    (n_large, n_samples) = map(int, re.findall(r"(\d+) of (\d+) samples are estimated to need up to", shown)[0])
+    assert shown.count("even alone, more than --max-memory-gb 0.0225") == 1
+    assert 0 < n_large <= n_samples == 36
+    assert first_epoch(shown)[1] == 1
+
+
+def test_a_budget_that_does_not_hold_the_weights_is_an_error_that_leaves_nothing(study, tmp_path, capsys):
+    shown = refuse(capsys, study, tmp_path / "out", "--max-memory-gb", "0.01")
+
+    assert re.search(
+        r"--max-memory-gb 0\.01 is less than the 0\.02 GB that weights, gradients and optimiser take", shown
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_pretraining_fits_batches_into_a_budget(study, tmp_path, capsys):
+    pretrain(study, tmp_path / "out", "--max-memory-gb", "0.04")
+
+    assert first_epoch(capsys.readouterr().err)[1] >= 2

@@ -20,8 +20,6 @@ from aam.data.study import Study
 
 EVALUATION = "evaluation"
 """The epoch of draws that must depend on the seed and the sample alone."""
-WINDOW_BATCHES = 8
-"""Batches' worth of shuffled samples that are sorted by size together: more leave less padding, fewer more diverse batches."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +186,7 @@ def keep_most_abundant(packed: PackedCounts, limit: int) -> PackedCounts:
 class EpochSampler(Sampler[BatchPlan]):
     """Plans each epoch's batches as a function of (seed, epoch, study digest); `set_epoch` is called by the trainer.
 
-    Samples are shuffled, samples of like size are brought together inside windows of many batches, the order is cut, and the
+    Samples are shuffled, samples of like size may be brought together inside windows of many batches, the order is cut, and the
     batches are shuffled: each sample is in one batch of every epoch.
 
     Attributes
@@ -201,6 +199,9 @@ class EpochSampler(Sampler[BatchPlan]):
         Size of each sample of the study, [S].
     seed, digest
         Name the random streams.
+    window_batches
+        Batches' worth of samples that are sorted by size together: more leave less padding, fewer more diverse batches. With 1,
+        size decides nothing.
     n_epochs
         Epochs that may be planned. All have the same number of batches: as many as the epoch that needs most.
     """
@@ -210,12 +211,13 @@ class EpochSampler(Sampler[BatchPlan]):
     lengths: np.ndarray
     seed: int
     digest: str
+    window_batches: int = 1
     n_epochs: int = 1
     epoch: int = 0
 
     def __post_init__(self) -> None:
         n_batches = len(self.composer.cut(self._shuffled(0)[0]))
-        self._window = WINDOW_BATCHES * math.ceil(len(self.samples) / n_batches)
+        self._window = self.window_batches * math.ceil(len(self.samples) / n_batches)
         n_planned = 1 if self.composer.has_fixed_size else self.n_epochs
         self._n_batches = max(len(self._cut(epoch)) for epoch in range(n_planned))
 
@@ -237,7 +239,9 @@ class EpochSampler(Sampler[BatchPlan]):
 
     def _cut(self, epoch: int) -> list[np.ndarray]:
         order, stream = self._shuffled(epoch)
-        batches = self.composer.cut(sort_in_windows(order, self.lengths[order], self._window))
+        if self.window_batches > 1:
+            order = sort_in_windows(order, self.lengths[order], self._window)
+        batches = self.composer.cut(order)
         return [batches[place] for place in stream.permutation(len(batches))]
 
     def _shuffled(self, epoch: int) -> tuple[np.ndarray, np.random.Generator]:

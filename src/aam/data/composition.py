@@ -9,6 +9,9 @@ import numpy as np
 from aam.data.expected_asvs import ExpectedASVs
 from aam.data.memory import MemoryEstimate
 
+REACH = 4
+"""How many batches to either side a lone sample's companion may come from."""
+
 
 class Composer(Protocol):
     """Cuts an order of samples into batches."""
@@ -62,12 +65,16 @@ class ByMemory:
     most: int | None = None
     has_fixed_size: bool = False
 
-    def bytes_of(self, samples: np.ndarray) -> float:
-        """Estimate the peak memory of a step on some samples."""
+    def shape_of(self, samples: np.ndarray) -> tuple[float, float]:
+        """Give the expected size of the largest sample, A, and the expected number of distinct ASVs, U."""
         growing = _GrowingBatch(self.expected, self.lengths)
         for row in samples.tolist():
             growing.add(*growing.with_sample(row))
-        return self.estimate.fixed + self.estimate.of_batch(len(samples), growing.longest, growing.n_asvs)
+        return growing.longest, growing.n_asvs
+
+    def bytes_of(self, samples: np.ndarray) -> float:
+        """Estimate the peak memory of a step on some samples."""
+        return self.estimate.fixed + self.estimate.of_batch(len(samples), *self.shape_of(samples))
 
     def cut(self, order: np.ndarray) -> list[np.ndarray]:
         """Divide the order: each batch takes samples while they fit, and at least one."""
@@ -86,13 +93,16 @@ class ByMemory:
         return [np.array(batch, dtype=np.int64) for batch in batches]
 
     def _pair_up(self, batches: list[list[int]]) -> None:
-        """Give a lone sample a companion from a neighbouring batch that can spare one, if the two fit."""
+        """Give a lone sample a companion from a batch near it that can spare one, if the two fit."""
         for place, batch in enumerate(batches):
-            for neighbour, end in ((place - 1, -1), (place + 1, 0)):
-                if len(batch) > 1 or not 0 <= neighbour < len(batches) or len(batches[neighbour]) < 3 or self.most == 1:
-                    continue
-                if self.bytes_of(np.array([batch[0], batches[neighbour][end]])) <= self.budget:
-                    batch.append(batches[neighbour].pop(end))
+            if len(batch) > 1 or self.most == 1 or self.bytes_of(np.array(batch)) > self.budget:
+                continue
+            near = [near for near in batches[max(0, place - REACH) : place + REACH + 1] if len(near) > 2]
+            for giver, row in ((giver, row) for giver in near for row in giver):
+                if self.bytes_of(np.array([batch[0], row])) <= self.budget:
+                    giver.remove(row)
+                    batch.append(row)
+                    break
 
 
 class _GrowingBatch:

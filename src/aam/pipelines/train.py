@@ -33,7 +33,7 @@ from aam.io.table_tsv import write_tsv
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
-from aam.pipelines.composing import compose, memory_estimate
+from aam.pipelines.composing import Composition, compose, memory_estimate
 from aam.pipelines.groups import sample_groups
 from aam.pipelines.reading import DistanceSource, label_samples, read_distance_source, read_study
 from aam.pipelines.records import (
@@ -100,14 +100,11 @@ def train(config: TrainConfig) -> None:
     weights = _weights(config, labelled)
     model = _build(config, shape, pretrained, labelled, weights)
     maker = _batch_maker(config, labelled, weights)
+    digest = labelled.study.digest()
+    batches = _batches(config, model, maker, labelled.held, digest)
     start_output_directory(output, [*WRITTEN, *RESULTS])
     write_text_atomic(output / "config.yaml", write_yaml(dataclasses.replace(config, model=shape)))
     write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
-    digest = labelled.study.digest()
-    estimate = memory_estimate(model, shape, maker, config.training, config.transfer.freeze_base)
-    batches = compose(
-        maker, np.flatnonzero(~labelled.held), np.flatnonzero(labelled.held), estimate, config.training, digest
-    )
     some = maker[BatchPlan("calibration", tuple(batches.sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
     if pretrained is None:
         calibrate_encoder(model.base_model, some)
@@ -220,6 +217,14 @@ def _batch_maker(config: TrainConfig, labelled: LabelledStudy, weights: dict[str
     drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
     masking = Masking(count_mask_ratio=config.objectives.count_mask_ratio if "counts" in weights else None)
     return BatchMaker(labelled.study, drawing, masking, targets, augmentations_of(config.augmentation))
+
+
+def _batches(
+    config: TrainConfig, model: SequencePredictor, maker: BatchMaker, held: np.ndarray, digest: str
+) -> Composition:
+    shape, training = model.base_model.config, config.training
+    estimate = memory_estimate(model, shape, maker, training, config.transfer.freeze_base)
+    return compose(maker, np.flatnonzero(~held), np.flatnonzero(held), estimate, training, digest)
 
 
 def _validate(
