@@ -169,8 +169,8 @@ def measure(case: Case, threads: int) -> dict[str, float]:
 def summarise(which: str, ratios: np.ndarray) -> str:
     """Say how near the estimates are."""
     return (
-        f"Estimated ÷ measured, {which} ({len(ratios)} steps): median {np.median(ratios):.2f}, smallest {ratios.min():.2f}, largest "
-        f"{ratios.max():.2f}; {int((np.abs(ratios - 1) <= 0.25).sum())} within ±25 %."
+        f"Estimated ÷ measured, {which} ({len(ratios)} steps): median {np.median(ratios):.2f}, smallest {ratios.min():.2f}, "
+        f"largest {ratios.max():.2f}; {int((np.abs(ratios - 1) <= 0.25).sum())} within ±25 %."
     )
 
 

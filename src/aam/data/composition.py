@@ -97,8 +97,9 @@ class ByMemory:
         for place, batch in enumerate(batches):
             if len(batch) > 1 or self.most == 1 or self.bytes_of(np.array(batch)) > self.budget:
                 continue
-            near = [near for near in batches[max(0, place - REACH) : place + REACH + 1] if len(near) > 2]
-            for giver, row in ((giver, row) for giver in near for row in giver):
+            near = [giver for giver in batches[max(0, place - REACH) : place + REACH + 1] if len(giver) > 2]
+            spare = [(giver, row) for giver in near for row in giver]
+            for giver, row in spare:
                 if self.bytes_of(np.array([batch[0], row])) <= self.budget:
                     giver.remove(row)
                     batch.append(row)
