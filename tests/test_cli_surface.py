@@ -18,7 +18,7 @@ MODEL = {
     "gradient-checkpointing",
 }  # fmt: skip
 TRAINING = {
-    "epochs", "batch-size", "max-memory-gb", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction",
+    "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction",
     "gradient-clip", "patience", "precision", "validation-fraction", "seed",
 }  # fmt: skip
 AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}

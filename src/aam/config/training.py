@@ -23,6 +23,10 @@ class TrainingConfig:
     and activations, beside the program (about 0.7 GB) and the study. Batches then differ in their number of samples: the estimate
     counts their distinct ASVs and their richest sample. A sample too large for it is trained on alone. Much memory makes few, large
     batches: pass --batch-size as well to limit them."""
+    size_window: Annotated[int, Field(ge=1)] = 1
+    """Batches' worth of shuffled samples that are sorted by their number of ASVs before they are cut into batches; 1: not at all.
+    8 leaves less than half of the padding above the ASV encoder, but makes the samples of a batch alike, and the model learns
+    worse: worth it only where padding is what exhausts memory."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1)] = 1
     """Batches whose gradients are added up before each optimiser step."""
     lr: Annotated[float, Field(gt=0)] = 3e-4

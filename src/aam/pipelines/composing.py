@@ -19,9 +19,6 @@ from aam.errors import ConfigError, name_some
 logger = logging.getLogger(__name__)
 
 GB = 1e9
-WINDOW_BATCHES = 8
-"""Batches' worth of samples that are sorted by size together, where no distances are learned: they need samples of all sizes beside
-each other (docs/explanation/batches.md)."""
 MOST_ESTIMATED = 1000
 """Batches, those with the most ASVs, among which the largest estimate is sought."""
 
@@ -98,8 +95,7 @@ def compose(
     composer = by_memory if training.max_memory_gb is not None else BySamples(training.most_samples or 1)
     if training.max_memory_gb is not None:
         _check_budget(by_memory)
-    window = 1 if "distance" in maker.targets else WINDOW_BATCHES
-    sampler = EpochSampler(rows, composer, lengths, training.seed, digest, window, training.epochs)
+    sampler = EpochSampler(rows, composer, lengths, training.seed, digest, training.size_window, training.epochs)
     batches = sorted((np.array(plan.samples) for plan in sampler.plans(0)), key=lambda batch: lengths[batch].sum())
     peak = max(by_memory.bytes_of(batch) for batch in batches[-MOST_ESTIMATED:])
     return Composition(sampler, plans_of(composer.cut(held), EVALUATION), peak)
