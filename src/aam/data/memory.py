@@ -14,6 +14,8 @@ OVERHEAD_BYTES = 20 * 2**20
 """Buffers of the libraries."""
 FRAGMENTATION = 1.1
 """What the allocator holds beside what is in use."""
+SHARE_LEFT_BEHIND = 0.2
+"""With recomputation, what a chunk of ASVs leaves allocated while the next is read."""
 SHARE_NOT_REUSED = 0.4
 """With recomputation, the larger of the ASV encoder and the layers above it takes this share of the smaller one's memory anew."""
 
@@ -67,8 +69,10 @@ class MemoryEstimate:
         """
         above = self._above(n_samples * longest)
         if self.config.gradient_checkpointing:
-            chunk = self._asvs(min(self.config.asv_chunk_size, n_asvs) * (1 + self.share_read_again))
-            parts = sorted([above, chunk])
+            size = self.config.asv_chunk_size
+            chunk = self._asvs(min(size, n_asvs) * (1 + self.share_read_again))
+            another = self._asvs(min(size, max(0.0, n_asvs - size)))
+            parts = sorted([above, chunk + SHARE_LEFT_BEHIND * another])
             in_use = parts[1] + SHARE_NOT_REUSED * parts[0]
         else:
             in_use = above + self._asvs(n_asvs * (1 + self.share_read_again))
