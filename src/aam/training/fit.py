@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ def fit(
     validation: DataLoader[Batch],
     output_dir: Path,
     config: TrainingConfig,
+    callbacks: Sequence[Callback] = (),
 ) -> FitSummary:
     """Train, and leave the weights of the best epoch in the module.
 
@@ -70,7 +72,8 @@ def fit(
     with warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
-        trainer = _trainer(config, tensorboard, [best, last, ValidationPlots(output_dir / "plots", tensorboard)])
+        plots = ValidationPlots(output_dir / "plots", tensorboard)
+        trainer = _trainer(config, tensorboard, [best, last, plots, *callbacks])
         module.train().to(torch.float64 if config.precision == "64-true" else torch.float32)
         trainer.fit(module, train, validation)
         saved = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
