@@ -99,6 +99,7 @@ def test_the_taxonomy_of_a_text_table_is_left_out_with_one_line_in_the_log(tmp_p
     "text",
     [
         "#OTU ID\tS1\tS2\nF1\t1\t0\n",
+        "#OTU ID\tS1\tS2\nF1\t\x1c1 \t0\n",
         "\ufeff#OTUID\tS1\tS2\r\nF1\t1\t0\r\n\r\n",
         "\n# note\n# a note\n\nFeature ID\t S1 \tS2\t\t\n F1 \t 1.0 \t0.0\t\t\n",
         "feature-id\tS1\tS2\nF1\t1e0\t.0",
