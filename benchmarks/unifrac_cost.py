@@ -28,6 +28,7 @@ from aam.config.training import TrainingConfig
 from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking, PackedCounts, pack
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.study import Study
+from aam.io.cache import Cache
 from aam.models.build import build_encoder
 from aam.pipelines.reading import read_distance_source, read_study
 
@@ -56,7 +57,7 @@ def measure(folder: Path) -> dict[str, str]:
         StudyConfig(table=folder / "table.biom", sequences=folder / "sequences.fasta"), model_config.max_bp
     )
     config = DistanceConfig(tree=folder / "tree.nwk", missing_features="drop")
-    study, source = read_distance_source(config, study)
+    source = read_distance_source(config, study, Cache())
     assert source is not None
     depth = resolve_depth("auto", study.depths)
     study = drop_shallow_samples(study, depth)
@@ -100,7 +101,7 @@ def scikit_bio(study: Study, tree: skbio.TreeNode, packed: PackedCounts) -> None
     present, column = np.unique(packed.features, return_inverse=True)
     counts = np.zeros((len(packed.samples), len(present)), dtype=np.int64)
     counts[np.repeat(np.arange(len(packed.samples)), np.diff(packed.sample_offsets)), column] = packed.counts
-    taxa = [study.feature_ids[feature] for feature in present]
+    taxa = [study.feature_ids[int(feature)] for feature in present]
     beta_diversity("unweighted_unifrac", counts, taxa=taxa, tree=tree, validate=False)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from aam.cli import COMMANDS, _load, main
 
-STUDY = {"table", "sequences"}
+STUDY = {"table", "sequences", "cache-dir"}
 DISTANCE = {"tree", "distances", "distance-ids", "missing-features"}
 LABEL = {"metadata", "metadata-column", "missing-samples"}
 DIRECTORY = {"output-dir", "overwrite"}
@@ -32,6 +32,8 @@ FLAGS = {
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | MODEL | TRAINING
     | {"task", "group-column", "pretrained", "freeze-base"}
     | {"target-penalty", "count-penalty", "count-mask-ratio", "penalty"},
+    "prepare": STUDY | {"tree"},
+    "cache": {"cache-dir", "limit-gb", "clear"},
     "predict": STUDY | FILE | INFERENCE,
     "embed": STUDY | FILE | INFERENCE,
     "evaluate": STUDY | LABEL | DIRECTORY | INFERENCE,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 IGNORED = -100
@@ -54,6 +54,8 @@ class Batch:
         Packed pairs whose abundance is to be predicted, [Q], or None.
     targets
         What objectives compare with, by objective name; the first axis is B.
+    asv_vectors
+        Vectors of the distinct ASVs where they were computed beforehand, [U, D]; None if the model is to encode the tokens.
     """
 
     sample_index: Int[Tensor, "B"]
@@ -65,6 +67,7 @@ class Batch:
     masked: MaskedNucleotides | None = None
     hidden: Int[Tensor, "Q"] | None = None
     targets: Mapping[str, Tensor] = field(default_factory=dict)
+    asv_vectors: Float[Tensor, "U D"] | None = None
 
     @property
     def n_samples(self) -> int:

@@ -32,6 +32,9 @@ COMMANDS = {
         "aam.pipelines.simulate:simulate",
         "make a study with a known truth",
     ),
+    "prepare": Command(
+        "aam.config.commands:PrepareConfig", "aam.pipelines.prepare:prepare", "build the study on disk ahead of time"
+    ),
     "pretrain": Command(
         "aam.config.commands:PretrainConfig",
         "aam.pipelines.pretrain:pretrain",
@@ -50,6 +53,9 @@ COMMANDS = {
         "aam.config.commands:EvaluateConfig",
         "aam.pipelines.inference:evaluate",
         "compare predictions with metadata",
+    ),
+    "cache": Command(
+        "aam.config.commands:CacheConfig", "aam.pipelines.cache:cache", "list, limit or clear what is kept on disk"
     ),
 }
 

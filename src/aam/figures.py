@@ -21,7 +21,9 @@ def draw_regression(prediction: np.ndarray, truth: np.ndarray, name: str) -> Fig
     margin = 0.03 * (high - low or 1.0)
     limits = (low - margin, high + margin)
     axes.plot(limits, limits, color="#555555", linewidth=1, linestyle="--", label="1:1")
-    axes.set(xlim=limits, ylim=limits, xlabel=f"true {name}", ylabel=f"predicted {name}", aspect="equal")
+    axes.set(xlim=limits, ylim=limits, aspect="equal")
+    axes.set_xlabel(f"true {name}", parse_math=False)  # a user's $ begins no formula
+    axes.set_ylabel(f"predicted {name}", parse_math=False)
     axes.set_title(f"R² = {r_squared(prediction, truth):.3f}, n = {len(truth):,}")
     axes.legend(loc="upper left", frameon=False)
     return figure
@@ -42,9 +44,10 @@ def draw_confusion(prediction: np.ndarray, truth: np.ndarray, classes: Sequence[
         for row, column in np.ndindex(n, n):
             colour = "white" if share[row, column] > 0.5 else "black"
             axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=colour)
-    axes.set_xticks(range(n), classes, rotation=45, ha="right")
-    axes.set_yticks(range(n), classes)
-    axes.set(xlabel=f"predicted {name}", ylabel=f"true {name}")
+    axes.set_xticks(range(n), classes, rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(range(n), classes, parse_math=False)
+    axes.set_xlabel(f"predicted {name}", parse_math=False)
+    axes.set_ylabel(f"true {name}", parse_math=False)
     axes.set_title(f"balanced accuracy = {recall.mean():.3f}, n = {counts.sum():,}")
     figure.colorbar(image, ax=axes, label="share of the true class")
     return figure

@@ -1,11 +1,17 @@
 """Unweighted UniFrac against scikit-bio."""
 
+import tempfile
+from collections import Counter, defaultdict
+from pathlib import Path
+
 import numpy as np
 import pytest
 import skbio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from skbio.diversity import beta_diversity
 
-from aam.ecology.tree import FeatureTree, features_missing_from
+from aam.ecology.tree import FeatureTree
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.errors import TreeError
 from aam.io.newick import read_newick
@@ -39,24 +45,92 @@ def test_a_tree_of_four_tips_by_hand(tmp_path):
 def test_unifrac_equals_scikit_bio_on_real_trees(name):
     folder = real_study(name)
     table, arrays = read_table(folder / "table.biom"), read_newick(folder / "tree.nwk")
-    missing = set(features_missing_from(arrays, table.feature_ids))
-    kept = [i for i, feature in enumerate(table.feature_ids) if feature not in missing]
-    feature_ids = [table.feature_ids[i] for i in kept]
-    counts = table.counts[:24].toarray()[:, kept]
-    tree = FeatureTree.from_arrays(arrays, feature_ids)
+    tree = FeatureTree.from_arrays(arrays, table.feature_ids)
+    is_kept = tree.position >= 0
+    counts = table.counts[:24].toarray() * is_kept
 
     distance = unweighted_unifrac(tree, *pack(counts)).astype(np.float32)
 
     truth = skbio.TreeNode.read(str(folder / "tree.nwk"), convert_underscores=False)
-    np.testing.assert_allclose(distance, oracle(counts, feature_ids, truth), atol=1e-6)
+    taxa = [name for name, kept in zip(table.feature_ids, is_kept, strict=True) if kept]
+    np.testing.assert_allclose(distance, oracle(counts[:, is_kept], taxa, truth), atol=1e-6)
 
 
-def test_the_128_features_that_the_ibd_tree_lacks_are_an_error():
+def test_the_128_features_that_the_ibd_tree_lacks_are_known():
     folder = real_study("ibd_2538")
     table = read_table(folder / "table.biom")
+    arrays = read_newick(folder / "tree.nwk")
 
-    with pytest.raises(TreeError, match=r"128 of 10,074 features .* --missing-features drop"):
-        FeatureTree.from_arrays(read_newick(folder / "tree.nwk"), table.feature_ids)
+    missing = FeatureTree.from_arrays(arrays, table.feature_ids).missing()
+
+    tips = {tip.name for tip in skbio.TreeNode.read(str(folder / "tree.nwk"), convert_underscores=False).tips()}
+    assert {table.feature_ids[i] for i in missing} == set(table.feature_ids) - tips
+    assert len(missing) == 128
+
+
+def test_a_tree_of_other_features_is_an_error(tmp_path):
+    (tmp_path / "tree.nwk").write_text("(a:1,b:2);")
+
+    with pytest.raises(TreeError, match=r"None of the 2 features .* is a tip of the tree: 'x', 'y'. Pass the tree"):
+        FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["x", "y"])
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
+def test_branches_equal_those_that_a_walk_to_the_root_collects(seed):
+    stream = np.random.default_rng(seed)
+    n_tips = int(stream.integers(2, 12))
+    waiting, parent = list(range(n_tips)), {}
+    while len(waiting) > 1:  # join random nodes, several at a time, some by branches without length
+        n_joined = 2 if len(waiting) < 4 else stream.integers(2, 4)  # two at the root
+        joined = [waiting.pop(stream.integers(len(waiting))) for _ in range(n_joined)]
+        node = n_tips + len(parent)
+        parent |= dict.fromkeys(joined, node)
+        waiting.append(node)
+    root = waiting[0]
+    length = {node: float(stream.integers(0, 4)) for node in [*parent, root]}
+
+    def newick(node):
+        children = [child for child, above in parent.items() if above == node]
+        inner = f"({','.join(map(newick, children))})" if children else f"t{node}"
+        return f"{inner}:{length[node]}"
+
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "tree.nwk").write_text(newick(root) + ";")
+        tree = FeatureTree.from_arrays(read_newick(Path(folder) / "tree.nwk"), [f"t{i}" for i in range(n_tips)])
+    chosen = stream.choice(n_tips, int(stream.integers(1, n_tips + 1)), replace=False)
+    below = defaultdict(set)
+    for tip in chosen.tolist():
+        node = tip
+        while node != root:
+            below[node].add(tip)
+            node = parent[node]
+        below[root].add(tip)
+    expected = Counter()
+    for node, tips in below.items():
+        expected[frozenset(tips)] += length[node]
+
+    places = np.sort(tree.position[chosen])
+    branches = tree.branches_above(places)
+
+    tip_at = {int(tree.position[tip]): tip for tip in chosen.tolist()}
+    found = {
+        frozenset(tip_at[int(place)] for place in places[start:stop]): value
+        for start, stop, value in zip(branches.start, branches.stop, branches.length, strict=True)
+    }
+    assert found == pytest.approx({tips: value for tips, value in expected.items() if value > 0})
+
+
+def test_a_saved_tree_opens_as_it_was(tmp_path):
+    (tmp_path / "tree.nwk").write_text("((a:1,b:2):3,(c:4,d:5):6);")
+    tree = FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["d", "x", "b"])
+
+    tree.save(tmp_path)
+
+    opened = FeatureTree.open(tmp_path)
+    assert opened.position.tolist() == [1, -1, 0]
+    assert opened.depth.tolist() == tree.depth.tolist() == [5, 11]
+    assert opened.ancestor_depth.tolist() == tree.ancestor_depth.tolist() == [0]
 
 
 def test_a_branch_without_length_is_an_error(tmp_path):
@@ -76,3 +150,14 @@ def test_distances_do_not_depend_on_which_other_samples_are_in_the_batch(tmp_pat
     apart = unweighted_unifrac(tree, *pack(counts[[1, 4]]))
 
     np.testing.assert_allclose(together[1, 4], apart[0, 1], atol=1e-12)
+
+
+def test_features_that_the_tree_lacks_are_passed_over(tmp_path):
+    (tmp_path / "tree.nwk").write_text("((a:1,b:2):3,(c:4,d:5):6);")
+    tree = FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), list("xabycd"))
+
+    with_strangers = unweighted_unifrac(tree, np.array([0, 1, 2, 3, 3, 5, 0]), np.array([0, 4, 6, 7]))
+    without = unweighted_unifrac(tree, np.array([1, 2, 5]), np.array([0, 2, 3, 3]))
+
+    np.testing.assert_array_equal(with_strangers, without)
+    assert without[0, 2] == 1  # a sample without any branch shares nothing

@@ -53,3 +53,15 @@ def test_constant_predictions_have_no_correlation():
 
     assert np.isnan(computed["pearson"])
     assert np.isnan(computed["spearman"])
+
+
+def test_a_class_that_is_only_predicted_counts_as_in_the_libraries():
+    truth, predicted = np.array([0, 2, 2, 0, 2]), [0, 2, 1, 0, 0]
+    target = TargetState("site", "classification", guess="skin", classes=("gut", "skin", "tongue", "nobody's"))
+
+    computed = evaluate(target, np.eye(4)[predicted], truth)
+
+    assert computed["balanced_accuracy"] == pytest.approx(
+        oracle.recall_score(truth, predicted, labels=[0, 2], average="macro")
+    )
+    assert computed["macro_f1"] == pytest.approx(oracle.f1_score(truth, predicted, average="macro"))

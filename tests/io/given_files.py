@@ -16,7 +16,7 @@ from aam.errors import InputError
 from aam.io.distances import read_distances
 from aam.io.metadata import read_metadata
 from aam.io.newick import read_newick
-from aam.io.sequences import feature_sequences, tokenize
+from aam.io.sequences import sequences_in_fasta
 from aam.io.tables import read_table
 from aam.io.taxonomy import read_taxonomy
 
@@ -24,8 +24,12 @@ LONGEST_MESSAGE = 1000
 
 
 def read_sequences(path):
-    sequences = feature_sequences(FEATURES, path)
-    return tokenize(sequences, FEATURES, 10).tolist()
+    """Give the tokens of each feature of the study."""
+    tokens = {}
+    for block in sequences_in_fasta(path, FEATURES):
+        rows = np.split(block.tokens, np.cumsum(block.lengths)[:-1])
+        tokens |= {int(feature): row.tolist() for feature, row in zip(block.features, rows, strict=True)}
+    return [tokens[number] for number in range(len(FEATURES))]
 
 
 READERS = {

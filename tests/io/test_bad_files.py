@@ -92,8 +92,8 @@ SEQUENCES = {
     "gaps": ("--sequences", lambda g: g.file("s.fa", FASTA.replace("GGGTA", "GG-.A")), r"\('-', '.'\): features 'F3'. Remove the "),
     "letters": ("--sequences", lambda g: g.file("s.fa", FASTA.replace("GGGTA", "GGZ*A")), "correct or remove these sequences"),
     "protein": ("--sequences", lambda g: g.file("s.fa", FASTA.replace("GGGTA", "MEPQF")), "contain letters that are not"),
-    "duplicate": ("--sequences", lambda g: g.file("s.fa", FASTA + ">F1\nA\n"), "1 ids occur more than once"),
-    "empty record": ("--sequences", lambda g: g.file("s.fa", FASTA + ">F5\n"), "1 of 5 records .* have no sequence: 'F5'"),
+    "duplicate": ("--sequences", lambda g: g.file("s.fa", FASTA + ">F1\nA\n"), "1 features have more than one record"),
+    "empty record": ("--sequences", lambda g: g.file("s.fa", FASTA + ">F5\n"), "The record of 'F5' in .* has no sequence"),
     "no header": ("--sequences", lambda g: g.file("s.fa", "ACGT\n" + FASTA), "is not FASTA: it starts with 'ACGT'"),
     "one missing": ("--sequences", lambda g: g.file("s.fa", FASTA.replace(">F4", ">F9")), "1 of 4 features .*: 'F4'"),
     "aligned artifact": (
@@ -110,7 +110,6 @@ TREES = {
     "unbalanced": ("--tree", lambda g: g.file("t.nwk", TREE.replace("((", "(((")), r"character 1: unbalanced .*never closed"),
     "two trees": ("--tree", lambda g: g.file("t.nwk", TREE + TREE), "more than one tree is not read"),
     "cut off": ("--tree", lambda g: g.file("t.nwk", TREE.rpartition(";")[0]), "does not end with ';'. The file may be cut off"),
-    "other features": ("--tree", lambda g: g.file("t.nwk", TREE.replace("F2", "F9")), "1 of 4 features .*'F2'"),
     "unrooted artifact": ("--tree", lambda g: g.qza("--tree", "Phylogeny[Unrooted]", "tree.nwk", TREE), "qiime phylogeny midpoint"),
     "visualisation": ("--tree", lambda g: g.qza("--tree", "Visualization", "index.html", ""), r"QIIME 2 visualisation \(.qzv\)"),
 }  # fmt: skip

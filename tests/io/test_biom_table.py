@@ -6,7 +6,8 @@ import pytest
 from scipy.sparse import csr_array
 
 from aam.errors import OutputError, TableError
-from aam.io.biom_table import CountTable, write_table
+from aam.io.biom_table import write_table
+from aam.io.count_table import CountTable
 from aam.io.tables import read_table
 from conftest import real_study
 

@@ -1,4 +1,6 @@
-"""Features become sequences, and sequences become tokens."""
+"""Features become sequences, and sequences become tokens, block by block."""
+
+import hashlib
 
 import numpy as np
 import pytest
@@ -7,84 +9,129 @@ from hypothesis import strategies as st
 
 from aam import vocabulary
 from aam.errors import SequenceError
-from aam.io.fasta import write_fasta
-from aam.io.sequences import feature_sequences, tokenize
+from aam.io import sequences as module
+from aam.io.fasta import read_fasta
+from aam.io.sequences import sequences_in_fasta, sequences_in_ids, tokenize
 from aam.io.tables import read_table
 from conftest import real_study
 
 LETTERS = "".join(vocabulary.TOKEN_OF_LETTER)
 
 
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    """Let a handful of sequences be several blocks."""
+    monkeypatch.setattr(module, "_PER_BLOCK", 2)
+
+
+def collect(blocks, n_features):
+    """Give the tokens of each feature, in the order of the table."""
+    found = [None] * n_features
+    for block in blocks:
+        parts = np.split(block.tokens, np.cumsum(block.lengths)[:-1])
+        for feature, tokens in zip(block.features.tolist(), parts, strict=True):
+            assert found[feature] is None
+            found[feature] = tokens.tolist()
+    return found
+
+
+def tokens_of(*sequences):
+    return [[vocabulary.TOKEN_OF_LETTER[letter] for letter in sequence.upper()] for sequence in sequences]
+
+
+def fasta(tmp_path, *records):
+    path = tmp_path / "seqs.fasta"
+    path.write_text("".join(f">{name}\n{sequence}\n" for name, sequence in records))
+    return path
+
+
 def test_ids_that_are_sequences_need_no_file():
-    assert feature_sequences(["ACGTN" * 6, "acgtu" * 7], None) == ["ACGTN" * 6, "ACGTU" * 7]
+    ids = ["ACGTN" * 6, "acgtu" * 7, "GGGTT" * 6]
+
+    assert collect(sequences_in_ids(ids), 3) == tokens_of(*ids)
 
 
 @pytest.mark.parametrize("name", ["4b5eeb300368260019c1fbc7a3c718fc", "ACGT", "A" * 29, "ACGT-" * 8])
 def test_ids_that_are_names_need_a_file(name):
     with pytest.raises(
-        SequenceError, match=f"1 of 2 feature ids .* not sequences: '{name}'. Pass --sequences rep-seqs"
+        SequenceError, match=f"1 of 4 feature ids .* not sequences: '{name}'. Pass --sequences rep-seqs"
     ):
-        feature_sequences(["ACGT" * 10, name], None)
+        list(sequences_in_ids(["ACGT" * 10] * 3 + [name]))
 
 
-def test_sequences_come_from_the_file_in_the_order_of_the_table(tmp_path):
-    write_fasta(tmp_path / "seqs.fasta", [("a", "AA"), ("extra", "TT"), ("b", "CC")])
+def test_sequences_of_the_table_are_found_and_others_passed_over(tmp_path):
+    path = fasta(tmp_path, ("a", "AA"), ("extra", "TT"), ("other", "T"), ("b", "CCg"))
 
-    assert feature_sequences(["b", "a"], tmp_path / "seqs.fasta") == ["CC", "AA"]
+    assert collect(sequences_in_fasta(path, ["b", "a"]), 2) == tokens_of("CCG", "AA")
 
 
 def test_features_that_the_file_lacks_are_named(tmp_path):
-    write_fasta(tmp_path / "seqs.fasta", [("a", "AA")])
+    path = fasta(tmp_path, ("a", "AA"))
 
     with pytest.raises(SequenceError, match=r"2 of 3 features of the table are not in --sequences .*: 'b', 'c'. Pass"):
-        feature_sequences(["a", "b", "c"], tmp_path / "seqs.fasta")
+        list(sequences_in_fasta(path, ["a", "b", "c"]))
+
+
+@pytest.mark.parametrize("place", [1, 3])
+def test_two_records_of_one_feature_are_refused(tmp_path, place):
+    records = [("a", "AA"), ("b", "CC"), ("c", "GG"), ("d", "TT")]
+    records.insert(place, ("a", "AG"))
+    path = fasta(tmp_path, *records)
+
+    with pytest.raises(SequenceError, match=r"1 features have more than one record in --sequences .*: 'a'. Keep one"):
+        list(sequences_in_fasta(path, ["a", "b", "c", "d"]))
 
 
 def test_md5_ids_of_the_used_records_are_checked(tmp_path):
-    write_fasta(tmp_path / "seqs.fasta", [("0" * 32, "AA"), ("extra", "TT")])
+    path = fasta(tmp_path, ("0" * 32, "AA"), ("extra", "TT"))
 
-    with pytest.raises(SequenceError, match=r"1 of 1 sequences .* do not belong to their ids"):
-        feature_sequences(["0" * 32], tmp_path / "seqs.fasta")
+    with pytest.raises(SequenceError, match=r"1 of 1 sequences .* do not belong to their ids.*not trimmed"):
+        list(sequences_in_fasta(path, ["0" * 32]))
+
+
+def test_ids_that_do_not_all_look_like_md5_are_not_checked(tmp_path):
+    path = fasta(tmp_path, ("0" * 32, "AA"), ("b", "TT"))
+
+    assert collect(sequences_in_fasta(path, ["0" * 32, "b"]), 2) == tokens_of("AA", "TT")
 
 
 @pytest.mark.parametrize(("name", "length"), [("ecam_infant", 150), ("ibd_2538", 100)])
-def test_real_studies_are_tokenized(name, length):
+def test_real_studies_are_tokenized(name, length, monkeypatch):
+    monkeypatch.setattr(module, "_PER_BLOCK", 1000)
     folder = real_study(name)
-    feature_ids = read_table(folder / "table.biom").feature_ids
+    ids = read_table(folder / "table.biom").feature_ids
 
-    tokens = tokenize(feature_sequences(feature_ids, folder / "sequences.fasta"), feature_ids, max_bp=300)
+    found = collect(sequences_in_fasta(folder / "sequences.fasta", ids), len(ids))
 
-    assert tokens.shape == (len(feature_ids), length)
-    assert tokens.min() == 1
-    assert tokens.max() == 4
+    sequences = read_fasta(folder / "sequences.fasta")
+    assert found == tokens_of(*(sequences[name] for name in ids))
+    assert {len(tokens) for tokens in found} == {length}
 
 
-@given(st.lists(st.text(LETTERS + LETTERS.lower(), min_size=1, max_size=9)), st.integers(1, 7))
-def test_tokens_are_those_of_the_vocabulary_padded_on_the_right(sequences, max_bp):
-    tokens = tokenize(sequences, sequences, max_bp)
+@given(st.lists(st.text(LETTERS + LETTERS.lower(), max_size=9)))
+def test_tokens_are_those_of_the_vocabulary(sequences):
+    tokens, lengths = tokenize(sequences)
 
     assert tokens.dtype == np.uint8
-    assert tokens.shape == (len(sequences), max((min(len(s), max_bp) for s in sequences), default=0))
-    for row, sequence in zip(tokens.tolist(), sequences, strict=True):
-        expected = [vocabulary.TOKEN_OF_LETTER[letter] for letter in sequence.upper()[:max_bp]]
-        assert row == expected + [vocabulary.PAD] * (tokens.shape[1] - len(expected))
-
-
-def test_letters_after_the_cut_are_not_looked_at():
-    assert tokenize(["AC-"], ["F1"], max_bp=2).tolist() == [[1, 2]]
+    assert lengths.tolist() == [len(sequence) for sequence in sequences]
+    assert tokens.tolist() == [token for row in tokens_of(*sequences) for token in row]
 
 
 @pytest.mark.parametrize("gap", ["-", "."])
-def test_gaps_are_refused_with_their_remedy(gap):
+def test_gaps_are_refused_with_their_remedy(tmp_path, gap):
+    path = fasta(tmp_path, ("F1", f"A{gap}C"), ("F2", "ACGT"), ("F3", gap * 2))
     message = rf"2 of 3 sequences .*\('\{gap}'\): features 'F1', 'F3'. Remove the alignment's gaps"
 
     with pytest.raises(SequenceError, match=message):
-        tokenize([f"A{gap}C", "ACGT", f"{gap}{gap}"], ["F1", "F2", "F3"], max_bp=5)
+        list(sequences_in_fasta(path, ["F1", "F2", "F3"]))
 
 
-@pytest.mark.parametrize("letter", ["X", "*", "é", "β", "🧬", "\x00"])
-def test_other_letters_are_refused(letter):
+@pytest.mark.parametrize("letter", ["X", "*", "É", "Β", "🧬", "\x00"])
+def test_other_letters_are_refused_before_an_md5_id_is_doubted(tmp_path, letter):
+    names = ["0" * 32, hashlib.md5(b"ACGT").hexdigest()]
+    path = fasta(tmp_path, (names[1], "ACGT"), (names[0], f"AC{letter}-"))
+
     with pytest.raises(
-        SequenceError, match=r"1 of 2 sequences .*: features 'F2'. Only the IUPAC nucleotide letters ACGTU"
+        SequenceError, match=r"1 of 2 sequences .*: features '0+'. Only the IUPAC nucleotide letters ACGTU"
     ):
-        tokenize(["ACGT", f"AC{letter}-"], ["F1", "F2"], max_bp=5)
+        list(sequences_in_fasta(path, names))

@@ -26,7 +26,7 @@ ROWS = "F1\tk__Bacteria; p__Firmicutes\nF2\tUnassigned\n"
         "#OTU ID\ttaxonomy\n" + ROWS.replace("; ", ";"),
         "\ufeff# a note\n\nfeature-id\tTaxon\tConfidence\n" + ROWS.replace("\n", "\t0.9\r\n"),
         "Feature ID\tTaxon\tConsensus\n#q2:types\tcategorical\tnumeric\n" + ROWS.replace("\n", "\t1.0\n"),
-        gzip.compress(ROWS.encode()),
+        gzip.compress(ROWS.encode(), mtime=0),
     ],
 )
 def test_files_of_many_hands_give_the_same_taxonomy(tmp_path, text):

@@ -5,15 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from scipy.sparse import csr_array
 from torch.nn import functional as F
 
 from aam import vocabulary
 from aam.config.model import tiny
 from aam.data.batches import Masking
-from aam.data.study import Study
 from aam.models.build import build_encoder
-from conftest import make_batch, make_study
+from conftest import dense, make_batch, make_study, store_study
 
 SHAPES = [False, True]
 
@@ -109,11 +107,12 @@ def test_order_of_samples_does_not_change_them():
 def test_order_of_features_in_the_table_does_not_change_a_sample(depth):
     study = make_study()
     order = np.random.default_rng(3).permutation(len(study.feature_ids))
-    permuted = Study.from_arrays(
-        study.sample_ids,
+    letters = np.array(list("?ACGT"))
+    permuted = store_study(
+        list(study.sample_ids),
         [study.feature_ids[i] for i in order],
-        study.tokens[order],
-        csr_array(study.counts[:, order]),
+        ["".join(letters[tokens]) for tokens in study.tokens[order]],
+        dense(study)[:, order],
     )
     model = encoder()
 

@@ -76,6 +76,12 @@ def test_no_subject_is_on_both_sides_of_the_split(folder):
     assert not set(subject[split == "train"]) & set(subject[split == "validation"])
 
 
+def test_splits_open_as_qiime_2_metadata(folder):
+    split = SampleMetadata.load(str(folder / "age/splits.tsv")).to_dataframe()["split"]
+
+    assert split.to_dict() == read(folder / "age/splits.tsv")["split"].to_dict()
+
+
 @pytest.mark.parametrize("name", ["age", "disease"])
 @pytest.mark.parametrize("batch_size", ["1", "7"])
 def test_predict_gives_exactly_what_training_reported(folder, tmp_path, name, batch_size):
@@ -98,7 +104,8 @@ def test_predictions_open_as_qiime_2_metadata(folder, tmp_path):
 
 def test_evaluate_on_the_validation_samples_gives_the_metrics_of_training(folder, tmp_path):
     """A table of the validation samples alone, in another order and without the features they lack."""
-    from aam.io.biom_table import CountTable, write_table
+    from aam.io.biom_table import write_table
+    from aam.io.count_table import CountTable
     from aam.io.tables import read_table
 
     table = read_table(folder / "study/table.biom")

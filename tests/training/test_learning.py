@@ -27,8 +27,8 @@ def prepare(target, truth):
     return batch, TrainingModule(model.train(), {"target": 1.0}, TrainingConfig(), main="target")
 
 
-def learn(module, batch, steps=150):
-    optimizer = torch.optim.AdamW(module.model.parameters(), lr=3e-3)
+def learn(module, batch, steps=300):
+    optimizer = torch.optim.AdamW(module.model.parameters(), lr=1e-3)
     for _ in range(steps):
         _, losses = module._predict(batch)
         optimizer.zero_grad()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
 import yaml
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from aam.errors import ConfigError
@@ -21,7 +21,7 @@ def flag_of(field_name: str) -> str:
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def config(cls: type[T]) -> type[T]:
     """Make a class a frozen pydantic dataclass that raises `ConfigError`, naming flags, when a value is out of range."""
-    built = pydantic_dataclass(frozen=True, kw_only=True)(cls)
+    built = pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(allow_inf_nan=False))(cls)
     validate = built.__init__
 
     def __init__(self: Any, **values: Any) -> None:  # noqa: N807

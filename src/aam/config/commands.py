@@ -11,6 +11,7 @@ from aam.config.model import ModelConfig
 from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig
 from aam.config.simulate import SimulationConfig
 from aam.config.study import (
+    CacheDirConfig,
     DistanceConfig,
     LabelConfig,
     OutputDirectoryConfig,
@@ -175,6 +176,37 @@ class EvaluateConfig:
     label: LabelConfig
     inference: InferenceConfig
     output: OutputDirectoryConfig
+
+
+@config
+class PrepareConfig:
+    """Build the study on disk ahead of time, so that training and prediction open it at once.
+
+    Example: aam prepare --table table.biom --sequences rep-seqs.fasta --tree tree.nwk
+
+    Every command does this by itself when it sees a study for the first time. Ahead of time it is worth it for a large study:
+    before a queue of jobs, or on a machine without a GPU. The study goes into the cache, by its content.
+    """
+
+    study: StudyConfig
+    tree: Path | None = None
+    """Rooted phylogenetic tree with the features as tips, to be prepared as well."""
+
+
+@config
+class CacheConfig(CacheDirConfig):
+    """List, limit or clear what aam keeps on disk between runs: studies, trees and the vectors of their ASVs.
+
+    Example: aam cache --limit-gb 20
+
+    Without options, lists the entries, the least recently used first: they go first when the limit is reached. Whatever is removed
+    is made again when it is needed.
+    """
+
+    limit_gb: Annotated[float, Field(ge=0)] | None = None
+    """Size in gigabytes beyond which the least recently used entries are removed, now and from now on; 50 unless set."""
+    clear: bool = False
+    """Remove all entries."""
 
 
 @config

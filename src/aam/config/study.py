@@ -9,7 +9,16 @@ from aam.config._base import config
 
 
 @config
-class StudyConfig:
+class CacheDirConfig:
+    """What is kept between runs."""
+
+    cache_dir: Path | None = None
+    """Where studies are kept as arrays on disk, and the vectors of their ASVs, so that the next run opens them at once; None:
+    $AAM_CACHE_DIR, or else ~/.cache/aam. See 'aam cache --help'."""
+
+
+@config
+class StudyConfig(CacheDirConfig):
     """The study: how often each ASV was seen in each sample, and the ASVs' sequences."""
 
     table: Path
@@ -44,7 +53,7 @@ class DistanceConfig:
     distance_ids: Path | None = None
     """Sample ids of a .npy matrix, one per line; None: a file beside it named like it, ending in .ids or .txt."""
     missing_features: Literal["error", "drop"] = "error"
-    """What to do with features that the tree lacks: stop, or leave them out of the study (and say how many reads that costs)."""
+    """What to do with features that the tree lacks: stop, or compute UniFrac without them; all else reads them."""
 
     @model_validator(mode="after")
     def _one_source(self) -> "DistanceConfig":

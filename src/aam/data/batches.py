@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from aam import vocabulary
 from aam.batch import Batch
 from aam.data.masking import hide_abundances, mask_nucleotides
 from aam.data.rarefaction import rarefy
@@ -96,6 +95,8 @@ class BatchMaker(Dataset[Batch]):
     drawing: Drawing
     masking: Masking = field(default_factory=Masking)
     targets: Mapping[str, BatchTarget] = field(default_factory=dict)
+    asv_vectors: np.ndarray | None = None
+    """Vectors of the study's features, computed beforehand, [F, D]; None if the model is to encode them."""
 
     def __getitem__(self, plan: BatchPlan) -> Batch:
         """Draw, limit, pack and mask the samples of one batch."""
@@ -104,8 +105,8 @@ class BatchMaker(Dataset[Batch]):
         kept = keep_most_abundant(packed, self.drawing.token_limit)
         features, asv_index = np.unique(kept.features, return_inverse=True)
         tokens = self.study.tokens[features]
-        tokens = tokens[:, : max(1, int((tokens != vocabulary.PAD).sum(axis=1).max()))]
         ids = [self.study.sample_ids[row] for row in plan.samples]
+        self.study.release()
         masking, seed = self.masking, self.drawing.seed
         masked = hidden = None
         if masking.nuc_mask_ratio is not None:
@@ -124,6 +125,7 @@ class BatchMaker(Dataset[Batch]):
             masked=masked,
             hidden=hidden,
             targets=targets,
+            asv_vectors=None if self.asv_vectors is None else torch.from_numpy(self.asv_vectors[features]),
         )
 
 

@@ -47,7 +47,7 @@ def drop_shallow_samples(study: Study, depth: int | None) -> Study:
             f"{int(depths.max(initial=0)):,}. Pass a smaller --rarefy-depth, or --rarefy-depth none for no rarefaction."
         )
     if len(kept) < study.n_samples:
-        dropped = [study.sample_ids[row] for row in np.flatnonzero(depths < least)]
+        dropped = study.sample_ids.select(np.flatnonzero(depths < least))
         logger.warning(
             "Dropped %d of %d samples with fewer than %d reads: %s. --rarefy-depth sets the depth.",
             len(dropped), study.n_samples, least, name_some(dropped, limit=20),

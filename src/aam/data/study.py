@@ -1,81 +1,152 @@
-"""A study as flat arrays: who was sampled, which ASVs were seen how often, and their sequences as tokens."""
+"""A study as flat arrays on disk: who was sampled, which ASVs were seen how often, and their sequences as tokens."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_array
+
+from aam import vocabulary
+from aam.io.array_store import ArrayStore
+from aam.io.names import Names
+
+
+@dataclass(frozen=True)
+class TokenRows:
+    """The sequences of a study's features as tokens.
+
+    Attributes
+    ----------
+    letters
+        All tokens, one sequence after the other, uint8.
+    offsets
+        Where each sequence begins, and the end of the last; int64 [F + 1].
+    max_bp
+        Nucleotides that are read of each; None for all.
+    """
+
+    letters: np.ndarray
+    offsets: np.ndarray
+    max_bp: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, features: np.ndarray) -> np.ndarray:
+        """Give the sequences of some features, uint8 [n, L], padded on the right to the longest of them."""
+        begin = self.offsets[features]
+        lengths = self.offsets[features + 1] - begin
+        if self.max_bp is not None:
+            lengths = np.minimum(lengths, self.max_bp)
+        columns = np.arange(lengths.max(initial=1))
+        place = begin[:, None] + columns
+        if (lengths == len(columns)).all():
+            return self.letters[place]
+        is_real = columns < lengths[:, None]
+        tokens = np.full(place.shape, vocabulary.PAD, dtype=np.uint8)
+        tokens[is_real] = self.letters[place[is_real]]
+        return tokens
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Nucleotides of each whole sequence, int64 [F]."""
+        return np.diff(self.offsets)
 
 
 @dataclass(frozen=True)
 class Study:
-    """Samples and ASVs, in an order of ASVs that depends on their sequences alone.
+    """Some or all samples of a study on disk; its arrays are memory maps, so that it may be larger than memory.
+
+    Samples are in the order of their ids, and ASVs in an order that depends on their sequences alone: so nothing depends on the
+    order of the user's table.
 
     Attributes
     ----------
     sample_ids
         S names.
     feature_ids
-        F names, sorted by sequence, so that nothing depends on the order of the user's table.
+        F names.
     tokens
-        uint8 [F, L], right-padded with `vocabulary.PAD`.
-    counts
-        int64 [S, F], sparse by sample, indices sorted, no zeros stored.
+        Sequences of the features.
+    indptr, indices, counts
+        Row ``r`` of the stored table holds features ``indices[indptr[r]:indptr[r + 1]]``, increasing, with these counts; int64
+        but for ``indices``, int32.
+    rows
+        Stored row of each sample, int64 [S].
+    depths
+        Reads of each sample, int64 [S].
+    content
+        Digest of the whole study on disk.
+    store
+        Where the arrays are.
     """
 
-    sample_ids: list[str]
-    feature_ids: list[str]
-    tokens: np.ndarray
-    counts: csr_array
+    sample_ids: Names
+    feature_ids: Names
+    tokens: TokenRows
+    indptr: np.ndarray
+    indices: np.ndarray
+    counts: np.ndarray
+    rows: np.ndarray
+    depths: np.ndarray
+    content: str
+    store: ArrayStore
 
     @classmethod
-    def from_arrays(
-        cls, sample_ids: Sequence[str], feature_ids: Sequence[str], tokens: np.ndarray, counts: csr_array
-    ) -> "Study":
-        """Put the features into their canonical order: by sequence, then by name."""
-        sequence = np.ascontiguousarray(tokens).view(f"S{tokens.shape[1]}").ravel()
-        order = np.lexsort((np.asarray(feature_ids), sequence))
-        ordered = csr_array(counts.tocsc()[:, order].tocsr())
-        ordered.eliminate_zeros()
-        ordered.sort_indices()
-        return cls(list(sample_ids), [str(feature_ids[i]) for i in order], tokens[order], ordered)
+    def open(cls, directory: Path) -> "Study":
+        """Open a study that `build_study` wrote.
+
+        Raises
+        ------
+        DamagedStoreError
+            Its files are missing or changed.
+        """
+        arrays = ArrayStore(directory)
+        rows = arrays["order"]
+        return cls(
+            sample_ids=Names(arrays["sample_letters"], arrays["sample_offsets"], rows),
+            feature_ids=Names(arrays["feature_letters"], arrays["feature_offsets"]),
+            tokens=TokenRows(arrays["tokens"], arrays["token_offsets"]),
+            indptr=arrays["indptr"],
+            indices=arrays["indices"],
+            counts=arrays["counts"],
+            rows=rows,
+            depths=arrays["depths"][rows],
+            content=arrays.facts["content"],
+            store=arrays,
+        )
 
     @property
     def n_samples(self) -> int:
         """Number of samples."""
-        return len(self.sample_ids)
+        return len(self.rows)
 
     @property
-    def depths(self) -> np.ndarray:
-        """Reads of each sample, int64 [S]."""
-        return np.asarray(self.counts.sum(axis=1)).ravel()
+    def n_features(self) -> int:
+        """Number of features of the whole study."""
+        return len(self.feature_ids)
 
     def sample(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """Give the features that one sample holds and their counts, both [n]."""
-        begin, end = self.counts.indptr[row], self.counts.indptr[row + 1]
-        return self.counts.indices[begin:end], self.counts.data[begin:end]
+        stored = self.rows[row]
+        part = slice(self.indptr[stored], self.indptr[stored + 1])
+        return self.indices[part], self.counts[part]
+
+    def release(self) -> None:
+        """Let go of the pages that were read from disk."""
+        self.store.release()
 
     def select_samples(self, rows: np.ndarray) -> "Study":
         """Keep some samples, in the order given; features stay."""
-        return replace(self, sample_ids=[self.sample_ids[row] for row in rows], counts=self.counts[rows])
+        return replace(self, sample_ids=self.sample_ids.select(rows), rows=self.rows[rows], depths=self.depths[rows])
 
-    def select_features(self, columns: np.ndarray) -> "Study":
-        """Keep some features; their order must be increasing, so that it stays canonical."""
-        kept = csr_array(self.counts[:, columns])
-        kept.sort_indices()
-        return replace(
-            self,
-            feature_ids=[self.feature_ids[column] for column in columns],
-            tokens=self.tokens[columns],
-            counts=kept,
-        )
+    def cut(self, max_bp: int) -> "Study":
+        """Read the first ``max_bp`` nucleotides of each sequence only."""
+        return replace(self, tokens=replace(self.tokens, max_bp=max_bp))
 
     def digest(self) -> str:
-        """Hash the content, so that a study can be recognised."""
-        content = hashlib.blake2b(digest_size=16)
-        for names in (self.sample_ids, self.feature_ids):
-            content.update("\0".join(names).encode())
-        for array in (self.tokens, self.counts.indptr, self.counts.indices, self.counts.data):
-            content.update(np.ascontiguousarray(array).tobytes())
+        """Hash the content: the same samples, counts and sequences give the same digest, whatever files they came in."""
+        content = hashlib.blake2b(f"{self.content} {self.tokens.max_bp}".encode(), digest_size=16)
+        for sample in self.sample_ids:
+            content.update(sample.encode() + b"\0")
         return content.hexdigest()

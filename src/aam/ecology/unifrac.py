@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aam.ecology.tree import FeatureTree, merge_branches
+from aam.ecology.tree import FeatureTree
 
 
 def unweighted_unifrac(tree: FeatureTree, features: np.ndarray, sample_offsets: np.ndarray) -> np.ndarray:
@@ -17,7 +17,7 @@ def unweighted_unifrac(tree: FeatureTree, features: np.ndarray, sample_offsets: 
     tree
         The tree of the study.
     features
-        Features present in each sample, packed: int [T].
+        Features present in each sample, packed: int [T]. Those that the tree lacks are passed over.
     sample_offsets
         Sample ``i`` holds ``features[sample_offsets[i]:sample_offsets[i + 1]]``; int [B + 1].
 
@@ -25,17 +25,16 @@ def unweighted_unifrac(tree: FeatureTree, features: np.ndarray, sample_offsets: 
     -------
     float64 [B, B], symmetric, in [0, 1] with a zero diagonal. Two samples without any branch have distance 0.
     """
-    position = tree.position[features]
-    touched, column = np.unique(position, return_inverse=True)
-    start, stop, length = merge_branches(
-        np.searchsorted(touched, tree.start), np.searchsorted(touched, tree.stop), tree.length
-    )
     n_samples = len(sample_offsets) - 1
-    sample = np.repeat(np.arange(n_samples), np.diff(sample_offsets))
+    position, sample = tree.position[features], np.repeat(np.arange(n_samples), np.diff(sample_offsets))
+    is_tip = position >= 0
+    touched, column = np.unique(position[is_tip], return_inverse=True)
+    branches, sample = tree.branches_above(touched), sample[is_tip]
     seen = np.zeros((n_samples, len(touched) + 1))
     seen[sample, column + 1] = 1
     seen_before = np.cumsum(seen, axis=1)
-    presence = (seen_before[:, stop] > seen_before[:, start]).astype(np.float64)
+    presence = (seen_before[:, branches.stop] > seen_before[:, branches.start]).astype(np.float64)
+    length = branches.length
     shared = (presence * length) @ presence.T
     own = presence @ length
     union = own[:, None] + own[None, :] - shared

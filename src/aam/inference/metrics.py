@@ -1,5 +1,6 @@
 """How good predictions are, compared with the truth and with a guess."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,20 @@ def evaluate(target: TargetState, prediction: np.ndarray, truth: np.ndarray) -> 
     return _classification(target, prediction, truth)
 
 
+def without_nan(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Replace infinities and what is no number by None, which JSON knows.
+
+    Examples
+    --------
+    >>> without_nan({"n": 3, "pearson": float("nan")})
+    {'n': 3, 'pearson': None}
+    """
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in metrics.items()
+    }
+
+
 def _regression(guess: float, prediction: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
     error = prediction - truth
     varies = np.ptp(truth) > 0 and np.ptp(prediction) > 0
@@ -48,7 +63,8 @@ def _classification(target: TargetState, probability: np.ndarray, truth: np.ndar
     present = np.unique(truth)
     confusion = sklearn_metrics.confusion_matrix(truth, prediction, labels=numbers)
     recall = np.diag(confusion)[present] / confusion.sum(axis=1)[present]
-    f1 = 2 * np.diag(confusion)[present] / (confusion.sum(axis=0) + confusion.sum(axis=1))[present]
+    involved = confusion.sum(axis=0) + confusion.sum(axis=1)
+    f1 = 2 * np.diag(confusion)[involved > 0] / involved[involved > 0]
     guess = target.classes.index(str(target.guess))
     return {
         "n": len(truth),

@@ -17,6 +17,7 @@ from aam.config._base import rebuild
 from aam.config.model import ModelConfig
 from aam.data.target import TargetState
 from aam.errors import ConfigError, ModelError
+from aam.inference.metrics import without_nan
 from aam.io.atomic import atomic_path, write_text_atomic
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
@@ -107,7 +108,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         "token_limit": description.token_limit,
         "seed": description.seed,
         "target": None if description.target is None else description.target.to_dict(),
-        "metrics": description.metrics,
+        "metrics": without_nan(description.metrics),
     }
     write_text_atomic(directory / CONFIG, json.dumps(config, indent=2) + "\n")
     write_text_atomic(directory / STATE, json.dumps(state, indent=2) + "\n")
@@ -178,7 +179,9 @@ def model_card(description: ModelDescription) -> str:
     if description.metrics:
         lines += ["", "## On the validation samples", "", "| metric | value |", "|---|---|"]
         lines += [
-            f"| {name} | {value:.4g} |" for name, value in description.metrics.items() if isinstance(value, int | float)
+            f"| {name} | {value if isinstance(value, int) else f'{value:.4g}'} |"
+            for name, value in without_nan(description.metrics).items()
+            if isinstance(value, int | float)
         ]
     use = "embed" if target is None else "predict"
     flags = "--model DIRECTORY --table table.biom --sequences rep-seqs.fasta --output results.tsv"

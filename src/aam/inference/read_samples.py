@@ -1,6 +1,7 @@
 """Samples of a study through a trained model: each ASV is encoded once, then the samples in batches."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,7 +13,9 @@ from aam.data.batches import BatchMaker, Drawing, loader, plan_in_order
 from aam.data.study import Study
 from aam.encoding import Encoding, SampleEncoding
 from aam.errors import ModelError
+from aam.inference.asv_vectors import asv_vectors
 from aam.inference.model_directory import ModelDescription
+from aam.io.cache import Cache
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 
@@ -24,34 +27,47 @@ def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-class SampleReader:
-    """Reads samples with a trained model.
+@dataclass(frozen=True)
+class Reading:
+    """How samples are read.
 
-    Parameters
+    Attributes
     ----------
-    model, description
-        What `load_model` gave.
     depth
         Reads drawn from each sample; None for all.
+    cache
+        Where the vectors of ASVs are kept.
     batch_size
         Samples at a time; changes no result in double precision.
     precision
         ``64-true`` or ``32-true``.
     """
 
+    depth: int | None
+    cache: Cache
+    batch_size: int = 8
+    precision: str = "64-true"
+
+
+class SampleReader:
+    """Reads samples with a trained model, on the GPU if there is one.
+
+    Parameters
+    ----------
+    model, description
+        What `load_model` gave.
+    options
+        How.
+    """
+
     def __init__(
-        self,
-        model: SequenceEncoder | SequencePredictor,
-        description: ModelDescription,
-        depth: int | None,
-        batch_size: int,
-        precision: str,
+        self, model: SequenceEncoder | SequencePredictor, description: ModelDescription, options: Reading
     ) -> None:
-        self.device, self.dtype = best_device(), DTYPES[precision]
-        self.model = model.to(self.device, self.dtype).eval()
+        self.device, dtype = best_device(), DTYPES[options.precision]
+        self.model = model.to(self.device, dtype).eval()
         self.base = model.base_model if isinstance(model, SequencePredictor) else model
-        self.drawing = Drawing(depth, description.token_limit, description.seed)
-        self.batch_size = batch_size
+        self.drawing = Drawing(options.depth, description.token_limit, description.seed)
+        self.options = options
 
     def sample_vectors(self, study: Study) -> np.ndarray:
         """Give the vector of each sample, float64 [S, D]."""
@@ -78,24 +94,13 @@ class SampleReader:
         return _stack(outputs)
 
     def _read(self, study: Study, label: str) -> Iterator[tuple[Batch, SampleEncoding]]:
-        maker = BatchMaker(study, self.drawing)
-        plans = plan_in_order(np.arange(study.n_samples), self.batch_size)
+        vectors = asv_vectors(self.base.asv_encoder, study, self.options.cache)
+        maker = BatchMaker(study, self.drawing, asv_vectors=vectors)
+        plans = plan_in_order(np.arange(study.n_samples), self.options.batch_size)
         with torch.inference_mode():
-            vectors = self._asv_vectors(study)
             for batch in tqdm(loader(maker, plans), desc=label, unit="batch", disable=None):
                 moved = batch.to(self.device)
-                yield moved, self.base.encode_samples(vectors[moved.features], moved)
-
-    def _asv_vectors(self, study: Study) -> Tensor:
-        used = np.flatnonzero(np.bincount(study.counts.indices, minlength=len(study.feature_ids)))
-        vectors = torch.zeros(
-            len(study.feature_ids), self.base.config.embedding_dim, dtype=self.dtype, device=self.device
-        )
-        chunks = np.array_split(used, -(-len(used) // self.base.config.asv_chunk_size))
-        for chunk in tqdm(chunks, desc="ASVs", unit="chunk", disable=None):
-            tokens = torch.from_numpy(study.tokens[chunk].astype(np.int64)).to(self.device)
-            vectors[torch.from_numpy(chunk).to(self.device)] = self.base.asv_encoder(tokens)
-        return vectors
+                yield moved, self.base.encode_samples(self.base.asv_vectors(moved), moved)
 
 
 def _stack(parts: Iterator[Tensor]) -> np.ndarray:

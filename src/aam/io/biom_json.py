@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from aam.errors import TableError, name_some
-from aam.io.biom_table import CountTable, checked_table
+from aam.io.count_table import CountTable, checked_table
 
 _KEYS = ("rows", "columns", "data", "matrix_type")
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array
 
 from aam.errors import TableError
-from aam.io.biom_table import CountTable, checked_table
+from aam.io.count_table import CountTable, checked_table
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from aam.errors import InputError
 if TYPE_CHECKING:
     import h5py
 
-_DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
+DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 """What h5py raises for damage, depending on the place: links, headers, types, sizes or data."""
 _HEAP = b"GCOL\x01\0\0\0"  # begins a collection of texts of different lengths, such as ids
 _HEADER = 16  # bytes before the objects of a heap, and before each object
@@ -29,16 +29,27 @@ def open_hdf5(path: Path, file: Path, error: type[InputError], option: str) -> "
     import h5py
 
     try:
-        _check_heaps(file)
+        check_heaps(file)
         with h5py.File(file, "r") as opened:
             yield opened
-    except _DAMAGED as reason:
-        problem = " ".join(str(reason).strip("'").split()) or type(reason).__name__
-        raise error(f"{option} {path} is not an HDF5 file or is damaged ({problem}). Copy it again.") from None
+    except DAMAGE as reason:
+        raise error(describe_damage(path, reason, option)) from None
 
 
-def _check_heaps(file: Path) -> None:
-    """Refuse heaps in which the HDF5 library (2.0 and before) would walk in circles without end."""
+def describe_damage(path: Path, reason: Exception, option: str) -> str:
+    """Say that a file is damaged, in h5py's words."""
+    problem = " ".join(str(reason).strip("'").split()) or type(reason).__name__
+    return f"{option} {path} is not an HDF5 file or is damaged ({problem}). Copy it again."
+
+
+def check_heaps(file: Path) -> None:
+    """Refuse heaps of texts in which the HDF5 library (2.0 and before) would walk in circles without end.
+
+    Raises
+    ------
+    ValueError
+        A heap is damaged; one of `DAMAGE`.
+    """
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         start = content.find(_HEAP)
         while start >= 0:

@@ -1,14 +1,17 @@
-"""The sequence of each feature, and its letters as tokens."""
+"""The sequence of each feature of a table, as tokens, read block by block."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from aam import vocabulary
 from aam.errors import SequenceError, name_some
-from aam.io.fasta import check_md5_ids, read_fasta
+from aam.io.fasta import fasta_records, is_md5_of, is_md5_sum
+from aam.io.name_index import NameIndex, hash_names
 
 _LETTERS = "".join(vocabulary.TOKEN_OF_LETTER)
 _SHORTEST_ID = 30
@@ -18,84 +21,155 @@ _INVALID = 255
 _TOKEN_OF_BYTE = np.full(256, _INVALID, dtype=np.uint8)
 for _letter, _token in vocabulary.TOKEN_OF_LETTER.items():
     _TOKEN_OF_BYTE[[ord(_letter), ord(_letter.lower())]] = _token
+_PER_BLOCK = 1 << 14
+_SHOWN = 5
 
 
-def feature_sequences(feature_ids: Sequence[str], fasta_path: Path | None) -> list[str]:
-    """Find the sequence of each feature: in the FASTA file if there is one, else the ids themselves, in upper case.
+@dataclass(frozen=True)
+class SequenceBlock:
+    """The sequences of some features.
+
+    Attributes
+    ----------
+    features
+        Which features of the table, int64 [n].
+    tokens
+        Their tokens, one sequence after the other, uint8.
+    lengths
+        Nucleotides of each, int64 [n].
+    """
+
+    features: np.ndarray
+    tokens: np.ndarray
+    lengths: np.ndarray
+
+
+@dataclass
+class _Culprits:
+    """How many names have a problem, and the first few."""
+
+    n: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def add(self, names: Sequence[str]) -> None:
+        self.n += len(names)
+        self.names += names[: max(0, _SHOWN - len(self.names))]
+
+    def __str__(self) -> str:
+        return name_some([*self.names, *[""] * (self.n - len(self.names))], _SHOWN)
+
+
+def sequences_in_ids(feature_ids: Sequence[str]) -> Iterator[SequenceBlock]:
+    """Read the features' ids as sequences, in their order.
 
     Raises
     ------
     SequenceError
-        A feature is missing from the file or its MD5 id is not that of its sequence; or there is no file and the ids are not
-        sequences.
-
-    Examples
-    --------
-    >>> feature_sequences(["acgtacgtacgtacgtacgtacgtacgtacgt"], None)
-    ['ACGTACGTACGTACGTACGTACGTACGTACGT']
+        An id is not a sequence of at least 30 IUPAC letters.
     """
-    if fasta_path is not None:
-        return _sequences_from_file(feature_ids, fasta_path)
-    names = [feature for feature in feature_ids if not _IS_SEQUENCE.fullmatch(feature)]
-    if names:
+    names = _Culprits()
+    for start in range(0, len(feature_ids), _PER_BLOCK):
+        block = feature_ids[start : start + _PER_BLOCK]
+        names.add([name for name in block if not _IS_SEQUENCE.fullmatch(name)])
+        if not names.n:
+            tokens, lengths = tokenize(block)
+            yield SequenceBlock(np.arange(start, start + len(block)), tokens, lengths)
+    if names.n:
         raise SequenceError(
-            f"{len(names):,} of {len(feature_ids):,} feature ids of the table are not sequences: {name_some(names)}. "
+            f"{names.n:,} of {len(feature_ids):,} feature ids of the table are not sequences: {names}. "
             "Pass --sequences rep-seqs.fasta, a FASTA file with the sequence of each feature."
         )
-    return [feature.upper() for feature in feature_ids]
 
 
-def _sequences_from_file(feature_ids: Sequence[str], path: Path) -> list[str]:
-    records = read_fasta(path)
-    missing = [feature for feature in feature_ids if feature not in records]
-    if missing:
-        raise SequenceError(
-            f"{len(missing):,} of {len(feature_ids):,} features of the table are not in --sequences {path}: "
-            f"{name_some(missing)}. Pass the sequences that were made together with the table."
-        )
-    check_md5_ids({feature: records[feature] for feature in feature_ids}, path)
-    return [records[feature] for feature in feature_ids]
+def sequences_in_fasta(path: Path, feature_ids: Sequence[str]) -> Iterator[SequenceBlock]:
+    """Read the features' sequences from a FASTA file, in the order of the file; other records are passed over.
 
-
-def tokenize(sequences: Sequence[str], feature_ids: Sequence[str], max_bp: int) -> np.ndarray:
-    """Turn letters into tokens, uint8 [F, L]; L is the longest sequence after cutting to ``max_bp``, padded on the right.
-
-    Letters of either case are accepted; what follows the first ``max_bp`` letters is not looked at.
+    Where all ids look like MD5 sums, as QIIME 2 makes them, they must be the sums of their sequences.
 
     Raises
     ------
     SequenceError
-        A letter is not an IUPAC nucleotide code, such as a gap.
+        The file is malformed; a feature has no record or two; a sequence holds letters that are not nucleotides; or an MD5
+        id is not that of its sequence.
+    """
+    finder = NameIndex(hash_names(feature_ids))
+    findings = _Findings(path, feature_ids)
+    records = fasta_records(path)
+    while block := list(islice(records, _PER_BLOCK)):
+        places = finder.find(hash_names(name for name, _ in block))
+        used = [record for record, place in zip(block, places, strict=True) if place >= 0]
+        features = places[places >= 0]
+        tokens, lengths = tokenize([sequence for _, sequence in used])
+        findings.check(features, used, np.repeat(np.arange(len(used)), lengths)[tokens == _INVALID])
+        yield SequenceBlock(features, tokens, lengths)
+    findings.refuse()
+
+
+class _Findings:
+    """What is wrong with the records of a FASTA file, collected over its blocks, so that a message can count."""
+
+    def __init__(self, path: Path, feature_ids: Sequence[str]) -> None:
+        self.path, self.feature_ids = path, feature_ids
+        self.has_md5_ids = all(map(is_md5_sum, feature_ids))
+        self.is_found = np.zeros(len(feature_ids), dtype=bool)
+        self.letters: set[str] = set()
+        self.strange, self.twice, self.foreign = _Culprits(), _Culprits(), _Culprits()
+
+    def check(self, features: np.ndarray, records: Sequence[tuple[str, str]], strange_rows: np.ndarray) -> None:
+        """Look at the records of some features; ``strange_rows`` are those of letters that are not nucleotides."""
+        is_first = np.isin(np.arange(len(features)), np.unique(features, return_index=True)[1])
+        self.twice.add([records[int(row)][0] for row in np.flatnonzero(self.is_found[features] | ~is_first)])
+        self.is_found[features] = True
+        rows = np.unique(strange_rows)
+        self.strange.add([records[int(row)][0] for row in rows])
+        self.letters.update(*(set(records[int(row)][1]).difference(_LETTERS) for row in rows))
+        if self.has_md5_ids:
+            self.foreign.add([name for name, sequence in records if not is_md5_of(name, sequence)])
+
+    def refuse(self) -> None:
+        """Raise for the first kind of problem that there is."""
+        n, file = f"{len(self.feature_ids):,}", f"--sequences {self.path}"
+        if self.strange.n:
+            raise SequenceError(
+                f"{self.strange.n:,} of {n} sequences in {file} contain letters that are not nucleotides "
+                f"({name_some(sorted(self.letters))}): features {self.strange}. {self._remedy()}"
+            )
+        if self.twice.n:
+            raise SequenceError(
+                f"{self.twice.n:,} features have more than one record in {file}: {self.twice}. "
+                "Keep one record for each id (its first word)."
+            )
+        if self.foreign.n:
+            raise SequenceError(
+                f"{self.foreign.n:,} of {n} sequences in {file} do not belong to their ids: the ids look like MD5 sums, and "
+                f"those of the sequences differ for {self.foreign}. Pass the sequences from which these ids were made, not "
+                "trimmed or oriented anew."
+            )
+        missing = np.flatnonzero(~self.is_found)
+        if len(missing):
+            names = _Culprits(len(missing), [self.feature_ids[int(row)] for row in missing[:_SHOWN]])
+            raise SequenceError(
+                f"{len(missing):,} of {n} features of the table are not in {file}: {names}. "
+                "Pass the sequences that were made together with the table."
+            )
+
+    def _remedy(self) -> str:
+        if self.letters <= {"-", "."}:
+            return "Remove the alignment's gaps from the sequences."
+        return f"Only the IUPAC nucleotide letters {_LETTERS} are allowed: correct or remove these sequences."
+
+
+def tokenize(sequences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Turn letters of either case into tokens: all of them, one sequence after the other, uint8; and the lengths, int64 [n].
+
+    What is not an IUPAC nucleotide code becomes 255.
 
     Examples
     --------
-    >>> tokenize(["ACGT", "un"], ["first", "second"], max_bp=3)
-    array([[1, 2, 3],
-           [4, 5, 0]], dtype=uint8)
+    >>> tokenize(["ACGT", "un"])
+    (array([1, 2, 3, 4, 4, 5], dtype=uint8), array([4, 2]))
     """
-    cut = [sequence[:max_bp] for sequence in sequences]
-    letters = "".join(cut)
-    lengths = np.fromiter((len(sequence) for sequence in cut), dtype=np.int64, count=len(cut))
+    lengths = np.fromiter((len(sequence) for sequence in sequences), dtype=np.int64, count=len(sequences))
     # latin-1 has one byte per letter; what it lacks becomes '?', which is no nucleotide either
-    codes = _TOKEN_OF_BYTE[np.frombuffer(letters.encode("latin-1", "replace"), dtype=np.uint8)]
-    is_invalid = codes == _INVALID
-    if is_invalid.any():
-        rows = np.unique(np.repeat(np.arange(len(cut)), lengths)[is_invalid])
-        found = sorted({letters[position] for position in np.flatnonzero(is_invalid)})
-        raise SequenceError(_describe_letters(found, [feature_ids[int(row)] for row in rows], len(cut)))
-    longest = int(lengths.max(initial=0))
-    tokens = np.full((len(cut), longest), vocabulary.PAD, dtype=np.uint8)
-    tokens[np.arange(longest) < lengths[:, None]] = codes
-    return tokens
-
-
-def _describe_letters(letters: list[str], features: list[str], n_sequences: int) -> str:
-    remedy = (
-        "Remove the alignment's gaps from the sequences."
-        if {"-", "."}.issuperset(letters)
-        else f"Only the IUPAC nucleotide letters {_LETTERS} are allowed: correct or remove these sequences."
-    )
-    return (
-        f"{len(features):,} of {n_sequences:,} sequences contain letters that are not nucleotides ({name_some(letters)}): "
-        f"features {name_some(features)}. {remedy}"
-    )
+    letters = "".join(sequences).encode("latin-1", "replace")
+    return _TOKEN_OF_BYTE[np.frombuffer(letters, dtype=np.uint8)], lengths

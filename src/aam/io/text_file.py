@@ -3,6 +3,7 @@
 import gzip
 import io
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from aam.errors import InputError
@@ -71,6 +72,32 @@ def read_text(path: Path, error: type[InputError], option: str, kind: ArtifactKi
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
+def text_lines(path: Path, error: type[InputError], option: str, kind: ArtifactKind) -> Iterator[str]:
+    r"""Read a UTF-8 text file line by line, each with its ``\n``, in little memory: plain, gzip or in an artifact.
+
+    A line of more than a million letters comes in parts.
+
+    Raises
+    ------
+    InputError
+        As in `read_bytes`.
+    """
+    with payload(path, kind, error, option) as file:
+        try:
+            with file.open("rb") as raw:
+                is_gzip = raw.read(len(GZIP)) == GZIP
+            opener = gzip.open if is_gzip else open
+            with opener(file, "rb") as opened, io.TextIOWrapper(opened, encoding="utf-8-sig") as text:
+                while line := text.readline(_BLOCK):
+                    yield line
+        except UnicodeDecodeError:
+            raise error(f"{option} {path} is not UTF-8 text. Save it as UTF-8.") from None
+        except (gzip.BadGzipFile, EOFError, zlib.error):
+            raise _damaged_gzip(path, error, option) from None
+        except OSError as reason:
+            raise error(f"{option} {path} cannot be read: {reason.strerror or reason}.") from None
+
+
 def read_plain_or_gzip(path: Path, file: Path, error: type[InputError], option: str) -> bytes:
     """Read all bytes of ``file``, unpacked if it is gzip, naming ``path`` in messages.
 
@@ -96,6 +123,10 @@ def read_plain_or_gzip(path: Path, file: Path, error: type[InputError], option: 
                     )
         return content.getvalue()
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise error(f"{option} {path} is a damaged or incomplete gzip file. Copy it again.") from None
+        raise _damaged_gzip(path, error, option) from None
     except OSError as reason:
         raise error(f"{option} {path} cannot be read: {reason.strerror or reason}.") from None
+
+
+def _damaged_gzip(path: Path, error: type[InputError], option: str) -> InputError:
+    return error(f"{option} {path} is a damaged or incomplete gzip file. Copy it again.")

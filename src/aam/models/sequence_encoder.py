@@ -31,6 +31,12 @@ class SequenceEncoder(nn.Module):
         self.scale = nn.Parameter(torch.ones(()))
         self.objectives = nn.ModuleDict(objectives)
 
+    def asv_vectors(self, batch: Batch) -> Float[Tensor, "U D"]:
+        """Encode the batch's distinct ASVs, unless that was done beforehand."""
+        if batch.asv_vectors is None:
+            return self.asv_encoder(batch.tokens)
+        return batch.asv_vectors.to(self.scale.dtype)
+
     def encode_samples(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> SampleEncoding:
         """Encode the samples of a batch from the vectors of its distinct ASVs."""
         context, mask = self.sample_encoder(asv_vectors, batch)
@@ -46,7 +52,7 @@ class SequenceEncoder(nn.Module):
 
     def forward(self, batch: Batch) -> Encoding:
         """Encode all that the batch asks for."""
-        asv_vectors = self.asv_encoder(batch.tokens)
+        asv_vectors = self.asv_vectors(batch)
         masked = batch.masked
         return Encoding(
             samples=self.encode_samples(asv_vectors, batch),

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanAbsoluteError, Metric, PearsonCorrCoef, R2Score
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassF1Score
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
@@ -24,26 +24,37 @@ N_SOURCES = 2
 """The head reads the sample vector and the predictor's own pooling, side by side."""
 
 
+class BalancedAccuracy(MulticlassConfusionMatrix):
+    """Mean recall of the classes that samples have; torchmetrics' macro average counts one that is only predicted as 0."""
+
+    def compute(self) -> Tensor:
+        """Average the recalls."""
+        confusion = super().compute().double()
+        n_true = confusion.sum(dim=1)
+        return (confusion.diag() / n_true)[n_true > 0].mean()
+
+
 class TargetObjective(Objective):
-    """A head on the target's features."""
+    """A head on the target's features: linear, and a hidden layer that adds to it and begins at nothing."""
 
     def __init__(self, config: ModelConfig, column: str, n_outputs: int) -> None:
         super().__init__()
         self.column = column
         dim = config.embedding_dim
         self.standardise = Standardise(N_SOURCES * dim)
-        self.head = nn.Sequential(
-            nn.Dropout(config.dropout),
-            nn.Linear(N_SOURCES * dim, dim),
-            nn.GELU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(dim, n_outputs),
+        self.dropout = nn.Dropout(config.dropout)
+        self.linear = nn.Linear(N_SOURCES * dim, n_outputs)
+        self.hidden = nn.Sequential(
+            nn.Linear(N_SOURCES * dim, dim), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(dim, n_outputs)
         )
+        nn.init.zeros_(self.hidden[-1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.hidden[-1].bias)  # type: ignore[arg-type]
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
         """Give the head's outputs for each sample."""
         assert encoding.target_features is not None, "the model has no target"
-        return self.head(self.standardise(encoding.target_features))
+        features = self.dropout(self.standardise(encoding.target_features))
+        return self.linear(features) + self.hidden(features)
 
     @abstractmethod
     def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Tensor:
@@ -95,7 +106,7 @@ class ClassificationTarget(TargetObjective):
         n = len(self.classes)
         return {
             "accuracy": MulticlassAccuracy(n, average="micro"),
-            "balanced_accuracy": MulticlassAccuracy(n, average="macro"),
+            "balanced_accuracy": BalancedAccuracy(n),
             "macro_f1": MulticlassF1Score(n, average="macro"),
         }
 

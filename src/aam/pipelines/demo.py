@@ -31,7 +31,8 @@ from aam.config.study import (
 from aam.config.training import TrainingConfig
 from aam.data.splits import hold_out, strata
 from aam.inference.metrics import evaluate as compute_metrics
-from aam.io.biom_table import CountTable, write_table
+from aam.io.biom_table import write_table
+from aam.io.count_table import CountTable
 from aam.io.metadata import read_metadata
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.io.tables import read_table

@@ -14,11 +14,13 @@ from aam.data.target import TargetState
 from aam.errors import MetadataError, ModelError, OutputError, name_some
 from aam.inference.metrics import evaluate as compute_metrics
 from aam.inference.model_directory import load_model
-from aam.inference.read_samples import SampleReader
+from aam.inference.read_samples import Reading, SampleReader
 from aam.io.atomic import write_text_atomic
+from aam.io.cache import Cache
 from aam.io.output_directory import check_output_directory, check_output_file, start_output_directory
 from aam.io.table_tsv import write_tsv
-from aam.pipelines.reading import label_samples, read_study
+from aam.pipelines.labels import label_samples
+from aam.pipelines.reading import read_study
 from aam.pipelines.records import draw_target, prediction_columns, summarise, truth_column, write_metrics
 
 logger = logging.getLogger(__name__)
@@ -63,7 +65,7 @@ def evaluate(config: EvaluateConfig) -> None:
             f"{target.column}."
         )
     study = drop_shallow_samples(study, reader.drawing.depth)
-    study, truth = _known_classes(target, study, target.encode(values.loc[study.sample_ids]))
+    study, truth = _known_classes(target, study, target.encode(values.loc[list(study.sample_ids)]))
     start_output_directory(output, EVALUATION_RESULTS)
     write_text_atomic(output / "config.yaml", write_yaml(config))
     prediction = reader.predict(study)
@@ -79,8 +81,9 @@ def evaluate(config: EvaluateConfig) -> None:
 def _open(config: InferenceConfig, study_config: StudyConfig) -> tuple[SampleReader, Study, TargetState | None]:
     model, description = load_model(config.model)
     depth = {"model": description.depth, "none": None}.get(str(config.rarefy_depth), config.rarefy_depth)
-    reader = SampleReader(model, description, depth, config.batch_size, config.precision)  # type: ignore[arg-type]
-    return reader, read_study(study_config, description.model.max_bp), description.target
+    study = read_study(study_config, description.model.max_bp)
+    options = Reading(depth, Cache(study_config.cache_dir), config.batch_size, config.precision)  # type: ignore[arg-type]
+    return SampleReader(model, description, options), study, description.target
 
 
 def _require_target(target: TargetState | None, model: Path) -> TargetState:

@@ -13,6 +13,7 @@ from aam.data.splits import hold_out
 from aam.data.study import Study
 from aam.inference.model_directory import ModelDescription, save_model
 from aam.io.atomic import write_text_atomic
+from aam.io.cache import Cache
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.models.build import build_encoder
 from aam.pipelines.reading import read_distance_source, read_study
@@ -70,7 +71,7 @@ def pretrain(config: PretrainConfig) -> None:
 
 def _prepare(config: PretrainConfig) -> tuple[Study, BatchMaker]:
     study = read_study(config.study, config.model.max_bp)
-    study, source = read_distance_source(config.distance, study)
+    source = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
     logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
     study = drop_shallow_samples(study, depth)

@@ -1,7 +1,6 @@
 """The tables and figures that runs leave behind."""
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from aam.data.study import Study
 from aam.data.target import TargetState
 from aam.figures import draw_confusion, draw_regression
+from aam.inference.metrics import without_nan
 from aam.io.atomic import atomic_path, write_text_atomic
 from aam.io.table_tsv import write_tsv
 
@@ -39,12 +39,10 @@ def truth_column(target: TargetState, truth: np.ndarray) -> np.ndarray | list[st
 
 def write_metrics(directory: Path, metrics: dict[str, Any]) -> None:
     """Write ``metrics.json``, and the single numbers also as ``metrics.tsv``."""
-    finite = {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in metrics.items()
-    }
+    finite = without_nan(metrics)
     write_text_atomic(directory / "metrics.json", json.dumps(finite, indent=2) + "\n")
-    rows = [f"{name}\t{value:.6g}" for name, value in finite.items() if isinstance(value, int | float)]
+    numbers = {name: value for name, value in finite.items() if isinstance(value, int | float)}
+    rows = [f"{name}\t{value if isinstance(value, int) else f'{value:.6g}'}" for name, value in numbers.items()]
     write_text_atomic(directory / "metrics.tsv", "\n".join(["metric\tvalue", *rows]) + "\n")
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from aam.config._base import write_yaml
 from aam.config.commands import SimulateConfig
 from aam.io.atomic import write_text_atomic
-from aam.io.biom_table import CountTable, write_table
+from aam.io.biom_table import write_table
+from aam.io.count_table import CountTable
 from aam.io.fasta import write_fasta
 from aam.io.newick import write_newick
 from aam.io.output_directory import check_output_directory, start_output_directory

@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,17 +26,20 @@ from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.splits import hold_out, strata
 from aam.data.study import Study
 from aam.data.target import TargetState, choose_task, fit_target
+from aam.inference.asv_vectors import asv_vectors
 from aam.inference.metrics import evaluate
 from aam.inference.model_directory import ModelDescription, build_target, load_model, save_model
-from aam.inference.read_samples import SampleReader
+from aam.inference.read_samples import Reading, SampleReader
 from aam.io.atomic import write_text_atomic
+from aam.io.cache import Cache
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.io.table_tsv import write_tsv
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.pipelines.groups import sample_groups
-from aam.pipelines.reading import DistanceSource, label_samples, read_distance_source, read_study
+from aam.pipelines.labels import label_samples
+from aam.pipelines.reading import DistanceSource, read_distance_source, read_study
 from aam.pipelines.records import (
     draw_target,
     prediction_columns,
@@ -95,7 +97,7 @@ def train(config: TrainConfig) -> None:
     torch.manual_seed(config.training.seed)
     weights = _weights(config, labelled)
     model = _build(config, shape, pretrained, labelled, weights)
-    maker = _batch_maker(config, labelled, weights)
+    maker = _batch_maker(config, labelled, weights, model)
     start_output_directory(output, [*WRITTEN, *RESULTS])
     write_text_atomic(output / "config.yaml", write_yaml(dataclasses.replace(config, model=shape)))
     write_splits(output / "splits.tsv", labelled.study, labelled.held)
@@ -119,7 +121,7 @@ def train(config: TrainConfig) -> None:
         target_objectives=tuple(name for name in weights if name == "counts"),
         options=flatten(config),
     )
-    metrics = _validate(output, model, description, labelled)
+    metrics = _validate(config, model, description, labelled)
     metrics |= {"epochs": summary.epochs, "best_epoch": summary.best_epoch}
     write_metrics(output, metrics)
     save_model(output / "model", model, dataclasses.replace(description, metrics=metrics))
@@ -148,14 +150,15 @@ def _shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
 
 def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
     study = read_study(config.study, max_bp)
-    study, distances = read_distance_source(config.distance, study)
+    distances = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
     study, metadata, values = label_samples(config.label, study)
     task = choose_task(values, config.task.task)
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
     logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
     study = drop_shallow_samples(study, depth)
-    values = values.loc[study.sample_ids]
-    groups = sample_groups(metadata, study.sample_ids, config.task.group_column, config.label.metadata_column)
+    sample_ids = list(study.sample_ids)
+    values = values.loc[sample_ids]
+    groups = sample_groups(metadata, sample_ids, config.task.group_column, config.label.metadata_column)
     truth = fit_target(values, task).encode(values)
     held = hold_out(groups, strata(truth), config.training.validation_fraction, config.training.seed)
     target = fit_target(values[~held], task)
@@ -196,7 +199,9 @@ def _build(
     return build_predictor(base, build_target(shape, labelled.target), own, config.transfer.freeze_base)
 
 
-def _batch_maker(config: TrainConfig, labelled: LabelledStudy, weights: dict[str, float]) -> BatchMaker:
+def _batch_maker(
+    config: TrainConfig, labelled: LabelledStudy, weights: dict[str, float], model: SequencePredictor
+) -> BatchMaker:
     truth = labelled.truth if labelled.target.task == "classification" else labelled.truth.astype(np.float64)
 
     def target(packed: PackedCounts) -> np.ndarray:
@@ -207,16 +212,20 @@ def _batch_maker(config: TrainConfig, labelled: LabelledStudy, weights: dict[str
         targets["distance"] = labelled.distances.target(labelled.study)
     drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
     masking = Masking(count_mask_ratio=config.objectives.count_mask_ratio if "counts" in weights else None)
-    return BatchMaker(labelled.study, drawing, masking, targets)
+    vectors = None
+    if config.transfer.freeze_base:
+        vectors = asv_vectors(model.base_model.asv_encoder, labelled.study, Cache(config.study.cache_dir))
+    return BatchMaker(labelled.study, drawing, masking, targets, vectors)
 
 
 def _validate(
-    output: Path, model: SequencePredictor, description: ModelDescription, labelled: LabelledStudy
+    config: TrainConfig, model: SequencePredictor, description: ModelDescription, labelled: LabelledStudy
 ) -> dict[str, object]:
     """Predict the validation samples just as ``aam predict`` does, and write what it would."""
     rows = np.flatnonzero(labelled.held)
     study, truth, target = labelled.study.select_samples(rows), labelled.truth[rows], labelled.target
-    reader = SampleReader(copy.deepcopy(model), description, description.depth, batch_size=8, precision="64-true")
+    reading = Reading(description.depth, Cache(config.study.cache_dir))
+    reader, output = SampleReader(copy.deepcopy(model), description, reading), config.output.output_dir
     prediction = reader.predict(study)
     columns = prediction_columns(target, study.sample_ids, prediction)
     write_tsv(output / "validation_predictions.tsv", {**columns, "truth": truth_column(target, truth)})

@@ -19,8 +19,7 @@ def calibrate_encoder(model: SequenceEncoder, batch: Batch) -> None:
     size.
     """
     model.eval()
-    vectors = model.asv_encoder(batch.tokens)
-    model.sample_encoder.standardise.fit(vectors)
+    model.sample_encoder.standardise.fit(model.asv_vectors(batch))
     if TARGET not in batch.targets:
         return
     predicted, truth = SampleDistance().scored(SampleDistance()(model(batch), batch), batch)

@@ -4,6 +4,7 @@ import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -61,19 +62,19 @@ def fit(
     Writes ``checkpoints/best.ckpt`` and ``last.ckpt``, ``tensorboard/`` and ``plots/`` into ``output_dir``.
     """
     tensorboard = OverlaidTensorBoard(output_dir / "tensorboard")
-    best = ModelCheckpoint(
-        output_dir / "checkpoints", filename="best", monitor=MONITORED, save_last=True, enable_version_counter=False
-    )
+    directory = output_dir / "checkpoints"
+    best = ModelCheckpoint(directory, filename="best", monitor=MONITORED, enable_version_counter=False)
+    last = ModelCheckpoint(directory, filename="last", enable_version_counter=False)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
-        trainer = _trainer(config, tensorboard, [best, ValidationPlots(output_dir / "plots", tensorboard)])
-        module.train()
+        trainer = _trainer(config, tensorboard, [best, last, ValidationPlots(output_dir / "plots", tensorboard)])
+        module.train().to(torch.float64 if config.precision == "64-true" else torch.float32)
         trainer.fit(module, train, validation)
         saved = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
-        module.load_state_dict(saved["state_dict"])
+        module.float().load_state_dict(saved["state_dict"])
         scores = _judge(config).validate(module, validation, verbose=False)[0]
     metrics = {name.removeprefix("validation/"): value for name, value in scores.items()}
     return FitSummary(trainer.current_epoch, int(saved["epoch"]), metrics)
@@ -84,7 +85,7 @@ def _trainer(config: TrainingConfig, tensorboard: OverlaidTensorBoard, callbacks
         accelerator=_accelerator(),
         devices=1,
         max_epochs=config.epochs,
-        precision=config.precision,
+        precision=_arithmetic(config),
         accumulate_grad_batches=config.gradient_accumulation_steps,
         gradient_clip_val=config.gradient_clip,
         logger=tensorboard,
@@ -100,12 +101,17 @@ def _judge(config: TrainingConfig) -> lightning.Trainer:
     return lightning.Trainer(
         accelerator=_accelerator(),
         devices=1,
-        precision=config.precision,
+        precision=_arithmetic(config),
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+def _arithmetic(config: TrainingConfig) -> Any:
+    """Name Lightning's precision; its 64-true refuses frozen batches, so the module is converted by hand for it."""
+    return "32-true" if config.precision == "64-true" else config.precision
 
 
 def _accelerator() -> str:

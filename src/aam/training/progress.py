@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from lightning.pytorch.callbacks import Callback, ProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 
 logger = logging.getLogger(__name__)
 
@@ -18,10 +19,8 @@ class EpochBar(TQDMProgressBar):
     """A bar per epoch with the loss terms; validation draws none of its own."""
 
     def init_validation_tqdm(self) -> Any:
-        """Hide the bar of the few validation batches, which would wipe the epoch's."""
-        bar = super().init_validation_tqdm()
-        bar.disable = True
-        return bar
+        """Hide the bar of the few validation batches, which would wipe the epoch's; a bar disabled later has been drawn."""
+        return Tqdm(disable=True)
 
     def get_metrics(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Show the loss terms and scores, without the logger's version number."""

@@ -1,0 +1,155 @@
+"""Build a study on disk from a table and its sequences, block by block: the memory needed does not grow with the counts."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_array
+from tqdm import tqdm
+
+from aam.io.array_store import ArrayStore, ArrayWriter
+from aam.io.count_table import Table, refuse_duplicates
+from aam.io.name_index import HASH_DTYPE, hash_bytes, hash_names
+from aam.io.names import Names, pack_names
+from aam.io.sequences import sequences_in_fasta, sequences_in_ids
+
+FORMAT = 1
+"""Raised whenever what `build_study` writes changes."""
+_FEATURES_PER_BLOCK = 1 << 15
+
+
+def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
+    """Write a study that `Study.open` opens.
+
+    Parameters
+    ----------
+    table
+        The feature table.
+    fasta
+        Sequence of each feature; None if the ids are the sequences.
+    directory
+        Empty; holds the study afterwards.
+
+    Raises
+    ------
+    TableError
+        The table holds an id twice, or a value that is no count.
+    SequenceError
+        A feature has no sequence, or one that is not made of nucleotides.
+    OutputError
+        The disk refuses the data.
+    """
+    with tempfile.TemporaryDirectory(dir=directory) as scratch, ArrayWriter(directory) as writer:
+        rank = _write_features(table, fasta, Path(scratch), writer)
+        order, sample_digests = _write_samples(table, rank, writer)
+        content = hashlib.blake2b(f"{FORMAT}".encode(), digest_size=16)
+        for name in ("tokens", "token_offsets", "feature_letters", "feature_offsets"):
+            content.update(writer.digest(name).encode())
+        content.update(sample_digests[order].tobytes())
+        writer.finish({"format": FORMAT, "content": content.hexdigest()})
+
+
+def _write_features(table: Table, fasta: Path | None, scratch: Path, writer: ArrayWriter) -> np.ndarray:
+    """Write names and sequences in canonical order; give the place of each feature of the table in it, int32 [F]."""
+    unordered = _UnorderedFeatures(table, fasta, scratch)
+    order = unordered.canonical_order()
+    writer.append("token_offsets", np.zeros(1, dtype=np.int64))
+    end = 0
+    for start in range(0, len(order), _FEATURES_PER_BLOCK):
+        sequences = [unordered.sequence(feature) for feature in order[start : start + _FEATURES_PER_BLOCK]]
+        ends = end + np.cumsum([len(sequence) for sequence in sequences], dtype=np.int64)
+        writer.append("tokens", np.concatenate(sequences))
+        writer.append("token_offsets", ends)
+        end = int(ends[-1])
+        unordered.release()
+    names = unordered.names.select(order)
+    _append_names(
+        writer, "feature", (names[i : i + _FEATURES_PER_BLOCK] for i in range(0, len(names), _FEATURES_PER_BLOCK))
+    )
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return rank
+
+
+class _UnorderedFeatures:
+    """Names and sequences as the files give them, on disk, to be read in another order."""
+
+    def __init__(self, table: Table, fasta: Path | None, scratch: Path) -> None:
+        with ArrayWriter(scratch) as writer:
+            _append_names(writer, "feature", table.ids("observation"))
+            writer.finish({})
+        self._names_store = ArrayStore(scratch)
+        self.names = Names(self._names_store["feature_letters"], self._names_store["feature_offsets"])
+        refuse_duplicates("features", self.names)
+        blocks = sequences_in_ids(self.names) if fasta is None else sequences_in_fasta(fasta, self.names)
+        directory = scratch / "sequences"
+        directory.mkdir()
+        with ArrayWriter(directory) as writer:
+            for block in tqdm(blocks, desc="sequences", unit="block", disable=None):
+                writer.append("features", block.features)
+                writer.append("tokens", block.tokens)
+                writer.append("lengths", block.lengths)
+            writer.finish({})
+        self._store = ArrayStore(directory)
+        self._ends = np.cumsum(self._store["lengths"])
+        self._row = np.empty(len(self.names), dtype=np.int32)
+        self._row[self._store["features"]] = np.arange(len(self.names), dtype=np.int32)
+
+    def sequence(self, feature: int) -> np.ndarray:
+        """Give a feature's tokens, uint8 [L]."""
+        row = self._row[feature]
+        return self._store["tokens"][self._ends[row] - self._store["lengths"][row] : self._ends[row]]
+
+    def canonical_order(self) -> np.ndarray:
+        """Sort features by a hash of their sequence, then by one of their name; int64 [F]."""
+        sequences = hash_bytes(self.sequence(feature).tobytes() for feature in range(len(self.names)))
+        return np.lexsort((hash_names(self.names), sequences))
+
+    def release(self) -> None:
+        """Let go of the pages that were read."""
+        self._store.release()
+        self._names_store.release()
+
+
+def _write_samples(table: Table, rank: np.ndarray, writer: ArrayWriter) -> tuple[np.ndarray, np.ndarray]:
+    """Write the counts as the table gives them; give the order of the sample ids, and a digest of each sample."""
+    _append_names(writer, "sample", table.ids("sample"))
+    sample_ids = [name for block in table.ids("sample") for name in block]
+    refuse_duplicates("samples", sample_ids)
+    order = np.array(sorted(range(len(sample_ids)), key=sample_ids.__getitem__), dtype=np.int64)
+    writer.append("order", order)
+    writer.append("indptr", np.zeros(1, dtype=np.int64))
+    digests, n_done, end = np.empty(len(sample_ids), dtype=HASH_DTYPE), 0, 0
+    with tqdm(total=len(sample_ids), desc="samples", unit="sample", disable=None) as bar:
+        for block in table.blocks():
+            counts = csr_array((block.data, rank[block.indices], block.indptr), shape=block.shape)
+            counts.sort_indices()
+            n_samples = len(block.indptr) - 1
+            part = slice(n_done, n_done + n_samples)
+            digests[part] = hash_bytes(_contents(sample_ids[part], counts))
+            writer.append("indptr", end + counts.indptr[1:].astype(np.int64))
+            writer.append("indices", counts.indices.astype(np.int32))
+            writer.append("counts", counts.data.astype(np.int64))
+            writer.append("depths", np.asarray(counts.sum(axis=1)).ravel().astype(np.int64))
+            n_done, end = part.stop, end + counts.nnz
+            bar.update(n_samples)
+    return order, digests
+
+
+def _contents(sample_ids: list[str], counts: csr_array) -> Iterator[bytes]:
+    for row, name in enumerate(sample_ids):
+        part = slice(counts.indptr[row], counts.indptr[row + 1])
+        features, reads = counts.indices[part].astype(np.int64), counts.data[part].astype(np.int64)
+        yield b"\0".join([name.encode(), features.tobytes(), reads.tobytes()])
+
+
+def _append_names(writer: ArrayWriter, kind: str, blocks: Iterable[Sequence[str]]) -> None:
+    writer.append(f"{kind}_offsets", np.zeros(1, dtype=np.int64))
+    end = 0
+    for block in blocks:
+        letters, ends = pack_names(block)
+        writer.append(f"{kind}_letters", letters)
+        writer.append(f"{kind}_offsets", end + ends)
+        end += int(ends[-1])

@@ -1,0 +1,67 @@
+"""Names in one block of bytes, so that a million of them cost what their letters cost."""
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+
+
+class Names(Sequence[str]):
+    """A read-only sequence of names, decoded when they are asked for.
+
+    Parameters
+    ----------
+    letters
+        All names in UTF-8, one after the other; uint8, may be a memory map.
+    offsets
+        Where each name begins, and the end of the last; int64 [n + 1].
+    rows
+        Which of them this sequence shows, in its order; None for all.
+    """
+
+    def __init__(self, letters: np.ndarray, offsets: np.ndarray, rows: np.ndarray | None = None) -> None:
+        self._letters, self._offsets, self._rows = letters, offsets, rows
+
+    @classmethod
+    def from_strings(cls, names: Sequence[str]) -> "Names":
+        """Pack names that are in memory.
+
+        Examples
+        --------
+        >>> list(Names.from_strings(["S1", "é"]))
+        ['S1', 'é']
+        """
+        letters, offsets = pack_names(names)
+        return cls(letters, np.concatenate([[0], offsets]))
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1 if self._rows is None else len(self._rows)
+
+    @overload
+    def __getitem__(self, key: int) -> str: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[str]: ...
+    def __getitem__(self, key: int | slice) -> str | list[str]:
+        """Decode one name, or a list of them."""
+        if isinstance(key, slice):
+            return [self[i] for i in range(*key.indices(len(self)))]
+        n = len(self)
+        if not -n <= key < n:
+            raise IndexError(key)
+        row = int(key) % n if self._rows is None else int(self._rows[key])
+        return self._letters[self._offsets[row] : self._offsets[row + 1]].tobytes().decode()
+
+    def __iter__(self) -> Iterator[str]:
+        """Decode the names one after the other."""
+        return (self[i] for i in range(len(self)))
+
+    def select(self, rows: np.ndarray) -> "Names":
+        """Show some of the names, in the order given."""
+        return Names(self._letters, self._offsets, rows if self._rows is None else self._rows[rows])
+
+
+def pack_names(names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Join names to bytes, uint8, and give where each ends, int64 [n]."""
+    encoded = [name.encode() for name in names]
+    ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
+    return np.frombuffer(b"".join(encoded), dtype=np.uint8), ends

@@ -1,0 +1,23 @@
+"""``aam cache``: list, limit or clear what is kept on disk between runs."""
+
+import sys
+from datetime import datetime
+
+from aam.config.commands import CacheConfig
+from aam.io.cache import Cache
+
+
+def cache(config: CacheConfig) -> None:
+    """Run the command."""
+    found = Cache(config.cache_dir)
+    if config.limit_gb is not None:
+        found.limit_gb = config.limit_gb
+    found.shrink(0.0 if config.clear else found.limit_gb)
+    entries = found.entries()
+    rows = [
+        f"{datetime.fromtimestamp(entry.last_used):%Y-%m-%d %H:%M}  {entry.n_bytes / 1e6:>10,.1f} MB  {entry.kind:<12} {entry.key}"
+        for entry in entries
+    ]
+    total = sum(entry.n_bytes for entry in entries) / 1e9
+    summary = f"{found.directory}: {len(entries):,} entries, {total:.2f} GB of at most {found.limit_gb:g} GB"
+    sys.stdout.write("\n".join([*rows, summary]) + "\n")

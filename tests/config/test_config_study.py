@@ -1,0 +1,48 @@
+"""Which files a study is read from: choices, ranges, and sources that exclude each other."""
+
+from pathlib import Path
+
+import pytest
+
+from aam.config.study import DistanceConfig, LabelConfig, OutputDirectoryConfig, SamplingConfig
+from aam.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("cls", "values", "message"),
+    [
+        (SamplingConfig, {"rarefy_depth": 0}, r"--rarefy-depth 0: input should be"),
+        (SamplingConfig, {"rarefy_depth": "all"}, r"--rarefy-depth all: .*'auto' or 'none'"),
+        (SamplingConfig, {"token_limit": 0}, r"--token-limit 0: input should be greater"),
+        (DistanceConfig, {"missing_features": "skip"}, r"--missing-features skip: .*'error' or 'drop'"),
+        (LabelConfig, {"metadata": "m", "metadata_column": "c", "missing_samples": "skip"}, r"--missing-samples skip: .*'drop'"),
+        (OutputDirectoryConfig, {"output_dir": "o", "overwrite": "perhaps"}, r"--overwrite perhaps: input should be a valid"),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_no_choice_names_its_flag(cls, values, message):
+    with pytest.raises(ConfigError, match=message):
+        cls(**values)
+
+
+def test_a_tree_and_a_matrix_exclude_each_other():
+    with pytest.raises(ConfigError, match=r"^--tree and --distances exclude each other: pass one of them\.$"):
+        DistanceConfig(tree=Path("t.nwk"), distances=Path("d.npy"))
+
+
+@pytest.mark.parametrize("values", [{}, {"tree": Path("t.nwk")}])
+def test_ids_without_a_matrix_are_an_error(values):
+    message = r"^--distance-ids names the rows of a --distances matrix: pass both or neither\.$"
+
+    with pytest.raises(ConfigError, match=message):
+        DistanceConfig(distance_ids=Path("d.ids"), **values)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_given"),
+    [
+        ({}, False), ({"tree": Path("t")}, True), ({"distances": Path("d")}, True),
+        ({"distances": Path("d"), "distance_ids": Path("i")}, True),
+    ],
+)  # fmt: skip
+def test_either_source_gives_distances(values, is_given):
+    assert DistanceConfig(**values).is_given == is_given

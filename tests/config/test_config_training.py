@@ -1,0 +1,19 @@
+"""Options of training: every number has a range."""
+
+import pytest
+
+from aam.config.training import TrainingConfig
+from aam.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0), ("batch_size", 0), ("gradient_accumulation_steps", 0), ("lr", 0.0), ("weight_decay", -1.0),
+        ("warmup_fraction", -0.1), ("warmup_fraction", 1.0), ("gradient_clip", 0.0), ("patience", 0), ("precision", "8-true"),
+        ("validation_fraction", 0.0), ("validation_fraction", 1.0), ("seed", -1), ("epochs", 2.5),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_range_names_its_flag(field, value):
+    with pytest.raises(ConfigError, match=rf"^--{field.replace('_', '-')} {value}: input should be"):
+        TrainingConfig(**{field: value})

@@ -1,0 +1,102 @@
+"""What is hidden of a batch: how much, where, and that nothing else changes."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from aam import vocabulary
+from aam.batch import IGNORED
+from aam.data.masking import hide_abundances, mask_nucleotides
+from aam.data.seeding import generator
+
+SHARES = st.floats(0.01, 0.99)
+
+
+def sequences(lengths, seed=0):
+    """Give distinct random sequences, some letters ambiguous, padded to the longest."""
+    tokens = np.random.default_rng(seed).integers(1, 6, size=(len(lengths), max(lengths)), dtype=np.uint8)
+    tokens[np.arange(max(lengths)) >= np.array(lengths)[:, None]] = vocabulary.PAD
+    return tokens
+
+
+@settings(max_examples=100, deadline=None)
+@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6), asvs=SHARES, ratio=SHARES, seed=st.integers(0, 999))
+def test_masked_positions_and_labels_give_the_sequences_back(lengths, asvs, ratio, seed):
+    tokens = sequences(lengths, seed)
+
+    masked = mask_nucleotides(tokens, asvs, ratio, generator(seed, "test"))
+
+    n_asvs, n_masked = max(1, round(asvs * len(tokens))), max(1, round(ratio * tokens.shape[1]))
+    assert masked.columns.shape == masked.labels.shape == (n_asvs, n_masked)
+    originals = [row.tolist() for row in tokens]
+    for row, columns, labels in zip(masked.tokens.numpy(), masked.columns.numpy(), masked.labels.numpy(), strict=True):
+        assert len(set(columns)) == n_masked
+        restored, is_scored = row.copy(), labels != IGNORED
+        assert (row[columns[is_scored]] == vocabulary.MASK).all()
+        restored[columns[is_scored]] = labels[is_scored] + vocabulary.FIRST_NUCLEOTIDE
+        restored[restored == vocabulary.MASK] = vocabulary.AMBIGUOUS  # what else was masked
+        assert restored.tolist() in originals
+
+
+def test_the_batchs_own_tokens_stay_as_they_were():
+    tokens = sequences([5, 8, 3])
+    before = tokens.copy()
+
+    mask_nucleotides(tokens, 1.0, 0.5, generator(0, "test"))
+
+    np.testing.assert_array_equal(tokens, before)
+
+
+def test_padding_is_chosen_only_where_no_nucleotide_is_left():
+    tokens = np.where(sequences([2, 4, 8]) > 0, 1, 0).astype(np.uint8)
+
+    masked = mask_nucleotides(tokens, 1.0, 0.5, generator(0, "test"))
+
+    assert (masked.labels != IGNORED).sum(dim=1).tolist() == [2, 4, 4]
+
+
+def test_every_position_and_every_asv_is_chosen_equally_often():
+    tokens = np.ones((4, 6), dtype=np.uint8) * np.arange(1, 5, dtype=np.uint8)[:, None]
+    positions, asvs = np.zeros(6), np.zeros(4)
+
+    for seed in range(1500):
+        masked = mask_nucleotides(tokens, 0.5, 0.34, generator(seed, "test"))
+        positions += np.bincount(masked.columns.numpy().ravel(), minlength=6)
+        asvs += np.bincount(masked.labels.numpy()[:, 0], minlength=4)
+
+    assert stats.chisquare(positions).pvalue > 0.01
+    assert stats.chisquare(asvs).pvalue > 0.01
+
+
+def test_the_same_stream_masks_the_same_and_another_does_not():
+    tokens = sequences([9] * 8)
+
+    first, again, other = (mask_nucleotides(tokens, 0.5, 0.3, generator(seed, "test")) for seed in (0, 0, 1))
+
+    assert first.columns.tolist() == again.columns.tolist()
+    assert first.tokens.tolist() == again.tokens.tolist()
+    assert first.columns.tolist() != other.columns.tolist()
+
+
+@settings(max_examples=100, deadline=None)
+@given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=5), ratio=SHARES, seed=st.integers(0, 999))
+def test_every_sample_hides_its_share_of_its_own_asvs(lengths, ratio, seed):
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+
+    hidden = hide_abundances(offsets, ratio, generator(seed, "test")).numpy()
+
+    per_sample = np.histogram(hidden, bins=offsets)[0] if len(lengths) > 1 else [len(hidden)]
+    assert list(per_sample) == [max(1, round(ratio * length)) for length in lengths]
+    assert len(set(hidden)) == len(hidden)
+    assert (np.diff(hidden) > 0).all()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_hidden_pairs_repeat_with_their_stream(seed):
+    offsets = np.array([0, 12, 30])
+
+    assert hide_abundances(offsets, 0.3, generator(seed, "test")).tolist() == (
+        hide_abundances(offsets, 0.3, generator(seed, "test")).tolist()
+    )

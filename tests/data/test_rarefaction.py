@@ -1,0 +1,135 @@
+"""Rarefaction: what every draw keeps, and what draws are on average."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import multivariate_hypergeom
+
+from aam.data.batches import EVALUATION, Drawing
+from aam.data.rarefaction import drop_shallow_samples, rarefy, resolve_depth
+from aam.data.seeding import generator
+from aam.errors import TableError
+from aam.io.names import Names
+from conftest import make_batch, make_study, store_study
+
+COUNTS = st.lists(st.integers(0, 500), min_size=1, max_size=12).map(np.array).filter(lambda counts: counts.sum() > 0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(counts=COUNTS, share=st.floats(0, 1), seed=st.integers(0, 10**9))
+def test_a_draw_has_the_depth_and_never_more_than_there_was(counts, share, seed):
+    depth = max(1, round(share * counts.sum()))
+    before = counts.copy()
+
+    drawn = rarefy(counts, depth, generator(seed, "test"))
+
+    assert drawn.sum() == depth
+    assert (drawn >= 0).all()
+    assert (drawn <= counts).all()
+    assert drawn.dtype.kind == "i"
+    np.testing.assert_array_equal(drawn, rarefy(counts, depth, generator(seed, "test")))
+    np.testing.assert_array_equal(counts, before)
+
+
+@settings(max_examples=50, deadline=None)
+@given(counts=COUNTS, seed=st.integers(0, 10**9))
+def test_all_reads_are_drawn_when_the_depth_is_all_of_them(counts, seed):
+    drawn = rarefy(counts, int(counts.sum()), generator(seed, "test"))
+    drawn += 1
+
+    np.testing.assert_array_equal(drawn - 1, counts)
+
+
+def test_means_and_covariances_are_those_of_the_hypergeometric_distribution():
+    counts, depth, n_draws = np.array([50, 0, 30, 8, 1]), 20, 4000
+
+    drawn = np.stack([rarefy(counts, depth, generator(i, "test")) for i in range(n_draws)])
+
+    truth = multivariate_hypergeom(counts, depth)
+    standard_error = np.sqrt(np.diag(truth.cov()) / n_draws)
+    assert (np.abs(drawn.mean(axis=0) - truth.mean()) <= 4 * standard_error).all()
+    np.testing.assert_allclose(np.cov(drawn.T), truth.cov(), atol=0.3)
+
+
+def test_a_rare_asv_is_lost_as_often_as_chance_says():
+    counts, n_draws = np.array([97, 3]), 3000
+
+    lost = np.mean([rarefy(counts, 40, generator(i, "test"))[1] == 0 for i in range(n_draws)])
+
+    expected = multivariate_hypergeom.pmf([40, 0], counts, 40)
+    assert abs(lost - expected) < 4 * np.sqrt(expected * (1 - expected) / n_draws)
+
+
+def test_a_depth_beyond_the_sample_is_refused():
+    with pytest.raises(ValueError, match="sum"):
+        rarefy(np.array([3, 4]), 8, generator(0, "test"))
+
+
+def test_a_sample_is_drawn_by_seed_epoch_and_name_alone():
+    study = make_study()
+    renamed = replace(study, sample_ids=Names.from_strings([f"other {name}" for name in study.sample_ids]))
+
+    def draw(seed=0, epoch=EVALUATION, of=study):
+        features, counts = Drawing(25, 1024, seed).draw(of, 1, epoch)
+        return features.tolist(), counts.tolist()
+
+    assert draw() == draw()
+    assert len({str(d) for d in (draw(), draw(seed=1), draw(epoch=0), draw(epoch=1), draw(of=renamed))}) == 5
+
+
+def test_a_sample_is_drawn_alike_whatever_else_the_study_holds():
+    study = make_study()
+    part = study.select_samples(np.array([4, 1]))
+
+    alone, among = Drawing(25, 1024, 0).draw(part, 1, 3), Drawing(25, 1024, 0).draw(study, 1, 3)
+
+    np.testing.assert_array_equal(alone, among)
+
+
+def test_every_sample_of_a_rarefied_batch_has_the_depth():
+    batch = make_batch(make_study(), [5, 2, 3], depth=23)
+
+    totals = np.add.reduceat(batch.counts.numpy(), batch.sample_offsets[:-1].numpy())
+
+    assert totals.tolist() == [23, 23, 23]
+    assert batch.counts.min() > 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(depths=st.lists(st.integers(1, 10**6), min_size=1, max_size=300))
+def test_the_automatic_depth_keeps_at_least_98_percent_and_is_the_largest_that_does(depths):
+    depths = np.array(depths)
+
+    depth = resolve_depth("auto", depths)
+
+    assert (depths >= depth).mean() >= 0.98
+    assert (depths >= depth + 1).mean() < 0.98
+
+
+def test_samples_without_reads_are_dropped_even_without_rarefaction(caplog):
+    study = store_study(["S1", "S2", "S3"], ["F1", "F2"], ["AC", "GT"], [[1, 2], [0, 0], [0, 5]])
+
+    with caplog.at_level("WARNING", logger="aam"):
+        kept = drop_shallow_samples(study, None)
+
+    assert list(kept.sample_ids) == ["S1", "S3"]
+    assert "Dropped 1 of 3 samples with fewer than 1 reads: 'S2'." in caplog.text
+
+
+def test_a_study_without_reads_is_an_error():
+    empty = store_study(["S1"], ["F1"], ["AC"], [[0]])
+
+    with pytest.raises(TableError, match=r"None of the 1 samples has the 1 reads .* the richest has 0"):
+        drop_shallow_samples(empty, None)
+
+
+def test_samples_that_are_deep_enough_all_stay_in_silence(caplog):
+    study = make_study()
+
+    kept = drop_shallow_samples(study, int(study.depths.min()))
+
+    assert list(kept.sample_ids) == list(study.sample_ids)
+    assert not caplog.text

@@ -1,0 +1,248 @@
+"""A model directory: what is saved is what is loaded, strictly and without pickle."""
+
+import dataclasses
+import json
+import pickletools
+import zipfile
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from aam.config.model import ModelConfig
+from aam.data.batches import Masking
+from aam.data.target import TargetState
+from aam.errors import ModelError
+from aam.inference.model_directory import ModelDescription, build_target, load_model, model_card, save_model
+from conftest import make_batch, make_study
+
+SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.3, max_bp=11)
+PRETRAINED = ModelDescription(
+    model=SHAPE, objectives=("distance", "nucleotides"), depth=1234, token_limit=2048, seed=7, study_digest="c0ffee",
+    options={"lr": 0.001, "tree": "t.nwk", "overwrite": False, "sequences": None},
+    metrics={"loss": 0.123456, "n": 12345},
+)  # fmt: skip
+AGE = dataclasses.replace(
+    PRETRAINED, target=TargetState("age", "regression", guess=31.5, mean=1 / 3, std=1e-3), target_objectives=("counts",),
+    depth=None,
+)  # fmt: skip
+SITE = dataclasses.replace(
+    PRETRAINED, target=TargetState("body site", "classification", guess="gut", classes=("gut", "left palm", "tongue"))
+)
+DESCRIPTIONS = pytest.mark.parametrize(
+    "description", [PRETRAINED, AGE, SITE], ids=["pretrained", "regression", "classification"]
+)
+
+
+def built(description):
+    model = description.build()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model.eval()
+
+
+@pytest.fixture
+def saved(tmp_path):
+    save_model(tmp_path / "model", built(AGE), AGE)
+    return tmp_path / "model"
+
+
+def outputs(model):
+    batch = make_batch(make_study(n_samples=3), masking=Masking(nuc_mask_ratio=0.3, count_mask_ratio=0.3))
+    encoding = model(batch)
+    predictions = {name: objective(encoding, batch) for name, objective in model.active_objectives().items()}
+    return {"vectors": encoding.samples.sample_vectors, **predictions}
+
+
+@DESCRIPTIONS
+def test_a_loaded_model_gives_equal_outputs_and_knows_the_same(description, tmp_path):
+    model = built(description)
+    save_model(tmp_path, model, description)
+
+    loaded, known = load_model(tmp_path)
+
+    assert known == description
+    assert type(loaded) is type(model)
+    assert not loaded.training
+    expected, found = outputs(model), outputs(loaded)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
+    if description.target is not None:
+        first, second = (m.target.in_own_units(outputs(m)["target"]) for m in (model, loaded))
+        assert torch.equal(first, second)
+
+
+@DESCRIPTIONS
+def test_saving_what_was_loaded_gives_the_same_files(description, tmp_path):
+    save_model(tmp_path / "a", built(description), description)
+
+    save_model(tmp_path / "b", *load_model(tmp_path / "a"))
+
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_run_directory_is_as_good_as_the_model_in_it(saved):
+    first, second = load_model(saved), load_model(saved.parent)
+
+    assert first[1] == second[1]
+    assert all(torch.equal(a, b) for a, b in zip(first[0].parameters(), second[0].parameters(), strict=True))
+
+
+def test_no_file_is_a_pickle(saved):
+    assert set(contents(saved)) == {"model.safetensors", "config.json", "state.json", "README.md"}
+    for path in saved.iterdir():
+        assert not zipfile.is_zipfile(path)
+        with pytest.raises(ValueError, match=r"opcode|pickle|exhausted|not enough|newline"):
+            list(pickletools.genops(path.read_bytes()))
+
+
+def test_weights_open_with_safetensors_alone(saved):
+    model, _ = load_model(saved)
+
+    tensors = load_file(saved / "model.safetensors")
+
+    assert tensors.keys() == model.state_dict().keys()
+    assert all(torch.equal(tensors[name], value) for name, value in model.state_dict().items())
+
+
+def test_an_earlier_model_is_replaced_whole(saved):
+    save_model(saved, built(SITE), SITE)
+
+    assert load_model(saved)[1] == SITE
+    assert len(contents(saved)) == 4
+
+
+def test_json_is_standard_even_where_a_metric_is_no_number(tmp_path):
+    description = dataclasses.replace(AGE, metrics={"pearson": float("nan"), "n": 3})
+
+    save_model(tmp_path, built(description), description)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    state = json.loads((tmp_path / "state.json").read_text(), parse_constant=refuse)
+    assert state["metrics"] == {"pearson": None, "n": 3}
+    assert "pearson" not in (tmp_path / "README.md").read_text()
+
+
+def edited(saved, name, **changes):
+    path = saved / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def reshaped(saved, change):
+    tensors = load_file(saved / "model.safetensors")
+    save_file(change(tensors), saved / "model.safetensors")
+
+
+DAMAGES = {
+    "weights of another width": (
+        lambda saved: edited(saved, "config.json", model=dataclasses.asdict(dataclasses.replace(SHAPE, embedding_dim=10))),
+        r"RuntimeError: .*size mismatch",
+    ),
+    "weights of more layers": (
+        lambda saved: edited(saved, "config.json", model=dataclasses.asdict(dataclasses.replace(SHAPE, attention_layers=2))),
+        r"RuntimeError: .*Missing key",
+    ),
+    "a tensor too many": (
+        lambda saved: reshaped(saved, lambda tensors: {**tensors, "extra": torch.zeros(2)}), r"RuntimeError: .*Unexpected key"
+    ),
+    "a tensor too few": (
+        lambda saved: reshaped(saved, lambda tensors: {k: v for k, v in tensors.items() if k != "base_model.scale"}),
+        r"RuntimeError: .*Missing key.*base_model\.scale",
+    ),
+    "the target of another run": (
+        lambda saved: edited(saved, "state.json", target=SITE.target.to_dict()), r"RuntimeError: .*size mismatch"
+    ),
+    "no target": (lambda saved: edited(saved, "state.json", target=None), r"RuntimeError"),
+    "an unknown setting": (
+        lambda saved: edited(saved, "config.json", model={"width": 3}), r"ConfigError: ModelConfig has no setting width"
+    ),
+    "an unknown objective": (lambda saved: edited(saved, "config.json", objectives=["taxonomy"]), r"KeyError: 'taxonomy'"),
+    "a setting less": (
+        lambda saved: (saved / "state.json").write_text('{"seed": 1}'), r"KeyError: 'depth'"
+    ),
+    "text for weights": (lambda saved: (saved / "model.safetensors").write_text("weights"), r"SafetensorError"),
+    "no weights": (lambda saved: (saved / "model.safetensors").unlink(), r"FileNotFoundError"),
+    "text for JSON": (lambda saved: (saved / "state.json").write_text("depth: 3"), r"JSONDecodeError"),
+    "a list for JSON": (lambda saved: (saved / "state.json").write_text("[]"), r"TypeError"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_parts_that_do_not_fit_together_are_an_error_and_never_a_guess(damage, saved):
+    change, cause = DAMAGES[damage]
+    change(saved)
+
+    with pytest.raises(ModelError, match=rf"The model in \S+ cannot be loaded \({cause}") as raised:
+        load_model(saved)
+
+    assert "copy the whole directory again, or train anew" in str(raised.value)
+    assert len(str(raised.value)) < 800
+
+
+@pytest.mark.parametrize("name", ["", "nowhere"])
+def test_a_directory_without_a_model_is_an_error(name, tmp_path):
+    with pytest.raises(
+        ModelError, match=r"holds no model: expected config\.json in it or in \S+model\. Pass the --output-dir"
+    ):
+        load_model(tmp_path / name)
+
+
+def test_the_head_follows_the_task_with_what_was_fitted():
+    regression, classification = build_target(SHAPE, AGE.target), build_target(SHAPE, SITE.target)
+
+    assert (regression.column, regression.mean, regression.std) == ("age", 1 / 3, 1e-3)
+    assert classification.classes == ["gut", "left palm", "tongue"]
+
+
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        (
+            PRETRAINED,
+            ["pre-trained encoder", "1,234 reads of each sample", "Learned from: distance, nucleotides.", "aam embed"],
+        ),
+        (AGE, ["regression of `age`", "all reads of each sample", "one would guess 31.5.", "aam predict"]),
+        (
+            SITE,
+            [
+                "classification of `body site`",
+                "Classes: gut, left palm, tongue.",
+                "one would guess gut.",
+                "aam predict",
+            ],
+        ),
+    ],
+    ids=["pretrained", "regression", "classification"],
+)
+def test_the_card_says_what_the_model_is_and_how_to_use_it(description, said):
+    card = model_card(description)
+
+    common = [
+        "the first 11 nucleotides of up to 2,048 ASVs", "Width 8, 1 layers, 2 heads", "digest `c0ffee`, seed 7",
+        "| loss | 0.1235 |", "| n | 12345 |",
+    ]  # fmt: skip
+    assert [text for text in (*said, *common) if text not in card] == []
+    assert card.startswith("# aam ")
+
+
+def test_the_commands_of_the_card_are_commands():
+    from aam.cli import parse
+
+    for description in (PRETRAINED, AGE):
+        (line,) = (line.split() for line in model_card(description).splitlines() if line.startswith("    aam "))
+
+        parse(line[1], line[2:])
+
+
+def test_versions_and_options_are_on_record(saved):
+    config = json.loads((saved / "config.json").read_text())
+
+    assert config["kind"] == "SequencePredictor"
+    assert config["versions"]["torch"] == torch.__version__
+    assert config["options"] == AGE.options

@@ -1,0 +1,59 @@
+"""Logarithms of relative abundance, against NumPy sample by sample."""
+
+import dataclasses
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from aam.nn.abundance import log_abundance, standardise, unstandardise
+from conftest import make_batch, make_study
+
+
+@pytest.fixture
+def batch():
+    return make_batch(make_study(n_samples=3, n_features=5))
+
+
+def test_log_abundances_are_those_of_each_sample_by_itself(batch):
+    bounds = batch.sample_offsets.tolist()
+    samples = [batch.counts[a:b].numpy() for a, b in pairwise(bounds)]
+
+    expected = np.concatenate([np.log(counts / counts.sum()) for counts in samples])
+
+    computed = log_abundance(batch)
+    assert computed.dtype == torch.float64
+    np.testing.assert_allclose(computed.numpy(), expected, rtol=0, atol=1e-14)
+
+
+def test_a_deeper_sample_of_the_same_composition_reads_the_same(batch):
+    factor = torch.tensor([1, 7, 1000])[batch.sample_of_pair]
+
+    deeper = dataclasses.replace(batch, counts=batch.counts * factor)
+
+    torch.testing.assert_close(log_abundance(deeper), log_abundance(batch), rtol=0, atol=1e-12)
+
+
+def test_abundances_of_a_sample_sum_to_one(batch):
+    shares = torch.zeros(3, dtype=torch.float64).index_add(0, batch.sample_of_pair, log_abundance(batch).exp())
+
+    torch.testing.assert_close(shares, torch.ones(3, dtype=torch.float64))
+
+
+def test_a_large_count_loses_no_read():
+    batch = make_batch(make_study(n_samples=2, n_features=3))
+    counts = batch.counts.clone()
+    counts[0] = 2**31 + 1  # more than a 32-bit float or integer holds
+
+    share = log_abundance(dataclasses.replace(batch, counts=counts))[0].exp().item()
+
+    end = int(batch.sample_offsets[1])
+    assert share == pytest.approx((2**31 + 1) / int(counts[:end].sum()), rel=1e-14)
+
+
+def test_standardisation_is_undone_and_brings_usual_abundances_near_zero():
+    usual = torch.tensor([0.05, 0.002, 0.0001], dtype=torch.float64).log()
+
+    assert standardise(usual).abs().max() < 2
+    torch.testing.assert_close(unstandardise(standardise(usual)), usual, rtol=0, atol=1e-15)

@@ -1,0 +1,113 @@
+"""The transformer against torch's own layers that hold the same weights."""
+
+import pytest
+import torch
+from torch import nn
+
+from aam.config.model import ModelConfig
+from aam.nn.transformer import INITIAL_STD, Block, SelfAttention, Transformer
+
+CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=3, ffn_ratio=1.5, dropout=0.0)
+MASK = torch.tensor([[True, True, False, True, False], [True, True, True, True, True]])
+MASKS = pytest.mark.parametrize("mask", [None, MASK], ids=["all real", "some padding"])
+
+
+def vectors():
+    return torch.randn(2, 5, 8, dtype=torch.float64)
+
+
+def randomised(module):
+    """Give every parameter a size at which an error would show."""
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, std=0.4)
+    return module.double().eval()
+
+
+def copy_attention(source, reference):
+    reference.in_proj_weight.data, reference.in_proj_bias.data = source.project_in.weight, source.project_in.bias
+    reference.out_proj.weight.data, reference.out_proj.bias.data = source.project_out.weight, source.project_out.bias
+
+
+def torch_layer(block):
+    """Give torch's pre-norm encoder layer the weights of a block."""
+    first, last = block.feed_forward[1], block.feed_forward[3]
+    layer = nn.TransformerEncoderLayer(
+        8, 2, first.out_features, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+    )
+    copy_attention(block.attention, layer.self_attn)
+    pairs = (
+        (block.attention_norm, layer.norm1), (block.feed_forward[0], layer.norm2), (first, layer.linear1), (last, layer.linear2)
+    )  # fmt: skip
+    for ours, theirs in pairs:
+        theirs.weight.data, theirs.bias.data = ours.weight.data, ours.bias.data
+    return layer.double().train()  # its fast path of evaluation replaces padding by zeros
+
+
+@MASKS
+def test_attention_equals_torchs(mask):
+    attention, x = randomised(SelfAttention(CONFIG)), vectors()
+    reference = nn.MultiheadAttention(8, 2, batch_first=True, dtype=torch.float64)
+    copy_attention(attention, reference)
+
+    expected, _ = reference(x, x, x, key_padding_mask=None if mask is None else ~mask)
+
+    torch.testing.assert_close(attention(x, mask), expected, rtol=0, atol=1e-12)
+
+
+@MASKS
+def test_a_stack_equals_torchs_pre_norm_layers_and_a_last_norm(mask):
+    stack, x = randomised(Transformer(CONFIG)), vectors()
+
+    expected = x
+    for block in stack.blocks:
+        expected = torch_layer(block)(expected, src_key_padding_mask=None if mask is None else ~mask)
+    expected = nn.functional.layer_norm(expected, (8,), stack.norm.weight, stack.norm.bias)
+
+    torch.testing.assert_close(stack(x, mask), expected, rtol=0, atol=1e-12)
+
+
+def test_what_stands_at_padding_does_not_matter():
+    stack, x = randomised(Transformer(CONFIG)), vectors()
+    other = torch.where(MASK[..., None], x, 1e3 * vectors())
+
+    torch.testing.assert_close(stack(other, MASK)[MASK], stack(x, MASK)[MASK], rtol=0, atol=1e-12)
+
+
+def test_a_mask_that_hides_nothing_changes_nothing():
+    stack, x = randomised(Transformer(CONFIG)), vectors()
+
+    torch.testing.assert_close(stack(x, torch.ones(2, 5, dtype=torch.bool)), stack(x), rtol=0, atol=1e-12)
+
+
+def test_permuted_positions_give_permuted_vectors():
+    stack, x, order = randomised(Transformer(CONFIG)), vectors(), torch.tensor([3, 0, 4, 1, 2])
+
+    torch.testing.assert_close(stack(x[:, order], MASK[:, order]), stack(x, MASK)[:, order], rtol=0, atol=1e-12)
+
+
+def test_padding_gets_no_gradient_from_what_is_real():
+    stack, x = randomised(Transformer(CONFIG)), vectors().requires_grad_()
+
+    stack(x, MASK)[MASK].square().sum().backward()
+
+    assert (x.grad[~MASK] == 0).all()
+    assert (x.grad[MASK] != 0).all()
+
+
+@pytest.mark.parametrize(("ratio", "width"), [(4.0, 32), (0.3, 2), (0.01, 1)])
+def test_the_feed_forward_width_is_a_multiple_of_the_embedding_width(ratio, width):
+    block = Block(ModelConfig(embedding_dim=8, attention_heads=2, ffn_ratio=ratio))
+
+    assert block.feed_forward[1].out_features == width
+
+
+def test_a_new_deep_stack_passes_its_input_on_nearly_unchanged():
+    config = ModelConfig(embedding_dim=64, attention_heads=2, attention_layers=8)
+    stack, x = Transformer(config), torch.randn(2, 5, 64)
+
+    change = stack(x) - stack.norm(x)
+
+    assert change.std() < 0.15
+    written = torch.stack([block.attention.project_out.weight for block in stack.blocks])
+    assert written.std().item() == pytest.approx(INITIAL_STD / 4, rel=0.05)  # 4: the root of two branches in 8 blocks
+    assert all((block.feed_forward[-1].bias == 0).all() for block in stack.blocks)

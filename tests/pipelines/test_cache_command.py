@@ -1,0 +1,74 @@
+"""``aam cache`` and ``aam prepare``: what is kept between runs."""
+
+import shutil
+
+import pytest
+
+from aam.cli import main
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cached") / "study"
+    assert main(["simulate", "--output-dir", str(folder), "--samples", "8", "--features", "20"]) == 0
+    return folder
+
+
+def prepare(study, cache, *more):
+    files = ["--table", study / "table.biom", "--sequences", study / "sequences.fasta", "--tree", study / "tree.nwk"]
+    return main(["prepare", *map(str, files), "--cache-dir", str(cache), *more])
+
+
+def listed(cache, capsys, *options):
+    capsys.readouterr()
+    assert main(["cache", "--cache-dir", str(cache), *options]) == 0
+    *rows, summary = capsys.readouterr().out.splitlines()
+    return [row.split()[4] for row in rows], summary
+
+
+def test_a_prepared_study_is_listed_and_not_built_again(study, tmp_path, capsys):
+    assert prepare(study, tmp_path) == 0
+    assert "20 of 20 features are tips" in capsys.readouterr().err
+    assert prepare(study, tmp_path) == 0
+    assert "Reading" not in capsys.readouterr().err
+
+    kinds, summary = listed(tmp_path, capsys)
+
+    assert sorted(kinds) == ["study", "tree"]
+    assert "2 entries" in summary
+
+
+def test_a_study_in_other_files_is_the_same_study(study, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(study, copy)
+    prepare(study, tmp_path / "cache")
+    prepare(copy, tmp_path / "cache")
+
+    assert "2 entries" in listed(tmp_path / "cache", capsys)[1]
+
+
+def test_a_limit_is_kept_and_clearing_empties(study, tmp_path, capsys):
+    prepare(study, tmp_path)
+
+    assert listed(tmp_path, capsys, "--limit-gb", "1")[1].endswith("of at most 1 GB")
+    assert listed(tmp_path, capsys)[1].endswith("of at most 1 GB")
+    assert listed(tmp_path, capsys, "--clear")[0] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--tree": "none.nwk"}, "--tree none.nwk does not exist"),
+        ({"--table": "none.biom"}, "none.biom does not exist"),
+    ],
+)
+def test_files_that_do_not_exist_are_one_message(study, tmp_path, capsys, change, message):
+    options = {
+        "--table": study / "table.biom",
+        "--sequences": study / "sequences.fasta",
+        "--cache-dir": tmp_path,
+    } | change
+
+    assert main(["prepare", *(str(word) for pair in options.items() for word in pair)]) == 2
+
+    assert message in capsys.readouterr().err

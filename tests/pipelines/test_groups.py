@@ -1,0 +1,115 @@
+"""Whose samples are whose, and who is warned."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aam.errors import MetadataError
+from aam.io.metadata import read_metadata
+from aam.pipelines.groups import sample_groups
+
+SAMPLES = ["S1", "S2", "S3", "S4", "S5", "S6"]
+
+
+def metadata(tmp_path, **columns):
+    frame = pd.DataFrame({"sample-id": SAMPLES, **columns})
+    frame.to_csv(tmp_path / "m.tsv", sep="\t", index=False)
+    return read_metadata(tmp_path / "m.tsv")
+
+
+def partition(groups):
+    """Give the sets of samples that belong together."""
+    return {frozenset(np.array(SAMPLES)[groups == group]) for group in set(groups)}
+
+
+@pytest.mark.parametrize("names", [["a", "b", "a", "c", "b", "a"], [3, 1, 3, 2, 1, 3], [0.5, 1.5, 0.5, 2, 1.5, 0.5]])
+def test_samples_with_one_value_are_together_whatever_its_kind(names, tmp_path):
+    groups = sample_groups(metadata(tmp_path, who=names), SAMPLES, "who", "age")
+
+    assert partition(groups) == {frozenset({"S1", "S3", "S6"}), frozenset({"S2", "S5"}), frozenset({"S4"})}
+
+
+def test_groups_follow_the_samples_asked_for_and_not_the_rows_of_the_file(tmp_path):
+    table = metadata(tmp_path, who=["a", "b", "a", "c", "b", "a"])
+
+    groups = sample_groups(table, ["S5", "S1", "S2"], "who", "age")
+
+    assert groups[0] == groups[2] != groups[1]
+
+
+def test_samples_of_nobody_are_alone_and_named(tmp_path, caplog):
+    table = metadata(tmp_path, who=["a", None, "a", None, "b", "b"])
+
+    with caplog.at_level("WARNING", logger="aam"):
+        groups = sample_groups(table, SAMPLES, "who", "age")
+
+    assert partition(groups) == {frozenset(g) for g in ({"S1", "S3"}, {"S2"}, {"S4"}, {"S5", "S6"})}
+    assert "2 samples have no who and count as a group each: 'S2', 'S4'." in caplog.text
+
+
+def test_a_sample_of_nobody_does_not_join_a_subject_that_is_called_like_it(tmp_path):
+    table = metadata(tmp_path, who=["S2", None, "sample S2", "S2", "group S2", "sample S4"])
+
+    groups = sample_groups(table, SAMPLES, "who", "age")
+
+    assert partition(groups) == {frozenset(g) for g in ({"S1", "S4"}, {"S2"}, {"S3"}, {"S5"}, {"S6"})}
+
+
+def test_without_a_column_every_sample_is_alone(tmp_path):
+    groups = sample_groups(metadata(tmp_path, site=["gut"] * 3 + ["skin"] * 3), SAMPLES, None, "age")
+
+    assert len(set(groups)) == 6
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "is_warned"),
+    [
+        ("Host_Subject_ID", list("aabbcc"), True),
+        ("patient", [1, 1, 1, 2, 2, 2], True),
+        ("subject", list("abcdef"), False),  # everybody gave one sample
+        ("subject", list("aaaabc"), True),
+        ("subject", list("aabcde"), False),  # nearly everybody
+        ("host", ["human"] * 6, False),  # all are the same
+        ("site", list("aabbcc"), False),
+        ("mouse_age", list("aabbcc"), False),  # the target itself
+    ],
+)
+def test_repeated_subjects_are_warned_of(column, values, is_warned, tmp_path, caplog):
+    table = metadata(tmp_path, **{column: values})
+
+    with caplog.at_level("WARNING", logger="aam"):
+        sample_groups(table, SAMPLES, None, "mouse_age")
+
+    assert (f"Pass --group-column {column} to prevent that" in caplog.text) == is_warned
+
+
+def test_one_warning_is_enough_and_a_group_column_needs_none(tmp_path, caplog):
+    table = metadata(tmp_path, subject=list("aabbcc"), patient=list("aabbcc"))
+
+    with caplog.at_level("WARNING", logger="aam"):
+        sample_groups(table, SAMPLES, None, "age")
+        assert len(caplog.records) == 1
+        sample_groups(table, SAMPLES, "subject", "age")
+
+    assert len(caplog.records) == 1
+
+
+def test_only_samples_of_the_study_count_for_the_warning(tmp_path, caplog):
+    table = metadata(tmp_path, subject=list("abcabc"))
+
+    with caplog.at_level("WARNING", logger="aam"):
+        sample_groups(table, ["S1", "S2", "S3"], None, "age")
+
+    assert not caplog.text
+
+
+def test_the_target_cannot_be_the_group(tmp_path):
+    with pytest.raises(
+        MetadataError, match="--group-column and --metadata-column are both age: name the subject's column"
+    ):
+        sample_groups(metadata(tmp_path, age=range(6)), SAMPLES, "age", "age")
+
+
+def test_a_column_that_does_not_exist_is_an_error(tmp_path):
+    with pytest.raises(MetadataError, match="no column 'subjct'"):
+        sample_groups(metadata(tmp_path, subject=list("aabbcc")), SAMPLES, "subjct", "age")

@@ -1,0 +1,92 @@
+"""What runs leave behind opens where users open it, and says what it should."""
+
+import json
+
+import numpy as np
+import pytest
+from skbio.metadata import SampleMetadata
+
+from aam.data.target import TargetState
+from aam.inference.metrics import evaluate
+from aam.io.table_tsv import write_tsv
+from aam.pipelines.records import (
+    draw_target,
+    prediction_columns,
+    summarise,
+    truth_column,
+    write_metrics,
+)
+
+AGE = TargetState("age", "regression", guess=40.0, mean=41.0, std=9.0)
+SITE = TargetState("site", "classification", guess="left palm", classes=("gut", "left palm", "tongue"))
+SAMPLES = ["10317.000001", "S 2", "é"]
+PROBABILITY = np.array([[0.2, 0.5, 0.3], [0.7, 0.1, 0.2], [0.1, 0.2, 0.7]])
+
+
+def opened(path):
+    """Open a table as QIIME 2 does."""
+    return SampleMetadata.load(str(path)).to_dataframe()
+
+
+def test_predicted_numbers_open_as_qiime_2_metadata(tmp_path):
+    prediction, truth = np.array([31.25, -2.5e-7, 1234567.0]), np.array([30.0, 1.0, 7.0])
+    columns = {**prediction_columns(AGE, SAMPLES, prediction), "truth": truth_column(AGE, truth)}
+
+    write_tsv(tmp_path / "p.tsv", columns)
+
+    table = opened(tmp_path / "p.tsv")
+    assert table.index.tolist() == SAMPLES
+    np.testing.assert_allclose(table["prediction"], prediction, rtol=1e-8)
+    np.testing.assert_array_equal(table["truth"], truth)
+
+
+def test_predicted_classes_open_as_qiime_2_metadata_with_their_probabilities(tmp_path):
+    columns = {**prediction_columns(SITE, SAMPLES, PROBABILITY), "truth": truth_column(SITE, np.array([1, 0, 0]))}
+
+    write_tsv(tmp_path / "p.tsv", columns)
+
+    table = opened(tmp_path / "p.tsv")
+    assert table["prediction"].tolist() == ["left palm", "gut", "tongue"]
+    assert table["truth"].tolist() == ["left palm", "gut", "gut"]
+    named = table[[f"probability:{name}" for name in SITE.classes]]
+    np.testing.assert_allclose(named, PROBABILITY)
+    assert named.idxmax(axis=1).str.removeprefix("probability:").tolist() == table["prediction"].tolist()
+
+
+def test_metrics_are_standard_json_in_full_and_a_table_of_the_single_numbers(tmp_path):
+    metrics = {
+        "n": 12345678,
+        "r2": 1 / 3,
+        "auroc": float("nan"),
+        "worst": float("inf"),
+        "confusion": {"classes": ["a"]},
+    }
+
+    write_metrics(tmp_path, metrics)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    text = (tmp_path / "metrics.json").read_text()
+    assert json.loads(text, parse_constant=refuse) == {**metrics, "auroc": None, "worst": None}
+    assert (tmp_path / "metrics.tsv").read_text() == "metric\tvalue\nn\t12345678\nr2\t0.333333\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "prediction", "truth"),
+    [(AGE, np.array([30.0, 44.0, 51.0]), np.array([33.0, 40.0, 50.0])), (SITE, PROBABILITY, np.array([1, 0, 0]))],
+    ids=["regression", "classification"],
+)
+def test_the_picture_is_a_png_in_a_folder_of_its_own(target, prediction, truth, tmp_path):
+    draw_target(tmp_path / "plots/target.png", target, prediction, truth)
+
+    assert (tmp_path / "plots/target.png").read_bytes().startswith(b"\x89PNG")
+    assert [item.name for item in (tmp_path / "plots").iterdir()] == ["target.png"]
+
+
+def test_a_summary_names_the_score_beside_the_guess():
+    ages = evaluate(AGE, np.array([30.0, 44.0, 51.0]), np.array([33.0, 40.0, 50.0]))
+    sites = evaluate(SITE, PROBABILITY, np.array([1, 0, 0]))
+
+    assert summarise(ages, AGE) == "R² 0.822, mean absolute error 2.667 (guessing 40: 5.667), n = 3"
+    assert summarise(sites, SITE) == ("balanced accuracy 0.750 (guessing 'left palm': 0.500), AUROC 0.750, n = 3")

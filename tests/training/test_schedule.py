@@ -1,0 +1,64 @@
+"""The learning rate over a run."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR
+
+from aam.training.schedule import warmup_cosine
+
+
+def rates(schedule_of, n_steps, peak=0.3):
+    """Give the learning rate that an optimiser has at each step."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=peak)
+    schedule, seen = schedule_of(optimizer), []
+    for _ in range(n_steps):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return seen
+
+
+def test_after_the_warm_up_it_is_torchs_cosine():
+    n_steps, n_warmup = 50, 10
+
+    ours = rates(lambda optimizer: LambdaLR(optimizer, warmup_cosine(n_steps, 0.2)), n_steps)
+
+    torchs = rates(lambda optimizer: CosineAnnealingLR(optimizer, T_max=n_steps - n_warmup), n_steps - n_warmup)
+    assert ours[n_warmup:] == pytest.approx(torchs, abs=1e-12)
+
+
+def test_the_warm_up_rises_by_equal_steps_to_the_peak():
+    ours = rates(lambda optimizer: LambdaLR(optimizer, warmup_cosine(50, 0.2)), 10, peak=1.0)
+
+    assert ours == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+
+
+def test_without_a_warm_up_the_first_step_is_the_peak():
+    assert warmup_cosine(20, 0.0)(0) == 1.0
+
+
+def test_a_run_of_one_step_learns_with_the_peak():
+    assert warmup_cosine(1, 0.1)(0) == 1.0
+
+
+@settings(max_examples=100, deadline=None)
+@given(n_steps=st.integers(1, 400), fraction=st.floats(0, 0.99))
+def test_it_rises_then_falls_and_every_step_learns_something(n_steps, fraction):
+    share = warmup_cosine(n_steps, fraction)
+
+    shares = [share(step) for step in range(n_steps)]
+
+    top = shares.index(max(shares))
+    assert max(shares) == 1.0
+    assert all(0 < value <= 1 for value in shares)
+    assert shares[:top] == sorted(shares[:top])
+    assert shares[top:] == sorted(shares[top:], reverse=True)
+
+
+@pytest.mark.parametrize("step", [10, 11, 1000])
+def test_after_the_last_step_it_stays_at_zero(step):
+    assert math.isclose(warmup_cosine(10, 0.2)(step), 0, abs_tol=1e-15)
