@@ -122,7 +122,7 @@ ARCHIVES = {
     "gzip bomb": ("--tree", Given.gzip_bomb, "unpacks to more than 200 times its size"),
     "empty zip": ("--tree", lambda g: g.zip(), "is an archive without files"),
     "payload changed": ("--tree", lambda g: tree_artifact(g.own / "a.qza", changes={"data/tree.nwk": b"(a,b);"}), "checksums"),
-    "taxonomy as tree": ("--tree", lambda g: g.valid["--taxonomy"]["taxonomy.qza"], "That belongs to --taxonomy"),
+    "taxonomy as tree": ("--tree", lambda g: g.valid["--taxonomy"]["taxonomy.qza"], r"Pass an artifact of type Phylogeny"),
     "table as sequences": ("--sequences", lambda g: g.valid["--table"]["table.qza"], "That belongs to --table"),
 }  # fmt: skip
 METADATA_FILES = {
