@@ -135,10 +135,12 @@ class BiomFile:
         except DAMAGE as error:
             raise self._damage(error) from None
         for dataset, axis in ((samples, "sample"), (features, "observation")):
-            if dataset.size == 0:
+            if not dataset.size:
                 raise no_ids(self.path, _KINDS[axis])
+            if len(dataset.shape) != 1:
+                raise self._misfit(f"ids of {_KINDS[axis]} in the shape {dataset.shape}")
         check_type(self.path, data.dtype)
-        self._check_pointers(samples.size, data.shape, indices)
+        self._check_pointers(samples.size, data.shape or (), indices)
         return samples.size, features.size
 
     def _check_pointers(self, n_samples: int, data_shape: tuple[int, ...], indices: Any) -> None:
