@@ -245,5 +245,5 @@ def test_a_matrix_without_a_shape_is_refused(tmp_path, part):
         del file[f"sample/matrix/{part}"]
         file[f"sample/matrix/{part}"] = h5py.Empty("int64")
 
-    with pytest.raises(TableError, match="the matrix does not fit its ids|is damaged"):
+    with pytest.raises(TableError, match=r"the matrix does not fit its ids|is damaged"):
         read_table(path)
