@@ -51,6 +51,9 @@ class BiomFile:
             raise self._damage(error) from None
         try:
             self.shape = self._check_datasets()
+        except DAMAGE as error:  # even the type of a dataset may be damaged
+            self._file.close()
+            raise self._damage(error) from None
         except BaseException:
             self._file.close()
             raise
