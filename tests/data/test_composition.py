@@ -171,3 +171,15 @@ def test_batches_are_halved_until_there_are_enough():
 
     assert [batch.tolist() for batch in split_until(batches, 3)] == [[0, 1, 2], [3, 4, 5], [6, 7]]
     assert split_until(batches, 1) == batches
+
+
+def test_parts_of_a_pass_hold_every_sample_once_and_the_next_pass_is_in_another_order():
+    planned = EpochSampler(np.arange(11), BySamples(2), np.ones(11), 0, "x", n_epochs=6, samples_per_epoch=4)
+
+    epochs = [[row for batch in rows(planned.plans(epoch)) for row in batch] for epoch in range(6)]
+
+    first, second = ([row for epoch in part for row in epoch] for part in (epochs[:3], epochs[3:]))
+    assert [len(epoch) for epoch in epochs[:3]] == [4, 4, 3]
+    assert sorted(first) == sorted(second) == list(range(11))
+    assert first != second
+    assert all(len(planned.plans(epoch)) == len(planned) for epoch in range(6))
