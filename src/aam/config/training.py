@@ -23,7 +23,7 @@ class TrainingConfig:
     --max-memory-gb as many as fit; with both options, at most this many."""
     max_memory_gb: Annotated[float, Field(gt=0)] | None = None
     """Compose batches so that the estimated memory of a step stays within this many GB (10⁹ bytes): weights, gradients, optimiser
-    and activations, beside the program (about 0.7 GB) and the study. Batches then differ in their number of samples: the estimate
+    and activations, beside the program (about 0.5 GB) and the study. Batches then differ in their number of samples: the estimate
     counts their distinct ASVs and their richest sample. A sample too large for it is trained on alone. Much memory makes few, large
     batches: pass --batch-size as well to limit them."""
     size_window: Annotated[int, Field(ge=1)] = 1
