@@ -84,7 +84,8 @@ class OutputDirectoryConfig:
     output_dir: Path
     """Directory for all results; new or empty."""
     overwrite: bool = False
-    """Replace the results of an earlier run in that directory; files that aam did not write stay."""
+    """Replace the results of an earlier run of the same command in that directory, which the first line of its config.yaml
+    marks; other files in it stay, and a directory that aam did not write is refused."""
 
 
 @config
@@ -94,4 +95,4 @@ class OutputFileConfig:
     output: Path
     """Tab-separated file to write, one row per sample; it opens as QIIME 2 metadata."""
     overwrite: bool = False
-    """Replace the file if it exists."""
+    """Replace the file, and the options that aam wrote beside it, if they exist; a file that the command reads is refused."""

@@ -5,14 +5,13 @@ import logging
 import numpy as np
 import torch
 
-from aam.config._base import flatten, write_yaml
+from aam.config._base import flatten
 from aam.config.commands import PretrainConfig
 from aam.data.batches import BatchMaker, BatchPlan, Drawing, EpochSampler, Masking, loader, plan_in_order
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.splits import hold_out
 from aam.data.study import Study
 from aam.inference.model_directory import ModelDescription, save_model
-from aam.io.atomic import write_text_atomic
 from aam.io.cache import Cache
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.models.build import build_encoder
@@ -28,7 +27,7 @@ logger = logging.getLogger(__name__)
 def pretrain(config: PretrainConfig) -> None:
     """Run the command."""
     output, seed = config.output.output_dir, config.training.seed
-    check_output_directory(output, config.output.overwrite)
+    check_output_directory(config)
     study, maker = _prepare(config)
     held = hold_out(
         np.array(study.sample_ids),
@@ -39,8 +38,7 @@ def pretrain(config: PretrainConfig) -> None:
     torch.manual_seed(seed)
     weights = _weights(config)
     model = build_encoder(config.model, list(weights))
-    start_output_directory(output, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv", "config.yaml"])
-    write_text_atomic(output / "config.yaml", write_yaml(config))
+    start_output_directory(config, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv"])
     write_splits(output / "splits.tsv", study, held)
     digest = study.digest()
     sampler = EpochSampler(np.flatnonzero(~held), config.training.batch_size, seed, digest)
