@@ -163,6 +163,7 @@ def test_inputs_are_the_paths_that_are_neither_outputs_nor_the_cache():
         ["--rarefy-depth", "none", "--group-column", "host subject id", "--task", "regression"],
         ["--group-column", "yes", "--sequences", "ä b.fasta"],
         ["--group-column", "007"],
+        ["--missing-values", "NA", "not collected", "null", "no", "-9", "1e3", "None"],
         ["--group-column", "2020-01-31"],
         ["--group-column", "1e3"],
         ["--group-column", "a: 'b' #c"],

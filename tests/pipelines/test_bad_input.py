@@ -165,6 +165,11 @@ def shift_ids(rows):
     return [rows[0], *([f"x{row[0]}", *row[1:]] for row in rows[1:])]
 
 
+def without_three_ages(rows):
+    age = rows[0].index("age")
+    return [*rows[:-3], *([*row[:age], "NA", *row[age + 1 :]] for row in rows[-3:])]
+
+
 OVERWRITE = r"Name (a new directory|another file), or pass --overwrite to replace"
 LOST_MODEL = r"The model in \S+ cannot be loaded \(.+\)\. .*missing or damaged.* copy the whole directory again"
 NO_MODEL = r"{} holds no model: expected config\.json .* Pass the --output-dir of 'aam train' or 'aam pretrain'"
@@ -199,9 +204,12 @@ MISTAKES = {
     "no such group": ("train", lambda _: {"--group-column": "subjct"}, r"no column 'subjct'\. Did you mean 'subject'"),
     "group is target": ("train", lambda _: {"--group-column": "age"}, r"--group-column and --metadata-column are both age: name"),
     "text to regress": ("train", lambda _: {"--metadata-column": "disease", "--task": "regression"},
-                        r"disease is not numeric: it holds .*'healthy'.* pass --task classification"),
+                        r"disease is not numeric: it holds .*'healthy'.* Pass --task classification"),
     "empty target": ("train", lambda g: g.column(""), r"No sample of the table has a value in --metadata-column mine"),
     "constant target": ("train", lambda g: g.column("7"), r"mine has the same value, '7', in all 24 .*Choose another column"),
+    "numbers but for a few cells": (
+        "train", lambda g: {"--metadata": g.metadata(without_three_ages)},
+        r"age holds numbers but for 'NA' \(3 samples\)\. .*--missing-values NA, or pass --task classification"),
     "single class": ("train", lambda g: g.column("same"), r"mine has the same value, 'same', in all 24 .*Choose another column"),
     # sequences
     "no FASTA": ("train", lambda _: {"--sequences": "a.fasta"}, r"--sequences a\.fasta does not exist"),
@@ -231,7 +239,8 @@ MISTAKES = {
     "config of another version": ("predict", lambda g: {"--model": g.model_config(model={"depth": 3})}, LOST_MODEL),
     "config with a bad width": ("predict", lambda g: {"--model": g.model_config(model={"embedding_dim": -3})}, LOST_MODEL),
     "model without target": ("predict", lambda g: {"--model": g.study / "pretrained"}, r"Fine-tune it first: .*or use aam embed"),
-    "text for a regression": ("evaluate", lambda _: {"--metadata-column": "disease"}, r"disease is not numeric, .* the number age"),
+    "text for a regression": (
+        "evaluate", lambda _: {"--metadata-column": "disease"}, r"disease is not numeric: .* the number age\. Pass another"),
     "unknown classes": ("evaluate", lambda g: {"--model": g.study / "disease", "--metadata-column": "sex"},
                         r"No sample has one of the classes .*'disease', 'healthy'\. Check --metadata-column"),
     # places for results

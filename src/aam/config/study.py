@@ -75,6 +75,9 @@ class LabelConfig:
     """Column to predict. Samples without a value in it are left out, and counted."""
     missing_samples: Literal["error", "drop"] = "error"
     """What to do with samples of the table that have no row in the metadata: stop, or leave them out."""
+    missing_values: tuple[str, ...] = ()
+    """Cells that mean that there is no value, such as NA 'not collected', in all columns. A column that holds numbers but for
+    these is numeric. Without it, only empty cells and those of the file's #q2:missing scheme are missing."""
 
 
 @config

@@ -7,9 +7,10 @@ import numpy as np
 
 from aam.config.commands import EmbedConfig, EvaluateConfig, InferenceConfig, PredictConfig
 from aam.config.study import StudyConfig
+from aam.data.cells import warn_of_suspects
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
-from aam.data.target import TargetState
+from aam.data.target import TargetState, require_numbers
 from aam.errors import MetadataError, ModelError, name_some
 from aam.inference.metrics import evaluate as compute_metrics
 from aam.inference.model_directory import load_model
@@ -58,11 +59,9 @@ def evaluate(config: EvaluateConfig) -> None:
     reader, study, target = _open(config.inference, config.study)
     target = _require_target(target, config.inference.model)
     study, _, values = label_samples(config.label, study)
-    if target.task == "regression" and values.dtype.kind != "f":
-        raise MetadataError(
-            f"--metadata-column {config.label.metadata_column} is not numeric, but the model predicts the number "
-            f"{target.column}."
-        )
+    if target.task == "regression":
+        require_numbers(values, f"the model predicts the number {target.column}", "another column")
+    warn_of_suspects("--metadata-column", values)
     study = drop_shallow_samples(study, reader.drawing.depth)
     study, truth = _known_classes(target, study, target.encode(values.loc[list(study.sample_ids)]))
     start_output_directory(config, EVALUATION_RESULTS)
