@@ -54,7 +54,7 @@ def _read(config: LabelConfig) -> tuple[Metadata, pd.Series]:
     before = metadata.column(config.metadata_column)
     if not config.missing_values:
         return metadata, before
-    frame = metadata.frame.apply(lambda column: mark_missing(column, config.missing_values))
-    values = frame[config.metadata_column]
+    columns = {name: mark_missing(metadata.column(name), config.missing_values) for name in metadata.frame.columns}
+    values = columns[config.metadata_column]
     is_changed = values.notna().sum() < before.notna().sum()
-    return Metadata(frame), as_numbers(values) if is_changed else values
+    return Metadata(pd.DataFrame(columns)), as_numbers(values) if is_changed else values
