@@ -9,7 +9,7 @@ from aam.cli import COMMANDS, _load, main
 
 STUDY = {"table", "sequences", "cache-dir"}
 DISTANCE = {"tree", "distances", "distance-ids", "missing-features"}
-LABEL = {"metadata", "metadata-column", "missing-samples"}
+LABEL = {"metadata", "metadata-column", "missing-samples", "missing-values"}
 DIRECTORY = {"output-dir", "overwrite"}
 FILE = {"output", "overwrite"}
 SAMPLING = {"rarefy-depth", "token-limit"}

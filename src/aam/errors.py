@@ -51,6 +51,10 @@ class OutputError(AamError):
     """An output cannot be written where the user asked."""
 
 
+class Terminated(KeyboardInterrupt):
+    """The system asked to stop (SIGTERM); libraries clean up as they do for Ctrl-C."""
+
+
 def name_some(names: Sequence[object], limit: int = 5) -> str:
     """Quote up to ``limit`` names for a message, and say how many more there are.
 

@@ -80,6 +80,9 @@ class LabelConfig:
     """Column to predict. Samples without a value in it are left out, and counted."""
     missing_samples: Literal["error", "drop"] = "error"
     """What to do with samples of the table that have no row in the metadata: stop, or leave them out."""
+    missing_values: tuple[str, ...] = ()
+    """Cells that mean that there is no value, such as NA 'not collected', in all columns. A column that holds numbers but for
+    these is numeric. Without it, only empty cells and those of the file's #q2:missing scheme are missing."""
 
 
 @config
@@ -89,7 +92,8 @@ class OutputDirectoryConfig:
     output_dir: Path
     """Directory for all results; new or empty."""
     overwrite: bool = False
-    """Replace the results of an earlier run in that directory; files that aam did not write stay."""
+    """Replace the results of an earlier run of the same command in that directory, which the first line of its config.yaml
+    marks; other files in it stay, and a directory that aam did not write is refused."""
 
 
 @config
@@ -99,4 +103,4 @@ class OutputFileConfig:
     output: Path
     """Tab-separated file to write, one row per sample; it opens as QIIME 2 metadata."""
     overwrite: bool = False
-    """Replace the file if it exists."""
+    """Replace the file, and the options that aam wrote beside it, if they exist; a file that the command reads is refused."""

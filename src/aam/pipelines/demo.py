@@ -56,8 +56,8 @@ def demo(config: DemoConfig) -> None:
     """Run the command."""
     begin = time.monotonic()
     output, study = config.output.output_dir, config.output.output_dir / "study"
-    check_output_directory(output, config.output.overwrite)
-    start_output_directory(output, WRITTEN)
+    check_output_directory(config)
+    start_output_directory(config, WRITTEN)
     logger.info("1/5 simulate a study")
     simulate(SimulateConfig(output=_to(study), simulation=dataclasses.replace(STUDY, seed=config.seed)))
     _divide(study, config.seed)

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import torch
 
-from aam.config._base import flatten, write_yaml
+from aam.config._base import flatten
 from aam.config.commands import PretrainConfig
 from aam.data.augmentations.augmenter import augmentations_of
 from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking, loader
@@ -13,7 +13,6 @@ from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.splits import TRAIN, VALIDATION
 from aam.data.study import Study
 from aam.inference.model_directory import ModelDescription, save_model
-from aam.io.atomic import write_text_atomic
 from aam.io.cache import Cache
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.models.build import build_encoder
@@ -32,7 +31,7 @@ logger = logging.getLogger(__name__)
 def pretrain(config: PretrainConfig) -> None:
     """Run the command."""
     output, seed = config.output.output_dir, config.training.seed
-    check_output_directory(output, config.output.overwrite)
+    check_output_directory(config)
     study, maker, table_ids = _prepare(config)
     parts = split_unlabelled(study, table_ids, config.split.full, config.training)
     torch.manual_seed(seed)
@@ -42,8 +41,7 @@ def pretrain(config: PretrainConfig) -> None:
     rows, held = np.flatnonzero(parts == TRAIN), np.flatnonzero(parts == VALIDATION)
     estimate = memory_estimate(model, config.model, maker, config.training)
     batches = compose(maker, rows, held, estimate, config.training, digest)
-    start_output_directory(output, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv", "config.yaml"])
-    write_text_atomic(output / "config.yaml", write_yaml(config))
+    start_output_directory(config, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv"])
     write_splits(output / "splits.tsv", study.sample_ids, parts)
     calibrate_encoder(model, maker[BatchPlan("calibration", tuple(rows[:CALIBRATION_SAMPLES].tolist()))])
     module = TrainingModule(model, weights, config.training)

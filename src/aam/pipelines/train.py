@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from aam.config._base import flag_of, flatten, write_yaml
+from aam.config._base import flag_of, flatten
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
 from aam.data.augmentations.augmenter import augmentations_of
@@ -27,7 +27,6 @@ from aam.inference.asv_vectors import asv_vectors
 from aam.inference.metrics import evaluate
 from aam.inference.model_directory import ModelDescription, build_target, load_model, save_model
 from aam.inference.read_samples import Reading, SampleReader
-from aam.io.atomic import write_text_atomic
 from aam.io.cache import Cache
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.io.table_tsv import write_tsv
@@ -54,7 +53,7 @@ from aam.training.resources import BatchReport
 
 logger = logging.getLogger(__name__)
 
-RESULTS = ("model", "metrics.json", "metrics.tsv", "splits.tsv", "config.yaml", "validation_predictions.tsv")
+RESULTS = ("model", "metrics.json", "metrics.tsv", "splits.tsv", "validation_predictions.tsv")
 SHAPE = ("embedding_dim", "attention_heads", "attention_layers", "ffn_ratio", "max_bp")
 """Options that a pre-trained model has settled."""
 
@@ -94,7 +93,7 @@ class LabelledStudy:
 def train(config: TrainConfig) -> None:
     """Run the command."""
     output = config.output.output_dir
-    check_output_directory(output, config.output.overwrite)
+    check_output_directory(config)
     pretrained = _load_pretrained(config)
     shape = config.model if pretrained is None else _shape_of(pretrained, config.model)
     labelled = _prepare(config, shape.max_bp)
@@ -104,8 +103,7 @@ def train(config: TrainConfig) -> None:
     maker = _batch_maker(config, labelled, weights, model)
     digest = labelled.study.digest()
     batches = _batches(config, model, maker, labelled.held, digest)
-    start_output_directory(output, [*WRITTEN, *RESULTS])
-    write_text_atomic(output / "config.yaml", write_yaml(dataclasses.replace(config, model=shape)))
+    start_output_directory(dataclasses.replace(config, model=shape), [*WRITTEN, *RESULTS])
     write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
     some = maker[BatchPlan("calibration", tuple(batches.sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
     if pretrained is None:

@@ -2,7 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def fit(
     last = ModelCheckpoint(directory, filename="last", enable_version_counter=False)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _stopping_reaches_the_caller():
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
         plots = ValidationPlots(output_dir / "plots", tensorboard)
@@ -81,6 +82,17 @@ def fit(
         scores = _judge(config).validate(module, validation, verbose=False)[0]
     metrics = {name.removeprefix("validation/"): value for name, value in scores.items()}
     return FitSummary(trainer.current_epoch, int(saved["epoch"]), metrics)
+
+
+@contextmanager
+def _stopping_reaches_the_caller() -> Iterator[None]:
+    """Raise the KeyboardInterrupt that Lightning, having cleaned up, makes exit code 1 of."""
+    try:
+        yield
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise stop.__context__ from None
+        raise
 
 
 def _trainer(config: TrainingConfig, tensorboard: OverlaidTensorBoard, callbacks: list[Callback]) -> lightning.Trainer:
