@@ -16,7 +16,6 @@ from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.training.schedule import warmup_cosine
 
-
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
 
 
