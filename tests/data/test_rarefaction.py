@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import multivariate_hypergeom
+from scipy.stats import chisquare, multivariate_hypergeom
 
 from aam.data.batches import EVALUATION, Drawing
 from aam.data.rarefaction import drop_shallow_samples, rarefy, resolve_depth
@@ -63,6 +63,33 @@ def test_a_rare_asv_is_lost_as_often_as_chance_says():
     assert abs(lost - expected) < 4 * np.sqrt(expected * (1 - expected) / n_draws)
 
 
+def test_what_draws_from_deep_samples_draws_each_set_of_reads_as_often(monkeypatch):
+    """Where all outcomes can be counted, against their exact probabilities."""
+    monkeypatch.setattr("aam.data.rarefaction.MOST_READS_OF_NUMPY", 1)
+    counts, depth, n_draws = np.array([3, 0, 2, 4]), 5, 20_000
+
+    drawn = np.stack([rarefy(counts, depth, generator(i, "test")) for i in range(n_draws)])
+
+    outcomes, observed = np.unique(drawn, axis=0, return_counts=True)
+    expected = multivariate_hypergeom.pmf(outcomes[:, [0, 2, 3]], counts[[0, 2, 3]], depth)
+    assert expected.sum() == pytest.approx(1)
+    assert (outcomes[:, 1] == 0).all()
+    assert chisquare(observed, n_draws * expected).pvalue > 0.001
+
+
+@pytest.mark.parametrize("depth", [1, 1000, 10**9, 2_999_999_000, 3_000_000_011])
+def test_samples_of_more_than_a_billion_reads_are_drawn_from(depth):
+    counts = np.array([2_000_000_000, 0, 999_999_999, 12, 1])
+
+    drawn = np.stack([rarefy(counts, depth, generator(i, "test")) for i in range(200)])
+
+    assert (drawn.sum(axis=1) == depth).all()
+    assert ((drawn >= 0) & (drawn <= counts)).all()
+    share = depth / counts.sum()
+    deviation = np.sqrt(counts / counts.sum() * (1 - counts / counts.sum()) * depth * (1 - share))
+    assert (np.abs(drawn.mean(axis=0) - counts * share) <= 4 * deviation / np.sqrt(200) + 1e-6).all()
+
+
 def test_a_depth_beyond_the_sample_is_refused():
     with pytest.raises(ValueError, match="sum"):
         rarefy(np.array([3, 4]), 8, generator(0, "test"))
@@ -116,13 +143,24 @@ def test_samples_without_reads_are_dropped_even_without_rarefaction(caplog):
         kept = drop_shallow_samples(study, None)
 
     assert list(kept.sample_ids) == ["S1", "S3"]
-    assert "Dropped 1 of 3 samples with fewer than 1 reads: 'S2'." in caplog.text
+    assert caplog.messages == ["Dropped 1 of 3 samples without any reads: 'S2'."]
+
+
+def test_samples_with_too_few_reads_are_dropped_and_the_option_named(caplog):
+    study = store_study(["S1", "S2", "S3"], ["F1", "F2"], ["AC", "GT"], [[1000, 2], [0, 0], [0, 5]])
+
+    with caplog.at_level("WARNING", logger="aam"):
+        drop_shallow_samples(study, 1001)
+
+    assert caplog.messages == [
+        "Dropped 2 of 3 samples with fewer than 1,001 reads: 'S2', 'S3'. --rarefy-depth sets the depth."
+    ]
 
 
 def test_a_study_without_reads_is_an_error():
     empty = store_study(["S1"], ["F1"], ["AC"], [[0]])
 
-    with pytest.raises(TableError, match=r"None of the 1 samples has the 1 reads .* the richest has 0"):
+    with pytest.raises(TableError, match=r"None of the 1 samples has any reads"):
         drop_shallow_samples(empty, None)
 
 

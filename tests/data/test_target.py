@@ -31,7 +31,7 @@ def test_the_task_follows_the_column_unless_the_user_says(values, asked, task):
             ["a", "1", "b", "a"],
             "regression",
             r"--metadata-column age is not numeric: it holds 'a', 'b' \(3 samples\), and regression needs numbers\. Correct "
-            r"these cells, leave them out by --missing-values a b, or pass --task classification",
+            r"these cells, leave them out by --missing-values a b, or pass another column",
         ),
         (
             ["0", "1", "inf", "1,000"],
@@ -41,7 +41,7 @@ def test_the_task_follows_the_column_unless_the_user_says(values, asked, task):
         (
             ["x", "y"],
             "regression",
-            r"holds 'x', 'y' \(2 samples\), and regression needs numbers\. Pass --task classification\.",
+            r"holds 'x', 'y' \(2 samples\), and regression needs numbers\. Pass another column\.",
         ),
         (["0", "1", "0"], "regression", r"holds numbers, but #q2:types in --metadata says categorical"),
         (
@@ -50,10 +50,10 @@ def test_the_task_follows_the_column_unless_the_user_says(values, asked, task):
             r"holds numbers but for 'inf', '1,000' \(2 samples\)\. Correct these",
         ),
         (
-            ["1", "1", "2", "2", "NA", "not collected", "NA"],
+            ["1", "1", "1", "2", "2", "NA", "not collected", "NA"],
             "auto",
             r"holds numbers but for 'NA', 'not collected' \(3 samples\)\. .*--missing-values NA 'not collected', or pass --task "
-            r"classification if all values are classes",
+            r"classification if its values are classes",
         ),
         ([2.0, 2.0, 2.0], "auto", r"has the same value, '2', in all 3 samples"),
         (["x", "x"], "auto", "has the same value, 'x'"),

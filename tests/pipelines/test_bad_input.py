@@ -209,7 +209,7 @@ MISTAKES = {
     "constant target": ("train", lambda g: g.column("7"), r"mine has the same value, '7', in all 24 .*Choose another column"),
     "numbers but for a few cells": (
         "train", lambda g: {"--metadata": g.metadata(without_three_ages)},
-        r"age holds numbers but for 'NA' \(3 samples\)\. .*--missing-values NA, or pass --task classification"),
+        r"age holds numbers but for 'NA' \(3 samples\)\. .*--missing-values NA, or pass another column"),
     "single class": ("train", lambda g: g.column("same"), r"mine has the same value, 'same', in all 24 .*Choose another column"),
     # sequences
     "no FASTA": ("train", lambda _: {"--sequences": "a.fasta"}, r"--sequences a\.fasta does not exist"),

@@ -12,12 +12,37 @@ logger = logging.getLogger(__name__)
 SHARE_KEPT_BY_AUTO = 0.98
 """Share of the samples that the automatic depth keeps."""
 
+MOST_READS_OF_NUMPY = 10**9
+"""Reads of a sample from which on NumPy refuses to draw."""
+
 
 def rarefy(counts: np.ndarray, depth: int, generator: np.random.Generator) -> np.ndarray:
     """Draw ``depth`` reads without replacement; int64 [n] like the counts, whose sum must be at least ``depth``."""
-    if int(counts.sum()) == depth:
+    total = int(counts.sum())
+    if total == depth:
         return counts.copy()
+    if total >= MOST_READS_OF_NUMPY and depth < total:
+        return _rarefy_deep(counts, depth, generator)
     return generator.multivariate_hypergeometric(counts, depth, method="marginals")
+
+
+def _rarefy_deep(counts: np.ndarray, depth: int, generator: np.random.Generator) -> np.ndarray:
+    """Take each read with the same probability, then give back, or take, as many single reads as are too many or lacking.
+
+    Whatever number the first step takes, all sets of so many reads are equally likely, and they stay so in the second: the draw is
+    exact. The number differs from ``depth`` by about its root, so that the second step is small.
+    """
+    drawn = generator.binomial(counts, depth / counts.sum())
+    excess = int(drawn.sum()) - depth
+    if excess > 0:
+        return drawn - _single_reads(drawn, excess, generator)
+    return drawn + _single_reads(counts - drawn, -excess, generator)
+
+
+def _single_reads(counts: np.ndarray, n: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw ``n`` reads without replacement, one by one."""
+    reads = generator.choice(int(counts.sum()), n, replace=False, shuffle=False)
+    return np.bincount(np.searchsorted(np.cumsum(counts), reads, side="right"), minlength=len(counts))
 
 
 def resolve_depth(rarefy_depth: int | str, depths: np.ndarray) -> int | None:
@@ -41,6 +66,8 @@ def drop_shallow_samples(study: Study, depth: int | None) -> Study:
     least = depth or 1
     depths = study.depths
     kept = np.flatnonzero(depths >= least)
+    if depth is None and not len(kept):
+        raise TableError(f"None of the {study.n_samples:,} samples has any reads: check --table.")
     if not len(kept):
         raise TableError(
             f"None of the {study.n_samples:,} samples has the {least:,} reads that are needed; the richest has "
@@ -48,8 +75,10 @@ def drop_shallow_samples(study: Study, depth: int | None) -> Study:
         )
     if len(kept) < study.n_samples:
         dropped = study.sample_ids.select(np.flatnonzero(depths < least))
+        why = "without any reads" if depth is None else f"with fewer than {depth:,} reads"
+        hint = "" if depth is None else " --rarefy-depth sets the depth."
         logger.warning(
-            "Dropped %d of %d samples with fewer than %d reads: %s. --rarefy-depth sets the depth.",
-            len(dropped), study.n_samples, least, name_some(dropped, limit=20),
+            "Dropped %d of %d samples %s: %s.%s",
+            len(dropped), study.n_samples, why, name_some(dropped, limit=20), hint,
         )  # fmt: skip
     return study.select_samples(kept)

@@ -97,10 +97,10 @@ def choose_task(values: pd.Series, task: str) -> Task:
         The column holds no values, one value only, or text where numbers are needed.
     """
     column, is_numeric = values.name, values.dtype.kind == "f"
-    if task == "regression":
-        require_numbers(values, "regression needs numbers", "--task classification")
     chosen: Task = "regression" if task == "regression" or (task == "auto" and is_numeric) else "classification"
     distinct = list(dict.fromkeys(class_names(values)))
+    if task == "regression":
+        require_numbers(values, "regression needs numbers", _instead(values, distinct))
     if len(distinct) < 2:
         raise MetadataError(
             f"--metadata-column {column} has the same value, {name_some(distinct)}, in all {len(values):,} samples: "
@@ -108,7 +108,7 @@ def choose_task(values: pd.Series, task: str) -> Task:
         )
     if task == "auto":
         _check_choice(values, distinct)
-    if chosen == "classification" and len(distinct) > len(values) / 2:
+    if chosen == "classification" and not _are_few(distinct, values):
         hint = ", or pass --task regression" if is_numeric else ""
         raise MetadataError(
             f"--metadata-column {column} has {len(distinct):,} different values in {len(values):,} samples, such as "
@@ -141,16 +141,26 @@ def require_numbers(values: pd.Series, why: str, otherwise: str) -> None:
     )
 
 
+def _are_few(distinct: list[str], values: pd.Series) -> bool:
+    """Whether values recur often enough to be classes."""
+    return len(distinct) <= len(values) / 2
+
+
+def _instead(values: pd.Series, distinct: list[str]) -> str:
+    """Say what to pass where a column is not numeric."""
+    return "--task classification if its values are classes" if _are_few(distinct, values) else "another column"
+
+
 def _check_choice(values: pd.Series, distinct: list[str]) -> None:
     """Refuse to classify numbers because of a few cells that are none, and say how to learn numbers as classes."""
     wrong = not_numbers(values)
     is_probably_numeric = 0 < sum(wrong.values()) < len(values) and (
-        wrong == suspects(values) or (len(distinct) > len(values) / 2 and sum(wrong.values()) < len(values) / 2)
+        wrong == suspects(values) or (not _are_few(distinct, values) and sum(wrong.values()) < len(values) / 2)
     )
     if is_probably_numeric:
         raise MetadataError(
             f"--metadata-column {values.name} holds numbers but for {describe(wrong)}. Correct these cells, leave them out by "
-            f"{missing_values_option(wrong)}, or pass --task classification if all values are classes."
+            f"{missing_values_option(wrong)}, or pass {_instead(values, distinct)}."
         )
     if 0 < sum(wrong.values()) < len(values) / 2:
         logger.warning(

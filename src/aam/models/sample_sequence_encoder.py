@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.nn.abundance import log_abundance, standardise
+from aam.nn.gather import rows
 from aam.nn.packing import pad, pad_mask
 from aam.nn.standardise import Standardise
 from aam.nn.transformer import Transformer
@@ -38,5 +39,5 @@ class SampleSequenceEncoder(nn.Module):
             )
         mask = pad_mask(batch.sample_offsets)
         gain, shift = abundance.chunk(2, dim=1)
-        packed = self.standardise(asv_vectors)[batch.asv_index] * (1 + gain) + shift
+        packed = rows(self.standardise(asv_vectors), batch.asv_index) * (1 + gain) + shift
         return self.transformer(pad(packed, mask), mask), mask

@@ -10,6 +10,7 @@ from torchmetrics import MeanAbsoluteError, Metric, PearsonCorrCoef, R2Score
 from aam.batch import Batch
 from aam.encoding import Encoding
 from aam.figures import draw_regression
+from aam.nn.gather import rows
 from aam.objectives.objective import Objective
 
 TARGET = "distance"
@@ -26,7 +27,7 @@ class SampleDistance(Objective):
         """Give the distance of each pair of samples, in the order of `torch.triu_indices`."""
         vectors = encoding.samples.sample_vectors
         first, second = _pairs(batch)
-        return torch.linalg.vector_norm(vectors[first] - vectors[second], dim=1) / vectors.shape[1] ** 0.5
+        return torch.linalg.vector_norm(rows(vectors, first) - rows(vectors, second), dim=1) / vectors.shape[1] ** 0.5
 
     def loss(self, prediction: Float[Tensor, "P"], batch: Batch) -> Float[Tensor, ""]:
         """Mean squared error over the pairs; 0 for a batch of one sample."""
