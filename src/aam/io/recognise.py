@@ -28,6 +28,7 @@ _COMMENTED_TREE = re.compile(r"(\[[^\]]*\]\s*)*\(")
 _LINEAGE = re.compile(r"[A-Za-z]{1,2}(_\d+)?__|[^;]+;[^;]+|unassigned$|unclassified$", re.IGNORECASE)
 _SEQUENCE = re.compile(r"[ACGTUN]{30,}", re.IGNORECASE)
 _MOST_TAXONOMY_COLUMNS = 4
+_MARKED = ">{[("  # how FASTA, JSON and Newick begin, and no table
 _ACCEPTED = (
     "aam reads feature tables (BIOM, or text with '#OTU ID'), FASTA, Newick, QIIME 2 metadata, taxonomies, distance matrices "
     "and the QIIME 2 artifacts of these."
@@ -59,6 +60,7 @@ class _Text:
 
     start: str
     rows: list[list[str]]
+    has_tabs: bool
 
     @property
     def header(self) -> list[str]:
@@ -81,6 +83,8 @@ def recognise(path: Path) -> Recognised:
     if head.startswith(NPY):
         return Recognised("distances", "matrix of numpy (.npy)")
     text = _beginning(path, is_gzip=head.startswith(GZIP))
+    if text.start[0] not in _MARKED:
+        _refuse_tables_of_r(path, text.rows)
     for kind, what, is_that in _TEXTS:
         if is_that(text):
             return Recognised(kind, f"{what}, gzip" if head.startswith(GZIP) else what)
@@ -114,7 +118,7 @@ def _beginning(path: Path, is_gzip: bool) -> _Text:
     try:
         with gzip.open(path) if is_gzip else path.open("rb") as file:
             content = file.read(_HEAD)
-        start = codecs.getincrementaldecoder("utf-8-sig")().decode(content).lstrip()
+        start = codecs.getincrementaldecoder("utf-8-sig")().decode(content)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise InputError(f"{_WHAT} {path} is a damaged or incomplete gzip file. Copy it again.") from None
     except OSError as reason:
@@ -123,24 +127,24 @@ def _beginning(path: Path, is_gzip: bool) -> _Text:
         raise InputError(
             f"{_WHAT} {path} is neither text in UTF-8 nor a format that aam knows: it is damaged or something else. {_ACCEPTED}"
         ) from None
-    if not start:
+    if not start.strip():
         raise InputError(f"{_WHAT} {path} is empty. Copy or make it again.")
-    text = _Text(start, _first_rows(start))
-    _refuse_tables_of_r(path, text.rows)
-    return text
+    return _cut(start)
 
 
-def _first_rows(start: str) -> list[list[str]]:
+def _cut(start: str) -> _Text:
+    """Cut the first lines into cells at tabs, or at commas where there are no tabs."""
     lines = [line for line in start.splitlines() if line.strip()]
     lines = [
         line for line in lines if not (line.startswith("#") and "\t" not in line and _plain(line) not in _TABLE_IDS)
     ]
     lines = lines[:_ROWS]
-    delimiter = "\t" if any("\t" in line for line in lines) else ","
+    has_tabs = any("\t" in line for line in lines)
     try:
-        return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
-    except csv.Error:
-        return []
+        cells = list(csv.reader(lines, delimiter="\t" if has_tabs else ","))
+    except csv.Error:  # a cell of more than 131,072 letters, which is in no table
+        cells = []
+    return _Text(start.lstrip(), [[cell.strip() for cell in row] for row in cells], has_tabs)
 
 
 def _refuse_tables_of_r(path: Path, rows: list[list[str]]) -> None:
@@ -152,7 +156,7 @@ def _refuse_tables_of_r(path: Path, rows: list[list[str]]) -> None:
             f"{_WHAT} {path} has the sequences as columns, as DADA2 makes it; a table has one row per feature. In R, write "
             "t(seqtab.nochim), with '#OTU ID' as the name of the first column."
         )
-    if "," not in rows[0] and all(len(row) == len(rows[0]) + 1 for row in rows[1:]):
+    if all(len(row) == len(rows[0]) + 1 for row in rows[1:]):
         raise InputError(
             f"{_WHAT} {path}: its first row has one cell fewer than the others, as write.table of R leaves it. Name the first "
             "column: '#OTU ID' in a table, 'sample-id' in metadata."
@@ -195,8 +199,7 @@ def _is_metadata(text: _Text) -> bool:
     """Whether the text has tabs, or names of ids at its top: the reader of metadata explains the rest."""
     from skbio.metadata.base import is_id_header
 
-    has_tabs = len(text.header) > 1 and any("\t" in line for line in text.start.splitlines()[:_ROWS])
-    return has_tabs or bool(is_id_header(text.header[0]))
+    return (len(text.header) > 1 and text.has_tabs) or bool(is_id_header(text.header[0]))
 
 
 _TEXTS: tuple[tuple[Kind, str, Callable[[_Text], bool]], ...] = (

@@ -6,6 +6,14 @@ from aam.data.column_summary import ColumnSummary
 from aam.pipelines.inspect_facts import FileReport, ModelSummary, StudyReport
 
 _SHARE_FILLED = 0.5  # of the samples: a column filled less is a poor first example
+_TECHNICAL = (
+    "batch",
+    "run",
+    "plate",
+    "primer",
+    "lane",
+    "barcode",
+)  # and so is one that says how samples were processed
 
 
 def suggest(study: StudyReport, model: FileReport | None = None) -> StudyReport:
@@ -66,5 +74,9 @@ def _drop(study: StudyReport, kind: str, option: str) -> list[str]:
 
 def _first_target(study: StudyReport) -> ColumnSummary | None:
     usable = [column for column in study.columns if column.task is not None and column.name != study.group_column]
-    filled = [column for column in usable if column.n_values >= _SHARE_FILLED * study.table.n_samples]
-    return next(iter([*filled, *usable]), None)
+    return min(usable, key=lambda column: _doubts(study, column), default=None)
+
+
+def _doubts(study: StudyReport, column: ColumnSummary) -> int:
+    is_technical = any(word in column.name.lower() for word in _TECHNICAL)
+    return 2 * (column.n_values < _SHARE_FILLED * study.table.n_samples) + is_technical
