@@ -303,7 +303,7 @@ def test_nothing_is_overwritten_unasked(study, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "group", "problem"),
     [
-        ("moving_pictures", "subject", None),
+        ("moving_pictures", None, None),
         ("ibd_2538", "host_subject_id", None),
         ("ecam_infant", "host_subject_id", None),
     ],
@@ -321,6 +321,13 @@ def test_real_studies_fit_together(name, group, problem, inspect):
     for command in report["study"]["commands"]:
         parse(command[1], command[2:])
     assert {command[1] for command in report["study"]["commands"]} <= set(COMMANDS)
+
+
+def test_a_column_of_two_subjects_may_be_of_two_classes(inspect):
+    _, text, _, report = inspect(*(real_study("cfs") / name for name in ("table.biom", "metadata.tsv")))
+
+    assert report["study"]["group_column"] is None
+    assert "Subject has only 2 values. If they are subjects, consider --group-column Subject;" in " ".join(text.split())
 
 
 def test_published_artifacts_are_recognised(inspect):

@@ -20,6 +20,8 @@ from aam.pipelines.groups import SUBJECT_WORDS
 from aam.pipelines.inspect_facts import StudyReport
 from aam.pipelines.inspect_files import Found
 
+FEWEST_SUBJECTS = 5
+
 
 def inspect_study(parts: Mapping[str, Found], notes: list[str]) -> StudyReport:
     """Compare the parts of a study, by kind, with its table, which must be among them."""
@@ -51,10 +53,10 @@ def inspect_study(parts: Mapping[str, Found], notes: list[str]) -> StudyReport:
 
 
 def _subject_column(groups: list[GroupSummary]) -> str | None:
-    """Choose the column whose name says most clearly that it names subjects."""
+    """Choose the column whose name says most clearly that it names subjects; few values may as well be classes."""
     for word in SUBJECT_WORDS:
         for group in groups:
-            if word in group.name.lower():
+            if word in group.name.lower() and group.n_groups >= FEWEST_SUBJECTS:
                 return group.name
     return None
 

@@ -19,6 +19,7 @@ from aam.pipelines.inspect_facts import (
     TaxonomySummary,
     TreeSummary,
 )
+from aam.pipelines.inspect_study import FEWEST_SUBJECTS
 
 _WIDTH = 100
 _INDENT = "  "
@@ -26,7 +27,6 @@ _NAME = 32  # letters of a name that are shown: an MD5 sum has so many, and ids 
 _COLUMN = 28  # and of a column or class
 _ROWS = 40  # columns of metadata that are shown
 _CLASSES = 4
-_FEW_GROUPS = 5
 
 
 def write_report(report: Report) -> str:
@@ -139,6 +139,8 @@ def _sizes(study: StudyReport) -> list[str]:
     )
     if study.sequences is not None:
         found = study.sequences
+        if "sequences" not in study.files:
+            facts.append(f"The feature ids are sequences: {_sequences(found)}.")
         facts.append(
             f"{found.n_longer:,} sequences are longer than {found.max_bp:,} nucleotides, the most that are read (--max-bp)."
         )
@@ -234,9 +236,14 @@ def _groups(study: StudyReport) -> list[str]:
                 "on both sides of the split; else validation looks better than it is."
             ]
         )
-        n_groups = next(group.n_groups for group in study.groups if group.name == study.group_column)
-        if n_groups < _FEW_GROUPS:
-            lines += _wrap([f"There are only {n_groups}, so the result depends much on which of them is held out."])
+    for group in study.groups:
+        if group.names_subject and group.n_groups < FEWEST_SUBJECTS:
+            lines += _wrap(
+                [
+                    f"{_short(group.name)} has only {group.n_groups} values. If they are subjects, consider --group-column "
+                    f"{shlex.quote(group.name)}; if they are classes, such as patient and control, it may be a target."
+                ]
+            )
     return lines
 
 
