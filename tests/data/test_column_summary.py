@@ -19,6 +19,8 @@ FRAME = pd.DataFrame(
         "rare": [1.0, 2.0, 3.0] + [np.nan] * (N - 3),
         "host_subject_id": [f"P{i // 4}" for i in range(N)],
         "subject_weight": [60.5 + i // 8 for i in range(N)],
+        "weight": [str(3.5 + i) for i in range(N - 2)] + ["NA", "not provided"],
+        "visit": [str(i % 3) for i in range(N)],
         "town": [f"T{i // 2}" for i in range(N)],
     }
 )  # fmt: skip
@@ -81,3 +83,8 @@ def test_subjects_seen_once_are_no_groups():
     frame = pd.DataFrame({"subject": [f"P{i}" for i in range(9)]})
 
     assert summarise_groups(frame, ["subject"]) == []
+
+
+def test_words_that_keep_a_column_from_being_numeric_are_named():
+    assert column("weight").words == ["NA", "not provided"]
+    assert all(not column(name).words for name in FRAME if name != "weight")

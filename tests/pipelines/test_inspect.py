@@ -178,6 +178,16 @@ def test_a_tree_that_lacks_features_and_metadata_that_lacks_samples_change_the_c
     assert parsed.label.missing_samples == "drop"
 
 
+def test_a_word_among_numbers_is_pointed_out(study, tmp_path, inspect):
+    rows = [line.split("\t") for line in (study / "metadata.tsv").read_text().splitlines()]
+    rows[1][rows[0].index("age")] = "not provided"
+    (tmp_path / "words.tsv").write_text("\n".join("\t".join(row) for row in rows))
+
+    _, text, _, _ = inspect(study / "table.biom", tmp_path / "words.tsv")
+
+    assert "age holds numbers but for 'not provided': leave such cells empty" in " ".join(text.split())
+
+
 def test_distances_take_the_place_of_a_tree_where_they_hold_all_samples(study, tmp_path, inspect):
     table = read_table(study / "table.biom")
     distances = squareform(pdist(table.counts.toarray(), "braycurtis"))

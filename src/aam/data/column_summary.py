@@ -12,6 +12,8 @@ from aam.errors import MetadataError
 
 FEWEST_VALUES = 4
 """Samples with a value below which nothing can be split into training and validation."""
+_SHARE_OF_NUMBERS = 0.5  # of the values, from which a column was probably meant to be numeric
+_WORDS = 5
 FEWEST_GROUPS = 10
 """Groups below which a column that names no subject is not offered as one."""
 
@@ -32,6 +34,8 @@ class ColumnSummary:
         Of a numeric column.
     classes
         How many samples each value of another column has, the most frequent first.
+    words
+        Up to five words that keep a column of numbers from being numeric, such as "NA".
     """
 
     name: str
@@ -44,6 +48,7 @@ class ColumnSummary:
     median: float | None = None
     high: float | None = None
     classes: dict[str, int] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,16 @@ def _summarise(name: str, column: pd.Series) -> ColumnSummary:
     task, reason = _task(values, len(counts))
     if values.dtype.kind == "f" and len(values):
         return ColumnSummary(*facts, task, reason, float(values.min()), float(values.median()), float(values.max()))
-    return ColumnSummary(*facts, task, reason, classes=dict(counts.most_common()) if task else {})
+    classes = dict(counts.most_common()) if task else {}
+    return ColumnSummary(*facts, task, reason, classes=classes, words=_words_among_numbers(values))
+
+
+def _words_among_numbers(values: pd.Series) -> list[str]:
+    """Give the words in a column whose values are mostly numbers."""
+    is_number = pd.Series(pd.to_numeric(values, errors="coerce")).notna()
+    if is_number.mean() < _SHARE_OF_NUMBERS:
+        return []
+    return list(dict.fromkeys(map(str, values[~is_number])))[:_WORDS]
 
 
 def _task(values: pd.Series, n_distinct: int) -> tuple[Task | None, str | None]:

@@ -1,7 +1,6 @@
 """What ``aam inspect`` found as text, at most 100 columns wide where names allow."""
 
 import shlex
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from aam.data.column_summary import ColumnSummary, GroupSummary
 from aam.data.overlap import Overlap
 from aam.data.sequence_summary import SequenceSummary
 from aam.data.table_summary import Quantiles, TableSummary
+from aam.errors import name_some
 from aam.pipelines.inspect_facts import (
     DistanceSummary,
     FileReport,
@@ -19,12 +19,10 @@ from aam.pipelines.inspect_facts import (
     TaxonomySummary,
     TreeSummary,
 )
+from aam.pipelines.inspect_layout import INDENT, WIDTH, fit, share, short, wrap
 from aam.pipelines.inspect_study import FEWEST_SUBJECTS
 
-_WIDTH = 100
-_INDENT = "  "
-_NAME = 32  # letters of a name that are shown: an MD5 sum has so many, and ids that are sequences hundreds
-_COLUMN = 28  # and of a column or class
+_COLUMN = 28  # letters of a column's or a class's name that are shown
 _ROWS = 40  # columns of metadata that are shown
 _CLASSES = 4
 
@@ -33,7 +31,7 @@ def write_report(report: Report) -> str:
     """Lay out a report."""
     lines = ["Files"]
     for file in report.files:
-        lines += ["", file.path, *_wrap(_describe(file))]
+        lines += ["", file.path, *wrap(_describe(file))]
     if report.study is not None:
         lines += ["", *_study(report.study)]
     return "\n".join(lines) + "\n"
@@ -116,8 +114,8 @@ def _study(study: StudyReport) -> list[str]:
         ("What the files share with the table", [line for overlap in study.overlaps for line in _overlap(study, overlap)]),
         ("Columns to predict (--metadata-column)", _columns(study.columns)),
         ("Columns whose values repeat (--group-column)", _groups(study)),
-        ("Settle first", _wrap(f"{kind}: {problem}" for kind, problem in study.problems.items())),
-        ("Notes", _wrap(study.notes)),
+        ("Settle first", wrap(f"{kind}: {problem}" for kind, problem in study.problems.items())),
+        ("Notes", wrap(study.notes)),
         ("Commands that fit", _commands(study)),
     ]  # fmt: skip
     lines = []
@@ -131,7 +129,7 @@ def _sizes(study: StudyReport) -> list[str]:
     table = study.table
     head = f"{'':<20}{'least':>10}{'25 %':>10}{'median':>10}{'75 %':>10}{'most':>10}"
     rows = [head, _quantiles("reads per sample", table.reads), _quantiles("ASVs per sample", table.asvs)]
-    facts = [f"{_share(table.sparsity)} of the table are zeros."]
+    facts = [f"{share(table.sparsity)} of the table are zeros."]
     if table.n_empty_samples:
         facts.append(f"{table.n_empty_samples:,} samples hold no reads at all.")
     facts.append(
@@ -144,7 +142,7 @@ def _sizes(study: StudyReport) -> list[str]:
         facts.append(
             f"{found.n_longer:,} sequences are longer than {found.max_bp:,} nucleotides, the most that are read (--max-bp)."
         )
-    return [*(_INDENT + row for row in rows), "", *_wrap([" ".join(facts)])]
+    return [*(INDENT + row for row in rows), "", *wrap([" ".join(facts)])]
 
 
 def _quantiles(name: str, values: Quantiles) -> str:
@@ -155,43 +153,30 @@ def _quantiles(name: str, values: Quantiles) -> str:
 def _depths(table: TableSummary) -> list[str]:
     lines = [f"{'reads':>10}  {'samples kept':>20}  {'ASVs seen per sample':>24}"]
     for row in table.depths:
-        kept = f"{row.n_samples:,} ({_share(row.n_samples / table.n_samples)})"
-        seen = f"{row.asvs:,.1f} ({_share(row.share_of_asvs)} of theirs)"
+        kept = f"{row.n_samples:,} ({share(row.n_samples / table.n_samples)})"
+        seen = f"{row.asvs:,.1f} ({share(row.share_of_asvs)} of theirs)"
         lines.append(f"{row.depth:>10,}  {kept:>20}  {seen:>24}" + ("  auto" if row.is_automatic else ""))
-    return [_INDENT + line for line in lines]
+    return [INDENT + line for line in lines]
 
 
 def _overlap(study: StudyReport, found: Overlap) -> list[str]:
     axis, path = found.axis, study.files[found.other]
     whole = (
-        f"{found.n_both:,} of {found.n_table:,} {axis} are in {path}, with {_share(found.share_of_reads)} of the reads."
+        f"{found.n_both:,} of {found.n_table:,} {axis} are in {path}, with {share(found.share_of_reads)} of the reads."
     )
     items = [whole]
     n_only = found.n_table - found.n_both
     if n_only:
-        items.append(f"{_INDENT}{n_only:,} are not: {_names(found.only_in_table, n_only)}.")
+        items.append(f"{INDENT}{n_only:,} are not: {_names(found.only_in_table, n_only)}.")
     n_more = found.n_other - found.n_both
     if n_more:
-        items.append(f"{_INDENT}{n_more:,} of the file are not in the table: {_names(found.only_in_other, n_more)}.")
-    return _wrap(items)
-
-
-def _share(share: float) -> str:
-    """Write a share so that 100 % means all, and 0 % none."""
-    if 0.9995 <= share < 1:
-        return "more than 99.9 %"
-    if 0 < share < 0.0005:
-        return "less than 0.1 %"
-    return f"{100 * share:.1f} %" if 0 < share < 1 else f"{100 * share:.0f} %"
+        items.append(f"{INDENT}{n_more:,} of the file are not in the table: {_names(found.only_in_other, n_more)}.")
+    return wrap(items)
 
 
 def _names(names: Sequence[str], n: int) -> str:
-    shown = ", ".join(_short(name) for name in names)
+    shown = ", ".join(short(name) for name in names)
     return f"{shown} and {n - len(names):,} more" if n > len(names) else shown
-
-
-def _short(name: str, limit: int = _NAME) -> str:
-    return name if len(name) <= limit else f"{name[: limit - 1]}…"
 
 
 def _columns(columns: list[ColumnSummary]) -> list[str]:
@@ -201,36 +186,37 @@ def _columns(columns: list[ColumnSummary]) -> list[str]:
         rows = [column for column in usable if column.task == task]
         if rows:
             what = "regression (samples: range)" if task == "regression" else "classification (samples: classes)"
-            lines += [f"{_INDENT}{what}", *(_fit(_column(column)) for column in rows[:_ROWS])]
-            lines += [f"{_INDENT * 2}… and {len(rows) - _ROWS:,} more"] if len(rows) > _ROWS else []
+            lines += [f"{INDENT}{what}", *(fit(_column(column)) for column in rows[:_ROWS])]
+            lines += [f"{INDENT * 2}… and {len(rows) - _ROWS:,} more"] if len(rows) > _ROWS else []
     reasons: dict[str, list[str]] = {}
     for column in columns:
         if column.reason is not None:
-            reasons.setdefault(column.reason, []).append(_short(column.name))
-    return lines + _wrap(f"not usable, {reason}: {', '.join(names)}." for reason, names in reasons.items())
+            reasons.setdefault(column.reason, []).append(short(column.name))
+    lines += wrap(f"not usable, {reason}: {', '.join(names)}." for reason, names in reasons.items())
+    return lines + wrap(
+        f"{short(column.name)} holds numbers but for {name_some(column.words)}: leave such cells empty, and it is numeric."
+        for column in columns
+        if column.words
+    )
 
 
 def _column(column: ColumnSummary) -> str:
     missing = f" ({column.n_missing:,} missing)" if column.n_missing else ""
-    start = f"{_INDENT * 2}{_short(column.name, _COLUMN):<{_COLUMN}} {column.n_values:>7,}{missing}:"
+    start = f"{INDENT * 2}{short(column.name, _COLUMN):<{_COLUMN}} {column.n_values:>7,}{missing}:"
     if column.low is not None:
         hint = f"; {column.n_distinct} values" if column.n_distinct <= _CLASSES else ""
         return f"{start} {column.low:g} to {column.high:g}, median {column.median:g}{hint}"
     names = list(column.classes)
-    shown = ", ".join(f"{_short(name, _COLUMN)} {column.classes[name]:,}" for name in names[:_CLASSES])
+    shown = ", ".join(f"{short(name, _COLUMN)} {column.classes[name]:,}" for name in names[:_CLASSES])
     if len(names) > _CLASSES:
         shown += f", … least {column.classes[names[-1]]:,}"
     return f"{start} {len(names):,} classes: {shown}"
 
 
-def _fit(line: str) -> str:
-    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
-
-
 def _groups(study: StudyReport) -> list[str]:
-    lines = [_fit(_group(group)) for group in study.groups[:_ROWS]]
+    lines = [fit(_group(group)) for group in study.groups[:_ROWS]]
     if study.group_column is not None:
-        lines += _wrap(
+        lines += wrap(
             [
                 f"Subjects were sampled repeatedly: pass --group-column {shlex.quote(study.group_column)}, so that no subject is "
                 "on both sides of the split; else validation looks better than it is."
@@ -238,9 +224,9 @@ def _groups(study: StudyReport) -> list[str]:
         )
     for group in study.groups:
         if group.names_subject and group.n_groups < FEWEST_SUBJECTS:
-            lines += _wrap(
+            lines += wrap(
                 [
-                    f"{_short(group.name)} has only {group.n_groups} values. If they are subjects, consider --group-column "
+                    f"{short(group.name)} has only {group.n_groups} values. If they are subjects, consider --group-column "
                     f"{shlex.quote(group.name)}; if they are classes, such as patient and control, it may be a target."
                 ]
             )
@@ -250,7 +236,7 @@ def _groups(study: StudyReport) -> list[str]:
 def _group(group: GroupSummary) -> str:
     sizes = f"{group.smallest:,} to {group.largest:,}" if group.smallest < group.largest else f"{group.smallest:,}"
     mark = "  (names subjects)" if group.names_subject else ""
-    return f"{_INDENT * 2}{_short(group.name, _COLUMN):<{_COLUMN}} {group.n_groups:>7,} groups of {sizes} samples{mark}"
+    return f"{INDENT * 2}{short(group.name, _COLUMN):<{_COLUMN}} {group.n_groups:>7,} groups of {sizes} samples{mark}"
 
 
 def _commands(study: StudyReport) -> list[str]:
@@ -258,7 +244,7 @@ def _commands(study: StudyReport) -> list[str]:
     for command in study.commands:
         lines += [*_break(command), ""]
     if any("--metadata-column" in command for command in study.commands):
-        lines += _wrap(["For another target, change --metadata-column."])
+        lines += wrap(["For another target, change --metadata-column."])
     return lines[:-1] if lines and not lines[-1] else lines
 
 
@@ -272,25 +258,9 @@ def _break(command: list[str]) -> list[str]:
             pieces[-1] += f" {shlex.quote(word)}"
     lines = [pieces[0]]
     for piece in pieces[1:]:
-        if len(lines[-1]) + len(piece) + 5 > _WIDTH:
+        if len(lines[-1]) + len(piece) + 5 > WIDTH:
             lines[-1] += " \\"
-            lines.append(f"{_INDENT * 2}{piece}")
+            lines.append(f"{INDENT * 2}{piece}")
         else:
             lines[-1] += f" {piece}"
-    return [_INDENT + line for line in lines]
-
-
-def _wrap(items: Iterable[str]) -> list[str]:
-    return [
-        line
-        for item in items
-        for line in textwrap.wrap(
-            item,
-            _WIDTH,
-            initial_indent=_INDENT,
-            subsequent_indent=_INDENT * 2,
-            break_long_words=False,
-            break_on_hyphens=False,
-            drop_whitespace=True,
-        )
-    ]
+    return [INDENT + line for line in lines]
