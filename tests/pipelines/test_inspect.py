@@ -178,6 +178,16 @@ def test_a_tree_that_lacks_features_and_metadata_that_lacks_samples_change_the_c
     assert parsed.label.missing_samples == "drop"
 
 
+def test_metadata_of_other_samples_has_no_columns_to_predict(study, tmp_path, inspect):
+    (tmp_path / "other.tsv").write_text("sample-id\tage\nA\t1\nB\t2\n")
+
+    _, text, _, report = inspect(study / "table.biom", study / "sequences.fasta", tmp_path / "other.tsv")
+
+    assert "None of the 40 samples of the table has a row in" in report["study"]["problems"]["metadata"]
+    assert report["study"]["columns"] == []
+    assert [command[1] for command in report["study"]["commands"]] == ["pretrain"]
+
+
 def test_a_word_among_numbers_is_pointed_out(study, tmp_path, inspect):
     rows = [line.split("\t") for line in (study / "metadata.tsv").read_text().splitlines()]
     rows[1][rows[0].index("age")] = "not provided"
@@ -346,7 +356,8 @@ def test_published_artifacts_are_recognised(inspect):
     code, text, _, report = inspect(*sorted(folder.iterdir()))
 
     assert code == 0
-    assert text.count("checksums hold") + text.count("checksums\n    hold") == 5
+    assert text.count("checksums hold") == 5
+    assert "uuid 3a0bc8cf-afb4-447a-a144-f49cedcaa1fc" in text
     assert {file["kind"] for file in report["files"]} == {
         "distances",
         "sequences",

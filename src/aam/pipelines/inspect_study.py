@@ -31,7 +31,7 @@ def inspect_study(parts: Mapping[str, Found], notes: list[str]) -> StudyReport:
     problems = _misfits(parts, totals)
     metadata = parts["metadata"].content if "metadata" in parts else None
     columns, groups = [], []
-    if isinstance(metadata, Metadata):
+    if isinstance(metadata, Metadata) and "metadata" not in problems:
         known = set(metadata.sample_ids)
         frame = metadata.frame.loc[[sample for sample in totals.sample_ids if sample in known]]
         columns, groups = summarise_columns(frame), summarise_groups(frame, SUBJECT_WORDS)

@@ -42,7 +42,8 @@ def _describe(file: FileReport) -> Iterable[str]:
         yield f"{file.format}, for {file.option}"
     if file.artifact is not None:
         sums = "checksums hold" if file.artifact["has_checksums"] else "made before artifacts had checksums"
-        yield f"{file.artifact['type']} ({file.artifact['format']}), uuid {file.artifact['uuid']}, {sums}"
+        yield f"{file.artifact['type']} ({file.artifact['format']}), {sums}"
+        yield f"uuid {file.artifact['uuid']}"
     if file.summary is not None:
         yield _SUMMARIES[type(file.summary)](file.summary)
     if file.error is not None:
