@@ -181,7 +181,7 @@ def test_a_tree_that_lacks_features_and_metadata_that_lacks_samples_change_the_c
 def test_metadata_of_other_samples_has_no_columns_to_predict(study, tmp_path, inspect):
     (tmp_path / "other.tsv").write_text("sample-id\tage\nA\t1\nB\t2\n")
 
-    _, text, _, report = inspect(study / "table.biom", study / "sequences.fasta", tmp_path / "other.tsv")
+    _, _, _, report = inspect(study / "table.biom", study / "sequences.fasta", tmp_path / "other.tsv")
 
     assert "None of the 40 samples of the table has a row in" in report["study"]["problems"]["metadata"]
     assert report["study"]["columns"] == []
