@@ -271,6 +271,16 @@ def test_directories_without_a_model_are_explained(tmp_path, inspect):
     assert "of a run of aam that did not finish" in report["files"][1]["error"]
 
 
+def test_what_readers_say_is_part_of_the_report(study, tmp_path, inspect):
+    (tmp_path / "table.tsv").write_text("#OTU ID\tS1\ttaxonomy\nF1\t3\tk__Bacteria\n")
+
+    _, text, message, report = inspect(tmp_path / "table.tsv")
+
+    assert "its last column, 'taxonomy', is not read" in report["files"][0]["notes"][0]
+    assert "note: --table" in text
+    assert message == ""
+
+
 def test_a_second_file_of_a_kind_is_read_but_left_out_of_the_study(study, tmp_path, inspect):
     shutil.copy(study / "tree.nwk", tmp_path / "other.nwk")
 

@@ -119,7 +119,7 @@ def count_table(table: Table) -> TableTotals:
         Ids occur twice, or values are not counts.
     """
     sample_ids = [name for block in table.ids("sample") for name in block]
-    feature_ids = Names.from_strings([name for block in table.ids("observation") for name in block])
+    feature_ids = Names.from_blocks(table.ids("observation"))
     refuse_duplicates("samples", sample_ids)
     refuse_duplicates("features", feature_ids)
     reads, asvs = [], []

@@ -101,6 +101,8 @@ class FileReport:
         Its main numbers.
     error
         Why it cannot be read.
+    notes
+        What its reader says of it, such as columns that are not read.
     """
 
     path: str
@@ -110,6 +112,7 @@ class FileReport:
     artifact: dict[str, str | bool] | None = None
     summary: Summary | None = None
     error: str | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class StudyReport:
     table
         The table in numbers.
     sequences
-        Of the table's features, from a file or from the ids; None if neither has them.
+        In the file, or else in the ids; None if neither has those of the table's features.
     overlaps
         Names that the table shares with each other file.
     n_over_token_limit, token_limit

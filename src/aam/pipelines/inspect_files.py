@@ -65,22 +65,29 @@ def inspect_file(path: Path) -> Found:
             option=f"--{recognised.kind}",
             artifact=described,
         )
-        with _quiet():
+        with _listening() as notes:
             summary, content = _READERS[recognised.kind](path)
     except AamError as error:
         return Found(replace(report, error=str(error)))
-    return Found(replace(report, summary=summary), content)
+    return Found(replace(report, summary=summary, notes=notes), content)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what readers say on the way out of the report: what matters is in it."""
+def _listening() -> Iterator[list[str]]:
+    """Collect what readers log, for the report, in the place of printing it."""
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
     logger = logging.getLogger("aam.io")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    was_passed_on, level = logger.propagate, logger.level
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
     try:
-        yield
+        yield said
     finally:
+        logger.removeHandler(handler)
+        logger.propagate = was_passed_on
         logger.setLevel(level)
 
 

@@ -46,6 +46,8 @@ def _describe(file: FileReport) -> Iterable[str]:
         yield f"uuid {file.artifact['uuid']}"
     if file.summary is not None:
         yield _SUMMARIES[type(file.summary)](file.summary)
+    for note in file.notes:
+        yield f"note: {note}"
     if file.error is not None:
         yield f"ERROR: {file.error}"
 
