@@ -1,5 +1,7 @@
 """How aam starts, stops and says what it is."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -41,7 +43,50 @@ def test_stopping_by_hand_is_one_line_and_exit_code_130(monkeypatch, capsys, tmp
     monkeypatch.setattr("aam.pipelines.simulate.simulate", stop)
 
     assert main(["simulate", "--output-dir", str(tmp_path / "o")]) == 130
-    assert capsys.readouterr().err == "aam: stopped by the user\n"
+    assert capsys.readouterr().err == "aam: stopped by the user.\n"
+
+
+@pytest.mark.multi_process
+@pytest.mark.parametrize(("sent", "who"), [(signal.SIGINT, "the user"), (signal.SIGTERM, "SIGTERM")])
+def test_stopping_training_says_what_is_left_and_how_to_start_anew(sent, who, tmp_path):
+    study, output = tmp_path / "s", tmp_path / "out"
+    assert main(["simulate", "--output-dir", str(study), "--samples", "12", "--features", "20"]) == 0
+    files = ["--table", study / "table.biom", "--sequences", study / "sequences.fasta", "--output-dir", output]
+    shape = ["--embedding-dim", "8", "--attention-layers", "1", "--max-bp", "20", "--penalty", "0"]
+    never_ending = ["--epochs", "100000", "--patience", "100000"]
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "aam", "pretrain", *map(str, [*files, *shape, *never_ending])],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith("Epoch 2 "):  # the first is in a checkpoint then
+            assert process.poll() is None
+        process.send_signal(sent)
+        last = process.stderr.read().splitlines()[-1]
+
+    assert process.returncode == 128 + sent
+    assert last == (
+        f"aam: stopped by {who}. {output} holds 'checkpoints', 'config.yaml', 'plots', 'splits.tsv', 'tensorboard'. "
+        "The same command with --overwrite starts anew."
+    )
+    assert {item.name for item in output.iterdir()} == {
+        "checkpoints",
+        "config.yaml",
+        "plots",
+        "splits.tsv",
+        "tensorboard",
+    }
+
+
+def test_termination_is_handled_during_a_run_only(monkeypatch, capsys, tmp_path):
+    earlier = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("aam.pipelines.simulate.simulate", lambda config: os.kill(os.getpid(), signal.SIGTERM))
+
+    assert main(["simulate", "--output-dir", str(tmp_path / "o")]) == 143
+    assert capsys.readouterr().err == "aam: stopped by SIGTERM.\n"
+    assert signal.getsignal(signal.SIGTERM) is earlier
 
 
 def test_an_error_of_our_own_is_not_hidden(monkeypatch, tmp_path):

@@ -4,9 +4,17 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, r2_score
 
-from aam.figures import MOST_CELLS_WITH_NUMBERS, MOST_POINTS, draw_confusion, draw_regression, r_squared
+from aam.figures import (
+    MOST_CELLS_WITH_NUMBERS,
+    MOST_POINTS,
+    _font_with,
+    draw_confusion,
+    draw_regression,
+    r_squared,
+)
 
 
 @pytest.fixture
@@ -40,6 +48,14 @@ def test_every_sample_is_a_point_at_its_truth_and_prediction(stream):
     np.testing.assert_allclose(axes.collections[0].get_offsets(), np.stack([truth, prediction], axis=1))
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("true age", "predicted age")
     assert axes.get_title() == f"R² = {r2_score(truth, prediction):.3f}, n = 7"
+
+
+def test_points_that_are_no_samples_are_called_by_their_name(stream):
+    truth, prediction = stream.normal(size=(2, 1234))
+
+    axes = drawn(draw_regression(prediction, truth, "distance", "pairs of samples"))
+
+    assert axes.get_title().endswith(", n = 1,234 pairs of samples")
 
 
 def test_both_axes_have_one_scale_that_holds_all_points_and_the_diagonal(stream):
@@ -108,3 +124,31 @@ def test_names_are_shown_as_they_are_and_not_read_as_formulas(name):
     shown = [confusion.yaxis.label, confusion.get_yticklabels()[0], scatter.xaxis.label]
     assert [text.get_text().removeprefix("true ") for text in shown] == [name] * 3
     assert not any(text.get_parse_math() for text in shown)
+
+
+@pytest.mark.parametrize("name", ["肠道 口腔", "кишечник", "लार", "\U0001f9a0", "a\tb"])
+def test_a_name_in_any_script_is_drawn_without_a_warning(name):
+    figures = [
+        draw_confusion(np.array([0, 1]), np.array([0, 1]), [name, "other"], name),
+        draw_regression(np.array([0.0, 1.0]), np.array([0.5, 1.0]), name),
+    ]
+
+    for figure in figures:
+        figure.canvas.draw()  # as for TensorBoard
+        drawn(figure)
+
+
+def test_letters_that_the_default_font_lacks_are_drawn_in_one_that_has_them():
+    name = "gut \N{SECTOR}"  # among the fonts of matplotlib, in a few only
+
+    axes = drawn(draw_confusion(np.array([0, 1]), np.array([0, 1]), [name, "other"], "site"))
+
+    default, fallback = axes.get_yticklabels()[0].get_fontfamily()
+    assert default == "DejaVu Sans"
+    assert ord("\N{SECTOR}") in font_manager.get_font(font_manager.findfont(fallback)).get_charmap()
+    assert axes.get_yticklabels()[1].get_fontfamily() == ["sans-serif"]
+
+
+def test_no_font_is_looked_for_where_the_default_has_all_letters_and_none_is_made_up():
+    assert _font_with(frozenset("R² = é кишечник")) is None
+    assert _font_with(frozenset("\U000e0fff")) is None

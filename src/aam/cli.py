@@ -2,13 +2,17 @@
 
 import importlib
 import logging
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aam
-from aam.errors import AamError
+from aam.errors import AamError, Terminated, name_some
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run aam; give its exit code: 0, or 2 for a mistake in what the user gave."""
+    """Run aam; give its exit code: 0, 2 for a mistake of the user, or 128 and the number of the signal that stopped it."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(overview())
@@ -75,6 +79,12 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(f"aam {aam.__version__}\n")
         return 0
     name, *options = arguments
+    with _termination_as_exception():
+        return _run(name, options)
+
+
+def _run(name: str, options: list[str]) -> int:
+    config = None
     try:
         if name not in COMMANDS:
             raise AamError(f"there is no command {name!r}. Commands: {', '.join(COMMANDS)}. See aam --help.")
@@ -84,10 +94,38 @@ def main(arguments: list[str] | None = None) -> int:
     except AamError as error:
         sys.stderr.write(f"aam {name}: {error}\n" if name in COMMANDS else f"aam: {error}\n")
         return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("aam: stopped by the user\n")
-        return 130
+    except KeyboardInterrupt as stop:
+        who, code = ("SIGTERM", signal.SIGTERM) if isinstance(stop, Terminated) else ("the user", signal.SIGINT)
+        line_end = "\n" if sys.stderr.isatty() else ""  # of the bar
+        sys.stderr.write(f"{line_end}aam: stopped by {who}.{_what_is_left(config)}\n")
+        return 128 + code
     return 0
+
+
+@contextmanager
+def _termination_as_exception() -> Iterator[None]:
+    """Let SIGTERM stop a run as Ctrl-C does, so that nothing half-written stays."""
+
+    def stop(*_: Any) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread can
+        return
+    earlier = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+
+
+def _what_is_left(config: Any) -> str:
+    """Say what a run that was stopped leaves in its directory."""
+    directory = getattr(getattr(config, "output", None), "output_dir", None)
+    content = sorted(item.name for item in directory.iterdir()) if directory and directory.is_dir() else []
+    if not content:
+        return ""
+    return f" {directory} holds {name_some(content, 10)}. The same command with --overwrite starts anew."
 
 
 def parse(name: str, options: list[str]) -> Any:

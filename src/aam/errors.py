@@ -35,6 +35,10 @@ class MetadataError(InputError):
     """Sample metadata is malformed, or does not match the table or the task."""
 
 
+class SplitError(InputError):
+    """Samples cannot be divided into training and validation samples as asked."""
+
+
 class DistanceError(InputError):
     """A distance matrix is malformed or does not match the table."""
 
@@ -45,6 +49,10 @@ class ModelError(InputError):
 
 class OutputError(AamError):
     """An output cannot be written where the user asked."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The system asked to stop (SIGTERM); libraries clean up as they do for Ctrl-C."""
 
 
 def name_some(names: Sequence[object], limit: int = 5) -> str:

@@ -1,19 +1,39 @@
 """The pictures that training and evaluation draw."""
 
+import warnings
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 MOST_POINTS = 5000
 """Points beyond which a scatter plot shows every n-th only."""
 MOST_CELLS_WITH_NUMBERS = 12
+_DEFAULT_FONT, _FONT_OF_BOXES = "DejaVu Sans", "Last Resort High-Efficiency"
 
 
-def draw_regression(prediction: np.ndarray, truth: np.ndarray, name: str) -> Figure:
-    """Draw predicted against true values with the 1:1 line and R²."""
+class Picture(Figure):
+    """A figure whose names are shown in whatever script they are: in a font that has it, else as boxes, without a warning."""
+
+    def draw(self, renderer: Any) -> None:
+        """Draw."""
+        for text in self.findobj(Text):
+            fallback = _font_with(frozenset(text.get_text())) if isinstance(text, Text) else None
+            if fallback is not None:
+                text.set_fontfamily([_DEFAULT_FONT, fallback])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+            super().draw(renderer)
+
+
+def draw_regression(prediction: np.ndarray, truth: np.ndarray, name: str, counted: str = "") -> Figure:
+    """Draw predicted against true values with the 1:1 line and R²; ``counted`` says what the points are, if not samples."""
     step = -(-len(truth) // MOST_POINTS)
-    figure = Figure(figsize=(5, 5), dpi=120, layout="constrained")
+    figure = Picture(figsize=(5, 5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.scatter(truth[::step], prediction[::step], s=9, alpha=0.5, linewidths=0, color="#1f6f8b")
     low = float(min(truth.min(), prediction.min()))
@@ -24,7 +44,7 @@ def draw_regression(prediction: np.ndarray, truth: np.ndarray, name: str) -> Fig
     axes.set(xlim=limits, ylim=limits, aspect="equal")
     axes.set_xlabel(f"true {name}", parse_math=False)  # a user's $ begins no formula
     axes.set_ylabel(f"predicted {name}", parse_math=False)
-    axes.set_title(f"R² = {r_squared(prediction, truth):.3f}, n = {len(truth):,}")
+    axes.set_title(f"R² = {r_squared(prediction, truth):.3f}, n = {len(truth):,} {counted}".rstrip())
     axes.legend(loc="upper left", frameon=False)
     return figure
 
@@ -37,7 +57,7 @@ def draw_confusion(prediction: np.ndarray, truth: np.ndarray, classes: Sequence[
     share = counts / np.maximum(rows, 1)
     recall = np.diag(share)[rows[:, 0] > 0]
     size = 3.2 + 0.45 * min(n, 20)
-    figure = Figure(figsize=(size + 1, size), dpi=120, layout="constrained")
+    figure = Picture(figsize=(size + 1, size), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     image = axes.imshow(share, vmin=0, vmax=1, cmap="Blues")
     if n <= MOST_CELLS_WITH_NUMBERS:
@@ -57,3 +77,16 @@ def r_squared(prediction: np.ndarray, truth: np.ndarray) -> float:
     """Share of the variance explained: 1 − Σ(truth − prediction)² / Σ(truth − mean)²; nan for a constant truth."""
     spread = float(np.square(truth - truth.mean()).sum())
     return 1.0 - float(np.square(truth - prediction).sum()) / spread if spread > 0 else float("nan")
+
+
+@lru_cache
+def _font_with(letters: frozenset[str]) -> str | None:
+    """Name an installed font with the letters that the default lacks; None if it lacks none, or no font has them."""
+    lacking = {ord(letter) for letter in letters if letter.isprintable()}
+    lacking -= font_manager.get_font(font_manager.findfont(_DEFAULT_FONT)).get_charmap().keys()
+    if not lacking:
+        return None
+    fonts = (font for font in font_manager.fontManager.ttflist if font.name != _FONT_OF_BOXES)
+    return next(
+        (font.name for font in fonts if lacking <= font_manager.get_font(font.fname).get_charmap().keys()), None
+    )

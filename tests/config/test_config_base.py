@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
 from aam.cli import COMMANDS, _load, parse
-from aam.config._base import config, flag_of, flags_from_yaml, flatten, rebuild, write_yaml
+from aam.config._base import (
+    command_of,
+    command_that_wrote,
+    config,
+    flag_of,
+    flags_from_yaml,
+    flatten,
+    input_paths,
+    rebuild,
+    write_yaml,
+)
 from aam.config.commands import PretrainConfig, TrainConfig
 from aam.config.model import ModelConfig
 from aam.config.study import DistanceConfig, OutputDirectoryConfig, StudyConfig
@@ -116,6 +126,36 @@ def test_the_options_of_every_command_read_back_from_yaml(name, tmp_path):
     assert first == second
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_first_line_of_the_options_names_the_command(name, tmp_path):
+    options = parse(name, REQUIRED[name])
+    (tmp_path / "c.yaml").write_text(write_yaml(options), encoding="utf-8")
+
+    assert command_of(options) == command_that_wrote(tmp_path / "c.yaml") == name
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"lr: 1", b"# aam", b"# aam is great, version 2", b"\xff\xfe", b"#aam train, version 0.1.0"]
+)
+def test_a_file_without_the_mark_was_not_written_by_aam(content, tmp_path):
+    (tmp_path / "c.yaml").write_bytes(content)
+
+    assert command_that_wrote(tmp_path / "c.yaml") is None
+    assert command_that_wrote(tmp_path / "absent") is None
+
+
+def test_inputs_are_the_paths_that_are_neither_outputs_nor_the_cache():
+    options = ["--tree", "n", "--sequences", "f", "--pretrained", "p", "--cache-dir", "c"]
+
+    found = dict(input_paths(parse("train", [*REQUIRED["train"], *options])))
+
+    assert {flag: str(path) for flag, path in found.items()} == {
+        "--table": "t.biom", "--sequences": "f", "--metadata": "m.tsv", "--pretrained": "p", "--tree": "n"
+    }  # fmt: skip
+    assert [flag for flag, _ in input_paths(parse("embed", REQUIRED["embed"]))] == ["--table", "--model"]
+    assert list(input_paths(parse("simulate", REQUIRED["simulate"]))) == []
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -123,6 +163,7 @@ def test_the_options_of_every_command_read_back_from_yaml(name, tmp_path):
         ["--rarefy-depth", "none", "--group-column", "host subject id", "--task", "regression"],
         ["--group-column", "yes", "--sequences", "ä b.fasta"],
         ["--group-column", "007"],
+        ["--missing-values", "NA", "not collected", "null", "no", "-9", "1e3", "None"],
         ["--group-column", "2020-01-31"],
         ["--group-column", "1e3"],
         ["--group-column", "a: 'b' #c"],

@@ -95,6 +95,7 @@ def test_the_picture_compares_distances(vectors, batch):
     predicted, truth = SampleDistance().scored(distances(vectors, batch), batch)
 
     axes = SampleDistance().draw(predicted, truth).axes[0]
+    assert axes.get_title().endswith(" pairs of samples")
 
     assert axes.get_xlabel() == "true distance between samples"
     assert len(axes.collections[0].get_offsets()) == 10

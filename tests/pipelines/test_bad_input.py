@@ -39,6 +39,16 @@ class Given:
         self.file(name, "mine")
         return {}
 
+    def earlier(self, name) -> dict:
+        """Put the options of an earlier run into the output directory, and change no option."""
+        self.file("out/config.yaml", f"# aam {name}, version 0.1.0\nseed: 3\n")
+        return {}
+
+    def copy(self, name) -> Path:
+        """Copy a file or folder of the study to where a test may write."""
+        source, copy = self.study / name, self.own / Path(name).name
+        return Path(shutil.copytree(source, copy) if source.is_dir() else shutil.copy(source, copy))
+
     def metadata(self, change) -> Path:
         """Edit the rows, each a list of cells; the first is the header."""
         rows = [line.split("\t") for line in (self.study / "s/metadata.tsv").read_text().splitlines()]
@@ -155,6 +165,11 @@ def shift_ids(rows):
     return [rows[0], *([f"x{row[0]}", *row[1:]] for row in rows[1:])]
 
 
+def without_three_ages(rows):
+    age = rows[0].index("age")
+    return [*rows[:-3], *([*row[:age], "NA", *row[age + 1 :]] for row in rows[-3:])]
+
+
 OVERWRITE = r"Name (a new directory|another file), or pass --overwrite to replace"
 LOST_MODEL = r"The model in \S+ cannot be loaded \(.+\)\. .*missing or damaged.* copy the whole directory again"
 NO_MODEL = r"{} holds no model: expected config\.json .* Pass the --output-dir of 'aam train' or 'aam pretrain'"
@@ -189,9 +204,12 @@ MISTAKES = {
     "no such group": ("train", lambda _: {"--group-column": "subjct"}, r"no column 'subjct'\. Did you mean 'subject'"),
     "group is target": ("train", lambda _: {"--group-column": "age"}, r"--group-column and --metadata-column are both age: name"),
     "text to regress": ("train", lambda _: {"--metadata-column": "disease", "--task": "regression"},
-                        r"disease is not numeric: it holds .*'healthy'.* pass --task classification"),
+                        r"disease is not numeric: it holds .*'healthy'.* Pass --task classification"),
     "empty target": ("train", lambda g: g.column(""), r"No sample of the table has a value in --metadata-column mine"),
     "constant target": ("train", lambda g: g.column("7"), r"mine has the same value, '7', in all 24 .*Choose another column"),
+    "numbers but for a few cells": (
+        "train", lambda g: {"--metadata": g.metadata(without_three_ages)},
+        r"age holds numbers but for 'NA' \(3 samples\)\. .*--missing-values NA, or pass --task classification"),
     "single class": ("train", lambda g: g.column("same"), r"mine has the same value, 'same', in all 24 .*Choose another column"),
     # sequences
     "no FASTA": ("train", lambda _: {"--sequences": "a.fasta"}, r"--sequences a\.fasta does not exist"),
@@ -221,7 +239,8 @@ MISTAKES = {
     "config of another version": ("predict", lambda g: {"--model": g.model_config(model={"depth": 3})}, LOST_MODEL),
     "config with a bad width": ("predict", lambda g: {"--model": g.model_config(model={"embedding_dim": -3})}, LOST_MODEL),
     "model without target": ("predict", lambda g: {"--model": g.study / "pretrained"}, r"Fine-tune it first: .*or use aam embed"),
-    "text for a regression": ("evaluate", lambda _: {"--metadata-column": "disease"}, r"disease is not numeric, .* the number age"),
+    "text for a regression": (
+        "evaluate", lambda _: {"--metadata-column": "disease"}, r"disease is not numeric: .* the number age\. Pass another"),
     "unknown classes": ("evaluate", lambda g: {"--model": g.study / "disease", "--metadata-column": "sex"},
                         r"No sample has one of the classes .*'disease', 'healthy'\. Check --metadata-column"),
     # places for results
@@ -231,7 +250,24 @@ MISTAKES = {
     "output exists": ("predict", lambda g: {"--output": g.file("a.tsv", "mine")}, OVERWRITE),
     "options beside output exist": ("embed", lambda g: g.already("out.config.yaml"), r"to \S+out\.config\.yaml, which exists"),
     "mistake while overwriting": (
-        "train", lambda g: g.already("out/metrics.json") | {"--overwrite": True, "--group-column": "age"}, r"are both age"),
+        "train", lambda g: g.earlier("train") | {"--overwrite": True, "--group-column": "age"}, r"both age"),
+    "overwriting its table": (
+        "predict", lambda g: {"--table": g.copy("s/table.biom"), "--output": g.own / "table.biom", "--overwrite": True},
+        r"--output \S+ would replace --table \S+table\.biom, which is read"),
+    "overwriting its model": (
+        "train", lambda g: {"--pretrained": g.copy("pretrained"), "--output-dir": g.own / "pretrained", "--overwrite": True},
+        r"--pretrained \S+pretrained lies in --output-dir"),
+    "overwriting its study": (
+        "train", lambda g: g.earlier("train") | {"--table": g.copy("s/table.biom"), "--output-dir": g.own, "--overwrite": True},
+        r"--table \S+table\.biom lies in --output-dir"),
+    "overwriting another command": ("train", lambda g: g.earlier("simulate") | {"--overwrite": True}, r"'aam simulate' wrote it"),
+    "overwriting a user's options": (
+        "embed", lambda g: g.already("out.config.yaml") | {"--overwrite": True}, r"which aam did not write and does not replace"),
+} | {
+    f"{name} over a user's own files": (
+        name, lambda g: g.already("out/model") | g.already("out/metadata.tsv") | {"--overwrite": True},
+        rf"holds 'metadata\.tsv', 'model'\. --overwrite replaces an earlier run of 'aam {name}' only")
+    for name in ("simulate", "pretrain", "train", "evaluate", "demo")
 } | {
     f"{name} into a full directory": (name, lambda g: g.already("out/notes.txt"), rf"holds 'notes\.txt'\. {OVERWRITE}")
     for name in ("simulate", "pretrain", "train", "evaluate", "demo")
@@ -280,6 +316,7 @@ def test_samples_of_a_class_that_the_model_does_not_know_are_left_out(given, cap
 
 
 def test_overwrite_replaces_results_but_keeps_a_users_own_file(given):
+    given.earlier("train")
     for name in ("notes.txt", "metrics.json", "splits.tsv", "plots/old.png"):
         given.file(f"out/{name}", "mine")
 
@@ -293,7 +330,7 @@ def test_overwrite_replaces_results_but_keeps_a_users_own_file(given):
 
 def test_overwrite_replaces_predictions_and_the_options_beside_them(given):
     given.file("out.tsv", "mine")
-    given.file("out.config.yaml", "mine")
+    given.file("out.config.yaml", "# aam predict, version 0.1.0\n")
 
     assert main(command(given, "predict", {"--overwrite": True})) == 0
 

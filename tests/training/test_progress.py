@@ -37,6 +37,44 @@ class Scripted(lightning.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.0)
 
 
+class Steady(lightning.LightningModule):
+    """Takes as many seconds of a clock per batch as it is told."""
+
+    def __init__(self, clock, seconds):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.clock, self.seconds = clock, seconds
+
+    def training_step(self, batch, batch_idx):
+        self.clock.now += self.seconds
+        return self.weight * 0
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def lines_of(seconds_per_batch, n_batches, n_epochs, tmp_path):
+    """Train by a clock, and give the lines with the seconds at which they were logged."""
+    clock, lines = Clock(), []
+    module = Steady(clock, seconds_per_batch)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "aam.training.progress.logger.info", lambda text, *values: lines.append((clock.now - 1000, text % values))
+        )
+        lightning.Trainer(
+            accelerator="cpu", max_epochs=n_epochs, callbacks=[EpochLines(clock)], logger=False,
+            enable_checkpointing=False, enable_model_summary=False, default_root_dir=tmp_path,
+        ).fit(module, DataLoader(list(range(n_batches)), batch_size=1))  # fmt: skip
+    return lines
+
+
 def fit(callback, tmp_path):
     lightning.Trainer(
         accelerator="cpu", max_epochs=3, callbacks=[callback], logger=False, enable_checkpointing=False,
@@ -67,6 +105,29 @@ def test_every_epoch_is_one_line_with_its_own_means(tmp_path, caplog):
         assert {name: float(value) for name, value in shown.items()} == {
             "train/loss": sum(losses) / 2, "validation/loss": sum(losses) / 4
         }  # fmt: skip
+
+
+def test_a_long_epoch_tells_where_it_is_once_a_minute(tmp_path):
+    lines = lines_of(7.0, 50, 1, tmp_path)
+
+    assert lines[:-1] == [
+        (21.0, "Epoch 1: batch 3 of 50, about 5 min left in this epoch."),
+        (84.0, "Epoch 1: batch 12 of 50, about 4 min left in this epoch."),
+        (147.0, "Epoch 1: batch 21 of 50, about 3 min left in this epoch."),
+        (210.0, "Epoch 1: batch 30 of 50, about 2 min left in this epoch."),
+        (273.0, "Epoch 1: batch 39 of 50, about 1 min left in this epoch."),
+        (336.0, "Epoch 1: batch 48 of 50, less than a minute left in this epoch."),
+    ]
+    assert lines[-1] == (350.0, "Epoch 1 of at most 1: ")
+
+
+def test_epochs_shorter_than_a_minute_are_told_by_their_own_line_alone(tmp_path):
+    lines = lines_of(2.0, 15, 4, tmp_path)
+
+    assert [second for second, _ in lines] == [20.0, 30.0, 60.0, 90.0, 120.0]
+    assert [text for _, text in lines if "batch" in text] == [
+        "Epoch 1: batch 10 of 15, less than a minute left in this epoch."
+    ]
 
 
 def test_lines_write_nothing_to_the_terminal(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """What every config shares: a frozen, validated dataclass whose errors name the flag."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
@@ -8,7 +9,11 @@ import yaml
 from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
+import aam
 from aam.errors import ConfigError
+
+NOT_INPUTS = ("output", "output-dir", "cache-dir")
+"""Flags whose paths a command writes to; it reads from all others."""
 
 T = TypeVar("T")
 
@@ -59,9 +64,37 @@ def flatten(instance: Any) -> dict[str, Any]:
     return flat
 
 
+def input_paths(instance: Any) -> Iterator[tuple[str, Path]]:
+    """Give each path that a command reads from, with its flag."""
+    for field in dataclasses.fields(instance):
+        value = getattr(instance, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from input_paths(value)
+        elif flag_of(field.name).removeprefix("--") not in NOT_INPUTS:
+            paths = value if isinstance(value, list | tuple) else [value]
+            yield from ((flag_of(field.name), path) for path in paths if isinstance(path, Path))
+
+
+def command_of(instance: Any) -> str:
+    """Name the command that a config belongs to: ``train`` for a TrainConfig."""
+    return type(instance).__name__.removesuffix("Config").lower()
+
+
 def write_yaml(instance: Any) -> str:
-    """Write a config as YAML that ``--config`` reads back."""
-    return yaml.safe_dump(flatten(instance), sort_keys=False, allow_unicode=True)
+    """Write a config as YAML that ``--config`` reads back; the first line is the mark of the command and of its version."""
+    mark = f"# aam {command_of(instance)}, version {aam.__version__}\n"
+    return mark + yaml.safe_dump(flatten(instance), sort_keys=False, allow_unicode=True)
+
+
+def command_that_wrote(path: Path) -> str | None:
+    """Read the mark of `write_yaml`; None for a file that is missing or that aam did not write."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            words = file.readline(200).split()
+    except OSError:
+        return None
+    has_mark = len(words) == 5 and words[:2] == ["#", "aam"] and words[3] == "version"
+    return words[2].removesuffix(",") if has_mark else None
 
 
 def flags_from_yaml(path: Path) -> list[str]:

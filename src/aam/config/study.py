@@ -22,9 +22,11 @@ class StudyConfig(CacheDirConfig):
     """The study: how often each ASV was seen in each sample, and the ASVs' sequences."""
 
     table: Path
-    """Feature table (samples × ASVs, counts) in BIOM 2.1 format."""
+    """Feature table (samples × ASVs, counts), known by its content: BIOM 2.1 (HDF5), BIOM 1.0 (JSON) or tab-separated text with
+    '#OTU ID', the last two also gzip; or a QIIME 2 artifact FeatureTable[Frequency]."""
     sequences: Path | None = None
-    """FASTA with the sequence of each feature id; None: the feature ids are the sequences themselves."""
+    """FASTA (plain or gzip) with the sequence of each feature id, or a QIIME 2 artifact FeatureData[Sequence]; None: the feature
+    ids are the sequences themselves."""
 
 
 @config
@@ -43,9 +45,11 @@ class DistanceConfig:
     """Distances between samples that the sample vectors learn to reproduce."""
 
     tree: Path | None = None
-    """Rooted phylogenetic tree (Newick) with the features as tips: unweighted UniFrac is computed from it per batch."""
+    """Rooted phylogenetic tree with the features as tips, Newick (plain or gzip) or a QIIME 2 artifact Phylogeny[Rooted]:
+    unweighted UniFrac is computed from it per batch."""
     distances: Path | None = None
-    """Square distance matrix made elsewhere (.npy with an ids file, .h5 of ssu, .tsv, .csv), used instead of a tree."""
+    """Square distance matrix made elsewhere, used instead of a tree: .npy with an ids file, .h5 of ssu, .tsv or .csv (plain or
+    gzip), or a QIIME 2 artifact DistanceMatrix."""
     distance_ids: Path | None = None
     """Sample ids of a .npy matrix, one per line; None: a file beside it named like it, ending in .ids or .txt."""
     missing_features: Literal["error", "drop"] = "error"
@@ -70,11 +74,15 @@ class LabelConfig:
     """The metadata column to learn or to compare with."""
 
     metadata: Path
-    """Sample metadata as QIIME 2 reads it: tab-separated, the first column holds the sample ids."""
+    """Sample metadata as QIIME 2 reads it: tab-separated (plain or gzip), the first column holds the sample ids; or an artifact
+    that QIIME 2 takes as metadata, such as ImmutableMetadata or SampleData[AlphaDiversity]."""
     metadata_column: str
     """Column to predict. Samples without a value in it are left out, and counted."""
     missing_samples: Literal["error", "drop"] = "error"
     """What to do with samples of the table that have no row in the metadata: stop, or leave them out."""
+    missing_values: tuple[str, ...] = ()
+    """Cells that mean that there is no value, such as NA 'not collected', in all columns. A column that holds numbers but for
+    these is numeric. Without it, only empty cells and those of the file's #q2:missing scheme are missing."""
 
 
 @config
@@ -84,7 +92,8 @@ class OutputDirectoryConfig:
     output_dir: Path
     """Directory for all results; new or empty."""
     overwrite: bool = False
-    """Replace the results of an earlier run in that directory; files that aam did not write stay."""
+    """Replace the results of an earlier run of the same command in that directory, which the first line of its config.yaml
+    marks; other files in it stay, and a directory that aam did not write is refused."""
 
 
 @config
@@ -94,4 +103,4 @@ class OutputFileConfig:
     output: Path
     """Tab-separated file to write, one row per sample; it opens as QIIME 2 metadata."""
     overwrite: bool = False
-    """Replace the file if it exists."""
+    """Replace the file, and the options that aam wrote beside it, if they exist; a file that the command reads is refused."""

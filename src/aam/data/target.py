@@ -1,13 +1,18 @@
 """A metadata column as a target: classes or numbers, and what was fitted on the training samples."""
 
 import dataclasses
+import logging
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from aam.data.batches import BatchTarget, PackedCounts
+from aam.data.cells import describe, missing_values_option, not_numbers, suspects, warn_of_suspects
 from aam.errors import MetadataError, name_some
+
+logger = logging.getLogger(__name__)
 
 Task = Literal["regression", "classification"]
 
@@ -54,6 +59,28 @@ class TargetState:
         return cls(**{**values, "classes": tuple(values["classes"])})
 
 
+def batch_target(target: TargetState, truth: np.ndarray) -> BatchTarget:
+    """Give the truths of a batch's samples; mixed samples get the mean of theirs, and classes become shares, float64 [B, C].
+
+    Parameters
+    ----------
+    target
+        What the truths mean.
+    truth
+        Value or class number of each sample of the study, [S].
+    """
+
+    def of_batch(packed: PackedCounts) -> np.ndarray:
+        own, mixture = truth[packed.samples], packed.mixture
+        if mixture is None:
+            return own
+        own = own if target.task == "regression" else np.eye(len(target.classes))[own]
+        weights = mixture.weights.reshape(-1, *[1] * (own.ndim - 1))
+        return weights * own + (1 - weights) * own[mixture.partners]
+
+    return of_batch
+
+
 def class_names(values: pd.Series) -> list[str]:
     """Write each value as a class name; whole numbers without their decimal point."""
     if values.dtype.kind == "f":
@@ -70,12 +97,8 @@ def choose_task(values: pd.Series, task: str) -> Task:
         The column holds no values, one value only, or text where numbers are needed.
     """
     column, is_numeric = values.name, values.dtype.kind == "f"
-    if task == "regression" and not is_numeric:
-        wrong = [value for value in dict.fromkeys(values) if not _is_number(value)]
-        raise MetadataError(
-            f"--metadata-column {column} is not numeric: it holds {name_some(wrong or list(dict.fromkeys(values)))}. "
-            "Regression needs numbers; pass --task classification, or correct the column."
-        )
+    if task == "regression":
+        require_numbers(values, "regression needs numbers", "--task classification")
     chosen: Task = "regression" if task == "regression" or (task == "auto" and is_numeric) else "classification"
     distinct = list(dict.fromkeys(class_names(values)))
     if len(distinct) < 2:
@@ -83,13 +106,63 @@ def choose_task(values: pd.Series, task: str) -> Task:
             f"--metadata-column {column} has the same value, {name_some(distinct)}, in all {len(values):,} samples: "
             "there is nothing to learn. Choose another column."
         )
+    if task == "auto":
+        _check_choice(values, distinct)
     if chosen == "classification" and len(distinct) > len(values) / 2:
+        hint = ", or pass --task regression" if is_numeric else ""
         raise MetadataError(
             f"--metadata-column {column} has {len(distinct):,} different values in {len(values):,} samples, such as "
-            f"{name_some(distinct, limit=3)}: too many for classes. Choose another column, or pass --task regression "
-            "if it holds numbers."
+            f"{name_some(distinct, limit=3)}: too many for classes. Choose another column{hint}."
         )
+    warn_of_suspects("--metadata-column", values)
     return chosen
+
+
+def require_numbers(values: pd.Series, why: str, otherwise: str) -> None:
+    """Refuse a column that is not numeric.
+
+    Raises
+    ------
+    MetadataError
+        It is not; the message names the cells that are no numbers, says why they should be, and what else one could pass.
+    """
+    if values.dtype.kind == "f":
+        return
+    wrong = not_numbers(values)
+    if not wrong:
+        raise MetadataError(
+            f"--metadata-column {values.name} holds numbers, but #q2:types in --metadata says categorical, and {why}. Say "
+            f"numeric there, or pass {otherwise}."
+        )
+    has_numbers = sum(wrong.values()) < len(values)
+    hint = f"Correct these cells, leave them out by {missing_values_option(wrong)}, or pass" if has_numbers else "Pass"
+    raise MetadataError(
+        f"--metadata-column {values.name} is not numeric: it holds {describe(wrong)}, and {why}. {hint} {otherwise}."
+    )
+
+
+def _check_choice(values: pd.Series, distinct: list[str]) -> None:
+    """Refuse to classify numbers because of a few cells that are none, and say how to learn numbers as classes."""
+    wrong = not_numbers(values)
+    is_probably_numeric = 0 < sum(wrong.values()) < len(values) and (
+        wrong == suspects(values) or (len(distinct) > len(values) / 2 and sum(wrong.values()) < len(values) / 2)
+    )
+    if is_probably_numeric:
+        raise MetadataError(
+            f"--metadata-column {values.name} holds numbers but for {describe(wrong)}. Correct these cells, leave them out by "
+            f"{missing_values_option(wrong)}, or pass --task classification if all values are classes."
+        )
+    if 0 < sum(wrong.values()) < len(values) / 2:
+        logger.warning(
+            "--metadata-column %s is classified, because it holds %s beside numbers. To learn numbers, correct these cells, or "
+            "leave them out by %s.",
+            values.name, describe(wrong), missing_values_option(wrong),
+        )  # fmt: skip
+    if not wrong and values.dtype.kind == "f" and len(distinct) == 2 and (values % 1 == 0).all():
+        logger.info(
+            "--metadata-column %s holds two numbers, %s, and is regressed. If they stand for classes, pass --task classification.",
+            values.name, " and ".join(sorted(distinct, key=float)),
+        )  # fmt: skip
 
 
 def fit_target(values: pd.Series, task: Task) -> TargetState:
@@ -117,11 +190,3 @@ def fit_target(values: pd.Series, task: Task) -> TargetState:
             f"All training samples have {column} {numbers[0]:g}: choose another --seed or --group-column."
         )
     return TargetState(column=column, task=task, mean=float(numbers.mean()), std=std, guess=float(np.median(numbers)))
-
-
-def _is_number(value: object) -> bool:
-    try:
-        float(str(value))
-    except ValueError:
-        return False
-    return True

@@ -62,6 +62,24 @@ class Names(Sequence[str]):
         """Decode the names one after the other."""
         return (self[i] for i in range(len(self)))
 
+    def in_blocks(self, size: int) -> Iterator[list[str]]:
+        """Decode the names ``size`` at a time."""
+        return (self[start : start + size] for start in range(0, len(self), size))
+
+    def sorted_places(self) -> np.ndarray:
+        """Give the places of the names in the order of their code points, int64 [n].
+
+        Examples
+        --------
+        >>> Names.from_strings(["S9", "S10", "A"]).sorted_places()
+        array([2, 1, 0])
+        """
+        lengths = np.diff(self._offsets)[slice(None) if self._rows is None else self._rows]
+        encoded = np.empty(len(self), dtype=f"S{max(1, lengths.max(initial=0))}")  # UTF-8 sorts like code points
+        for place, name in enumerate(self):
+            encoded[place] = name.encode()
+        return np.argsort(encoded, kind="stable")
+
     def select(self, rows: np.ndarray) -> "Names":
         """Show some of the names, in the order given."""
         return Names(self._letters, self._offsets, rows if self._rows is None else self._rows[rows])

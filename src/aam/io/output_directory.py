@@ -1,39 +1,69 @@
-"""Where a run writes: a new or empty directory, or the earlier run's place if the user asked to replace it."""
+"""Where a run writes: a new or empty directory, or the place of an earlier run of the command if the user asked to replace it."""
 
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
+from aam.config._base import command_of, command_that_wrote, input_paths, write_yaml
+from aam.config.study import OutputDirectoryConfig
 from aam.errors import OutputError, name_some
+from aam.io.atomic import write_text_atomic
+
+OPTIONS = "config.yaml"
+"""File with a run's options; its first line marks the directory as written by aam."""
 
 
-def check_output_directory(path: Path, overwrite: bool) -> None:
-    """Refuse a directory that holds anything, unless ``overwrite``; nothing is changed yet.
+class WritesDirectory(Protocol):
+    """The config of a command that writes into a directory."""
+
+    @property
+    def output(self) -> OutputDirectoryConfig:
+        """Where results go."""
+        ...
+
+
+def check_output_directory(config: WritesDirectory) -> None:
+    """Refuse a directory that holds anything but, with ``--overwrite``, an earlier run of the same command; nothing is changed yet.
 
     Raises
     ------
     OutputError
-        The path is a file, or a directory with content and ``overwrite`` is off.
+        The path is a file, an input lies in it, or it has content that may not be replaced.
     """
+    path = config.output.output_dir
     if path.exists() and not path.is_dir():
         raise OutputError(f"--output-dir {path} is a file; name a directory.")
-    if path.is_dir() and not overwrite:
-        content = sorted(item.name for item in path.iterdir())
-        if content:
+    for flag, given in input_paths(config):
+        if any(place.is_relative_to(path.resolve()) for place in _places(given)):
             raise OutputError(
-                f"--output-dir {path} is not empty: it holds {name_some(content)}. Name a new directory, or pass "
-                "--overwrite to replace the results of an earlier run."
+                f"{flag} {given} lies in --output-dir {path}, and no command writes over what it reads. Name another directory."
             )
+    content = sorted(item.name for item in path.iterdir()) if path.is_dir() else []
+    if not content:
+        return
+    holds = f"--output-dir {path} is not empty: it holds {name_some(content)}."
+    if not config.output.overwrite:
+        raise OutputError(
+            f"{holds} Name a new directory, or pass --overwrite to replace the results of an earlier run."
+        )
+    command, earlier = command_of(config), command_that_wrote(path / OPTIONS)
+    if earlier != command:
+        found = f"no {OPTIONS} of 'aam {command}' is in it" if earlier is None else f"'aam {earlier}' wrote it"
+        raise OutputError(
+            f"{holds} --overwrite replaces an earlier run of 'aam {command}' only, and {found}. Name a new directory."
+        )
 
 
-def start_output_directory(path: Path, written: Iterable[str]) -> None:
-    """Create the directory, and remove what an earlier run wrote under the names given; other files stay.
+def start_output_directory(config: WritesDirectory, written: Iterable[str]) -> None:
+    """Create the directory, remove what an earlier run wrote under the names given, and write the options; other files stay.
 
     Raises
     ------
     OutputError
         The directory cannot be created.
     """
+    path = config.output.output_dir
     try:
         path.mkdir(parents=True, exist_ok=True)
         for name in written:
@@ -44,19 +74,9 @@ def start_output_directory(path: Path, written: Iterable[str]) -> None:
                 old.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"--output-dir {path}: {error.strerror}. Name another place.") from None
+    write_text_atomic(path / OPTIONS, write_yaml(config))
 
 
-def check_output_file(path: Path, overwrite: bool) -> None:
-    """Refuse a file that exists, unless ``overwrite``, and a folder that does not.
-
-    Raises
-    ------
-    OutputError
-        The file exists and ``overwrite`` is off, or its folder is missing.
-    """
-    if path.is_dir():
-        raise OutputError(f"--output {path} is a directory; name a file in it.")
-    if path.exists() and not overwrite:
-        raise OutputError(f"--output {path} exists. Name another file, or pass --overwrite to replace it.")
-    if not path.parent.is_dir():
-        raise OutputError(f"--output {path}: the folder {path.parent} does not exist. Create it first.")
+def _places(given: Path) -> list[Path]:
+    """Say where an input lies; of a link, where the link itself lies as well."""
+    return [given.resolve(), *([given.parent.resolve() / given.name] if given.is_symlink() else [])]

@@ -63,13 +63,8 @@ METADATA = ArtifactKind(
         "FeatureData[Taxonomy]": "taxonomy.tsv",
     }
 )
-_OPTIONS = {
-    "--table": TABLE,
-    "--sequences": SEQUENCES,
-    "--tree": TREE,
-    "--distances": DISTANCES,
-    "--taxonomy": TAXONOMY,
-}
+_OPTIONS = {"--table": TABLE, "--sequences": SEQUENCES, "--tree": TREE, "--distances": DISTANCES}
+"""Options of commands, for advice on files that were swapped."""
 
 
 @dataclass(frozen=True)

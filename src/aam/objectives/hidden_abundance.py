@@ -39,7 +39,8 @@ class HiddenAbundance(Objective):
 
     def draw(self, prediction: Tensor, truth: Tensor) -> Figure:
         """Predicted against true log abundances."""
-        return draw_regression(prediction.numpy(), truth.numpy(), "ln relative abundance of a hidden ASV")
+        name = "ln relative abundance of a hidden ASV"
+        return draw_regression(prediction.numpy(), truth.numpy(), name, "ASVs in samples")
 
     @staticmethod
     def _truth(batch: Batch) -> Tensor:

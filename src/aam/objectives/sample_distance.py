@@ -44,7 +44,7 @@ class SampleDistance(Objective):
 
     def draw(self, prediction: Tensor, truth: Tensor) -> Figure:
         """Predicted against true distances."""
-        return draw_regression(prediction.numpy(), truth.numpy(), "distance between samples")
+        return draw_regression(prediction.numpy(), truth.numpy(), "distance between samples", "pairs of samples")
 
     @staticmethod
     def _truth(batch: Batch) -> Tensor:

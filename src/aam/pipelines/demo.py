@@ -15,12 +15,12 @@ from aam.config.commands import (
     PredictConfig,
     PretrainConfig,
     SimulateConfig,
-    TaskConfig,
     TrainConfig,
     TransferConfig,
 )
 from aam.config.model import ModelConfig
 from aam.config.simulate import SimulationConfig
+from aam.config.split import SplitConfig
 from aam.config.study import (
     DistanceConfig,
     LabelConfig,
@@ -56,8 +56,8 @@ def demo(config: DemoConfig) -> None:
     """Run the command."""
     begin = time.monotonic()
     output, study = config.output.output_dir, config.output.output_dir / "study"
-    check_output_directory(output, config.output.overwrite)
-    start_output_directory(output, WRITTEN)
+    check_output_directory(config)
+    start_output_directory(config, WRITTEN)
     logger.info("1/5 simulate a study")
     simulate(SimulateConfig(output=_to(study), simulation=dataclasses.replace(STUDY, seed=config.seed)))
     _divide(study, config.seed)
@@ -90,7 +90,7 @@ def _fine_tuning(output: Path, seed: int) -> TrainConfig:
         study=_study(output / "study", "train"),
         label=_label(output / "study"),
         output=_to(output / "trained"),
-        task=TaskConfig(group_column=GROUP),
+        split=SplitConfig(group_column=GROUP),
         transfer=TransferConfig(pretrained=output / "pretrained"),
         distance=DistanceConfig(tree=output / "study" / "tree.nwk"),
         model=MODEL,

@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 
+from aam.data.cells import warn_of_suspects
 from aam.errors import MetadataError, name_some
 from aam.io.metadata import Metadata
 
@@ -40,6 +41,7 @@ def sample_groups(
     if group_column == target_column:
         raise MetadataError(f"--group-column and --metadata-column are both {group_column}: name the subject's column.")
     values = metadata.column(group_column).reindex(sample_ids)
+    warn_of_suspects("--group-column", values)
     known = values.notna().to_numpy()
     if not known.all():
         missing = [sample for sample, is_known in zip(sample_ids, known, strict=True) if not is_known]

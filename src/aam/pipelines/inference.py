@@ -5,19 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from aam.config._base import write_yaml
 from aam.config.commands import EmbedConfig, EvaluateConfig, InferenceConfig, PredictConfig
-from aam.config.study import OutputFileConfig, StudyConfig
+from aam.config.study import StudyConfig
+from aam.data.cells import warn_of_suspects
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
-from aam.data.target import TargetState
-from aam.errors import MetadataError, ModelError, OutputError, name_some
+from aam.data.target import TargetState, require_numbers
+from aam.errors import MetadataError, ModelError, name_some
 from aam.inference.metrics import evaluate as compute_metrics
 from aam.inference.model_directory import load_model
 from aam.inference.read_samples import Reading, SampleReader
-from aam.io.atomic import write_text_atomic
 from aam.io.cache import Cache
-from aam.io.output_directory import check_output_directory, check_output_file, start_output_directory
+from aam.io.output_directory import check_output_directory, start_output_directory
+from aam.io.output_file import check_output_file, write_options_beside
 from aam.io.table_tsv import write_tsv
 from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import read_study
@@ -25,49 +25,46 @@ from aam.pipelines.records import draw_target, prediction_columns, summarise, tr
 
 logger = logging.getLogger(__name__)
 
-EVALUATION_RESULTS = ("metrics.json", "metrics.tsv", "predictions.tsv", "plots", "config.yaml")
+EVALUATION_RESULTS = ("metrics.json", "metrics.tsv", "predictions.tsv", "plots")
 
 
 def predict(config: PredictConfig) -> None:
     """Run the command."""
-    _check_output(config.output)
+    check_output_file(config)
     reader, study, target = _open(config.inference, config.study)
     target = _require_target(target, config.inference.model)
     study = drop_shallow_samples(study, reader.drawing.depth)
     prediction = reader.predict(study)
     write_tsv(config.output.output, prediction_columns(target, study.sample_ids, prediction))
-    write_text_atomic(_options_beside(config.output.output), write_yaml(config))
+    write_options_beside(config)
     logger.info("Predicted %s of %d samples: %s", target.column, study.n_samples, config.output.output)
 
 
 def embed(config: EmbedConfig) -> None:
     """Run the command."""
-    _check_output(config.output)
+    check_output_file(config)
     reader, study, _ = _open(config.inference, config.study)
     study = drop_shallow_samples(study, reader.drawing.depth)
     vectors = reader.sample_vectors(study)
     columns = {f"dim{k + 1}": vectors[:, k] for k in range(vectors.shape[1])}
     write_tsv(config.output.output, {"sample-id": study.sample_ids, **columns})
-    write_text_atomic(_options_beside(config.output.output), write_yaml(config))
+    write_options_beside(config)
     logger.info("Embedded %d samples in %d dimensions: %s", *vectors.shape, config.output.output)
 
 
 def evaluate(config: EvaluateConfig) -> None:
     """Run the command."""
     output = config.output.output_dir
-    check_output_directory(output, config.output.overwrite)
+    check_output_directory(config)
     reader, study, target = _open(config.inference, config.study)
     target = _require_target(target, config.inference.model)
     study, _, values = label_samples(config.label, study)
-    if target.task == "regression" and values.dtype.kind != "f":
-        raise MetadataError(
-            f"--metadata-column {config.label.metadata_column} is not numeric, but the model predicts the number "
-            f"{target.column}."
-        )
+    if target.task == "regression":
+        require_numbers(values, f"the model predicts the number {target.column}", "another column")
+    warn_of_suspects("--metadata-column", values)
     study = drop_shallow_samples(study, reader.drawing.depth)
     study, truth = _known_classes(target, study, target.encode(values.loc[list(study.sample_ids)]))
-    start_output_directory(output, EVALUATION_RESULTS)
-    write_text_atomic(output / "config.yaml", write_yaml(config))
+    start_output_directory(config, EVALUATION_RESULTS)
     prediction = reader.predict(study)
     columns = prediction_columns(target, study.sample_ids, prediction)
     write_tsv(output / "predictions.tsv", {**columns, "truth": truth_column(target, truth)})
@@ -105,17 +102,3 @@ def _known_classes(target: TargetState, study: Study, truth: np.ndarray) -> tupl
         )
     logger.warning("Left out %d samples whose class the model does not know.", study.n_samples - len(kept))
     return study.select_samples(kept), truth[kept]
-
-
-def _check_output(config: OutputFileConfig) -> None:
-    check_output_file(config.output, config.overwrite)
-    beside = _options_beside(config.output)
-    if beside.exists() and not config.overwrite:
-        raise OutputError(
-            f"--output {config.output}: its options go to {beside}, which exists. Name another file, or pass --overwrite to "
-            "replace both."
-        )
-
-
-def _options_beside(output: Path) -> Path:
-    return output.with_suffix(".config.yaml")

@@ -3,9 +3,7 @@
 import logging
 from pathlib import Path
 
-from aam.config._base import write_yaml
 from aam.config.commands import SimulateConfig
-from aam.io.atomic import write_text_atomic
 from aam.io.biom_table import write_table
 from aam.io.count_table import CountTable
 from aam.io.fasta import write_fasta
@@ -23,17 +21,15 @@ FILES = (
     "taxonomy.tsv",
     "metadata.tsv",
     "truth.tsv",
-    "config.yaml",
 )
 
 
 def simulate(config: SimulateConfig) -> None:
     """Run the command."""
     output = config.output.output_dir
-    check_output_directory(output, config.output.overwrite)
+    check_output_directory(config)
     study = simulate_study(config.simulation)
-    start_output_directory(output, FILES)
-    write_text_atomic(output / "config.yaml", write_yaml(config))
+    start_output_directory(config, FILES)
     write_study(output, study)
     logger.info("Simulated %d samples and %d ASVs: %s", len(study.sample_ids), len(study.feature_ids), output)
 

@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,7 @@ def fit(
     validation: DataLoader[Batch],
     output_dir: Path,
     config: TrainingConfig,
+    callbacks: Sequence[Callback] = (),
 ) -> FitSummary:
     """Train, and leave the weights of the best epoch in the module.
 
@@ -67,10 +70,11 @@ def fit(
     last = ModelCheckpoint(directory, filename="last", enable_version_counter=False)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _stopping_reaches_the_caller():
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
-        trainer = _trainer(config, tensorboard, [best, last, ValidationPlots(output_dir / "plots", tensorboard)])
+        plots = ValidationPlots(output_dir / "plots", tensorboard)
+        trainer = _trainer(config, tensorboard, [best, last, plots, *callbacks])
         module.train().to(torch.float64 if config.precision == "64-true" else torch.float32)
         trainer.fit(module, train, validation)
         saved = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
@@ -78,6 +82,17 @@ def fit(
         scores = _judge(config).validate(module, validation, verbose=False)[0]
     metrics = {name.removeprefix("validation/"): value for name, value in scores.items()}
     return FitSummary(trainer.current_epoch, int(saved["epoch"]), metrics)
+
+
+@contextmanager
+def _stopping_reaches_the_caller() -> Iterator[None]:
+    """Raise the KeyboardInterrupt that Lightning, having cleaned up, makes exit code 1 of."""
+    try:
+        yield
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise stop.__context__ from None
+        raise
 
 
 def _trainer(config: TrainingConfig, tensorboard: OverlaidTensorBoard, callbacks: list[Callback]) -> lightning.Trainer:

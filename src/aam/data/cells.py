@@ -1,0 +1,97 @@
+"""What the cells of a metadata column say: numbers, nothing, or words that probably mean nothing."""
+
+import logging
+import math
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from aam.errors import name_some
+
+logger = logging.getLogger(__name__)
+
+PROBABLY_MISSING = frozenset(
+    """
+    na|n/a|#n/a|n.a.|nan|none|null|nil|missing|unknown|unspecified|undetermined|not applicable|not available|not collected
+    |not determined|not given|not known|not measured|not provided|not recorded|not reported|not specified|no data|no value
+    |restricted access|missing: not applicable|missing: not collected|missing: not provided|missing: restricted access
+    |not applicable: control sample|-|--|?|.
+    """.replace("\n", "").replace("    ", "").split("|")
+)  # fmt: skip
+"""Cells, in lower case, that QIIME 2 reads as values and people write where there is none; INSDC's terms among them."""
+
+
+def is_number(value: object) -> bool:
+    """Whether a cell is a finite number.
+
+    Examples
+    --------
+    >>> [is_number(cell) for cell in ("1e3", "-2.5", "1,000", "inf", "nan", "1_0")]
+    [True, True, False, False, False, False]
+    """
+    try:
+        return math.isfinite(float(str(value))) and "_" not in str(value)
+    except ValueError:
+        return False
+
+
+def not_numbers(values: pd.Series) -> dict[str, int]:
+    """Count the values that are no numbers, the most frequent first."""
+    return _counted(value for value in values.dropna() if not is_number(value))
+
+
+def suspects(values: pd.Series) -> dict[str, int]:
+    """Count the values that probably mean that there is none, the most frequent first."""
+    return _counted(value for value in values.dropna() if str(value).strip().lower() in PROBABLY_MISSING)
+
+
+def mark_missing(values: pd.Series, missing: Sequence[str]) -> pd.Series:
+    """Make the cells that are one of these texts, or in a numeric column one of these numbers, missing."""
+    if values.dtype.kind == "f":
+        return values.mask(values.isin([float(text) for text in missing if is_number(text)]))
+    return values.mask(values.isin(missing), None)
+
+
+def as_numbers(values: pd.Series) -> pd.Series:
+    """Give a column as float64 if it holds numbers only, else as it is."""
+    return values if values.isna().all() or not_numbers(values) else values.astype(float)
+
+
+def warn_of_suspects(flag: str, values: pd.Series) -> None:
+    """Say which values probably mean that there is none."""
+    found = suspects(values)
+    if found:
+        logger.warning(
+            "%s %s: %s count as values, though they probably mean that none is known. Pass %s to make them missing.",
+            flag, values.name, describe(found), missing_values_option(found),
+        )  # fmt: skip
+
+
+def describe(counts: Mapping[str, int]) -> str:
+    """Name values and how many samples have them.
+
+    Examples
+    --------
+    >>> describe({"NA": 12, "nan": 3})
+    "'NA', 'nan' (15 samples)"
+    """
+    total = sum(counts.values())
+    return f"{name_some(list(counts))} ({total:,} {'sample' if total == 1 else 'samples'})"
+
+
+def missing_values_option(values: Iterable[str]) -> str:
+    """Spell the option that makes values missing, as a shell reads it; of many values, the first.
+
+    Examples
+    --------
+    >>> missing_values_option(["NA", "not collected"])
+    "--missing-values NA 'not collected'"
+    """
+    names = list(values)
+    return f"--missing-values {shlex.join(names[:5])}{' …' if len(names) > 5 else ''}"
+
+
+def _counted(values: Iterable[object]) -> dict[str, int]:
+    return dict(Counter(map(str, values)).most_common())

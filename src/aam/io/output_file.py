@@ -1,0 +1,66 @@
+"""Where one table is written: a new file, or an earlier one if the user asked to replace it, with its options beside it."""
+
+from pathlib import Path
+from typing import Protocol
+
+from aam.config._base import command_that_wrote, input_paths, write_yaml
+from aam.config.study import OutputFileConfig
+from aam.errors import OutputError
+from aam.io.atomic import write_text_atomic
+
+
+class WritesFile(Protocol):
+    """The config of a command that writes one table."""
+
+    @property
+    def output(self) -> OutputFileConfig:
+        """Where the result goes."""
+        ...
+
+
+def check_output_file(config: WritesFile) -> None:
+    """Refuse an input, a file that exists (unless ``--overwrite``), a folder that does not, and options that aam did not write.
+
+    Raises
+    ------
+    OutputError
+        The table or the options beside it cannot go where the user asked.
+    """
+    path, overwrite = config.output.output, config.output.overwrite
+    options = options_beside(path)
+    for flag, given in input_paths(config):
+        if given.resolve() in (path.resolve(), options.resolve()):
+            raise OutputError(f"--output {path} would replace {flag} {given}, which is read. Name another file.")
+    if path.is_dir():
+        raise OutputError(f"--output {path} is a directory; name a file in it.")
+    if not path.parent.is_dir():
+        raise OutputError(f"--output {path}: the folder {path.parent} does not exist. Create it first.")
+    if path.exists() and not overwrite:
+        raise OutputError(f"--output {path} exists. Name another file, or pass --overwrite to replace it.")
+    if not options.exists():
+        return
+    if not overwrite:
+        raise OutputError(
+            f"--output {path}: its options go to {options}, which exists. Name another file, or pass --overwrite to replace both."
+        )
+    if command_that_wrote(options) is None:
+        raise OutputError(
+            f"--output {path}: its options go to {options}, which aam did not write and does not replace. Name another file."
+        )
+
+
+def write_options_beside(config: WritesFile) -> None:
+    """Write a command's options beside its table."""
+    write_text_atomic(options_beside(config.output.output), write_yaml(config))
+
+
+def options_beside(output: Path) -> Path:
+    """Name the file for the options of a table.
+
+    Examples
+    --------
+    >>> [options_beside(Path(name)).name for name in ("age.tsv", "age.v1")]
+    ['age.config.yaml', 'age.v1.config.yaml']
+    """
+    stem = output.stem if output.suffix in (".tsv", ".txt") else output.name
+    return output.with_name(f"{stem}.config.yaml")

@@ -1,0 +1,100 @@
+"""Places for one table: nothing that aam reads, and nothing a user made, is replaced unasked."""
+
+from pathlib import Path
+
+import pytest
+
+from aam.config._base import write_yaml
+from aam.config.commands import EmbedConfig, InferenceConfig
+from aam.config.study import OutputFileConfig, StudyConfig
+from aam.errors import OutputError
+from aam.io.output_file import check_output_file, options_beside, write_options_beside
+
+
+def config(path, overwrite=False, table="table.biom", sequences=None):
+    return EmbedConfig(
+        study=StudyConfig(table=Path(table), sequences=sequences),
+        inference=InferenceConfig(model=Path("model")),
+        output=OutputFileConfig(output=path, overwrite=overwrite),
+    )
+
+
+def test_a_new_file_in_a_folder_is_taken(tmp_path):
+    check_output_file(config(tmp_path / "out.tsv"))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_exists_is_replaced_only_when_asked(tmp_path):
+    (tmp_path / "out.tsv").write_text("mine")
+
+    check_output_file(config(tmp_path / "out.tsv", overwrite=True))
+    with pytest.raises(
+        OutputError, match=r"--output \S+out\.tsv exists\. Name another file, or pass --overwrite to replace it"
+    ):
+        check_output_file(config(tmp_path / "out.tsv"))
+
+    assert (tmp_path / "out.tsv").read_text() == "mine"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", r"--output \S+ is a directory; name a file in it"),
+        ("a/out.tsv", r"out\.tsv: the folder \S+a does not exist\. Create it first"),
+    ],
+)
+def test_a_directory_or_a_missing_folder_is_refused(name, message, overwrite, tmp_path):
+    with pytest.raises(OutputError, match=message):
+        check_output_file(config(tmp_path / name, overwrite))
+
+
+@pytest.mark.parametrize(
+    ("output", "flag", "given"),
+    [
+        ("in.tsv", "--table", "in.tsv"),
+        ("b/../in.tsv", "--sequences", "in.tsv"),
+        ("link.tsv", "--table", "in.tsv"),
+        ("in.tsv", "--table", "link.tsv"),
+        ("in.tsv", "--sequences", "in.config.yaml"),
+    ],
+)
+def test_no_input_is_replaced_even_when_asked(output, flag, given, tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "in.tsv").write_text("read")
+    (tmp_path / "link.tsv").symlink_to("in.tsv")
+    asked = {flag.removeprefix("--"): tmp_path / given}
+
+    with pytest.raises(
+        OutputError, match=rf"--output \S+ would replace {flag} \S+{given}, which is read\. Name another"
+    ):
+        check_output_file(config(tmp_path / output, overwrite=True, **asked))
+
+
+def test_options_of_an_earlier_run_are_replaced_when_asked_and_a_users_own_file_never(tmp_path):
+    earlier = config(tmp_path / "out.tsv", overwrite=True)
+    write_options_beside(earlier)
+
+    check_output_file(earlier)
+    with pytest.raises(OutputError, match=r"go to \S+out\.config\.yaml, which exists\. .* to replace both"):
+        check_output_file(config(tmp_path / "out.tsv"))
+    assert (tmp_path / "out.config.yaml").read_text() == write_yaml(earlier)
+
+    (tmp_path / "out.config.yaml").write_text("mine: 1")
+    with pytest.raises(OutputError, match=r"go to \S+out\.config\.yaml, which aam did not write and does not replace"):
+        check_output_file(earlier)
+
+
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [
+        ("x.tsv", "x.config.yaml"),
+        ("x.y.txt", "x.y.config.yaml"),
+        ("x.v1", "x.v1.config.yaml"),
+        ("x.v2", "x.v2.config.yaml"),
+        ("x", "x.config.yaml"),
+    ],
+)
+def test_tables_of_different_names_have_options_of_different_names(name, beside):
+    assert options_beside(Path("d") / name) == Path("d") / beside
