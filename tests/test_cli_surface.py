@@ -35,12 +35,16 @@ FLAGS = {
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
     | {"task", "pretrained", "freeze-base"}
     | {"target-penalty", "count-penalty", "count-mask-ratio", "penalty"},
+    "inspect": {"files", "output-dir", "overwrite"},
     "prepare": STUDY | {"tree"},
     "cache": {"cache-dir", "limit-gb", "clear"},
     "predict": STUDY | FILE | INFERENCE,
     "embed": STUDY | FILE | INFERENCE,
     "evaluate": STUDY | LABEL | DIRECTORY | INFERENCE,
 }  # fmt: skip
+
+POSITIONAL = {"files": "[PATH [PATH ...]]"}
+"""Options without a flag, and how the help shows them."""
 
 
 def flags(config) -> list[str]:
@@ -73,7 +77,7 @@ def test_every_flag_is_explained_in_the_help(name, capsys):
     shown = capsys.readouterr().out
     assert stop.value.code == 0
     for flag in FLAGS[name]:
-        assert f"--{flag}" in shown
+        assert POSITIONAL.get(flag, f"--{flag}") in shown
     for config in configs(_load(COMMANDS[name].config)):
         assert config.__doc__
 

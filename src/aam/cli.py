@@ -36,6 +36,11 @@ COMMANDS = {
         "aam.pipelines.simulate:simulate",
         "make a study with a known truth",
     ),
+    "inspect": Command(
+        "aam.config.inspect:InspectConfig",
+        "aam.pipelines.inspect:inspect",
+        "say what files are and which commands fit them",
+    ),
     "prepare": Command(
         "aam.config.commands:PrepareConfig", "aam.pipelines.prepare:prepare", "build the study on disk ahead of time"
     ),

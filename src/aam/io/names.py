@@ -1,6 +1,6 @@
 """Names in one block of bytes, so that a million of them cost what their letters cost."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 import numpy as np
@@ -31,8 +31,15 @@ class Names(Sequence[str]):
         >>> list(Names.from_strings(["S1", "é"]))
         ['S1', 'é']
         """
-        letters, offsets = pack_names(names)
-        return cls(letters, np.concatenate([[0], offsets]))
+        return cls.from_blocks([names])
+
+    @classmethod
+    def from_blocks(cls, blocks: Iterable[Sequence[str]]) -> "Names":
+        """Pack names that come block by block; no more than one block of them is there as strings."""
+        packed = [pack_names(block) for block in blocks]
+        letters = np.concatenate([np.empty(0, dtype=np.uint8), *(letters for letters, _ in packed)])
+        lengths = [np.diff(ends, prepend=0) for _, ends in packed]
+        return cls(letters, np.concatenate([[0], *lengths]).astype(np.int64).cumsum())
 
     def __len__(self) -> int:
         return len(self._offsets) - 1 if self._rows is None else len(self._rows)
