@@ -30,6 +30,7 @@ REQUIRED = {
     "demo": ["--output-dir", "o"],
     "simulate": ["--output-dir", "o"],
     "prepare": ["--table", "t.biom"],
+    "inspect": ["t.biom", "t.nwk"],
     "cache": [],
     "pretrain": ["--table", "t.biom", "--tree", "t.nwk", "--output-dir", "o"],
     "train": ["--table", "t.biom", "--metadata", "m.tsv", "--metadata-column", "age", "--output-dir", "o"],

@@ -85,6 +85,17 @@ def test_subjects_seen_once_are_no_groups():
     assert summarise_groups(frame, ["subject"]) == []
 
 
-def test_words_that_keep_a_column_from_being_numeric_are_named():
-    assert column("weight").words == ["NA", "not provided"]
-    assert all(not column(name).words for name in FRAME if name != "weight")
+def test_cells_that_keep_a_column_from_being_numeric_are_named():
+    found = column("weight")
+
+    assert (found.task, found.reason, found.not_numbers) == (None, "numbers but for some cells", ["NA", "not provided"])
+    assert all(not column(name).not_numbers for name in FRAME if name != "weight")
+
+
+def test_classes_that_probably_mean_nothing_are_named():
+    frame = pd.DataFrame(
+        {"diet": ["milk", "solid", "unknown", "n/a", "milk", "milk", "solid", "solid", "n/a", "unknown"]}
+    )
+
+    assert summarise_columns(frame)[0].probably_missing == ["unknown", "n/a"]
+    assert summarise_columns(frame)[0].task == "classification"

@@ -195,7 +195,10 @@ def test_a_word_among_numbers_is_pointed_out(study, tmp_path, inspect):
 
     _, text, _, _ = inspect(study / "table.biom", tmp_path / "words.tsv")
 
-    assert "age holds numbers but for 'not provided': leave such cells empty" in " ".join(text.split())
+    assert (
+        "age holds numbers but for 'not provided': correct them, or pass --missing-values 'not provided'"
+        in " ".join(text.split())
+    )
 
 
 def test_distances_take_the_place_of_a_tree_where_they_hold_all_samples(study, tmp_path, inspect):
@@ -324,10 +327,26 @@ def test_options_that_make_no_sense_are_refused(arguments, message, capsys):
 def test_nothing_is_overwritten_unasked(study, tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("mine")
 
-    assert main(["inspect", str(study / "table.biom"), "--output-dir", str(tmp_path)]) == 2
-    shown = capsys.readouterr()
-    assert (shown.out, [path.name for path in tmp_path.iterdir()]) == ("", ["mine.txt"])
-    assert "is not empty" in shown.err
+    for more in ([], ["--overwrite"]):
+        assert main(["inspect", str(study / "table.biom"), "--output-dir", str(tmp_path), *more]) == 2
+        shown = capsys.readouterr()
+        assert (shown.out, [path.name for path in tmp_path.iterdir()]) == ("", ["mine.txt"])
+        assert "is not empty" in shown.err
+
+
+def test_no_report_is_written_over_what_is_inspected(study, capsys):
+    assert main(["inspect", str(study / "table.biom"), "--output-dir", str(study)]) == 2
+    assert f"FILE {study / 'table.biom'} lies in --output-dir" in capsys.readouterr().err
+
+
+def test_a_run_is_repeated_from_its_options(study, tmp_path, capsys):
+    options = ["inspect", str(study / "table.biom"), str(study / "tree.nwk"), "--output-dir", str(tmp_path / "a")]
+    assert main(options) == 0
+    first = capsys.readouterr().out
+
+    assert main(["inspect", "--config", str(tmp_path / "a/config.yaml"), "--output-dir", str(tmp_path / "b")]) == 0
+
+    assert capsys.readouterr().out == first
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,14 @@ NOT_INPUTS = ("output", "output-dir", "cache-dir")
 
 T = TypeVar("T")
 
+POSITIONAL = "files"
+"""Field that is given without a flag."""
+
 
 def flag_of(field_name: str) -> str:
-    """Spell a field the way the user types it: ``ffn_ratio`` is ``--ffn-ratio``."""
+    """Spell a field the way the user types it: ``ffn_ratio`` is ``--ffn-ratio``; files without a flag are ``FILE``."""
+    if field_name == POSITIONAL:
+        return "FILE"
     return "--" + field_name.replace("_", "-")
 
 
@@ -60,7 +65,9 @@ def flatten(instance: Any) -> dict[str, Any]:
         if dataclasses.is_dataclass(value):
             flat |= flatten(value)
         else:
-            flat[field.name.replace("_", "-")] = str(value) if isinstance(value, Path) else value
+            is_several = isinstance(value, list | tuple)
+            plain = [str(item) if isinstance(item, Path) else item for item in (value if is_several else [value])]
+            flat[field.name.replace("_", "-")] = plain if is_several else plain[0]
     return flat
 
 
@@ -118,6 +125,8 @@ def flags_from_yaml(path: Path) -> list[str]:
         name = str(key).removeprefix("--").replace("_", "-")
         if isinstance(value, bool):
             arguments.append(f"--{name}" if value else f"--no-{name}")
+        elif name == POSITIONAL:
+            arguments += map(str, value if isinstance(value, list) else [value])
         elif isinstance(value, list):
             arguments += [f"--{name}", *map(str, value)]
         else:

@@ -7,6 +7,7 @@ import tyro
 from pydantic import model_validator
 
 from aam.config._base import config
+from aam.config.study import OutputDirectoryConfig
 
 
 @config
@@ -26,6 +27,13 @@ class InspectConfig:
     """Directory for the report as inspect.json, and samples.tsv with reads and ASVs of each sample; None: print only."""
     overwrite: bool = False
     """Replace an earlier report in that directory; other files stay."""
+
+    @property
+    def output(self) -> OutputDirectoryConfig | None:
+        """Where the report goes, None if it is printed only."""
+        if self.output_dir is None:
+            return None
+        return OutputDirectoryConfig(output_dir=self.output_dir, overwrite=self.overwrite)
 
     @model_validator(mode="after")
     def _something_to_do(self) -> "InspectConfig":

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from aam.data.cells import not_numbers, suspects
 from aam.data.target import Task, choose_task, class_names
 from aam.errors import MetadataError
 
 FEWEST_VALUES = 4
 """Samples with a value below which nothing can be split into training and validation."""
-_SHARE_OF_NUMBERS = 0.5  # of the values, from which a column was probably meant to be numeric
-_WORDS = 5
+_CELLS = 5
 FEWEST_GROUPS = 10
 """Groups below which a column that names no subject is not offered as one."""
 
@@ -34,8 +34,10 @@ class ColumnSummary:
         Of a numeric column.
     classes
         How many samples each value of another column has, the most frequent first.
-    words
-        Up to five words that keep a column of numbers from being numeric, such as "NA".
+    not_numbers
+        Up to five cells that keep a column of numbers from being numeric, such as "NA".
+    probably_missing
+        Up to five classes that probably mean that none is known.
     """
 
     name: str
@@ -48,7 +50,8 @@ class ColumnSummary:
     median: float | None = None
     high: float | None = None
     classes: dict[str, int] = field(default_factory=dict)
-    words: list[str] = field(default_factory=list)
+    not_numbers: list[str] = field(default_factory=list)
+    probably_missing: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -85,29 +88,26 @@ def _columns(frame: pd.DataFrame) -> list[tuple[str, pd.Series]]:
 def _summarise(name: str, column: pd.Series) -> ColumnSummary:
     values = column.dropna()
     counts = Counter(class_names(values))
-    facts = (name, len(values), len(column) - len(values), len(counts))
-    task, reason = _task(values, len(counts))
+    wrong = list(not_numbers(values)) if values.dtype.kind != "f" else []
+    odd = wrong[:_CELLS] if 0 < len(wrong) <= len(counts) / 2 else []
+    task, reason = _task(values, counts, odd)
+    facts = (name, len(values), len(column) - len(values), len(counts), task, reason)
     if values.dtype.kind == "f" and len(values):
-        return ColumnSummary(*facts, task, reason, float(values.min()), float(values.median()), float(values.max()))
+        return ColumnSummary(*facts, float(values.min()), float(values.median()), float(values.max()))
+    missing = [] if odd else list(suspects(values))[:_CELLS]
     classes = dict(counts.most_common()) if task else {}
-    return ColumnSummary(*facts, task, reason, classes=classes, words=_words_among_numbers(values))
+    return ColumnSummary(*facts, classes=classes, not_numbers=odd, probably_missing=missing)
 
 
-def _words_among_numbers(values: pd.Series) -> list[str]:
-    """Give the words in a column whose values are mostly numbers."""
-    is_number = pd.Series(pd.to_numeric(values, errors="coerce")).notna()
-    if is_number.mean() < _SHARE_OF_NUMBERS:
-        return []
-    return list(dict.fromkeys(map(str, values[~is_number])))[:_WORDS]
-
-
-def _task(values: pd.Series, n_distinct: int) -> tuple[Task | None, str | None]:
+def _task(values: pd.Series, classes: Counter[str], odd: list[str]) -> tuple[Task | None, str | None]:
     if not len(values):
         return None, "no values"
     try:
         task = choose_task(values, "auto")
     except MetadataError:
-        return None, "the same value everywhere" if n_distinct == 1 else "nearly all values differ"
+        if len(classes) == 1:
+            return None, "the same value everywhere"
+        return None, "numbers but for some cells" if odd else "nearly all values differ"
     if len(values) < FEWEST_VALUES:
         return None, f"{len(values)} values are too few"
     return task, None

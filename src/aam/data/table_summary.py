@@ -1,11 +1,12 @@
 """What a feature table holds, counted block by block, and what each rarefaction depth costs."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.special import gammaln
 
+from aam.data.expected_asvs import presence
 from aam.data.rarefaction import resolve_depth
 from aam.io.count_table import Table, refuse_duplicates
 from aam.io.names import Names
@@ -178,20 +179,15 @@ def _depth_costs(table: Table, totals: TableTotals) -> list[DepthCost]:
 def expected_asvs(counts: csr_array, depth: int) -> np.ndarray:
     """Compute how many ASVs a draw of ``depth`` reads without replacement sees on average, NaN where there are fewer; float64 [S].
 
-    An ASV with ``n`` of ``N`` reads is missed with probability C(N − n, d) / C(N, d) (Hurlbert 1971).
-
     Examples
     --------
     >>> expected_asvs(csr_array(np.array([[1, 1], [3, 0], [1, 0]])), 2)
     array([ 2.,  1., nan])
     """
-    n_asvs = np.diff(counts.indptr)
-    all_reads = np.asarray(counts.sum(axis=1)).ravel().astype(np.float64)
-    total = np.repeat(all_reads, n_asvs)
-    others = total - counts.data
-    is_missable = (others >= depth) & (total >= depth)
-    total, others = total[is_missable], others[is_missable]
-    log_missed = gammaln(others + 1) - gammaln(others - depth + 1) - gammaln(total + 1) + gammaln(total - depth + 1)
-    samples = np.repeat(np.arange(len(n_asvs)), n_asvs)[is_missable]
-    missed = np.bincount(samples, weights=np.exp(log_missed), minlength=len(n_asvs))
-    return np.where(all_reads >= depth, n_asvs - missed, np.nan)
+    indptr = np.asarray(counts.indptr)
+    expected = np.full(len(indptr) - 1, np.nan)
+    for row, (start, stop) in enumerate(pairwise(indptr.tolist())):
+        reads = counts.data[start:stop]
+        if reads.sum() >= depth:
+            expected[row] = presence(reads, depth).sum()
+    return expected

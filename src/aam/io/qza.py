@@ -123,7 +123,7 @@ def option_of(semantic_type: str) -> str | None:
     '--tree'
     """
     fitting = _PROPERTIES.sub("", semantic_type)
-    kinds = {**_OPTIONS, "--metadata": METADATA}
+    kinds = {**_OPTIONS, "--taxonomy": TAXONOMY, "--metadata": METADATA}
     return next((option for option, kind in kinds.items() if fitting in kind.files), None)
 
 

@@ -4,12 +4,13 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
+from typing import cast
 
 from aam.config.inspect import InspectConfig
 from aam.data.table_summary import TableTotals
 from aam.errors import InputError
 from aam.io.atomic import write_text_atomic
-from aam.io.output_directory import check_output_directory, start_output_directory
+from aam.io.output_directory import WritesDirectory, check_output_directory, start_output_directory
 from aam.io.table_tsv import write_tsv
 from aam.pipelines.inspect_facts import Report
 from aam.pipelines.inspect_files import Found, inspect_file
@@ -28,8 +29,8 @@ def inspect(config: InspectConfig) -> None:
     InputError
         A file cannot be read; it is raised after all others were reported.
     """
-    if config.output_dir is not None:
-        check_output_directory(config.output_dir, config.overwrite)
+    if config.output is not None:
+        check_output_directory(cast(WritesDirectory, config))
     found = [inspect_file(path) for path in config.files]
     parts, notes = _choose_parts(found)
     study = (
@@ -41,8 +42,9 @@ def inspect(config: InspectConfig) -> None:
         study = suggest(study, parts["model"].report if "model" in parts else None)
     report = Report([item.report for item in found], study)
     sys.stdout.write(write_report(report))
-    if config.output_dir is not None:
-        _write(config.output_dir, report, parts.get("table"))
+    if config.output is not None:
+        start_output_directory(cast(WritesDirectory, config), RESULTS)
+        _write(config.output.output_dir, report, parts.get("table"))
     n_unread = sum(item.report.error is not None for item in found)
     if n_unread:
         raise InputError(f"{n_unread:,} of {len(found):,} files cannot be used; the report says why.")
@@ -65,7 +67,6 @@ def _choose_parts(found: list[Found]) -> tuple[dict[str, Found], list[str]]:
 
 
 def _write(directory: Path, report: Report, table: Found | None) -> None:
-    start_output_directory(directory, RESULTS)
     text = json.dumps(dataclasses.asdict(report), indent=2, ensure_ascii=False, allow_nan=False)
     write_text_atomic(directory / "inspect.json", text + "\n")
     if table is not None:

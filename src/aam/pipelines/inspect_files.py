@@ -65,7 +65,7 @@ def inspect_file(path: Path) -> Found:
             option=f"--{recognised.kind}",
             artifact=described,
         )
-        with _listening() as notes:
+        with listening("aam.io") as notes:
             summary, content = _READERS[recognised.kind](path)
     except AamError as error:
         return Found(replace(report, error=str(error)))
@@ -73,12 +73,12 @@ def inspect_file(path: Path) -> Found:
 
 
 @contextmanager
-def _listening() -> Iterator[list[str]]:
-    """Collect what readers log, for the report, in the place of printing it."""
+def listening(name: str) -> Iterator[list[str]]:
+    """Collect what a part of aam logs, for the report, in the place of printing it."""
     said: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())
-    logger = logging.getLogger("aam.io")
+    logger = logging.getLogger(name)
     was_passed_on, level = logger.propagate, logger.level
     logger.propagate = False
     logger.setLevel(logging.INFO)

@@ -18,7 +18,7 @@ from aam.io.newick import TreeArrays
 from aam.io.sequences import sequences_in_fasta, sequences_in_ids
 from aam.pipelines.groups import SUBJECT_WORDS
 from aam.pipelines.inspect_facts import StudyReport
-from aam.pipelines.inspect_files import Found
+from aam.pipelines.inspect_files import Found, listening
 
 FEWEST_SUBJECTS = 5
 
@@ -34,7 +34,8 @@ def inspect_study(parts: Mapping[str, Found], notes: list[str]) -> StudyReport:
     if isinstance(metadata, Metadata) and "metadata" not in problems:
         known = set(metadata.sample_ids)
         frame = metadata.frame.loc[[sample for sample in totals.sample_ids if sample in known]]
-        columns, groups = summarise_columns(frame), summarise_groups(frame, SUBJECT_WORDS)
+        with listening("aam.data"):  # what it says of single columns is in their summaries
+            columns, groups = summarise_columns(frame), summarise_groups(frame, SUBJECT_WORDS)
     overlaps = _overlaps(parts, totals)
     token_limit = SamplingConfig().token_limit
     return StudyReport(

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from aam.data.cells import missing_values_option
 from aam.data.column_summary import ColumnSummary, GroupSummary
 from aam.data.overlap import Overlap
 from aam.data.sequence_summary import SequenceSummary
@@ -196,11 +197,20 @@ def _columns(columns: list[ColumnSummary]) -> list[str]:
         if column.reason is not None:
             reasons.setdefault(column.reason, []).append(short(column.name))
     lines += wrap(f"not usable, {reason}: {', '.join(names)}." for reason, names in reasons.items())
-    return lines + wrap(
-        f"{short(column.name)} holds numbers but for {name_some(column.words)}: leave such cells empty, and it is numeric."
-        for column in columns
-        if column.words
-    )
+    return lines + wrap(_cells(columns))
+
+
+def _cells(columns: list[ColumnSummary]) -> Iterable[str]:
+    for column in columns:
+        if column.not_numbers:
+            names, option = name_some(column.not_numbers), missing_values_option(column.not_numbers)
+            yield f"{short(column.name)} holds numbers but for {names}: correct them, or pass {option}, and it is numeric."
+    empty = list(dict.fromkeys(cell for column in columns for cell in column.probably_missing))
+    if empty:
+        yield (
+            f"{name_some(empty)} in other columns count as values, though they probably mean that none is known. Pass "
+            f"{missing_values_option(empty)} to make them missing."
+        )
 
 
 def _column(column: ColumnSummary) -> str:

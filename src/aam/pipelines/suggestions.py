@@ -79,4 +79,4 @@ def _first_target(study: StudyReport) -> ColumnSummary | None:
 
 def _doubts(study: StudyReport, column: ColumnSummary) -> int:
     is_technical = any(word in column.name.lower() for word in _TECHNICAL)
-    return 2 * (column.n_values < _SHARE_FILLED * study.table.n_samples) + is_technical
+    return 2 * (column.n_values < _SHARE_FILLED * study.table.n_samples) + is_technical + bool(column.probably_missing)
