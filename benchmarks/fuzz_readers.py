@@ -26,14 +26,13 @@ import h5py
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "io"))
-from make_files import artifact, valid_files
+from make_files import FEATURES, artifact, valid_files
 
 from aam.errors import AamError
 from aam.io.distances import read_distances
-from aam.io.fasta import read_fasta
 from aam.io.metadata import read_metadata
 from aam.io.newick import read_newick
-from aam.io.sequences import tokenize
+from aam.io.sequences import sequences_in_fasta
 from aam.io.tables import read_table
 from aam.io.taxonomy import read_taxonomy
 
@@ -62,8 +61,8 @@ def check_tree(path: Path) -> None:
 
 
 def check_sequences(path: Path) -> None:
-    sequences = read_fasta(path)
-    tokenize(list(sequences.values()), list(sequences), max_bp=8)
+    for block in sequences_in_fasta(path, FEATURES):
+        assert block.lengths.sum() == len(block.tokens)
 
 
 def check_metadata(path: Path) -> None:

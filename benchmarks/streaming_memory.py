@@ -2,9 +2,9 @@
 
     python benchmarks/streaming_memory.py --scratch /some/large/disk --limit-mb 1200
 
-Simulates studies, runs ``aam prepare`` and ``aam pretrain`` on each in a process of its own, samples that process's resident memory,
-and writes a dated page and a plot into ``benchmarks/results/``. Where control groups can be created (Linux, root), each process
-runs under the limit; elsewhere it is only measured.
+Simulates studies, runs ``aam prepare`` and ``aam pretrain`` on each in a process of its own, samples the resident memory of that
+process, and writes a dated page and a plot into ``benchmarks/results/``. Where control groups can be created (Linux, root), each
+process runs under the limit; elsewhere it is only measured.
 """
 
 import argparse
@@ -27,13 +27,16 @@ from aam.io.newick import write_newick
 from aam.simulation.sequences import simulate_sequences
 from aam.simulation.tree import simulate_tree
 
-SIZES = ((4_000, 10_000), (20_000, 50_000), (80_000, 200_000), (200_000, 500_000))
+SIZES = ((10_000, 25_000), (40_000, 100_000), (100_000, 250_000), (200_000, 500_000))
 """Samples and features of each study."""
 ASVS_PER_SAMPLE = 1_000
 DEPTH = 20_000
 SAMPLES_PER_BLOCK = 500
 CONTROL_GROUP = Path("/sys/fs/cgroup/memory")
-SMALL = ["--embedding-dim", "32", "--attention-heads", "2", "--attention-layers", "1", "--ffn-ratio", "2", "--epochs", "2", "--batch-size", "8", "--token-limit", "128", "--samples-per-epoch", "400", "--validation-fraction", "0.0005", "--rarefy-depth", "5000"]
+SMALL = (
+    "--embedding-dim 32 --attention-heads 2 --attention-layers 1 --ffn-ratio 2 --epochs 2 --batch-size 8 --token-limit 128 "
+    "--samples-per-epoch 160 --validation-fraction 0.0005 --rarefy-depth 1000 --asv-chunk-size 32"
+)
 
 
 @dataclass
@@ -63,7 +66,7 @@ def main() -> None:
         cache = ["--cache-dir", folder / "cache"]
         build = run(["prepare", *files, *cache], arguments.limit_mb)
         tree = run(["prepare", *files, *cache, "--tree", folder / "tree.nwk"], arguments.limit_mb)
-        options = ["--tree", folder / "tree.nwk", "--output-dir", folder / "run", *SMALL]
+        options = ["--tree", folder / "tree.nwk", "--output-dir", folder / "run", *SMALL.split()]
         train = run(["pretrain", *files, *cache, *options], arguments.limit_mb)
         stored = sum(path.stat().st_size for path in (folder / "cache").rglob("*.bin"))
         rows.append(((samples, features), (folder / "table.biom").stat().st_size, stored, build, tree, train))
@@ -119,7 +122,7 @@ def run(arguments: list, limit_mb: int) -> Run:
 
     begin = time.monotonic()
     command = [sys.executable, "-m", "aam", *map(str, arguments)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=enter)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=enter)  # noqa: PLW1509
     found = Run()
     watcher = threading.Thread(target=watch, args=(process, found, begin))
     watcher.start()
@@ -156,7 +159,7 @@ def page(rows: list, limit_mb: int) -> str:
         f"# Resident memory against study size, {date.today()}",
         "",
         f"`python benchmarks/streaming_memory.py --limit-mb {limit_mb}`; {platform.machine()}, {os.cpu_count()} CPU cores, "
-        f"Python {platform.python_version()}; about {ASVS_PER_SAMPLE:,} ASVs per sample; pre-training: `{' '.join(SMALL)}`.",
+        f"Python {platform.python_version()}; about {ASVS_PER_SAMPLE:,} ASVs per sample; pre-training: `{SMALL}`.",
         "",
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),

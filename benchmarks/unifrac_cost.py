@@ -24,7 +24,7 @@ from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.config.objectives import PretrainingObjectivesConfig
 from aam.config.study import DistanceConfig, SamplingConfig, StudyConfig
-from aam.config.training import TrainingConfig
+from aam.config.training import DEFAULT_BATCH_SIZE
 from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking, PackedCounts, pack
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.study import Study
@@ -52,7 +52,7 @@ def main() -> None:
 
 def measure(folder: Path) -> dict[str, str]:
     """Time UniFrac, a whole batch, a training step and scikit-bio on the same batches, in turn."""
-    model_config, batch_size = ModelConfig(), TrainingConfig().batch_size
+    model_config, batch_size = ModelConfig(), DEFAULT_BATCH_SIZE
     study = read_study(
         StudyConfig(table=folder / "table.biom", sequences=folder / "sequences.fasta"), model_config.max_bp
     )
@@ -137,7 +137,7 @@ def page(rows: list[dict[str, str]], threads: int) -> str:
         f"{platform.machine()}, {os.cpu_count()} CPU cores, {threads} threads, Python {platform.python_version()}, "
         f"torch {torch.__version__}, scikit-bio {skbio.__version__}.",
         "",
-        f"Default model and batch size ({TrainingConfig().batch_size} samples), medians over {BATCHES} batches measured in turn.",
+        f"Default model and batch size ({DEFAULT_BATCH_SIZE} samples), medians over {BATCHES} batches measured in turn.",
         "",
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),

@@ -80,7 +80,9 @@ def dense(study: Study) -> np.ndarray:
 
 def make_batch(study: Study, samples=None, masking=None, depth=None, targets=None, epoch=0, asv_vectors=None):
     """Make one batch of a study."""
-    maker = BatchMaker(study, Drawing(depth, 1024, seed=0), masking or Masking(), targets or {}, asv_vectors)
+    maker = BatchMaker(
+        study, Drawing(depth, 1024, seed=0), masking or Masking(), targets or {}, asv_vectors=asv_vectors
+    )
     return maker[BatchPlan(epoch, tuple(range(study.n_samples)) if samples is None else tuple(samples))]
 
 

@@ -18,26 +18,33 @@ MODEL = {
     "gradient-checkpointing",
 }  # fmt: skip
 TRAINING = {
-    "epochs", "batch-size", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction", "gradient-clip",
-    "patience", "precision", "validation-fraction", "seed",
+    "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction",
+    "samples-per-epoch", "gradient-clip", "patience", "precision", "validation-fraction", "seed",
 }  # fmt: skip
+AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}
+SPLIT = {"split", "split-file", "fold"}
+LABELLED_SPLIT = SPLIT | {"group-column", "study-column", "held-out-study", "folds"}
 INFERENCE = {"model", "rarefy-depth", "batch-size", "precision"}
 
 FLAGS = {
     "demo": DIRECTORY | {"seed"},
     "simulate": DIRECTORY
     | {"samples", "features", "seed", "sequence-length", "mean-depth", "subjects", "signal", "batch-effect"},
-    "pretrain": STUDY | DISTANCE | DIRECTORY | SAMPLING | MODEL | TRAINING
+    "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
     | {"penalty", "nuc-penalty", "nuc-mask-ratio", "nuc-asv-fraction"},
-    "train": STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | MODEL | TRAINING
-    | {"task", "group-column", "pretrained", "freeze-base"}
+    "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
+    | {"task", "pretrained", "freeze-base"}
     | {"target-penalty", "count-penalty", "count-mask-ratio", "penalty"},
+    "inspect": {"files", "output-dir", "overwrite"},
     "prepare": STUDY | {"tree"},
     "cache": {"cache-dir", "limit-gb", "clear"},
     "predict": STUDY | FILE | INFERENCE,
     "embed": STUDY | FILE | INFERENCE,
     "evaluate": STUDY | LABEL | DIRECTORY | INFERENCE,
 }  # fmt: skip
+
+POSITIONAL = {"files": "[PATH [PATH ...]]"}
+"""Options without a flag, and how the help shows them."""
 
 
 def flags(config) -> list[str]:
@@ -70,7 +77,7 @@ def test_every_flag_is_explained_in_the_help(name, capsys):
     shown = capsys.readouterr().out
     assert stop.value.code == 0
     for flag in FLAGS[name]:
-        assert f"--{flag}" in shown
+        assert POSITIONAL.get(flag, f"--{flag}") in shown
     for config in configs(_load(COMMANDS[name].config)):
         assert config.__doc__
 
@@ -97,6 +104,9 @@ def test_the_overview_names_every_command(capsys):
         (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--freeze-base"],
          "pass --pretrained"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--distance-ids", "i"], "pass both or neither"),
+        (["pretrain", "--table", "t", "--distances", "d", "--output-dir", "o", "--mixup-alpha", "0.2"], "are not in --distances"),
+        (["train", "--table", "t", "--distances", "d", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o",
+          "--mixup-alpha", "0.2"], "are not in --distances"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_options_is_one_message_and_exit_code_2(arguments, message, capsys):
@@ -105,6 +115,26 @@ def test_a_mistake_in_the_options_is_one_message_and_exit_code_2(arguments, mess
     shown = capsys.readouterr().err
     assert message in shown
     assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        (["grouped"], "--split grouped needs --group-column."),
+        (["k-fold", "--folds", "5"], "--split k-fold needs --fold."),
+        (["k-fold", "--folds", "5", "--fold", "5"], "--fold 5 is out of range: with --folds 5 they are numbered 0 to 4."),
+        (["leave-one-study-out"], "needs --study-column and --held-out-study."),
+        (["file"], "--split file needs --split-file."),
+        (["stratified", "--split-file", "s.tsv"], "--split-file has no effect on --split stratified: leave it out, or pass"),
+        (["random", "--group-column", "c"], "--group-column has no effect on --split random"),
+    ],
+)  # fmt: skip
+def test_a_split_takes_the_options_that_it_needs_and_no_others(split, message, capsys):
+    options = ["--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--split", *split]
+
+    assert main(["train", *options]) == 2
+
+    assert message in capsys.readouterr().err
 
 
 def test_a_mistyped_option_suggests_the_right_one(capsys):

@@ -35,6 +35,10 @@ class MetadataError(InputError):
     """Sample metadata is malformed, or does not match the table or the task."""
 
 
+class SplitError(InputError):
+    """Samples cannot be divided into training and validation samples as asked."""
+
+
 class DistanceError(InputError):
     """A distance matrix is malformed or does not match the table."""
 

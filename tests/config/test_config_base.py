@@ -31,6 +31,7 @@ REQUIRED = {
     "simulate": ["--output-dir", "o"],
     "prepare": ["--table", "t.biom"],
     "cache": [],
+    "inspect": ["t.biom", "m.tsv"],
     "pretrain": ["--table", "t.biom", "--tree", "t.nwk", "--output-dir", "o"],
     "train": ["--table", "t.biom", "--metadata", "m.tsv", "--metadata-column", "age", "--output-dir", "o"],
     "predict": ["--table", "t.biom", "--model", "m", "--output", "o.tsv"],

@@ -9,7 +9,6 @@ from aam.data.batches import (
     BatchMaker,
     BatchPlan,
     Drawing,
-    EpochSampler,
     Masking,
     keep_most_abundant,
     pack,
@@ -93,18 +92,6 @@ def test_targets_see_the_reads_before_the_token_limit(study):
     batch = maker[BatchPlan(0, (0, 1))]
 
     assert len(seen[0].features) > len(batch.counts) == 2
-
-
-def test_the_order_of_an_epoch_is_a_function_of_seed_epoch_and_study():
-    def order(seed, epoch, digest):
-        sampler = EpochSampler(np.arange(10), 4, seed, digest)
-        sampler.set_epoch(epoch)
-        return [plan.samples for plan in sampler]
-
-    assert order(0, 0, "a") == order(0, 0, "a")
-    assert len({str(order(*key)) for key in [(0, 0, "a"), (1, 0, "a"), (0, 1, "a"), (0, 0, "b")]}) == 4
-    assert sorted(sum(order(0, 0, "a"), ())) == list(range(10))
-    assert [len(part) for part in order(0, 0, "a")] == [4, 3, 3]
 
 
 def test_plans_in_order_cover_all_samples():

@@ -217,3 +217,33 @@ def test_values_that_are_not_numbers_are_refused(tmp_path):
 
     with pytest.raises(TableError, match="holds values of type bool, not counts"):
         read_table(path)
+
+
+@pytest.mark.parametrize("name", ["sample/ids", "observation/ids"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"X", "the matrix does not fit its ids .ids of (samples|features) in the shape"),
+        (np.array([[b"X"], [b"Y"]]), "the matrix does not fit its ids .ids of (samples|features) in the shape"),
+        (h5py.Empty("S3"), "holds no (samples|features)"),
+    ],
+)
+def test_ids_of_other_shapes_are_refused(tmp_path, name, content, message):
+    path = make_file(tmp_path / "table.biom")
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = content
+
+    with pytest.raises(TableError, match=message):
+        read_table(path)
+
+
+@pytest.mark.parametrize("part", ["data", "indices", "indptr"])
+def test_a_matrix_without_a_shape_is_refused(tmp_path, part):
+    path = make_file(tmp_path / "table.biom")
+    with h5py.File(path, "r+") as file:
+        del file[f"sample/matrix/{part}"]
+        file[f"sample/matrix/{part}"] = h5py.Empty("int64")
+
+    with pytest.raises(TableError, match=r"the matrix does not fit its ids|is damaged"):
+        read_table(path)

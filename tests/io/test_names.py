@@ -29,3 +29,10 @@ def test_a_selection_of_a_selection_shows_its_rows_in_their_order():
 def test_places_beyond_the_end_are_refused():
     with pytest.raises(IndexError):
         Names.from_strings(["a"])[1]
+
+
+def test_names_in_blocks_are_the_same_names():
+    blocks = [["S1", "é"], [], ["", "a long name"]]
+
+    assert list(Names.from_blocks(blocks)) == ["S1", "é", "", "a long name"]
+    assert list(Names.from_blocks([])) == []

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
 from aam.data.batches import BatchMaker, Drawing, EpochSampler, loader, plan_in_order
+from aam.data.composition import BySamples
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import TARGET, RegressionTarget
 from aam.training.calibration import calibrate_encoder, calibrate_head
@@ -36,7 +37,9 @@ def run(folder, config=CONFIG):
     calibrate_encoder(model.base_model, some)
     calibrate_head(model, some)
     module = TrainingModule(model, {"target": 1.0}, config, main="target")
-    train = loader(maker, EpochSampler(TRAINED, config.batch_size, 0, study.digest()))
+    train = loader(
+        maker, EpochSampler(TRAINED, BySamples(config.batch_size), np.ones(study.n_samples), 0, study.digest())
+    )
     folder.mkdir()
     return module, fit(module, train, validation, folder, config), validation
 

@@ -96,6 +96,14 @@ def test_a_batch_of_one_sample_scores_its_age_and_no_distance():
     assert not [name for name in found if name.startswith("validation/distance_") and not name.endswith("loss")]
 
 
+def test_a_single_pair_has_a_loss_but_no_score():
+    scores = validate(module(), batches(2, samples=range(2)))
+
+    assert np.isfinite(scores["validation/distance_loss"])
+    assert "validation/distance_r2" not in scores
+    assert "validation/target_mae" in scores
+
+
 @pytest.mark.parametrize("main", ["target", None])
 def test_the_loss_that_chooses_is_the_main_ones_or_the_weighted_sum(main):
     found = validate(module(main=main), batches(7))

@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from aam.config._base import config
+from aam.config.augmentation import AugmentationConfig
 from aam.config.model import ModelConfig
 from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig
 from aam.config.simulate import SimulationConfig
+from aam.config.split import SplitConfig, UnlabelledSplitConfig
 from aam.config.study import (
     CacheDirConfig,
     DistanceConfig,
@@ -50,6 +52,8 @@ class PretrainConfig:
     output: OutputDirectoryConfig
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     objectives: PretrainingObjectivesConfig = field(default_factory=PretrainingObjectivesConfig)
+    split: UnlabelledSplitConfig = field(default_factory=UnlabelledSplitConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
@@ -60,8 +64,9 @@ class PretrainConfig:
                 "Pre-training learns distances between samples: pass --tree (or --distances), or --penalty 0 to learn "
                 "from masked nucleotides alone."
             )
-        if self.objectives.penalty and self.training.batch_size < 2:
+        if self.objectives.penalty and self.training.batch_size == 1:
             raise ValueError("--batch-size 1 leaves no pair of samples to learn distances from: use at least 2.")
+        _check_mixing(self.augmentation, self.distance, self.objectives.penalty)
         return self
 
 
@@ -83,13 +88,10 @@ class TransferConfig:
 
 @config
 class TaskConfig:
-    """What kind of column is learned, and how samples are held out."""
+    """What kind of column is learned."""
 
     task: Literal["auto", "regression", "classification"] = "auto"
     """auto: a numeric column is regressed, any other is classified."""
-    group_column: str | None = None
-    """Column that names the subject (host, site, plot) of a sample: all samples of one stay on one side of the split.
-    Without it, repeated subjects make validation look better than it is."""
 
 
 @config
@@ -107,12 +109,26 @@ class TrainConfig:
     label: LabelConfig
     output: OutputDirectoryConfig
     task: TaskConfig = field(default_factory=TaskConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     objectives: SupervisedObjectivesConfig = field(default_factory=SupervisedObjectivesConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    @model_validator(mode="after")
+    def _mixtures_have_distances(self) -> "TrainConfig":
+        _check_mixing(self.augmentation, self.distance, self.objectives.penalty)
+        return self
+
+
+def _check_mixing(augmentation: AugmentationConfig, distance: DistanceConfig, penalty: float) -> None:
+    if augmentation.mixup_alpha is not None and distance.distances is not None and penalty:
+        raise ValueError(
+            "--mixup-alpha makes samples whose distances are not in --distances: pass --tree instead, or leave --mixup-alpha out."
+        )
 
 
 @config

@@ -22,9 +22,11 @@ class StudyConfig(CacheDirConfig):
     """The study: how often each ASV was seen in each sample, and the ASVs' sequences."""
 
     table: Path
-    """Feature table (samples × ASVs, counts) in BIOM 2.1 format."""
+    """Feature table (samples × ASVs, counts), known by its content: BIOM 2.1 (HDF5), BIOM 1.0 (JSON) or tab-separated text with
+    '#OTU ID', the last two also gzip; or a QIIME 2 artifact FeatureTable[Frequency]."""
     sequences: Path | None = None
-    """FASTA with the sequence of each feature id; None: the feature ids are the sequences themselves."""
+    """FASTA (plain or gzip) with the sequence of each feature id, or a QIIME 2 artifact FeatureData[Sequence]; None: the feature
+    ids are the sequences themselves."""
 
 
 @config
@@ -43,9 +45,11 @@ class DistanceConfig:
     """Distances between samples that the sample vectors learn to reproduce."""
 
     tree: Path | None = None
-    """Rooted phylogenetic tree (Newick) with the features as tips: unweighted UniFrac is computed from it per batch."""
+    """Rooted phylogenetic tree with the features as tips, Newick (plain or gzip) or a QIIME 2 artifact Phylogeny[Rooted]:
+    unweighted UniFrac is computed from it per batch."""
     distances: Path | None = None
-    """Square distance matrix made elsewhere (.npy with an ids file, .h5 of ssu, .tsv, .csv), used instead of a tree."""
+    """Square distance matrix made elsewhere, used instead of a tree: .npy with an ids file, .h5 of ssu, .tsv or .csv (plain or
+    gzip), or a QIIME 2 artifact DistanceMatrix."""
     distance_ids: Path | None = None
     """Sample ids of a .npy matrix, one per line; None: a file beside it named like it, ending in .ids or .txt."""
     missing_features: Literal["error", "drop"] = "error"
@@ -70,7 +74,8 @@ class LabelConfig:
     """The metadata column to learn or to compare with."""
 
     metadata: Path
-    """Sample metadata as QIIME 2 reads it: tab-separated, the first column holds the sample ids."""
+    """Sample metadata as QIIME 2 reads it: tab-separated (plain or gzip), the first column holds the sample ids; or an artifact
+    that QIIME 2 takes as metadata, such as ImmutableMetadata or SampleData[AlphaDiversity]."""
     metadata_column: str
     """Column to predict. Samples without a value in it are left out, and counted."""
     missing_samples: Literal["error", "drop"] = "error"

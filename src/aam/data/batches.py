@@ -1,14 +1,17 @@
-"""From rows of a study to batches: rarefaction, the token limit, packing, masking and targets."""
+"""From rows of a study to batches: rarefaction, augmentation, the token limit, packing, masking and targets."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from aam.batch import Batch
+from aam.batch import Batch, MaskedNucleotides
+from aam.data.augmentations.augmentation import Augmentation, Mixture, Reads
+from aam.data.augmentations.augmenter import Augmenter
+from aam.data.composition import BySamples, Composer, sort_in_windows, split_until
 from aam.data.masking import hide_abundances, mask_nucleotides
 from aam.data.rarefaction import rarefy
 from aam.data.seeding import generator
@@ -30,12 +33,15 @@ class PackedCounts:
         ASVs of each sample and their reads, packed: [T].
     sample_offsets
         Where each sample begins, [B + 1].
+    mixture
+        Which samples these reads were mixed with; None for samples as they are.
     """
 
     samples: np.ndarray
     features: np.ndarray
     counts: np.ndarray
     sample_offsets: np.ndarray
+    mixture: Mixture | None = None
 
 
 BatchTarget = Callable[[PackedCounts], np.ndarray]
@@ -69,7 +75,7 @@ class Drawing:
     token_limit: int
     seed: int
 
-    def draw(self, study: Study, row: int, epoch: int | str) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, study: Study, row: int, epoch: int | str) -> Reads:
         """Draw one sample's reads: the features present and their counts, both [n]."""
         features, counts = study.sample(row)
         if self.depth is None:
@@ -86,6 +92,11 @@ class BatchPlan:
     epoch: int | str
     samples: tuple[int, ...]
 
+    @property
+    def is_training(self) -> bool:
+        """Whether these are the draws of a training epoch, which has a number."""
+        return isinstance(self.epoch, int)
+
 
 @dataclass(frozen=True)
 class BatchMaker(Dataset[Batch]):
@@ -95,30 +106,24 @@ class BatchMaker(Dataset[Batch]):
     drawing: Drawing
     masking: Masking = field(default_factory=Masking)
     targets: Mapping[str, BatchTarget] = field(default_factory=dict)
+    augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
     asv_vectors: np.ndarray | None = None
     """Vectors of the study's features, computed beforehand, [F, D]; None if the model is to encode them."""
 
     def __getitem__(self, plan: BatchPlan) -> Batch:
-        """Draw, limit, pack and mask the samples of one batch."""
-        packed = pack([self.drawing.draw(self.study, row, plan.epoch) for row in plan.samples], plan.samples)
+        """Draw, augment in training, limit, pack and mask the samples of one batch."""
+        augmenter = Augmenter(self.augmentations if plan.is_training else {}, self.drawing.seed, plan.epoch)
+        packed = self._draw(plan, augmenter)
         targets = {name: torch.as_tensor(target(packed)) for name, target in self.targets.items()}
         kept = keep_most_abundant(packed, self.drawing.token_limit)
         features, asv_index = np.unique(kept.features, return_inverse=True)
         tokens = self.study.tokens[features]
-        ids = [self.study.sample_ids[row] for row in plan.samples]
+        masked, hidden = self._mask(plan, tokens, kept.sample_offsets)
         self.study.release()
-        masking, seed = self.masking, self.drawing.seed
-        masked = hidden = None
-        if masking.nuc_mask_ratio is not None:
-            stream = generator(seed, "nucleotides", plan.epoch, *ids)
-            masked = mask_nucleotides(tokens, masking.nuc_asv_fraction, masking.nuc_mask_ratio, stream)
-        if masking.count_mask_ratio is not None:
-            stream = generator(seed, "abundances", plan.epoch, *ids)
-            hidden = hide_abundances(kept.sample_offsets, masking.count_mask_ratio, stream)
         return Batch(
             sample_index=torch.tensor(plan.samples),
             features=torch.from_numpy(features.astype(np.int64)),
-            tokens=torch.from_numpy(tokens.astype(np.int64)),
+            tokens=torch.from_numpy(augmenter.tokens(tokens).astype(np.int64)),
             asv_index=torch.from_numpy(asv_index.astype(np.int64)),
             sample_offsets=torch.from_numpy(kept.sample_offsets),
             counts=torch.from_numpy(kept.counts.astype(np.int64)),
@@ -128,8 +133,34 @@ class BatchMaker(Dataset[Batch]):
             asv_vectors=None if self.asv_vectors is None else torch.from_numpy(self.asv_vectors[features]),
         )
 
+    def _draw(self, plan: BatchPlan, augmenter: Augmenter) -> PackedCounts:
+        """Draw the reads of each sample, and change them."""
+        sample_ids = [self.study.sample_ids[row] for row in plan.samples]
+        drawn = []
+        for row, sample_id in zip(plan.samples, sample_ids, strict=True):
+            depth = self.drawing.depth or int(self.study.sample(row)[1].sum())
+            drawing = replace(self.drawing, depth=augmenter.depth(depth, sample_id))
+            drawn.append(augmenter.reads(drawing.draw(self.study, row, plan.epoch), sample_id))
+        drawn, mixture = augmenter.mix(drawn, sample_ids)
+        return replace(pack(drawn, plan.samples), mixture=mixture)
 
-def pack(drawn: Sequence[tuple[np.ndarray, np.ndarray]], samples: Sequence[int]) -> PackedCounts:
+    def _mask(
+        self, plan: BatchPlan, tokens: np.ndarray, sample_offsets: np.ndarray
+    ) -> tuple[MaskedNucleotides | None, torch.Tensor | None]:
+        """Choose what is hidden; masked nucleotides are those of the study, before any is substituted."""
+        masking, seed = self.masking, self.drawing.seed
+        ids = [self.study.sample_ids[row] for row in plan.samples]
+        masked = hidden = None
+        if masking.nuc_mask_ratio is not None:
+            stream = generator(seed, "nucleotides", plan.epoch, *ids)
+            masked = mask_nucleotides(tokens, masking.nuc_asv_fraction, masking.nuc_mask_ratio, stream)
+        if masking.count_mask_ratio is not None:
+            stream = generator(seed, "abundances", plan.epoch, *ids)
+            hidden = hide_abundances(sample_offsets, masking.count_mask_ratio, stream)
+        return masked, hidden
+
+
+def pack(drawn: Sequence[Reads], samples: Sequence[int]) -> PackedCounts:
     """Lay the samples' ASVs one after the other."""
     lengths = [len(features) for features, _ in drawn]
     return PackedCounts(
@@ -155,13 +186,45 @@ def keep_most_abundant(packed: PackedCounts, limit: int) -> PackedCounts:
 
 @dataclass
 class EpochSampler(Sampler[BatchPlan]):
-    """Plans each epoch's batches as a function of (seed, epoch, study digest); `set_epoch` is called by the trainer."""
+    """Plans each epoch's batches as a function of (seed, epoch, study digest); `set_epoch` is called by the trainer.
+
+    Samples are shuffled, samples of like size may be brought together inside windows of many batches, the order is cut, and the
+    batches are shuffled: each sample is in one batch of every epoch.
+
+    Attributes
+    ----------
+    samples
+        Rows of the study to train on.
+    composer
+        Cuts an order into batches.
+    lengths
+        Size of each sample of the study, [S].
+    seed, digest
+        Name the random streams.
+    window_batches
+        Batches' worth of samples that are sorted by size together: more leave less padding, fewer more diverse batches. With 1,
+        size decides nothing.
+    n_epochs
+        Epochs that may be planned. All have the same number of batches: as many as the epoch that needs most.
+    samples_per_epoch
+        Samples in an epoch; the next epoch takes the next ones. None for all.
+    """
 
     samples: np.ndarray
-    batch_size: int
+    composer: Composer
+    lengths: np.ndarray
     seed: int
     digest: str
+    window_batches: int = 1
+    n_epochs: int = 1
+    samples_per_epoch: int | None = None
     epoch: int = 0
+
+    def __post_init__(self) -> None:
+        n_batches = len(self.composer.cut(self._shuffled(0)[0]))
+        self._window = self.window_batches * math.ceil(self._n_in_epoch / n_batches)
+        n_planned = 1 if self.composer.has_fixed_size else self.n_epochs
+        self._n_batches = max(len(self._cut(epoch)) for epoch in range(n_planned))
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next pass plans."""
@@ -169,19 +232,42 @@ class EpochSampler(Sampler[BatchPlan]):
 
     def __len__(self) -> int:
         """Count the batches of an epoch."""
-        return math.ceil(len(self.samples) / self.batch_size)
+        return self._n_batches
 
     def __iter__(self) -> Iterator[BatchPlan]:
-        """Yield the batches of the epoch, of nearly equal sizes, so that no batch is left with a single sample."""
-        order = generator(self.seed, "order", self.epoch, self.digest).permutation(self.samples)
-        for part in np.array_split(order, len(self)):
-            yield BatchPlan(self.epoch, tuple(part.tolist()))
+        """Yield the batches of the epoch."""
+        return iter(self.plans(self.epoch))
+
+    def plans(self, epoch: int) -> list[BatchPlan]:
+        """Plan the batches of an epoch."""
+        return plans_of(split_until(self._cut(epoch), self._n_batches), epoch)
+
+    def _cut(self, epoch: int) -> list[np.ndarray]:
+        order, stream = self._shuffled(epoch)
+        if self.window_batches > 1:
+            order = sort_in_windows(order, self.lengths[order], self._window)
+        batches = self.composer.cut(order)
+        return [batches[place] for place in stream.permutation(len(batches))]
+
+    def _shuffled(self, epoch: int) -> tuple[np.ndarray, np.random.Generator]:
+        n_parts = math.ceil(len(self.samples) / self._n_in_epoch)
+        passes, part = divmod(epoch, n_parts)
+        order = generator(self.seed, "order", passes, self.digest).permutation(self.samples)
+        return np.array_split(order, n_parts)[part], generator(self.seed, "batches", epoch, self.digest)
+
+    @property
+    def _n_in_epoch(self) -> int:
+        return len(self.samples) if self.samples_per_epoch is None else min(self.samples_per_epoch, len(self.samples))
+
+
+def plans_of(batches: Iterable[np.ndarray], epoch: int | str) -> list[BatchPlan]:
+    """Plan batches of the rows given."""
+    return [BatchPlan(epoch, tuple(batch.tolist())) for batch in batches]
 
 
 def plan_in_order(samples: np.ndarray, batch_size: int) -> list[BatchPlan]:
     """Plan batches in the order given, with the draws of evaluation."""
-    parts = np.array_split(samples, -(-len(samples) // batch_size))
-    return [BatchPlan(EVALUATION, tuple(part.tolist())) for part in parts]
+    return plans_of(BySamples(batch_size).cut(samples), EVALUATION)
 
 
 def loader(maker: BatchMaker, plans: Sequence[BatchPlan] | EpochSampler) -> DataLoader[Batch]:

@@ -1,14 +1,75 @@
-"""Which samples are held out: whole groups, and alike in target to the samples that stay."""
+"""Which samples are trained on, which validate, and which are left for a test: one function per kind of split."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
+from aam.config.split import SplitConfig
 from aam.data.seeding import generator
-from aam.errors import MetadataError
+from aam.errors import SplitError, name_some
 
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
 N_CANDIDATES = 200
 """Random splits that are drawn; the one whose two sides are most alike is kept."""
 N_QUANTILES = 4
 """Bins of a numeric target that should be alike on both sides."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What is known of the samples that are to be divided.
+
+    Attributes
+    ----------
+    sample_ids
+        S names.
+    groups
+        Group of each sample, [S]; samples of no group have one of their own.
+    stratum
+        Class or bin of each sample, int64 [S].
+    studies
+        Study of each sample, [S], empty where unknown; None where studies do not matter.
+    assigned
+        Part of each sample that a file lists; None without a file.
+    known_ids
+        Samples of the table, those that are not in use included.
+    """
+
+    sample_ids: list[str]
+    groups: np.ndarray
+    stratum: np.ndarray
+    studies: np.ndarray | None = None
+    assigned: Mapping[str, str] | None = None
+    known_ids: frozenset[str] = frozenset()
+
+
+def split_samples(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
+    """Divide samples as the user asked; give the part of each: `TRAIN`, `VALIDATION` or `TEST`, [S].
+
+    Raises
+    ------
+    SplitError
+        The samples cannot be divided so, or a side would hold fewer than two samples.
+    """
+    parts = STRATEGIES[config.split](candidates, config, fraction, seed)
+    for part in (TRAIN, VALIDATION):
+        n = int((parts == part).sum())
+        if n < 2:
+            raise SplitError(
+                f"--split {config.split} gives {n} of {len(parts):,} samples to {part}; at least 2 are needed for training and 2 "
+                "for validation. Choose another split, or add samples."
+            )
+    return parts
+
+
+def divided_groups(groups: np.ndarray, parts: np.ndarray) -> list[str]:
+    """Name the groups that are in more than one part."""
+    pairs = sorted({(str(group), str(part)) for group, part in zip(groups, parts, strict=True)})
+    names = [group for group, _ in pairs]
+    return sorted({group for group, following in pairwise(names) if group == following})
 
 
 def strata(values: np.ndarray) -> np.ndarray:
@@ -39,13 +100,13 @@ def hold_out(groups: np.ndarray, stratum: np.ndarray, fraction: float, seed: int
 
     Raises
     ------
-    MetadataError
+    SplitError
         There are fewer than two groups, or a side would hold fewer than two samples.
     """
     group = np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(group)
     if len(sizes) < 2 or len(group) < 4:
-        raise MetadataError(
+        raise SplitError(
             f"{len(group):,} samples in {len(sizes):,} groups cannot be split into training and validation samples: "
             "at least 4 samples and 2 groups are needed. Pass a table with more samples, or another --group-column if you gave one."
         )
@@ -58,12 +119,104 @@ def hold_out(groups: np.ndarray, stratum: np.ndarray, fraction: float, seed: int
         score = _difference(held, stratum, fraction)
         if score < best_score:
             best, best_score = held, score
+        if best_score <= 0.5 / len(group):
+            break  # as near to the fraction as whole samples allow, and as alike
     if best is None:
-        raise MetadataError(
+        raise SplitError(
             f"--validation-fraction {fraction} of {len(group):,} samples in {len(sizes):,} groups leaves fewer than two "
             "samples on one side. Choose another fraction or another --group-column."
         )
     return best
+
+
+def fold_numbers(groups: np.ndarray, stratum: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Number the fold of each sample, int64 [S]: whole groups, as alike in stratum as they allow.
+
+    Raises
+    ------
+    SplitError
+        There are fewer groups than folds.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    group = np.unique(groups, return_inverse=True)[1]
+    n_groups = int(group.max()) + 1
+    if n_groups < folds:
+        raise SplitError(f"--folds {folds} is more than the {n_groups:,} groups of samples. Choose fewer folds.")
+    if np.bincount(stratum).max() < folds:
+        stratum = np.zeros_like(stratum)  # strata too small to be spread over the folds
+    is_alone = n_groups == len(group)
+    kind = StratifiedKFold if is_alone else StratifiedGroupKFold
+    divide = kind(folds, shuffle=True, random_state=int(generator(seed, "folds").integers(2**31)))
+    number = np.empty(len(group), dtype=np.int64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", category=UserWarning)
+        for fold, (_, held) in enumerate(divide.split(stratum, stratum, None if is_alone else group)):
+            number[held] = fold
+    return number
+
+
+def _named(held: np.ndarray) -> np.ndarray:
+    return np.where(held, VALIDATION, TRAIN)
+
+
+def _stratified(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
+    return _named(hold_out(candidates.groups, candidates.stratum, fraction, seed))
+
+
+def _grouped(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
+    return _named(hold_out(candidates.groups, np.zeros_like(candidates.stratum), fraction, seed))
+
+
+def _random(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
+    alone = np.arange(len(candidates.sample_ids))
+    return _named(hold_out(alone, np.zeros_like(alone), fraction, seed))
+
+
+def _leave_one_study_out(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
+    assert candidates.studies is not None, "the pipeline reads --study-column"
+    held = candidates.studies == config.held_out_study
+    if not held.any():
+        found = sorted({str(study) for study in candidates.studies} - {""})
+        raise SplitError(
+            f"--held-out-study {config.held_out_study}: no sample in use has it in {config.study_column}. Its studies: "
+            f"{name_some(found, 10) or 'none'}."
+        )
+    return _named(held)
+
+
+def _one_fold(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
+    assert config.folds is not None, "the config requires --folds"
+    return _named(fold_numbers(candidates.groups, candidates.stratum, config.folds, seed) == config.fold)
+
+
+def _from_file(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
+    assigned = candidates.assigned
+    assert assigned is not None, "the pipeline reads --split-file"
+    unknown = [sample for sample in assigned if sample not in candidates.known_ids]
+    if unknown:
+        raise SplitError(
+            f"{len(unknown):,} of {len(assigned):,} samples in --split-file {config.split_file} are not in the table: "
+            f"{name_some(unknown)}. Remove them, or pass the split of this table."
+        )
+    unlisted = [sample for sample in candidates.sample_ids if sample not in assigned]
+    if unlisted:
+        raise SplitError(
+            f"{len(unlisted):,} of {len(candidates.sample_ids):,} samples are not in --split-file {config.split_file}: "
+            f"{name_some(unlisted)}. Add a row for each: train, validation, or test to leave it out."
+        )
+    return np.array([assigned[sample] for sample in candidates.sample_ids])
+
+
+STRATEGIES: dict[str, Callable[[Candidates, SplitConfig, float, int], np.ndarray]] = {
+    "stratified": _stratified,
+    "random": _random,
+    "grouped": _grouped,
+    "leave-one-study-out": _leave_one_study_out,
+    "k-fold": _one_fold,
+    "file": _from_file,
+}
+"""By the value of ``--split``."""
 
 
 def _draw(group: np.ndarray, sizes: np.ndarray, fraction: float, stream: np.random.Generator) -> np.ndarray:

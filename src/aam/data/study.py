@@ -48,6 +48,12 @@ class TokenRows:
         return tokens
 
     @property
+    def longest(self) -> int:
+        """Most nucleotides that are read of a sequence."""
+        longest = int(self.lengths.max(initial=1))
+        return longest if self.max_bp is None else min(longest, self.max_bp)
+
+    @property
     def lengths(self) -> np.ndarray:
         """Nucleotides of each whole sequence, int64 [F]."""
         return np.diff(self.offsets)

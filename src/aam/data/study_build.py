@@ -10,14 +10,14 @@ from scipy.sparse import csr_array
 from tqdm import tqdm
 
 from aam.io.array_store import ArrayStore, ArrayWriter
-from aam.io.count_table import Table, refuse_duplicates
+from aam.io.count_table import Axis, Table, refuse_duplicates
 from aam.io.name_index import HASH_DTYPE, hash_bytes, hash_names
 from aam.io.names import Names, pack_names
 from aam.io.sequences import sequences_in_fasta, sequences_in_ids
 
 FORMAT = 1
 """Raised whenever what `build_study` writes changes."""
-_FEATURES_PER_BLOCK = 1 << 15
+_FEATURES_PER_BLOCK = _NAMES_PER_BLOCK = 1 << 12
 
 
 def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
@@ -43,7 +43,7 @@ def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
     """
     with tempfile.TemporaryDirectory(dir=directory) as scratch, ArrayWriter(directory) as writer:
         rank = _write_features(table, fasta, Path(scratch), writer)
-        order, sample_digests = _write_samples(table, rank, writer)
+        order, sample_digests = _write_samples(table, rank, Path(scratch), writer)
         content = hashlib.blake2b(f"{FORMAT}".encode(), digest_size=16)
         for name in ("tokens", "token_offsets", "feature_letters", "feature_offsets"):
             content.update(writer.digest(name).encode())
@@ -64,10 +64,7 @@ def _write_features(table: Table, fasta: Path | None, scratch: Path, writer: Arr
         writer.append("token_offsets", ends)
         end = int(ends[-1])
         unordered.release()
-    names = unordered.names.select(order)
-    _append_names(
-        writer, "feature", (names[i : i + _FEATURES_PER_BLOCK] for i in range(0, len(names), _FEATURES_PER_BLOCK))
-    )
+    _append_names(writer, "feature", unordered.names.select(order).in_blocks(_NAMES_PER_BLOCK))
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
     return rank
@@ -77,11 +74,7 @@ class _UnorderedFeatures:
     """Names and sequences as the files give them, on disk, to be read in another order."""
 
     def __init__(self, table: Table, fasta: Path | None, scratch: Path) -> None:
-        with ArrayWriter(scratch) as writer:
-            _append_names(writer, "feature", table.ids("observation"))
-            writer.finish({})
-        self._names_store = ArrayStore(scratch)
-        self.names = Names(self._names_store["feature_letters"], self._names_store["feature_offsets"])
+        self.names = _names_on_disk(table, "observation", scratch)
         refuse_duplicates("features", self.names)
         blocks = sequences_in_ids(self.names) if fasta is None else sequences_in_fasta(fasta, self.names)
         directory = scratch / "sequences"
@@ -104,31 +97,36 @@ class _UnorderedFeatures:
 
     def canonical_order(self) -> np.ndarray:
         """Sort features by a hash of their sequence, then by one of their name; int64 [F]."""
-        sequences = hash_bytes(self.sequence(feature).tobytes() for feature in range(len(self.names)))
+        sequences = hash_bytes(self._contents())
         return np.lexsort((hash_names(self.names), sequences))
 
     def release(self) -> None:
         """Let go of the pages that were read."""
         self._store.release()
-        self._names_store.release()
+
+    def _contents(self) -> Iterator[bytes]:
+        for feature in range(len(self.names)):
+            yield self.sequence(feature).tobytes()
+            if feature % _FEATURES_PER_BLOCK == 0:
+                self.release()
 
 
-def _write_samples(table: Table, rank: np.ndarray, writer: ArrayWriter) -> tuple[np.ndarray, np.ndarray]:
+def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayWriter) -> tuple[np.ndarray, np.ndarray]:
     """Write the counts as the table gives them; give the order of the sample ids, and a digest of each sample."""
-    _append_names(writer, "sample", table.ids("sample"))
-    sample_ids = [name for block in table.ids("sample") for name in block]
-    refuse_duplicates("samples", sample_ids)
-    order = np.array(sorted(range(len(sample_ids)), key=sample_ids.__getitem__), dtype=np.int64)
+    names = _names_on_disk(table, "sample", scratch)
+    refuse_duplicates("samples", names)
+    order = names.sorted_places()
     writer.append("order", order)
+    _append_names(writer, "sample", names.in_blocks(_NAMES_PER_BLOCK))
     writer.append("indptr", np.zeros(1, dtype=np.int64))
-    digests, n_done, end = np.empty(len(sample_ids), dtype=HASH_DTYPE), 0, 0
-    with tqdm(total=len(sample_ids), desc="samples", unit="sample", disable=None) as bar:
+    digests, n_done, end = np.empty(len(names), dtype=HASH_DTYPE), 0, 0
+    with tqdm(total=len(names), desc="samples", unit="sample", disable=None) as bar:
         for block in table.blocks():
             counts = csr_array((block.data, rank[block.indices], block.indptr), shape=block.shape)
             counts.sort_indices()
             n_samples = len(block.indptr) - 1
             part = slice(n_done, n_done + n_samples)
-            digests[part] = hash_bytes(_contents(sample_ids[part], counts))
+            digests[part] = hash_bytes(_contents(names[part], counts))
             writer.append("indptr", end + counts.indptr[1:].astype(np.int64))
             writer.append("indices", counts.indices.astype(np.int32))
             writer.append("counts", counts.data.astype(np.int64))
@@ -136,6 +134,16 @@ def _write_samples(table: Table, rank: np.ndarray, writer: ArrayWriter) -> tuple
             n_done, end = part.stop, end + counts.nnz
             bar.update(n_samples)
     return order, digests
+
+
+def _names_on_disk(table: Table, axis: Axis, scratch: Path) -> Names:
+    directory = scratch / axis
+    directory.mkdir()
+    with ArrayWriter(directory) as writer:
+        _append_names(writer, axis, table.ids(axis))
+        writer.finish({})
+    store = ArrayStore(directory)
+    return Names(store[f"{axis}_letters"], store[f"{axis}_offsets"])
 
 
 def _contents(sample_ids: list[str], counts: csr_array) -> Iterator[bytes]:

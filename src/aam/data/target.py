@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from aam.data.batches import BatchTarget, PackedCounts
 from aam.data.cells import describe, missing_values_option, not_numbers, suspects, warn_of_suspects
 from aam.errors import MetadataError, name_some
 
@@ -56,6 +57,28 @@ class TargetState:
     def from_dict(cls, values: dict[str, Any]) -> "TargetState":
         """Undo `to_dict`."""
         return cls(**{**values, "classes": tuple(values["classes"])})
+
+
+def batch_target(target: TargetState, truth: np.ndarray) -> BatchTarget:
+    """Give the truths of a batch's samples; mixed samples get the mean of theirs, and classes become shares, float64 [B, C].
+
+    Parameters
+    ----------
+    target
+        What the truths mean.
+    truth
+        Value or class number of each sample of the study, [S].
+    """
+
+    def of_batch(packed: PackedCounts) -> np.ndarray:
+        own, mixture = truth[packed.samples], packed.mixture
+        if mixture is None:
+            return own
+        own = own if target.task == "regression" else np.eye(len(target.classes))[own]
+        weights = mixture.weights.reshape(-1, *[1] * (own.ndim - 1))
+        return weights * own + (1 - weights) * own[mixture.partners]
+
+    return of_batch
 
 
 def class_names(values: pd.Series) -> list[str]:

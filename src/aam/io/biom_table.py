@@ -12,15 +12,15 @@ from scipy.sparse import csc_matrix, csr_array
 from aam.errors import TableError, name_some
 from aam.io.atomic import atomic_path
 from aam.io.count_table import PROBLEMS, Axis, CountTable, check_type, no_counts, no_ids
-from aam.io.hdf5_file import DAMAGE, describe_damage
+from aam.io.hdf5_file import DAMAGE, check_heaps, describe_damage
 
 _ACCEPTED = (
     "Pass a table in BIOM 2.1 (HDF5), BIOM 1.0 (JSON), tab-separated text or FeatureTable[Frequency] of QIIME 2."
 )
 _DATASETS = ("sample/ids", "observation/ids", "sample/matrix/data", "sample/matrix/indices", "sample/matrix/indptr")
 _CREATED = datetime(1970, 1, 1)  # a fixed date: the same table gives the same file
-_IDS_PER_BLOCK = 1 << 16
-_VALUES_PER_BLOCK = 1 << 20  # about 40 MB with all that is made of them on the way
+_IDS_PER_BLOCK = 1 << 12
+_VALUES_PER_BLOCK = 1 << 18  # about 12 MB with all that is made of them on the way
 _KINDS = {"sample": "samples", "observation": "features"}
 
 
@@ -45,11 +45,15 @@ class BiomFile:
 
         self.path = path
         try:
+            check_heaps(file)
             self._file: Any = h5py.File(file, "r")  # h5py's own types know no dataset from a group
         except DAMAGE as error:
             raise self._damage(error) from None
         try:
             self.shape = self._check_datasets()
+        except DAMAGE as error:  # even the type of a dataset may be damaged
+            self._file.close()
+            raise self._damage(error) from None
         except BaseException:
             self._file.close()
             raise
@@ -134,10 +138,12 @@ class BiomFile:
         except DAMAGE as error:
             raise self._damage(error) from None
         for dataset, axis in ((samples, "sample"), (features, "observation")):
-            if dataset.size == 0:
+            if not dataset.size:
                 raise no_ids(self.path, _KINDS[axis])
+            if len(dataset.shape) != 1:
+                raise self._misfit(f"ids of {_KINDS[axis]} in the shape {dataset.shape}")
         check_type(self.path, data.dtype)
-        self._check_pointers(samples.size, data.shape, indices)
+        self._check_pointers(samples.size, data.shape or (), indices)
         return samples.size, features.size
 
     def _check_pointers(self, n_samples: int, data_shape: tuple[int, ...], indices: Any) -> None:

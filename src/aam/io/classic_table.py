@@ -92,9 +92,10 @@ def _split_row(path: Path, number: int, line: str, n_cells: int) -> list[str]:
 
 
 def _parse(path: Path, place: tuple[int, str], cell: str) -> float:
-    if not _NUMBER.fullmatch(cell.strip()):
+    number = cell.strip()
+    if not _NUMBER.fullmatch(number):
         raise TableError(
-            f"--table {path}: line {place[0]:,} has {cell.strip()[:_SHOWN]!r} instead of a count, in sample {place[1]!r}. "
+            f"--table {path}: line {place[0]:,} has {number[:_SHOWN]!r} instead of a count, in sample {place[1]!r}. "
             "Correct it."
         )
-    return float(cell)
+    return float(number)

@@ -150,7 +150,7 @@ def _read_labelled(path: Path, delimiter: str) -> tuple[list[str], np.ndarray]:
                 rows.append(_parse_row(path, cells, len(column_ids)))
     except csv.Error as error:
         raise DistanceError(f"--distances {path} cannot be split into cells ({error}). {_ACCEPTED}") from None
-    if row_ids != column_ids:
+    if row_ids != (column_ids or []):
         different = sorted(set(row_ids).symmetric_difference(column_ids or []))
         what = f"only one of them holds {name_some(different)}" if different else "their order or number differs"
         raise DistanceError(f"--distances {path}: rows and columns have different ids; {what}. Write the matrix anew.")

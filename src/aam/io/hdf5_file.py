@@ -1,5 +1,6 @@
 """Open an HDF5 file that may be damaged anywhere."""
 
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 """What h5py raises for damage, depending on the place: links, headers, types, sizes or data."""
+_HEAP = b"GCOL\x01\0\0\0"  # begins a collection of texts of different lengths, such as ids
+_HEADER = 16  # bytes before the objects of a heap, and before each object
 
 
 @contextmanager
@@ -26,6 +29,7 @@ def open_hdf5(path: Path, file: Path, error: type[InputError], option: str) -> "
     import h5py
 
     try:
+        check_heaps(file)
         with h5py.File(file, "r") as opened:
             yield opened
     except DAMAGE as reason:
@@ -36,3 +40,36 @@ def describe_damage(path: Path, reason: Exception, option: str) -> str:
     """Say that a file is damaged, in h5py's words."""
     problem = " ".join(str(reason).strip("'").split()) or type(reason).__name__
     return f"{option} {path} is not an HDF5 file or is damaged ({problem}). Copy it again."
+
+
+def check_heaps(file: Path) -> None:
+    """Refuse heaps of texts in which the HDF5 library (2.0 and before) would walk in circles without end.
+
+    Raises
+    ------
+    ValueError
+        A heap is damaged; one of `DAMAGE`.
+    """
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        start = content.find(_HEAP)
+        while start >= 0:
+            stop = start + _number(content, start + 8)
+            place = start + _HEADER
+            while place + _HEADER <= stop <= len(content):
+                place += _size_of_object(content, place)
+            if not place <= stop <= len(content):
+                raise ValueError("a heap of texts is damaged")
+            start = content.find(_HEAP, stop)
+
+
+def _size_of_object(content: mmap.mmap, place: int) -> int:
+    size = _number(content, place + 8)
+    if content[place : place + 2] != b"\0\0":
+        return _HEADER + -(-size // 8) * 8
+    if size < _HEADER:  # free space, whose size counts its own header
+        raise ValueError("a heap of texts is damaged")
+    return size
+
+
+def _number(content: mmap.mmap, place: int) -> int:
+    return int.from_bytes(content[place : place + 8], "little")

@@ -102,7 +102,7 @@ def read_metadata(path: Path) -> Metadata:
 
 
 def _mend_header(text: str) -> tuple[str, list[str]]:
-    """Name an id column without a name, and rename the columns that scikit-bio would take for a second one."""
+    """Name the id column of a single column, and rename the columns that scikit-bio would take for a second id column."""
     from skbio.metadata.base import is_id_header
 
     lines = text.split("\n")
@@ -110,7 +110,7 @@ def _mend_header(text: str) -> tuple[str, list[str]]:
         first, *others = (cell.strip() for cell in line.split("\t"))
         if any((first, *others)) and (is_id_header(first) or not first.startswith("#")):
             reserved = [cell for cell in others if is_id_header(cell)]
-            if not first or reserved:
+            if reserved or (not first and len(others) == 1):
                 cells = [cell + _PLACEHOLDER if cell in reserved else cell for cell in others]
                 lines[number] = "\t".join([first or "id", *cells])
             return "\n".join(lines), reserved

@@ -1,6 +1,6 @@
 """Names in one block of bytes, so that a million of them cost what their letters cost."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 import numpy as np
@@ -31,8 +31,15 @@ class Names(Sequence[str]):
         >>> list(Names.from_strings(["S1", "é"]))
         ['S1', 'é']
         """
-        letters, offsets = pack_names(names)
-        return cls(letters, np.concatenate([[0], offsets]))
+        return cls.from_blocks([names])
+
+    @classmethod
+    def from_blocks(cls, blocks: Iterable[Sequence[str]]) -> "Names":
+        """Pack names that come block by block; no more than one block of them is there as strings."""
+        packed = [pack_names(block) for block in blocks]
+        letters = np.concatenate([np.empty(0, dtype=np.uint8), *(letters for letters, _ in packed)])
+        lengths = [np.diff(ends, prepend=0) for _, ends in packed]
+        return cls(letters, np.concatenate([[0], *lengths]).astype(np.int64).cumsum())
 
     def __len__(self) -> int:
         return len(self._offsets) - 1 if self._rows is None else len(self._rows)
@@ -54,6 +61,24 @@ class Names(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         """Decode the names one after the other."""
         return (self[i] for i in range(len(self)))
+
+    def in_blocks(self, size: int) -> Iterator[list[str]]:
+        """Decode the names ``size`` at a time."""
+        return (self[start : start + size] for start in range(0, len(self), size))
+
+    def sorted_places(self) -> np.ndarray:
+        """Give the places of the names in the order of their code points, int64 [n].
+
+        Examples
+        --------
+        >>> Names.from_strings(["S9", "S10", "A"]).sorted_places()
+        array([2, 1, 0])
+        """
+        lengths = np.diff(self._offsets)[slice(None) if self._rows is None else self._rows]
+        encoded = np.empty(len(self), dtype=f"S{max(1, lengths.max(initial=0))}")  # UTF-8 sorts like code points
+        for place, name in enumerate(self):
+            encoded[place] = name.encode()
+        return np.argsort(encoded, kind="stable")
 
     def select(self, rows: np.ndarray) -> "Names":
         """Show some of the names, in the order given."""

@@ -63,13 +63,68 @@ METADATA = ArtifactKind(
         "FeatureData[Taxonomy]": "taxonomy.tsv",
     }
 )
-_OPTIONS = {
-    "--table": TABLE,
-    "--sequences": SEQUENCES,
-    "--tree": TREE,
-    "--distances": DISTANCES,
-    "--taxonomy": TAXONOMY,
-}
+_OPTIONS = {"--table": TABLE, "--sequences": SEQUENCES, "--tree": TREE, "--distances": DISTANCES}
+"""Options of commands, for advice on files that were swapped."""
+
+
+@dataclass(frozen=True)
+class ArtifactFacts:
+    """What an artifact says of itself.
+
+    Attributes
+    ----------
+    uuid
+        Its name among all artifacts.
+    semantic_type, format
+        What it holds, and how.
+    has_checksums
+        Whether it holds checksums, which fit; artifacts older than QIIME 2 2018.11 have none.
+    """
+
+    uuid: str
+    semantic_type: str
+    format: str
+    has_checksums: bool
+
+    @property
+    def refusal(self) -> str:
+        """Why no option takes it, as the end of a sentence."""
+        if self.semantic_type == _VISUALISATION:
+            return _explain_type(self.semantic_type, TABLE, "")
+        fitting = _PROPERTIES.sub("", self.semantic_type)
+        advice = next((kind.advice[fitting] for kind in _OPTIONS.values() if fitting in kind.advice), None)
+        return f"holds {self.semantic_type}, which no option of aam takes." + (f" {advice}." if advice else "")
+
+
+def describe_artifact(path: Path, error: type[InputError], option: str) -> ArtifactFacts:
+    """Read what an artifact is, and verify all of its data.
+
+    Raises
+    ------
+    InputError
+        As the child ``error``: it is damaged, no artifact, or made to do harm.
+    """
+    try:
+        with open_archive(path) as archive:
+            found, file_format = _describe(archive)
+            algorithm, expected = _read_checksums(archive)
+            _verify(archive, algorithm, expected)
+            return ArtifactFacts(archive.root, found, file_format, expected is not None)
+    except ArchiveError as problem:
+        raise error(f"{option} {path} {problem}") from None
+
+
+def option_of(semantic_type: str) -> str | None:
+    """Give the option that takes a type, None if there is none; a type that several take goes to the first.
+
+    Examples
+    --------
+    >>> option_of("Phylogeny[Rooted % Properties('midpoint')]")
+    '--tree'
+    """
+    fitting = _PROPERTIES.sub("", semantic_type)
+    kinds = {**_OPTIONS, "--metadata": METADATA}
+    return next((option for option, kind in kinds.items() if fitting in kind.files), None)
 
 
 @contextmanager
@@ -111,14 +166,21 @@ def _unpack(archive: Archive, kind: ArtifactKind, option: str, folder: Path) -> 
         raise ArchiveError(f"holds no {name}, which {found} needs (its format is {file_format}). Export it again.")
     checksums = _read_checksums(archive)
     target = folder / kind.files[fitting]
-    payloads = [other for other in archive.names if other.startswith("data/")]
-    digests = {
-        other: archive.digest(other, checksums[0], target if other == name else None)
-        for other in [*payloads, "metadata.yaml", "VERSION"]
-    }
-    if checksums[1] is not None:
-        _compare(digests, checksums[1])
+    _verify(archive, *checksums, copies={name: target})
     return target
+
+
+def _verify(
+    archive: Archive, algorithm: str, expected: dict[str, str] | None, copies: Mapping[str, Path] | None = None
+) -> None:
+    """Compute the checksums of the data, copy some of them on the way, and compare."""
+    payloads = [name for name in archive.names if name.startswith("data/")]
+    digests = {
+        name: archive.digest(name, algorithm, (copies or {}).get(name))
+        for name in [*payloads, "metadata.yaml", "VERSION"]
+    }
+    if expected is not None:
+        _compare(digests, expected)
 
 
 def _describe(archive: Archive) -> tuple[str, str]:

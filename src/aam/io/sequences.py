@@ -21,7 +21,7 @@ _INVALID = 255
 _TOKEN_OF_BYTE = np.full(256, _INVALID, dtype=np.uint8)
 for _letter, _token in vocabulary.TOKEN_OF_LETTER.items():
     _TOKEN_OF_BYTE[[ord(_letter), ord(_letter.lower())]] = _token
-_PER_BLOCK = 1 << 14
+_PER_BLOCK = 1 << 12
 _SHOWN = 5
 
 

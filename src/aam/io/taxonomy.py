@@ -10,7 +10,10 @@ from aam.io.text_file import read_text
 
 _PREFIX = re.compile(r"[A-Za-z]{1,2}(?:_\d+)?__")  # k__, d__, sk__, or D_0__ of early SILVA releases
 _ID_HEADERS = ("featureid", "otuid", "id")
+_LINEAGE_HEADERS = ("taxon", "taxonomy", "lineage", "consensuslineage", "classification")
 _UNKNOWN = ("", "unassigned", "unclassified", "unknown")
+_SAMPLE_HEADERS = ("sampleid", "samplename")  # of metadata, whose rows would else pass as lineages
+_NUMBER = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
 _MOST_COLUMNS = 4
 _SHOWN = 40
 
@@ -45,9 +48,13 @@ def read_taxonomy(path: Path) -> Taxonomy:
     lineages: list[tuple[str | None, ...]] = []
     for number, line in enumerate(text.split("\n"), start=1):
         cells = [cell.strip() for cell in line.split("\t")]
-        if not any(cells) or _is_comment(cells) or (not feature_ids and _plain(cells[0]) in _ID_HEADERS):
+        is_header = not feature_ids and _plain(cells[0]) in _ID_HEADERS
+        if not any(cells) or (cells[0].startswith("#") and not is_header):
             continue
         _check_row(path, number, cells)
+        if is_header:
+            _check_header(path, cells)
+            continue
         feature_ids.append(cells[0])
         lineages.append(split_lineage(cells[1]))
     if not feature_ids:
@@ -82,8 +89,12 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s#_-]", "", name).lower()
 
 
-def _is_comment(cells: list[str]) -> bool:
-    return cells[0].startswith("#") and _plain(cells[0]) not in _ID_HEADERS
+def _check_header(path: Path, cells: list[str]) -> None:
+    if _plain(cells[1]) not in _LINEAGE_HEADERS:
+        raise TaxonomyError(
+            f"--taxonomy {path} is not a taxonomy: its second column is named {cells[1][:_SHOWN]!r}. Pass a table with the columns "
+            "'Feature ID' and 'Taxon'."
+        )
 
 
 def _check_row(path: Path, number: int, cells: list[str]) -> None:
@@ -94,3 +105,8 @@ def _check_row(path: Path, number: int, cells: list[str]) -> None:
         )
     if not cells[0]:
         raise TaxonomyError(f"--taxonomy {path}: line {number:,} has no feature id. Give it one or remove it.")
+    if _plain(cells[0]) in _SAMPLE_HEADERS or _NUMBER.fullmatch(cells[1]):
+        raise TaxonomyError(
+            f"--taxonomy {path} is not a taxonomy: line {number:,} has {cells[1][:_SHOWN]!r} in the place of a lineage. Pass a "
+            "table with the columns 'Feature ID' and 'Taxon'."
+        )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aam.errors import InputError
 from aam.io.archive import LARGEST_RATIO, is_bomb
-from aam.io.named_file import GZIP, is_zip, read_head
+from aam.io.named_file import GZIP, HDF5, is_zip, read_head
 from aam.io.qza import ArtifactKind, payload
 
 _BLOCK = 2**20
@@ -46,6 +46,10 @@ def read_bytes(path: Path, error: type[InputError], option: str, kind: ArtifactK
     else:
         with payload(path, kind, error, option) as file:
             content = read_plain_or_gzip(path, file, error, option)
+    if content.startswith(HDF5):
+        raise error(
+            f"{option} {path} is an HDF5 file, such as a BIOM table, but text is needed. Pass it as another option."
+        )
     if not content.isascii():
         try:
             content.decode("utf-8")

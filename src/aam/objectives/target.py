@@ -19,7 +19,8 @@ from aam.nn.standardise import Standardise
 from aam.objectives.objective import Objective
 
 TARGET = "target"
-"""Name of the metadata column among a batch's targets: own units (float) or class numbers (int)."""
+"""Name of the metadata column among a batch's targets: own units (float [B]), class numbers (int [B]), or, of mixed samples, the
+shares of the classes (float [B, C])."""
 N_SOURCES = 2
 """The head reads the sample vector and the predictor's own pooling, side by side."""
 
@@ -98,8 +99,9 @@ class ClassificationTarget(TargetObjective):
         self.classes = list(classes)
 
     def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
-        """Mean cross-entropy, in nats."""
-        return F.cross_entropy(prediction, batch.targets[TARGET])
+        """Mean cross-entropy, in nats, with classes or with shares of classes."""
+        truth = batch.targets[TARGET]
+        return F.cross_entropy(prediction, truth.to(prediction.dtype) if truth.is_floating_point() else truth)
 
     def metrics(self) -> dict[str, Metric]:
         """Accuracy, balanced accuracy and macro F1."""

@@ -15,12 +15,12 @@ from aam.config.commands import (
     PredictConfig,
     PretrainConfig,
     SimulateConfig,
-    TaskConfig,
     TrainConfig,
     TransferConfig,
 )
 from aam.config.model import ModelConfig
 from aam.config.simulate import SimulationConfig
+from aam.config.split import SplitConfig
 from aam.config.study import (
     DistanceConfig,
     LabelConfig,
@@ -90,7 +90,7 @@ def _fine_tuning(output: Path, seed: int) -> TrainConfig:
         study=_study(output / "study", "train"),
         label=_label(output / "study"),
         output=_to(output / "trained"),
-        task=TaskConfig(group_column=GROUP),
+        split=SplitConfig(group_column=GROUP),
         transfer=TransferConfig(pretrained=output / "pretrained"),
         distance=DistanceConfig(tree=output / "study" / "tree.nwk"),
         model=MODEL,

@@ -7,19 +7,23 @@ import torch
 
 from aam.config._base import flatten
 from aam.config.commands import PretrainConfig
-from aam.data.batches import BatchMaker, BatchPlan, Drawing, EpochSampler, Masking, loader, plan_in_order
+from aam.data.augmentations.augmenter import augmentations_of
+from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking, loader
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
-from aam.data.splits import hold_out
+from aam.data.splits import TRAIN, VALIDATION
 from aam.data.study import Study
 from aam.inference.model_directory import ModelDescription, save_model
 from aam.io.cache import Cache
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.models.build import build_encoder
+from aam.pipelines.composing import compose, memory_estimate
 from aam.pipelines.reading import read_distance_source, read_study
 from aam.pipelines.records import write_metrics, write_splits
+from aam.pipelines.splitting import split_unlabelled
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder
 from aam.training.fit import WRITTEN, FitSummary, fit
 from aam.training.module import TrainingModule
+from aam.training.resources import BatchReport
 
 logger = logging.getLogger(__name__)
 
@@ -28,29 +32,26 @@ def pretrain(config: PretrainConfig) -> None:
     """Run the command."""
     output, seed = config.output.output_dir, config.training.seed
     check_output_directory(config)
-    study, maker = _prepare(config)
-    held = hold_out(
-        np.array(study.sample_ids),
-        np.zeros(study.n_samples, dtype=np.int64),
-        config.training.validation_fraction,
-        seed,
-    )
+    study, maker, table_ids = _prepare(config)
+    parts = split_unlabelled(study, table_ids, config.split.full, config.training)
     torch.manual_seed(seed)
     weights = _weights(config)
     model = build_encoder(config.model, list(weights))
-    start_output_directory(config, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv"])
-    write_splits(output / "splits.tsv", study, held)
     digest = study.digest()
-    sampler = EpochSampler(np.flatnonzero(~held), config.training.batch_size, seed, digest)
-    plans = plan_in_order(np.flatnonzero(held), config.training.batch_size)
-    calibrate_encoder(model, maker[BatchPlan("calibration", tuple(sampler.samples[:CALIBRATION_SAMPLES].tolist()))])
+    rows, held = np.flatnonzero(parts == TRAIN), np.flatnonzero(parts == VALIDATION)
+    estimate = memory_estimate(model, config.model, maker, config.training)
+    batches = compose(maker, rows, held, estimate, config.training, digest)
+    start_output_directory(config, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv"])
+    write_splits(output / "splits.tsv", study.sample_ids, parts)
+    calibrate_encoder(model, maker[BatchPlan("calibration", tuple(rows[:CALIBRATION_SAMPLES].tolist()))])
     module = TrainingModule(model, weights, config.training)
-    summary = fit(module, loader(maker, sampler), loader(maker, plans), output, config.training)
+    loaders = loader(maker, batches.sampler), loader(maker, batches.validation)
+    summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)])
     metrics = {
         **summary.metrics,
         "epochs": summary.epochs,
         "best_epoch": summary.best_epoch,
-        "n": int(held.sum()),
+        "n": len(held),
     }
     write_metrics(output, metrics)
     description = ModelDescription(
@@ -67,8 +68,9 @@ def pretrain(config: PretrainConfig) -> None:
     _report(summary, config)
 
 
-def _prepare(config: PretrainConfig) -> tuple[Study, BatchMaker]:
+def _prepare(config: PretrainConfig) -> tuple[Study, BatchMaker, list[str]]:
     study = read_study(config.study, config.model.max_bp)
+    table_ids = list(study.sample_ids)
     source = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
     logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
@@ -80,7 +82,7 @@ def _prepare(config: PretrainConfig) -> tuple[Study, BatchMaker]:
     )
     drawing = Drawing(depth, config.sampling.token_limit, config.training.seed)
     targets = {"distance": source.target(study)} if source is not None and uses_distances else {}
-    return study, BatchMaker(study, drawing, masking, targets)
+    return study, BatchMaker(study, drawing, masking, targets, augmentations_of(config.augmentation)), table_ids
 
 
 def _weights(config: PretrainConfig) -> dict[str, float]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from aam.data.study import Study
 from aam.data.target import TargetState
 from aam.figures import draw_confusion, draw_regression
 from aam.inference.metrics import without_nan
@@ -15,10 +14,9 @@ from aam.io.atomic import atomic_path, write_text_atomic
 from aam.io.table_tsv import write_tsv
 
 
-def write_splits(path: Path, study: Study, is_validation: np.ndarray) -> None:
-    """Write which sample was on which side."""
-    split = np.where(is_validation, "validation", "train")
-    write_tsv(path, {"sample-id": study.sample_ids, "split": split.tolist()})
+def write_splits(path: Path, sample_ids: Sequence[str], parts: np.ndarray) -> None:
+    """Write the part of each sample; ``--split-file`` reads it back."""
+    write_tsv(path, {"sample-id": sample_ids, "split": parts.tolist()})
 
 
 def prediction_columns(

@@ -11,21 +11,18 @@ import torch
 from aam.config._base import flag_of, flatten
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
+from aam.data.augmentations.augmenter import augmentations_of
 from aam.data.batches import (
     BatchMaker,
     BatchPlan,
-    BatchTarget,
     Drawing,
-    EpochSampler,
     Masking,
-    PackedCounts,
     loader,
-    plan_in_order,
 )
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
-from aam.data.splits import hold_out, strata
+from aam.data.splits import TEST, TRAIN, VALIDATION, strata
 from aam.data.study import Study
-from aam.data.target import TargetState, choose_task, fit_target
+from aam.data.target import TargetState, batch_target, choose_task, fit_target
 from aam.inference.asv_vectors import asv_vectors
 from aam.inference.metrics import evaluate
 from aam.inference.model_directory import ModelDescription, build_target, load_model, save_model
@@ -36,6 +33,7 @@ from aam.io.table_tsv import write_tsv
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
+from aam.pipelines.composing import Composition, compose, memory_estimate
 from aam.pipelines.groups import sample_groups
 from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import DistanceSource, read_distance_source, read_study
@@ -47,9 +45,11 @@ from aam.pipelines.records import (
     write_metrics,
     write_splits,
 )
+from aam.pipelines.splitting import split_labelled
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head
 from aam.training.fit import WRITTEN, fit
 from aam.training.module import TrainingModule
+from aam.training.resources import BatchReport
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +76,8 @@ class LabelledStudy:
         Values in own units or class numbers, [S].
     held
         True for validation samples, [S].
+    split_ids, split_parts
+        All samples that were divided, and the part of each; those left for a test, too.
     """
 
     study: Study
@@ -84,6 +86,8 @@ class LabelledStudy:
     target: TargetState
     truth: np.ndarray
     held: np.ndarray
+    split_ids: list[str]
+    split_parts: np.ndarray
 
 
 def train(config: TrainConfig) -> None:
@@ -97,17 +101,17 @@ def train(config: TrainConfig) -> None:
     weights = _weights(config, labelled)
     model = _build(config, shape, pretrained, labelled, weights)
     maker = _batch_maker(config, labelled, weights, model)
-    start_output_directory(dataclasses.replace(config, model=shape), [*WRITTEN, *RESULTS])
-    write_splits(output / "splits.tsv", labelled.study, labelled.held)
     digest = labelled.study.digest()
-    sampler = EpochSampler(np.flatnonzero(~labelled.held), config.training.batch_size, config.training.seed, digest)
-    plans = plan_in_order(np.flatnonzero(labelled.held), config.training.batch_size)
-    some = maker[BatchPlan("calibration", tuple(sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
+    batches = _batches(config, model, maker, labelled.held, digest)
+    start_output_directory(dataclasses.replace(config, model=shape), [*WRITTEN, *RESULTS])
+    write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
+    some = maker[BatchPlan("calibration", tuple(batches.sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
     if pretrained is None:
         calibrate_encoder(model.base_model, some)
     calibrate_head(model, some)
     module = TrainingModule(model, weights, config.training, main="target")
-    summary = fit(module, loader(maker, sampler), loader(maker, plans), output, config.training)
+    loaders = loader(maker, batches.sampler), loader(maker, batches.validation)
+    summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)])
     description = ModelDescription(
         model=shape,
         objectives=tuple(model.base_model.active_objectives()),
@@ -148,6 +152,7 @@ def _shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
 
 def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
     study = read_study(config.study, max_bp)
+    table_ids = list(study.sample_ids)
     distances = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
     study, metadata, values = label_samples(config.label, study)
     task = choose_task(values, config.task.task)
@@ -156,21 +161,30 @@ def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
     study = drop_shallow_samples(study, depth)
     sample_ids = list(study.sample_ids)
     values = values.loc[sample_ids]
-    groups = sample_groups(metadata, sample_ids, config.task.group_column, config.label.metadata_column)
-    truth = fit_target(values, task).encode(values)
-    held = hold_out(groups, strata(truth), config.training.validation_fraction, config.training.seed)
-    target = fit_target(values[~held], task)
+    groups = sample_groups(metadata, sample_ids, config.split.group_column, config.label.metadata_column)
+    stratum = strata(fit_target(values, task).encode(values))
+    parts = split_labelled(study, groups, stratum, metadata, table_ids, config.split, config.training)
+    target = fit_target(values[parts == TRAIN], task)
     truth = target.encode(values)
-    if (truth[held] == -1).any() and task == "classification":
-        unseen = (truth == -1) & held
-        logger.warning("Left out %d validation samples whose class no training sample has.", int(unseen.sum()))
-        kept = np.flatnonzero(~unseen)
-        study, truth, held = study.select_samples(kept), truth[kept], held[kept]
+    rows = _rows_in_use(parts, truth, target)
+    held = parts[rows] == VALIDATION
     logger.info(
         "%s of %s: %d training and %d validation samples.",
         task.capitalize(), target.column, int((~held).sum()), int(held.sum()),
     )  # fmt: skip
-    return LabelledStudy(study, depth, distances, target, truth, held)
+    in_use = study if len(rows) == study.n_samples else study.select_samples(rows)
+    return LabelledStudy(in_use, depth, distances, target, truth[rows], held, list(study.sample_ids), parts)
+
+
+def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> np.ndarray:
+    """Leave out test samples, and validation samples whose class cannot be predicted; say how many."""
+    is_test = parts == TEST
+    if is_test.any():
+        logger.info("Left out %d test samples; see 'aam evaluate' for them.", int(is_test.sum()))
+    is_unseen = (truth == -1) & (parts == VALIDATION) & (target.task == "classification")
+    if is_unseen.any():
+        logger.warning("Left out %d validation samples whose class no training sample has.", int(is_unseen.sum()))
+    return np.flatnonzero(~is_test & ~is_unseen)
 
 
 def _weights(config: TrainConfig, labelled: LabelledStudy) -> dict[str, float]:
@@ -200,20 +214,24 @@ def _build(
 def _batch_maker(
     config: TrainConfig, labelled: LabelledStudy, weights: dict[str, float], model: SequencePredictor
 ) -> BatchMaker:
-    truth = labelled.truth if labelled.target.task == "classification" else labelled.truth.astype(np.float64)
-
-    def target(packed: PackedCounts) -> np.ndarray:
-        return truth[packed.samples]
-
-    targets: dict[str, BatchTarget] = {"target": target}
+    targets = {"target": batch_target(labelled.target, labelled.truth)}
     if labelled.distances is not None and "distance" in weights:
         targets["distance"] = labelled.distances.target(labelled.study)
     drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
     masking = Masking(count_mask_ratio=config.objectives.count_mask_ratio if "counts" in weights else None)
+    augmentations = augmentations_of(config.augmentation)
     vectors = None
-    if config.transfer.freeze_base:
+    if config.transfer.freeze_base and config.augmentation.nucleotide_substitution is None:
         vectors = asv_vectors(model.base_model.asv_encoder, labelled.study, Cache(config.study.cache_dir))
-    return BatchMaker(labelled.study, drawing, masking, targets, vectors)
+    return BatchMaker(labelled.study, drawing, masking, targets, augmentations, vectors)
+
+
+def _batches(
+    config: TrainConfig, model: SequencePredictor, maker: BatchMaker, held: np.ndarray, digest: str
+) -> Composition:
+    shape, training = model.base_model.config, config.training
+    estimate = memory_estimate(model, shape, maker, training, config.transfer.freeze_base)
+    return compose(maker, np.flatnonzero(~held), np.flatnonzero(held), estimate, training, digest)
 
 
 def _validate(

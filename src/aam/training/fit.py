@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,7 @@ def fit(
     validation: DataLoader[Batch],
     output_dir: Path,
     config: TrainingConfig,
+    callbacks: Sequence[Callback] = (),
 ) -> FitSummary:
     """Train, and leave the weights of the best epoch in the module.
 
@@ -72,7 +73,8 @@ def fit(
     with warnings.catch_warnings(), _stopping_reaches_the_caller():
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
-        trainer = _trainer(config, tensorboard, [best, last, ValidationPlots(output_dir / "plots", tensorboard)])
+        plots = ValidationPlots(output_dir / "plots", tensorboard)
+        trainer = _trainer(config, tensorboard, [best, last, plots, *callbacks])
         module.train().to(torch.float64 if config.precision == "64-true" else torch.float32)
         trainer.fit(module, train, validation)
         saved = torch.load(best.best_model_path, weights_only=True, map_location="cpu")

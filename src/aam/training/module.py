@@ -1,5 +1,6 @@
 """The Lightning module: adds up the objectives' losses and keeps their metrics."""
 
+from collections import Counter
 from typing import Any
 
 import lightning
@@ -14,6 +15,8 @@ from aam.errors import AamError
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.training.schedule import warmup_cosine
+
+_FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
 
 
 class TrainingModule(lightning.LightningModule):
@@ -39,6 +42,7 @@ class TrainingModule(lightning.LightningModule):
         self.scores = nn.ModuleDict(
             {name: nn.ModuleDict(objectives[name].metrics()) for name in weights}  # type: ignore[arg-type]
         )
+        self._n_scored: Counter[str] = Counter()
         for metric in self.scores.modules():
             if isinstance(metric, Metric):
                 metric.set_dtype(torch.float64)
@@ -64,6 +68,7 @@ class TrainingModule(lightning.LightningModule):
         objectives = self.model.active_objectives()
         scored = {name: objectives[name].scored(predictions[name], batch) for name in self.weights}
         for name, (prediction, truth) in scored.items():
+            self._n_scored[name] += len(truth)
             if not len(truth):
                 continue
             for metric in self.scores[name].values():  # type: ignore[operator, union-attr]
@@ -77,13 +82,14 @@ class TrainingModule(lightning.LightningModule):
         """Log the epoch's metrics."""
         for name, metrics in self.scores.items():
             for metric_name, metric in metrics.items():  # type: ignore[operator, union-attr]
-                if metric.update_called:
+                if self._n_scored[name] >= _FEWEST_SCORED:
                     self.log(
                         f"validation/{name}_{metric_name}",
                         metric.compute().float(),
                         prog_bar=self._is_shown(name, metric_name),
                     )
                 metric.reset()
+        self._n_scored.clear()
 
     def configure_optimizers(self) -> Any:
         """AdamW on the weights that learn, with linear warm-up and a cosine, stepped per optimiser step."""

@@ -1,0 +1,58 @@
+"""Read which sample is on which side of a split: the file that training writes, or numbered folds."""
+
+import csv
+from pathlib import Path
+
+from aam.errors import SplitError, name_some
+from aam.io.text_file import read_text
+
+PARTS = ("train", "validation", "test")
+ID_COLUMN, PART_COLUMN, FOLD_COLUMN = "sample-id", "split", "fold"
+
+
+def read_split_file(path: Path, fold: int | None) -> dict[str, str]:
+    """Give the part of each sample: ``train``, ``validation`` or ``test``; with ``fold``, the samples of that fold validate.
+
+    Raises
+    ------
+    SplitError
+        The file cannot be read, lacks a column, lists a sample twice, names other parts, or has no such fold.
+    """
+    rows = list(csv.DictReader(read_text(path, SplitError, "--split-file").splitlines(), dialect="excel-tab"))
+    columns = set(rows[0]) if rows else set()
+    value_column = FOLD_COLUMN if fold is not None else PART_COLUMN
+    if ID_COLUMN not in columns or not columns & {PART_COLUMN, FOLD_COLUMN}:
+        raise SplitError(
+            f"--split-file {path}: expected tab-separated columns '{ID_COLUMN}' and '{PART_COLUMN}' (or '{FOLD_COLUMN}') above at "
+            f"least one sample; found {name_some(sorted(map(str, columns))) or 'nothing'}."
+        )
+    if value_column not in columns:
+        hint = "leave --fold out" if fold is not None else f"pass --fold with one of {_found(rows, FOLD_COLUMN)}"
+        raise SplitError(f"--split-file {path} has no column '{value_column}': {hint}.")
+    values = {row[ID_COLUMN]: (row[value_column] or "").strip() for row in rows}
+    if len(values) < len(rows):
+        seen = [row[ID_COLUMN] for row in rows]
+        twice = [sample for sample in values if seen.count(sample) > 1]
+        raise SplitError(f"--split-file {path} lists samples more than once: {name_some(twice)}. Keep one row of each.")
+    return _parts(path, values) if fold is None else _parts_of_folds(path, values, fold)
+
+
+def _parts(path: Path, values: dict[str, str]) -> dict[str, str]:
+    wrong = [sample for sample, part in values.items() if part not in PARTS]
+    if wrong:
+        raise SplitError(
+            f"--split-file {path}: {len(wrong):,} samples are in no known part, such as {wrong[0]!r} in {values[wrong[0]]!r}. "
+            f"Parts are {', '.join(PARTS)}."
+        )
+    return values
+
+
+def _parts_of_folds(path: Path, values: dict[str, str], fold: int) -> dict[str, str]:
+    if str(fold) not in values.values():
+        found = ", ".join(sorted(set(values.values())))
+        raise SplitError(f"--split-file {path} has no fold {fold}. Its folds: {found}.")
+    return {sample: "validation" if value == str(fold) else "train" for sample, value in values.items()}
+
+
+def _found(rows: list[dict[str, str]], column: str) -> str:
+    return ", ".join(sorted({row[column] or "" for row in rows}))

@@ -1,0 +1,129 @@
+"""From the options of training to the batches of each epoch and of validation, and what they cost."""
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from aam.config.model import ModelConfig
+from aam.config.training import TrainingConfig
+from aam.data.augmentations.mixing import Mixing
+from aam.data.batches import EVALUATION, BatchMaker, BatchPlan, EpochSampler, plans_of
+from aam.data.composition import ByMemory, BySamples
+from aam.data.expected_asvs import ExpectedASVs
+from aam.data.memory import MemoryEstimate
+from aam.errors import ConfigError, name_some
+
+logger = logging.getLogger(__name__)
+
+GB = 1e9
+MOST_ESTIMATED = 1000
+"""Batches, those with the most ASVs, among which the largest estimate is sought."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """The batches of a run.
+
+    Attributes
+    ----------
+    sampler
+        Those of training, epoch by epoch.
+    validation
+        Those of validation.
+    estimated_bytes
+        Estimated peak of training, by the batches of the first epoch.
+    """
+
+    sampler: EpochSampler
+    validation: list[BatchPlan]
+    estimated_bytes: float
+
+
+def memory_estimate(
+    model: nn.Module, shape: ModelConfig, maker: BatchMaker, training: TrainingConfig, is_base_frozen: bool = False
+) -> MemoryEstimate:
+    """Describe a run to the estimate of its memory."""
+    masking = maker.masking
+    return MemoryEstimate(
+        config=shape,
+        n_weights=sum(weight.numel() for weight in model.parameters()),
+        n_positions=maker.study.tokens.longest,
+        share_read_again=0.0 if masking.nuc_mask_ratio is None else masking.nuc_asv_fraction,
+        sample_passes=1 if masking.count_mask_ratio is None else 2,
+        precision=training.precision,
+        is_base_frozen=is_base_frozen,
+    )
+
+
+def compose(
+    maker: BatchMaker,
+    rows: np.ndarray,
+    held: np.ndarray,
+    estimate: MemoryEstimate,
+    training: TrainingConfig,
+    digest: str,
+) -> Composition:
+    """Plan the batches of a run.
+
+    Parameters
+    ----------
+    maker
+        Makes the batches.
+    rows, held
+        Samples of the study to train on, and to validate on.
+    estimate
+        Memory of a batch.
+    training
+        What the user asked for.
+    digest
+        Of the study.
+
+    Raises
+    ------
+    ConfigError
+        ``--max-memory-gb`` does not even hold the weights.
+    """
+    n_mixed = 2 if any(isinstance(step, Mixing) for step in maker.augmentations.values()) else 1
+    drawing, study = maker.drawing, maker.study
+    expected = ExpectedASVs(study, drawing.depth, drawing.token_limit, n_mixed)
+    lengths = expected.lengths()
+    budget = np.inf if training.max_memory_gb is None else training.max_memory_gb * GB
+    by_memory = ByMemory(expected, lengths, estimate, budget, training.most_samples)
+    composer = by_memory if training.max_memory_gb is not None else BySamples(training.most_samples or 1)
+    if training.max_memory_gb is not None:
+        _check_budget(by_memory)
+    sampler = EpochSampler(
+        rows,
+        composer,
+        lengths,
+        training.seed,
+        digest,
+        training.size_window,
+        training.epochs,
+        training.samples_per_epoch,
+    )
+    batches = sorted((np.array(plan.samples) for plan in sampler.plans(0)), key=lambda batch: lengths[batch].sum())
+    peak = max(by_memory.bytes_of(batch) for batch in batches[-MOST_ESTIMATED:])
+    return Composition(sampler, plans_of(composer.cut(held), EVALUATION), peak)
+
+
+def _check_budget(by_memory: ByMemory) -> None:
+    """Refuse a budget that holds no model, and name the samples that it does not hold even alone."""
+    estimate, budget = by_memory.estimate, by_memory.budget
+    if estimate.fixed > budget:
+        raise ConfigError(
+            f"--max-memory-gb {budget / GB:g} is less than the {estimate.fixed / GB:.2f} GB that weights, gradients and "
+            "optimiser take before any sample. Raise it, or choose a smaller --embedding-dim."
+        )
+    sizes = [estimate.fixed + estimate.of_batch(1, length, length) for length in by_memory.lengths.tolist()]
+    too_large = [row for row, size in enumerate(sizes) if size > budget]
+    if too_large:
+        names: Collection[str] = [by_memory.expected.study.sample_ids[row] for row in too_large]
+        logger.warning(
+            "%d of %d samples are estimated to need up to %.2f GB even alone, more than --max-memory-gb %g, and are trained on "
+            "alone: %s. A smaller --token-limit, --asv-chunk-size or --rarefy-depth, or --gradient-checkpointing, needs less.",
+            len(too_large), len(sizes), max(sizes) / GB, budget / GB, name_some(names),
+        )  # fmt: skip

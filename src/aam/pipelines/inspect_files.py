@@ -1,0 +1,173 @@
+"""Read one file for ``aam inspect``: its main numbers, and its content for the study."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aam.config.model import ModelConfig
+from aam.data.sequence_summary import summarise_sequences
+from aam.data.table_summary import count_table, summarise_table
+from aam.errors import AamError, InputError
+from aam.io.distances import read_distances
+from aam.io.fasta import fasta_records
+from aam.io.metadata import read_metadata
+from aam.io.newick import read_newick
+from aam.io.recognise import recognise
+from aam.io.tables import open_table
+from aam.io.taxonomy import read_taxonomy
+from aam.pipelines.inspect_facts import (
+    DistanceSummary,
+    FileReport,
+    MetadataSummary,
+    ModelSummary,
+    Summary,
+    TaxonomySummary,
+    TreeSummary,
+)
+
+_UNFINISHED = ("config.yaml", "checkpoints")
+_ROWS_AT_ONCE = 2048
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file's report, and its content if it could be read."""
+
+    report: FileReport
+    content: Any = None
+
+
+def inspect_file(path: Path) -> Found:
+    """Recognise and read a file or a directory; what is wrong with it goes into the report."""
+    report = FileReport(str(path))
+    try:
+        if path.is_dir():
+            return Found(_inspect_model(path))
+        recognised = recognise(path)
+        facts = recognised.artifact
+        described = None
+        if facts is not None:
+            described = {
+                "type": facts.semantic_type,
+                "format": facts.format,
+                "uuid": facts.uuid,
+                "has_checksums": facts.has_checksums,
+            }
+        report = replace(
+            report,
+            kind=recognised.kind,
+            format=recognised.format,
+            option=f"--{recognised.kind}",
+            artifact=described,
+        )
+        with _listening() as notes:
+            summary, content = _READERS[recognised.kind](path)
+    except AamError as error:
+        return Found(replace(report, error=str(error)))
+    return Found(replace(report, summary=summary, notes=notes), content)
+
+
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """Collect what readers log, for the report, in the place of printing it."""
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logger = logging.getLogger("aam.io")
+    was_passed_on, level = logger.propagate, logger.level
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = was_passed_on
+        logger.setLevel(level)
+
+
+def _read_table(path: Path) -> tuple[Summary, Any]:
+    with open_table(path) as table:
+        totals = count_table(table)
+        return summarise_table(table, totals), totals
+
+
+def _read_sequences(path: Path) -> tuple[Summary, Any]:
+    names, summary = summarise_sequences(fasta_records(path), ModelConfig().max_bp)
+    return summary, names
+
+
+def _read_tree(path: Path) -> tuple[Summary, Any]:
+    tree = read_newick(path)
+    n_tips = sum(name is not None for name in tree.names)
+    return TreeSummary(n_tips, len(tree.parent), int(np.isnan(tree.length[:-1]).sum())), tree
+
+
+def _read_taxonomy(path: Path) -> tuple[Summary, Any]:
+    taxonomy = read_taxonomy(path)
+    ranks = np.array([len(lineage) for lineage in taxonomy.lineages])
+    return TaxonomySummary(len(ranks), int((ranks == 0).sum()), float(np.median(ranks))), taxonomy
+
+
+def _read_metadata(path: Path) -> tuple[Summary, Any]:
+    metadata = read_metadata(path)
+    n_numeric = sum(dtype.kind == "f" for dtype in metadata.frame.dtypes)
+    n_samples, n_columns = metadata.frame.shape
+    return MetadataSummary(n_samples, n_numeric, n_columns - n_numeric), metadata
+
+
+def _read_distances(path: Path) -> tuple[Summary, Any]:
+    matrix = read_distances(path)
+    rows = range(0, len(matrix.ids), _ROWS_AT_ONCE)
+    largest = max(float(np.max(matrix.values[start : start + _ROWS_AT_ONCE])) for start in rows)
+    return DistanceSummary(len(matrix.ids), largest), matrix
+
+
+_READERS: dict[str, Callable[[Path], tuple[Summary, Any]]] = {
+    "table": _read_table,
+    "sequences": _read_sequences,
+    "tree": _read_tree,
+    "taxonomy": _read_taxonomy,
+    "metadata": _read_metadata,
+    "distances": _read_distances,
+}
+
+
+def _inspect_model(path: Path) -> FileReport:
+    """Read a model, alone or in the directory of the run that made it."""
+    from aam.inference.model_directory import CONFIG, load_model
+
+    is_run = not (path / CONFIG).is_file()
+    if is_run and not (path / "model").is_dir():
+        if any((path / name).exists() for name in _UNFINISHED):
+            raise InputError(
+                f"The directory {path} is of a run of aam that did not finish: it holds no model/. Run it again."
+            )
+        raise InputError(f"The directory {path} is not of a model or run of aam. Name the files in it.")
+    model, description = load_model(path)
+    target = description.target
+    numbers = {name: float(value) for name, value in description.metrics.items() if isinstance(value, int | float)}
+    summary = ModelSummary(
+        target=None if target is None else target.column,
+        task=None if target is None else target.task,
+        classes=[] if target is None else list(target.classes),
+        depth=description.depth,
+        token_limit=description.token_limit,
+        max_bp=description.model.max_bp,
+        embedding_dim=description.model.embedding_dim,
+        n_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        metrics=numbers,
+    )
+    what = "pre-trained encoder" if target is None else "trained predictor"
+    return FileReport(
+        str(path),
+        kind="model",
+        format=f"aam run directory with a {what}" if is_run else f"aam model directory: {what}",
+        option="--model, --pretrained",
+        summary=summary,
+    )

@@ -1,0 +1,90 @@
+"""What batches cost: padding in the first epoch, and the measured beside the estimated memory."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from aam.batch import Batch
+
+logger = logging.getLogger(__name__)
+
+GB = 1e9
+
+
+class BatchReport(Callback):
+    """Logs once per run how large the batches are and how much of them is padding, and at its end the peak memory.
+
+    Parameters
+    ----------
+    estimated_bytes
+        Estimated peak of a step.
+    """
+
+    def __init__(self, estimated_bytes: float) -> None:
+        self.estimated_bytes = estimated_bytes
+        self.sizes: list[int] = []
+        self.n_real, self.n_padded = 0, 0
+        self._before = 0.0
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Note the memory in use; the weights are in use already and count as the run's."""
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        weights = sum(weight.numel() * weight.element_size() for weight in pl_module.model.parameters())
+        self._before = resident_bytes() - weights
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int) -> None:
+        """Count the first epoch's positions."""
+        if trainer.current_epoch == 0:
+            lengths = batch.sample_offsets.diff()
+            self.sizes.append(len(lengths))
+            self.n_real += int(lengths.sum())
+            self.n_padded += int(lengths.max()) * len(lengths)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Log the first epoch's batches."""
+        if trainer.current_epoch == 0:
+            logger.info(
+                "First epoch: %d batches of %d to %d samples; %.0f %% of the positions above the ASV encoder were padding.",
+                len(self.sizes), min(self.sizes), max(self.sizes), 100 * self.padding,
+            )  # fmt: skip
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        """Log the memory."""
+        is_on_gpu = torch.cuda.is_available()
+        measured = torch.cuda.max_memory_allocated() if is_on_gpu else peak_resident_bytes() - self._before
+        logger.info(
+            "Memory of training: %.3g GB estimated, %.3g GB measured at the peak.",
+            self.estimated_bytes / GB,
+            measured / GB,
+        )
+
+    @property
+    def padding(self) -> float:
+        """Share of the padded positions [B, A] that hold nothing, so far."""
+        return 1 - self.n_real / max(1, self.n_padded)
+
+
+def peak_resident_bytes() -> float:
+    """Give the most memory that this process ever held; on systems with the ``resource`` module, else 0."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+
+def resident_bytes() -> float:
+    """Give the memory that this process holds; where Linux's ``/proc`` is absent, the most it ever held."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return peak_resident_bytes()
+    import resource
+
+    return float(pages * resource.getpagesize())

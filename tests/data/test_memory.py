@@ -1,0 +1,51 @@
+"""The estimate of memory: what it grows with, and what it costs to be wrong is in benchmarks/."""
+
+import dataclasses
+
+import pytest
+
+from aam.config.model import ModelConfig
+from aam.data.memory import MemoryEstimate
+
+ESTIMATE = MemoryEstimate(
+    ModelConfig(embedding_dim=64, attention_layers=2, asv_chunk_size=64), n_weights=10**6, n_positions=100
+)
+
+
+def change(**fields) -> MemoryEstimate:
+    shape = {name: fields.pop(name) for name in list(fields) if hasattr(ModelConfig, name)}
+    return dataclasses.replace(ESTIMATE, config=dataclasses.replace(ESTIMATE.config, **shape), **fields)
+
+
+@pytest.mark.parametrize(
+    "larger",
+    [
+        change(embedding_dim=128), change(attention_layers=4), change(ffn_ratio=8.0), change(n_positions=200),
+        change(precision="64-true"), change(sample_passes=2), change(share_read_again=0.5), change(asv_chunk_size=128),
+        change(gradient_checkpointing=False),
+    ],
+)  # fmt: skip
+def test_what_needs_more_memory_is_estimated_to(larger):
+    assert larger.of_batch(8, 50, 400) > 1.02 * ESTIMATE.of_batch(8, 50, 400)
+
+
+def test_a_batch_grows_with_its_samples_their_asvs_and_the_distinct_ones():
+    plain = change(gradient_checkpointing=False)
+
+    assert plain.of_batch(16, 50, 200) > plain.of_batch(8, 50, 200)
+    assert plain.of_batch(8, 90, 200) > plain.of_batch(8, 50, 200)
+    assert plain.of_batch(8, 50, 400) > 1.8 * plain.of_batch(8, 50, 200)
+
+
+def test_recomputation_makes_distinct_asvs_nearly_free_beyond_a_chunk():
+    assert ESTIMATE.of_batch(8, 50, 6400) < 1.1 * ESTIMATE.of_batch(8, 50, 640)
+
+
+def test_a_frozen_base_keeps_nothing_for_the_backward_pass():
+    assert change(is_base_frozen=True).of_batch(8, 50, 400) < 0.5 * ESTIMATE.of_batch(8, 50, 400)
+
+
+def test_weights_cost_four_numbers_each():
+    more = dataclasses.replace(ESTIMATE, n_weights=2 * 10**6)
+
+    assert more.fixed - ESTIMATE.fixed == 4 * 10**6 * 4

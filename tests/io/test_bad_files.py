@@ -1,0 +1,179 @@
+"""Files that are damaged, malformed or made to do harm: one clear refusal each."""
+
+import gzip
+
+import numpy as np
+import pytest
+from given_files import PLAIN, READERS, Given, assert_is_one_clear_message
+from make_files import (
+    COUNTS,
+    DISTANCES,
+    FASTA,
+    METADATA,
+    TAXONOMY,
+    TREE,
+    UUID,
+    classic_table,
+    json_table,
+    table_artifact,
+    tree_artifact,
+    valid_files,
+)
+
+from aam.errors import InputError
+
+TYPES = "#q2:types\tnumeric\tcategorical"
+
+
+CUT = {
+    f"{name} cut at {share}": (option, lambda given, share=share, name=name: given.cut(name, share), message)
+    for option, name, message in (
+        ("--table", "table.biom", "HDF5|lacks|does not fit|damaged"),
+        ("--table", "table.qza", "damaged|no QIIME 2 artifact|lacks"),
+        ("--table", "sparse.json.gz", "damaged or incomplete gzip|not UTF-8|neither HDF5"),
+        ("--sequences", "sequences.qza", "damaged|no QIIME 2 artifact|lacks"),
+        ("--sequences", "sequences.fasta.gz", "damaged or incomplete gzip"),
+        ("--tree", "tree.qza", "damaged|no QIIME 2 artifact|lacks"),
+        ("--tree", "tree.nwk.gz", "damaged or incomplete gzip"),
+        ("--metadata", "metadata.qza", "damaged|no QIIME 2 artifact|lacks"),
+        ("--distances", "distances.qza", "damaged|no QIIME 2 artifact|lacks"),
+        ("--distances", "distances.npy", "not a .npy matrix|is not"),
+        ("--taxonomy", "taxonomy.qza", "damaged|no QIIME 2 artifact|lacks"),
+    )
+    for share in (0.4, 0.97)
+}
+MISSING_EMPTY_OR_FOLDER = {
+    f"{option}: {what}": (option, make, message)
+    for option, name in PLAIN.items()
+    for what, make, message in (
+        ("missing", lambda given, name=name: given.own / name, "does not exist. Check the path"),
+        (
+            "empty",
+            lambda given, name=name: given.file(name, b""),
+            "empty|holds no|Failed to locate header|not FASTA|is not .npy",
+        ),
+        ("a folder", lambda given, name=name: given.own, "is a directory. Name a file in it"),
+        ("a link to nothing", lambda given, name=name: link(given.own / name), "does not exist"),
+        ("UTF-16", lambda given, name=name: given.file(name, "#OTU ID\tS1\nF1\t1\n".encode("utf-16")), "UTF-8 text"),
+        ("latin-1", lambda given, name=name: given.file(name, "#OTU ID\té\nF1\t1\n".encode("latin-1")), "UTF-8 text"),
+        ("another zip", lambda given, name=name: given.zip(("notes.txt", "x")), "is no QIIME 2 artifact"),
+    )
+}
+
+
+def link(path):
+    path.symlink_to(path.with_name("nothing"))
+    return path
+
+
+TABLES = {
+    "index too large": ("--table", lambda g: g.hdf5(indices=np.array([1, 2, 9, 0, 0, 2, 3])), "the matrix does not fit its ids"),
+    "index negative": ("--table", lambda g: g.hdf5(indices=np.array([1, 2, -1, 0, 0, 2, 3])), "the matrix does not fit its ids"),
+    "pointers descend": ("--table", lambda g: g.hdf5(indptr=np.array([0, 5, 4, 7])), "the matrix does not fit its ids"),
+    "pointers stop early": ("--table", lambda g: g.hdf5(indptr=np.array([0, 3, 4, 4])), "the matrix does not fit its ids"),
+    "values of text": ("--table", lambda g: g.hdf5(data=np.array([b"1"] * 7)), "not counts|does not fit"),
+    "NaN": ("--table", lambda g: g.counts(np.nan), r"1 of 8 values .* are not finite, in 1 samples: 'S2'"),
+    "infinite": ("--table", lambda g: g.counts(np.inf), "are not finite"),
+    "negative": ("--table", lambda g: g.counts(-1), "are negative"),
+    "fraction": ("--table", lambda g: g.counts(0.5), "are not whole numbers.*before it was transformed"),
+    "too large": ("--table", lambda g: g.counts(2.0**60), "larger than 2"),
+    "duplicate samples": ("--table", lambda g: g.table(samples=["A", "A", "B"]), "1 ids of samples occur more than once .*'A'"),
+    "duplicate features": ("--table", lambda g: g.table(features=["A", "A", "B", "B"]), "2 ids of features occur more than once"),
+    "no samples": ("--table", lambda g: g.table(values=[], samples=[]), "holds no samples"),
+    "relative abundances as text": ("--table", lambda g: g.file("t.tsv", classic_table(COUNTS / 9)), "not whole numbers"),
+    "relative abundances as JSON": ("--table", lambda g: g.file("t.json", json_table(COUNTS / 9)), "not whole numbers"),
+    "gzip of HDF5": ("--table", lambda g: g.file("t.gz", gzip.compress(g.content("table.biom"))), "neither HDF5 nor UTF-8 text"),
+    "relative abundances as artifact": (
+        "--table", lambda g: g.qza("--table", "FeatureTable[RelativeFrequency]", "feature-table.biom", b""),
+        r"holds FeatureTable\[RelativeFrequency\], but FeatureTable\[Frequency\] is needed. Pass the FeatureTable\[Frequency\]"),
+    "text in an artifact": ("--table", lambda g: table_artifact(g.own / "a.qza", "nothing"), "a.qza is not a feature table"),
+}  # fmt: skip
+SEQUENCES = {
+    "gaps": ("--sequences", lambda g: g.file("s.fa", FASTA.replace("GGGTA", "GG-.A")), r"\('-', '.'\): features 'F3'. Remove the "),
+    "letters": ("--sequences", lambda g: g.file("s.fa", FASTA.replace("GGGTA", "GGZ*A")), "correct or remove these sequences"),
+    "protein": ("--sequences", lambda g: g.file("s.fa", FASTA.replace("GGGTA", "MEPQF")), "contain letters that are not"),
+    "duplicate": ("--sequences", lambda g: g.file("s.fa", FASTA + ">F1\nA\n"), "1 features have more than one record"),
+    "empty record": ("--sequences", lambda g: g.file("s.fa", FASTA + ">F5\n"), "The record of 'F5' in .* has no sequence"),
+    "no header": ("--sequences", lambda g: g.file("s.fa", "ACGT\n" + FASTA), "is not FASTA: it starts with 'ACGT'"),
+    "one missing": ("--sequences", lambda g: g.file("s.fa", FASTA.replace(">F4", ">F9")), "1 of 4 features .*: 'F4'"),
+    "aligned artifact": (
+        "--sequences", lambda g: g.qza("--sequences", "FeatureData[AlignedSequence]", "aligned-dna-sequences.fasta", FASTA),
+        r"Pass the FeatureData\[Sequence\] that was aligned"),
+}  # fmt: skip
+TREES = {
+    "negative length": ("--tree", lambda g: g.file("t.nwk", TREE.replace("F2:0.2", "F2:-0.2")), "1 branches .* negative length"),
+    "missing length": ("--tree", lambda g: g.file("t.nwk", TREE.replace("F2:0.2", "F2")), "1 branches of the tree have no length"),
+    "length of letters": ("--tree", lambda g: g.file("t.nwk", TREE.replace("F2:0.2", "F2:O.2")), "character 13: the length 'O.2'"),
+    "duplicate tips": ("--tree", lambda g: g.file("t.nwk", TREE.replace("F2", "F1")), "1 names of tips occur more than once"),
+    "unnamed tip": ("--tree", lambda g: g.file("t.nwk", TREE.replace("F2", "")), "1 of 4 tips .* have no name"),
+    "unrooted": ("--tree", lambda g: g.file("t.nwk", "(F1:1,F2:1,(F3:1,F4:1):1);"), "is unrooted: 3 branches .*midpoint-root"),
+    "unbalanced": ("--tree", lambda g: g.file("t.nwk", TREE.replace("((", "(((")), r"character 1: unbalanced .*never closed"),
+    "two trees": ("--tree", lambda g: g.file("t.nwk", TREE + TREE), "more than one tree is not read"),
+    "cut off": ("--tree", lambda g: g.file("t.nwk", TREE.rpartition(";")[0]), "does not end with ';'. The file may be cut off"),
+    "unrooted artifact": ("--tree", lambda g: g.qza("--tree", "Phylogeny[Unrooted]", "tree.nwk", TREE), "qiime phylogeny midpoint"),
+    "visualisation": ("--tree", lambda g: g.qza("--tree", "Visualization", "index.html", ""), r"QIIME 2 visualisation \(.qzv\)"),
+}  # fmt: skip
+ARCHIVES = {
+    "parent directory": ("--tree", lambda g: g.zip((f"{UUID}/../../tree.nwk", TREE)), "leads out of the archive"),
+    "absolute path": ("--tree", lambda g: g.zip(("/tmp/tree.nwk", TREE)), "is an absolute path"),
+    "link": ("--tree", Given.zip_link, "is a link or device"),
+    "same name twice": ("--tree", Given.zip_twice, "entries have the same name"),
+    "zip bomb": ("--tree", Given.zip_bomb, "is refused: its .* bytes unpack to more than"),
+    "gzip bomb": ("--tree", Given.gzip_bomb, "unpacks to more than 200 times its size"),
+    "empty zip": ("--tree", lambda g: g.zip(), "is an archive without files"),
+    "payload changed": ("--tree", lambda g: tree_artifact(g.own / "a.qza", changes={"data/tree.nwk": b"(a,b);"}), "checksums"),
+    "taxonomy as tree": ("--tree", lambda g: g.valid["--taxonomy"]["taxonomy.qza"], r"Pass an artifact of type Phylogeny"),
+    "table as sequences": ("--sequences", lambda g: g.valid["--table"]["table.qza"], "That belongs to --table"),
+}  # fmt: skip
+METADATA_FILES = {
+    "duplicate ids": ("--metadata", lambda g: g.file("m.tsv", METADATA + "S2\t1\tx\n"), "IDs must be unique"),
+    "commas": ("--metadata", lambda g: g.file("m.csv", METADATA.replace("\t", ",")), "separate the columns by tabs"),
+    "unknown type": ("--metadata", lambda g: g.file("m.tsv", METADATA.replace("numeric", "ordinal")), "unrecognized column type"),
+    "text as number": ("--metadata", lambda g: g.file("m.tsv", METADATA.replace("4.5", "old")), "'age' to numeric"),
+    "long row": ("--metadata", lambda g: g.file("m.tsv", METADATA + "S9\t1\tx\ty\n"), "more cells than are declared"),
+    "unknown scheme": ("--metadata", lambda g: g.file("m.tsv", METADATA.replace(TYPES, "#q2:missing\tx")),
+                       "unrecognized missing value scheme"),
+    "no-missing": ("--metadata", lambda g: g.file("m.tsv", METADATA.replace(TYPES, "#q2:missing\tno-missing\tblank")), "no-mis"),
+    "artifact of distances": ("--metadata", lambda g: g.valid["--distances"]["distances.qza"], "That belongs to --distances"),
+}  # fmt: skip
+DISTANCE_FILES = {
+    "not square": ("--distances", lambda g: g.npy(np.zeros((3, 2))), "is not square"),
+    "not symmetric": ("--distances", lambda g: g.file("d.tsv", DISTANCES.replace("0.25\t0.0", "0.5\t0.0")), "is not symmetric"),
+    "negative distance": ("--distances", lambda g: g.file("d.tsv", DISTANCES.replace("0.25", "-0.25")), "is negative"),
+    "NaN distance": ("--distances", lambda g: g.file("d.tsv", DISTANCES.replace("0.25", "nan")), "is not finite"),
+    "diagonal": ("--distances", lambda g: g.npy(np.ones((3, 3))), "is not zero on the diagonal"),
+    "pickled": ("--distances", lambda g: g.npy(np.zeros((3, 3)).astype(object)), "is not a .npy matrix of numbers"),
+    "text as matrix": ("--distances", lambda g: g.file("d.tsv", TAXONOMY), "row of .F1. holds text"),
+    "unknown ending": ("--distances", lambda g: g.file("d.txt", DISTANCES), "has an unknown format"),
+}  # fmt: skip
+REFUSED = CUT | MISSING_EMPTY_OR_FOLDER | {
+    f"{kind}: {name}": case
+    for kind, cases in (("table", TABLES), ("sequences", SEQUENCES), ("tree", TREES), ("archive", ARCHIVES),
+                        ("metadata", METADATA_FILES), ("distances", DISTANCE_FILES))
+    for name, case in cases.items()
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def valid(tmp_path_factory):
+    return valid_files(tmp_path_factory.mktemp("valid"))
+
+
+@pytest.fixture
+def given(valid, tmp_path):
+    return Given(valid, tmp_path)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_bad_file_is_refused_with_one_clear_message(given, name):
+    option, make, expected = REFUSED[name]
+    path = make(given)
+
+    with pytest.raises(InputError, match=expected) as caught:
+        READERS[option](path)
+
+    assert_is_one_clear_message(caught.value, option)
+
+
+def test_there_are_many_cases():
+    assert len(REFUSED) > 100

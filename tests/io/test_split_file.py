@@ -1,0 +1,52 @@
+"""Files that say which sample is on which side."""
+
+import pytest
+
+from aam.errors import SplitError
+from aam.io.split_file import read_split_file
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "s.tsv"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_parts_are_read_with_further_columns_and_windows_line_ends(write):
+    path = write("note\tsample-id\tsplit\r\nx\tS1\ttrain\r\n\tS2\tvalidation\r\n\tS 3\ttest\r\n")
+
+    assert read_split_file(path, None) == {"S1": "train", "S2": "validation", "S 3": "test"}
+
+
+def test_one_fold_validates_and_the_others_train(write):
+    path = write("sample-id\tfold\ttarget\nS1\t0\t3.5\nS2\t1\t4\nS3\t1\t5\n")
+
+    assert read_split_file(path, 1) == {"S1": "train", "S2": "validation", "S3": "validation"}
+
+
+@pytest.mark.parametrize(
+    ("text", "fold", "message"),
+    [
+        ("", None, r"expected tab-separated columns 'sample-id' and 'split' .* found nothing"),
+        ("sample-id\tsplit\n", None, r"above at least one sample; found nothing"),
+        ("id,split\nS1,train\n", None, r"expected .* found 'id,split'"),
+        ("sample-id\tfold\nS1\t0\nS2\t1\n", None, r"has no column 'split': pass --fold with one of 0, 1"),
+        ("sample-id\tsplit\nS1\ttrain\n", 0, r"has no column 'fold': leave --fold out"),
+        ("sample-id\tfold\nS1\t0\nS2\t1\n", 2, r"has no fold 2\. Its folds: 0, 1\."),
+        ("sample-id\tsplit\nS1\ttrain\nS1\ttest\n", None, r"more than once: 'S1'\. Keep one"),
+        ("sample-id\tsplit\nS1\ttrain\nS2\tval\n", None, r"1 samples are in no known part, such as 'S2' in 'val'\. Parts are"),
+        ("sample-id\tsplit\nS1\n", None, r"such as 'S1' in ''"),
+    ],
+)  # fmt: skip
+def test_a_malformed_file_is_an_error(text, fold, message, write):
+    with pytest.raises(SplitError, match=message):
+        read_split_file(write(text), fold)
+
+
+def test_an_absent_file_is_an_error(tmp_path):
+    with pytest.raises(SplitError, match=r"--split-file .*absent\.tsv does not exist"):
+        read_split_file(tmp_path / "absent.tsv", None)

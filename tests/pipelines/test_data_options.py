@@ -1,0 +1,280 @@
+"""Whole commands with augmentations, splits and memory budgets: each option has its effect and nothing else."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aam.cli import main
+
+TINY = [
+    "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40", "--epochs", "1",
+    "--lr", "0.002",
+]  # fmt: skip
+ALL_AUGMENTATIONS = [
+    "--min-depth-fraction", "0.5", "--asv-dropout", "0.2", "--abundance-noise", "0.3", "--nucleotide-substitution", "0.02",
+    "--mixup-alpha", "0.4",
+]  # fmt: skip
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+
+
+def run(*arguments) -> None:
+    assert main([str(argument) for argument in arguments]) == 0
+
+
+def read(path) -> pd.DataFrame:
+    return pd.read_csv(path, sep="\t", dtype={"sample-id": str}).set_index("sample-id")
+
+
+def weights(folder) -> bytes:
+    return (folder / "model/model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    run("simulate", "--output-dir", folder / "s", "--samples", 36, "--features", 60, "--sequence-length", 40)
+    return folder / "s"
+
+
+def pretrain(study, output, *more) -> None:
+    files = ["--table", study / "table.biom", "--sequences", study / "sequences.fasta", "--tree", study / "tree.nwk"]
+    run("pretrain", *files, "--output-dir", output, *TINY, *more)
+
+
+def train(study, output, *more, column="age") -> None:
+    files = ["--table", study / "table.biom", "--sequences", study / "sequences.fasta", "--tree", study / "tree.nwk"]
+    labels = ["--metadata", study / "metadata.tsv", "--metadata-column", column]
+    run("train", *files, *labels, "--output-dir", output, *TINY, *more)
+
+
+@pytest.mark.parametrize("column", ["age", "disease"])
+def test_training_runs_with_all_augmentations_and_predicts_as_reported(study, tmp_path, column):
+    for name, more in (("plain", []), ("augmented", ALL_AUGMENTATIONS)):
+        train(study, tmp_path / name, "--group-column", "subject", *more, column=column)
+    files = ["--table", study / "table.biom", "--sequences", study / "sequences.fasta"]
+    run("predict", "--model", tmp_path / "augmented", *files, "--output", tmp_path / "p.tsv")
+
+    reported = read(tmp_path / "augmented/validation_predictions.tsv")
+    pd.testing.assert_frame_equal(
+        read(tmp_path / "p.tsv").loc[reported.index], reported.drop(columns="truth"), check_exact=True
+    )
+    assert set(reported["truth"]) == set(read(tmp_path / "plain/validation_predictions.tsv")["truth"])
+    assert weights(tmp_path / "plain") != weights(tmp_path / "augmented")
+
+
+def test_pretraining_runs_with_all_augmentations(study, tmp_path):
+    pretrain(study, tmp_path / "out", *ALL_AUGMENTATIONS)
+
+    assert np.isfinite(json.loads((tmp_path / "out/metrics.json").read_text())["distance_loss"])
+
+
+def parts_of(folder) -> pd.Series:
+    return read(folder / "splits.tsv")["split"]
+
+
+def metadata_of(study) -> pd.DataFrame:
+    return read(study / "metadata.tsv")
+
+
+def refuse(capsys, *arguments) -> str:
+    capsys.readouterr()
+    with pytest.raises(AssertionError, match="2 == 0"):
+        train(*arguments)
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_written_split_given_back_gives_the_same_model(study, tmp_path):
+    train(study, tmp_path / "a", "--group-column", "subject")
+    train(
+        study, tmp_path / "b", "--split", "file", "--split-file", tmp_path / "a/splits.tsv", "--group-column", "subject"
+    )
+
+    pd.testing.assert_series_equal(parts_of(tmp_path / "a"), parts_of(tmp_path / "b"))
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+    assert (tmp_path / "a/metrics.json").read_text() == (tmp_path / "b/metrics.json").read_text()
+
+
+def test_a_written_split_of_pretraining_given_back_gives_the_same_model(study, tmp_path):
+    pretrain(study, tmp_path / "a")
+    pretrain(study, tmp_path / "b", "--split", "file", "--split-file", tmp_path / "a/splits.tsv")
+
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+def test_test_samples_of_a_file_neither_train_nor_validate(study, tmp_path):
+    parts = pd.Series("train", index=metadata_of(study).index, name="split")
+    parts.iloc[:8], parts.iloc[8:20] = "validation", "test"
+    parts.to_csv(tmp_path / "s.tsv", sep="\t")
+
+    for command in (train, pretrain):
+        command(study, tmp_path / command.__name__, "--split", "file", "--split-file", tmp_path / "s.tsv")
+        written = parts_of(tmp_path / command.__name__)
+        assert written.value_counts().to_dict() == {"train": 16, "test": 12, "validation": 8}
+        assert (written == parts.loc[written.index]).all()
+
+    predicted = read(tmp_path / "train/validation_predictions.tsv")
+    assert set(predicted.index) == set(parts.index[parts == "validation"])
+
+
+def test_the_folds_of_a_file_validate_one_at_a_time(study, tmp_path):
+    folds = pd.DataFrame({"fold": np.arange(36) % 3, "target": 1.5}, index=metadata_of(study).index)
+    folds.to_csv(tmp_path / "folds.tsv", sep="\t")
+
+    train(study, tmp_path / "out", "--split", "file", "--split-file", tmp_path / "folds.tsv", "--fold", "2")
+
+    parts = parts_of(tmp_path / "out")
+    assert set(parts.index[parts == "validation"]) == set(folds.index[folds["fold"] == 2])
+
+
+def test_one_study_validates_and_the_rest_trains(study, tmp_path):
+    batch = metadata_of(study)["batch"].astype(str)
+
+    train(
+        study,
+        tmp_path / "out",
+        "--split",
+        "leave-one-study-out",
+        "--study-column",
+        "batch",
+        "--held-out-study",
+        batch.iloc[0],
+    )
+
+    parts = parts_of(tmp_path / "out")
+    assert ((parts == "validation") == (batch.loc[parts.index] == batch.iloc[0])).all()
+
+
+def test_folds_divide_the_study(study, tmp_path):
+    subject = metadata_of(study)["subject"]
+    held = []
+    for fold in ("0", "1"):
+        options = ["--split", "k-fold", "--folds", "2", "--fold", fold, "--group-column", "subject"]
+        train(study, tmp_path / fold, *options, column="disease")
+        parts = parts_of(tmp_path / fold)
+        held.append(set(parts.index[parts == "validation"]))
+        assert not set(subject[parts[parts == "train"].index]) & set(subject[list(held[-1])])
+
+    assert not held[0] & held[1]
+    assert held[0] | held[1] == set(metadata_of(study).index)
+
+
+@pytest.mark.parametrize(("split", "is_whole"), [("random", False), ("grouped", True)])
+def test_groups_stay_whole_where_asked(study, tmp_path, split, is_whole):
+    more = ["--group-column", "subject"] if is_whole else []
+
+    train(study, tmp_path / "out", "--split", split, *more)
+
+    parts, subject = parts_of(tmp_path / "out"), metadata_of(study)["subject"]
+    shared = set(subject[parts[parts == "train"].index]) & set(subject[parts[parts == "validation"].index])
+    assert bool(shared) != is_whole
+
+
+def test_a_group_that_a_file_divides_is_named_in_a_warning(study, tmp_path, capsys):
+    parts = pd.Series("train", index=metadata_of(study).index, name="split")
+    subject = metadata_of(study)["subject"]
+    divided = subject.value_counts().index[0]
+    parts[subject[subject == divided].index[0]] = "validation"
+    alone = subject.value_counts()
+    parts[subject[subject.isin(alone.index[1:3])].index] = "validation"
+    parts.to_csv(tmp_path / "s.tsv", sep="\t")
+
+    train(study, tmp_path / "out", "--split", "file", "--split-file", tmp_path / "s.tsv", "--group-column", "subject")
+
+    shown = capsys.readouterr().err
+    assert "1 of 9 groups of subject are in more than one part of --split file" in shown
+    assert f"'group {divided}'" in shown
+
+
+def test_a_split_that_does_not_fit_is_one_message(study, tmp_path, capsys):
+    given = [study, tmp_path / "out", "--split"]
+    parts = pd.Series("train", index=metadata_of(study).index[1:], name="split")
+    parts.iloc[::3] = "validation"
+    parts.to_csv(tmp_path / "short.tsv", sep="\t")
+    pd.concat([parts, pd.Series("train", index=["S0001", "nobody"], name="split")]).rename_axis("sample-id").to_csv(
+        tmp_path / "long.tsv", sep="\t"
+    )
+
+    assert "1 of 36 samples are not in --split-file" in refuse(
+        capsys, *given, "file", "--split-file", tmp_path / "short.tsv"
+    )
+    assert "'nobody'" in refuse(capsys, *given, "file", "--split-file", tmp_path / "long.tsv")
+    shown = refuse(capsys, *given, "leave-one-study-out", "--study-column", "batch", "--held-out-study", "moon")
+    assert "--held-out-study moon: no sample in use has it in batch. Its studies: '" in shown
+    assert not (tmp_path / "out").exists()
+
+
+def first_epoch(shown) -> tuple[int, int, int]:
+    """Give the number of batches, and the fewest and most samples in one; they are logged once."""
+    (found,) = re.findall(r"First epoch: (\d+) batches of (\d+) to (\d+) samples; \d+ % of the positions", shown)
+    n_batches, fewest, most = map(int, found)
+    return n_batches, fewest, most
+
+
+def budget_for(study, tmp_path, capsys) -> float:
+    """Give what the run's own log says that batches of 8 need."""
+    capsys.readouterr()
+    train(study, tmp_path / "plain", "--batch-size", "8")
+    shown = capsys.readouterr().err
+    assert first_epoch(shown) == (4, 7, 8)
+    (estimated, measured) = re.findall(r"Memory of training: ([\d.]+) GB estimated, ([\d.]+) GB measured", shown)[0]
+    assert float(measured) < 1
+    return float(estimated)
+
+
+def test_a_memory_budget_decides_how_many_samples_form_a_batch(study, tmp_path, capsys):
+    estimated = budget_for(study, tmp_path, capsys)
+    shapes = {}
+
+    smaller = 0.022 + 0.7 * (estimated - 0.022)  # 0.022: libraries and weights
+    for name, budget, more in (
+        ("same", estimated, []),
+        ("smaller", smaller, []),
+        ("few", estimated, ["--batch-size", "3"]),
+    ):
+        train(study, tmp_path / name, "--max-memory-gb", budget, "--epochs", "3", *more)
+        shapes[name] = first_epoch(capsys.readouterr().err)
+        assert json.loads((tmp_path / name / "metrics.json").read_text())["epochs"] == 3
+
+    assert shapes["smaller"][0] > shapes["same"][0]
+    assert shapes["smaller"][2] < shapes["same"][2]
+    assert shapes["smaller"][1] >= 2, "no sample is alone"
+    assert shapes["few"][2] == 3
+
+
+def test_samples_too_large_for_the_budget_are_named_once_and_trained_on_alone(study, tmp_path, capsys):
+    train(study, tmp_path / "out", "--max-memory-gb", "0.0225", "--embedding-dim", "16")
+
+    shown = capsys.readouterr().err
+    (n_large, n_samples) = map(int, re.findall(r"(\d+) of (\d+) samples are estimated to need up to", shown)[0])
+    assert shown.count("even alone, more than --max-memory-gb 0.0225") == 1
+    assert 0 < n_large <= n_samples == 36
+    assert first_epoch(shown)[1] == 1
+
+
+def test_a_budget_that_does_not_hold_the_weights_is_an_error_that_leaves_nothing(study, tmp_path, capsys):
+    shown = refuse(capsys, study, tmp_path / "out", "--max-memory-gb", "0.01")
+
+    assert re.search(
+        r"--max-memory-gb 0\.01 is less than the 0\.02 GB that weights, gradients and optimiser take", shown
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_pretraining_fits_batches_into_a_budget(study, tmp_path, capsys):
+    pretrain(study, tmp_path / "out", "--max-memory-gb", "0.04")
+
+    assert first_epoch(capsys.readouterr().err)[1] >= 2
+
+
+def test_a_window_of_sizes_leaves_less_padding(study, tmp_path, capsys):
+    padding = {}
+
+    for window in ("1", "9"):
+        train(study, tmp_path / window, "--size-window", window, "--batch-size", "3")
+        padding[window] = int(re.findall(r"(\d+) % of the positions", capsys.readouterr().err)[0])
+
+    assert padding["9"] < padding["1"]
