@@ -1,5 +1,6 @@
 """The command line: a table of commands; every flag comes from a config."""
 
+import dataclasses
 import importlib
 import logging
 import signal
@@ -143,9 +144,15 @@ def parse(name: str, options: list[str]) -> Any:
     from aam.config._base import flags_from_yaml
 
     given, options = _take_config_files(options)
-    from_files = [argument for path in given for argument in flags_from_yaml(path)]
+    config = _load(COMMANDS[name].config)
+    without_flag = [
+        field.name
+        for field in dataclasses.fields(config)
+        if tyro.conf.Positional in getattr(field.type, "__metadata__", ())
+    ]
+    from_files = [argument for path in given for argument in flags_from_yaml(path, without_flag)]
     return tyro.cli(
-        _load(COMMANDS[name].config),
+        config,
         prog=f"aam {name}",
         args=[*from_files, *options],
         config=(tyro.conf.OmitArgPrefixes,),

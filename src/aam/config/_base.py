@@ -1,7 +1,7 @@
 """What every config shares: a frozen, validated dataclass whose errors name the flag."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
@@ -65,10 +65,14 @@ def flatten(instance: Any) -> dict[str, Any]:
         if dataclasses.is_dataclass(value):
             flat |= flatten(value)
         else:
-            is_several = isinstance(value, list | tuple)
-            plain = [str(item) if isinstance(item, Path) else item for item in (value if is_several else [value])]
-            flat[field.name.replace("_", "-")] = plain if is_several else plain[0]
+            flat[field.name.replace("_", "-")] = _plain(value)
     return flat
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def input_paths(instance: Any) -> Iterator[tuple[str, Path]]:
@@ -104,8 +108,8 @@ def command_that_wrote(path: Path) -> str | None:
     return words[2].removesuffix(",") if has_mark else None
 
 
-def flags_from_yaml(path: Path) -> list[str]:
-    """Turn a YAML file of ``flag: value`` into command-line arguments.
+def flags_from_yaml(path: Path, without_flag: Sequence[str] = ()) -> list[str]:
+    """Turn a YAML file of ``flag: value`` into command-line arguments, those that are given without a flag first.
 
     Raises
     ------
@@ -125,8 +129,8 @@ def flags_from_yaml(path: Path) -> list[str]:
         name = str(key).removeprefix("--").replace("_", "-")
         if isinstance(value, bool):
             arguments.append(f"--{name}" if value else f"--no-{name}")
-        elif name == POSITIONAL:
-            arguments += map(str, value if isinstance(value, list) else [value])
+        elif name in without_flag:
+            arguments = [*map(str, value), *arguments]
         elif isinstance(value, list):
             arguments += [f"--{name}", *map(str, value)]
         else:

@@ -26,14 +26,7 @@ class InspectConfig:
     output_dir: Path | None = None
     """Directory for the report as inspect.json, and samples.tsv with reads and ASVs of each sample; None: print only."""
     overwrite: bool = False
-    """Replace an earlier report in that directory; other files stay."""
-
-    @property
-    def output(self) -> OutputDirectoryConfig | None:
-        """Where the report goes, None if it is printed only."""
-        if self.output_dir is None:
-            return None
-        return OutputDirectoryConfig(output_dir=self.output_dir, overwrite=self.overwrite)
+    """Replace an earlier report in that directory, which the first line of its config.yaml marks; other files stay."""
 
     @model_validator(mode="after")
     def _something_to_do(self) -> "InspectConfig":
@@ -42,3 +35,9 @@ class InspectConfig:
         if self.overwrite and self.output_dir is None:
             raise ValueError("--overwrite is about the report in --output-dir: pass both or neither.")
         return self
+
+    @property
+    def output(self) -> OutputDirectoryConfig:
+        """Where the report goes, if it goes anywhere."""
+        assert self.output_dir is not None
+        return OutputDirectoryConfig(output_dir=self.output_dir, overwrite=self.overwrite)

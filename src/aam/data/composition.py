@@ -76,6 +76,14 @@ class ByMemory:
         """Estimate the peak memory of a step on some samples."""
         return self.estimate.fixed + self.estimate.of_batch(len(samples), *self.shape_of(samples))
 
+    def peak_bytes(self, batches: list[np.ndarray]) -> float:
+        """Estimate the peak memory of steps on some batches."""
+        peak = 0.0
+        for batch in batches:
+            peak = max(peak, self.bytes_of(batch))
+            self.expected.study.release()
+        return peak
+
     def cut(self, order: np.ndarray) -> list[np.ndarray]:
         """Divide the order: each batch takes samples while they fit, and at least one."""
         growing = _GrowingBatch(self.expected, self.lengths)
@@ -85,6 +93,7 @@ class ByMemory:
             size = self.estimate.fixed + self.estimate.of_batch(len(batches[-1]) + 1, *sample[:2])
             if batches[-1] and (size > self.budget or len(batches[-1]) == self.most):
                 batches.append([])
+                self.expected.study.release()
                 growing = _GrowingBatch(self.expected, self.lengths)
                 sample = growing.with_sample(row)
             batches[-1].append(row)

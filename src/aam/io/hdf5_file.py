@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 """What h5py raises for damage, depending on the place: links, headers, types, sizes or data."""
 _HEAP = b"GCOL\x01\0\0\0"  # begins a collection of texts of different lengths, such as ids
+_WINDOW = 1 << 24  # bytes that are searched at a time
 _HEADER = 16  # bytes before the objects of a heap, and before each object
 
 
@@ -51,7 +52,7 @@ def check_heaps(file: Path) -> None:
         A heap is damaged; one of `DAMAGE`.
     """
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        start = content.find(_HEAP)
+        start = _find_heap(content, 0)
         while start >= 0:
             stop = start + _number(content, start + 8)
             place = start + _HEADER
@@ -59,7 +60,17 @@ def check_heaps(file: Path) -> None:
                 place += _size_of_object(content, place)
             if not place <= stop <= len(content):
                 raise ValueError("a heap of texts is damaged")
-            start = content.find(_HEAP, stop)
+            start = _find_heap(content, stop)
+
+
+def _find_heap(content: mmap.mmap, start: int) -> int:
+    """Find the next heap, −1 if there is none; window by window, so that a large file does not become resident."""
+    for begin in range(start, len(content), _WINDOW):
+        found = content.find(_HEAP, begin, begin + _WINDOW + len(_HEAP) - 1)
+        if found >= 0:
+            return found
+        content.madvise(mmap.MADV_DONTNEED)
+    return -1
 
 
 def _size_of_object(content: mmap.mmap, place: int) -> int:

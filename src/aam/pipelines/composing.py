@@ -106,7 +106,7 @@ def compose(
         training.samples_per_epoch,
     )
     batches = sorted((np.array(plan.samples) for plan in sampler.plans(0)), key=lambda batch: lengths[batch].sum())
-    peak = max(by_memory.bytes_of(batch) for batch in batches[-MOST_ESTIMATED:])
+    peak = by_memory.peak_bytes(batches[-MOST_ESTIMATED:])
     return Composition(sampler, plans_of(composer.cut(held), EVALUATION), peak)
 
 

@@ -4,13 +4,12 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import cast
 
 from aam.config.inspect import InspectConfig
 from aam.data.table_summary import TableTotals
 from aam.errors import InputError
 from aam.io.atomic import write_text_atomic
-from aam.io.output_directory import WritesDirectory, check_output_directory, start_output_directory
+from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.io.table_tsv import write_tsv
 from aam.pipelines.inspect_facts import Report
 from aam.pipelines.inspect_files import Found, inspect_file
@@ -29,8 +28,8 @@ def inspect(config: InspectConfig) -> None:
     InputError
         A file cannot be read; it is raised after all others were reported.
     """
-    if config.output is not None:
-        check_output_directory(cast(WritesDirectory, config))
+    if config.output_dir is not None:
+        check_output_directory(config)
     found = [inspect_file(path) for path in config.files]
     parts, notes = _choose_parts(found)
     study = (
@@ -42,9 +41,9 @@ def inspect(config: InspectConfig) -> None:
         study = suggest(study, parts["model"].report if "model" in parts else None)
     report = Report([item.report for item in found], study)
     sys.stdout.write(write_report(report))
-    if config.output is not None:
-        start_output_directory(cast(WritesDirectory, config), RESULTS)
-        _write(config.output.output_dir, report, parts.get("table"))
+    if config.output_dir is not None:
+        start_output_directory(config, RESULTS)
+        _write(config.output_dir, report, parts.get("table"))
     n_unread = sum(item.report.error is not None for item in found)
     if n_unread:
         raise InputError(f"{n_unread:,} of {len(found):,} files cannot be used; the report says why.")
