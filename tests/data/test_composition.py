@@ -18,7 +18,7 @@ ESTIMATE = MemoryEstimate(tiny(), n_weights=1000, n_positions=11)
 def by_memory(study, share, most=None, depth=None) -> ByMemory:
     """Give a budget in shares of what the whole study would need."""
     expected = ExpectedASVs(study, depth, 1024)
-    lengths = expected.lengths()
+    lengths = expected.lengths(np.arange(study.n_samples))
     whole = ByMemory(expected, lengths, ESTIMATE, np.inf)
     budget = ESTIMATE.fixed + share * (whole.bytes_of(np.arange(study.n_samples)) - ESTIMATE.fixed)
     return ByMemory(expected, lengths, ESTIMATE, budget, most)

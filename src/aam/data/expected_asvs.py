@@ -61,12 +61,19 @@ class ExpectedASVs:
             features, chance = features[kept], chance[kept]
         return features, chance
 
-    def lengths(self) -> np.ndarray:
-        """Give how many ASVs each sample is read with, two standard deviations above what is expected; float64 [S]."""
-        lengths = np.empty(self.study.n_samples)
-        for row in range(len(lengths)):
-            lengths[row] = self._length(row)
-            if row % _SAMPLES_PER_RELEASE == 0:
+    def most(self) -> np.ndarray:
+        """Give a bound on the ASVs that each sample is read with, at once: those it holds, within the limit; float64 [S]."""
+        return np.minimum(self.token_limit, self.n_mixed * self.study.richness).astype(np.float64)
+
+    def lengths(self, rows: np.ndarray) -> np.ndarray:
+        """Give how many ASVs samples are read with, two standard deviations above what is expected; float64 [n].
+
+        About 0.1 ms a sample.
+        """
+        lengths = np.empty(len(rows))
+        for place, row in enumerate(rows.tolist()):
+            lengths[place] = self._length(row)
+            if place % _SAMPLES_PER_RELEASE == 0:
                 self.study.release()
         return lengths
 

@@ -132,6 +132,11 @@ class Study:
         """Number of features of the whole study."""
         return len(self.feature_ids)
 
+    @property
+    def richness(self) -> np.ndarray:
+        """ASVs that each sample holds, int64 [S]."""
+        return self.indptr[self.rows + 1] - self.indptr[self.rows]
+
     def sample(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """Give the features that one sample holds and their counts, both [n]."""
         stored = self.rows[row]

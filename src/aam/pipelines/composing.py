@@ -89,7 +89,8 @@ def compose(
     n_mixed = 2 if any(isinstance(step, Mixing) for step in maker.augmentations.values()) else 1
     drawing, study = maker.drawing, maker.study
     expected = ExpectedASVs(study, drawing.depth, drawing.token_limit, n_mixed)
-    lengths = expected.lengths()
+    needs_lengths = training.max_memory_gb is not None or training.size_window > 1
+    lengths = expected.lengths(np.arange(study.n_samples)) if needs_lengths else expected.most()
     budget = np.inf if training.max_memory_gb is None else training.max_memory_gb * GB
     by_memory = ByMemory(expected, lengths, estimate, budget, training.most_samples)
     composer = by_memory if training.max_memory_gb is not None else BySamples(training.most_samples or 1)
@@ -106,7 +107,11 @@ def compose(
         training.samples_per_epoch,
     )
     batches = sorted((np.array(plan.samples) for plan in sampler.plans(0)), key=lambda batch: lengths[batch].sum())
-    peak = by_memory.peak_bytes(batches[-MOST_ESTIMATED:])
+    largest = batches[-MOST_ESTIMATED:]
+    if not needs_lengths:
+        in_largest = np.concatenate(largest)
+        lengths[in_largest] = expected.lengths(in_largest)
+    peak = by_memory.peak_bytes(largest)
     return Composition(sampler, plans_of(composer.cut(held), EVALUATION), peak)
 
 
