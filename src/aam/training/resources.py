@@ -58,7 +58,7 @@ class BatchReport(Callback):
         is_on_gpu = torch.cuda.is_available()
         measured = torch.cuda.max_memory_allocated() if is_on_gpu else peak_resident_bytes() - self._before
         logger.info(
-            "Memory of training: %.3g GB estimated, %.3g GB measured at the peak.",
+            "Memory of training: a step was estimated at %.3g GB; this process grew by %.3g GB at the peak.",
             self.estimated_bytes / GB,
             measured / GB,
         )
