@@ -244,5 +244,5 @@ def test_versions_and_options_are_on_record(saved):
     config = json.loads((saved / "config.json").read_text())
 
     assert config["kind"] == "SequencePredictor"
-    assert config["versions"]["torch"] == torch.__version__
+    assert torch.__version__.startswith(config["versions"]["torch"])  # a build adds its name
     assert config["options"] == AGE.options
