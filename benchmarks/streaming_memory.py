@@ -34,8 +34,8 @@ DEPTH = 20_000
 SAMPLES_PER_BLOCK = 500
 CONTROL_GROUP = Path("/sys/fs/cgroup/memory")
 SMALL = (
-    "--embedding-dim 32 --attention-heads 2 --attention-layers 1 --ffn-ratio 2 --epochs 2 --batch-size 8 --token-limit 128 "
-    "--samples-per-epoch 160 --validation-fraction 0.0005 --rarefy-depth 1000 --asv-chunk-size 32"
+    "--embedding-dim 32 --attention-heads 2 --attention-layers 1 --ffn-ratio 2 --epochs 1 --batch-size 8 --token-limit 128 "
+    "--samples-per-epoch 80 --validation-fraction 0.0005 --rarefy-depth 1000 --asv-chunk-size 32"
 )
 
 

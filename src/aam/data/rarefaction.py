@@ -9,6 +9,7 @@ from aam.errors import TableError, name_some
 
 logger = logging.getLogger(__name__)
 
+_SHOWN = 1000  # names of dropped samples in the log
 SHARE_KEPT_BY_AUTO = 0.98
 """Share of the samples that the automatic depth keeps."""
 
@@ -79,6 +80,6 @@ def drop_shallow_samples(study: Study, depth: int | None) -> Study:
         hint = "" if depth is None else " --rarefy-depth sets the depth."
         logger.warning(
             "Dropped %d of %d samples %s: %s.%s",
-            len(dropped), study.n_samples, why, name_some(dropped, limit=20), hint,
+            len(dropped), study.n_samples, why, name_some(dropped, limit=_SHOWN), hint,
         )  # fmt: skip
     return study.select_samples(kept)

@@ -18,6 +18,7 @@ from aam.io.sequences import sequences_in_fasta, sequences_in_ids
 FORMAT = 1
 """Raised whenever what `build_study` writes changes."""
 _FEATURES_PER_BLOCK = _NAMES_PER_BLOCK = 1 << 12
+_FEATURES_PER_RELEASE = 1 << 8  # each may make 64 kB resident, as the system maps the pages around
 
 
 def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
@@ -58,12 +59,11 @@ def _write_features(table: Table, fasta: Path | None, scratch: Path, writer: Arr
     writer.append("token_offsets", np.zeros(1, dtype=np.int64))
     end = 0
     for start in range(0, len(order), _FEATURES_PER_BLOCK):
-        sequences = [unordered.sequence(feature) for feature in order[start : start + _FEATURES_PER_BLOCK]]
+        sequences = list(unordered.sequences(order[start : start + _FEATURES_PER_BLOCK]))
         ends = end + np.cumsum([len(sequence) for sequence in sequences], dtype=np.int64)
         writer.append("tokens", np.concatenate(sequences))
         writer.append("token_offsets", ends)
         end = int(ends[-1])
-        unordered.release()
     _append_names(writer, "feature", unordered.names.select(order).in_blocks(_NAMES_PER_BLOCK))
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
@@ -90,25 +90,19 @@ class _UnorderedFeatures:
         self._row = np.empty(len(self.names), dtype=np.int32)
         self._row[self._store["features"]] = np.arange(len(self.names), dtype=np.int32)
 
-    def sequence(self, feature: int) -> np.ndarray:
-        """Give a feature's tokens, uint8 [L]."""
-        row = self._row[feature]
-        return self._store["tokens"][self._ends[row] - self._store["lengths"][row] : self._ends[row]]
+    def sequences(self, features: Iterable[int]) -> Iterator[np.ndarray]:
+        """Give the tokens of each feature, uint8 [L]."""
+        tokens, lengths = self._store["tokens"], self._store["lengths"]
+        for place, feature in enumerate(features):
+            row = self._row[feature]
+            yield tokens[self._ends[row] - lengths[row] : self._ends[row]].copy()
+            if place % _FEATURES_PER_RELEASE == 0:
+                self._store.release()
 
     def canonical_order(self) -> np.ndarray:
         """Sort features by a hash of their sequence, then by one of their name; int64 [F]."""
-        sequences = hash_bytes(self._contents())
+        sequences = hash_bytes(tokens.tobytes() for tokens in self.sequences(range(len(self.names))))
         return np.lexsort((hash_names(self.names), sequences))
-
-    def release(self) -> None:
-        """Let go of the pages that were read."""
-        self._store.release()
-
-    def _contents(self) -> Iterator[bytes]:
-        for feature in range(len(self.names)):
-            yield self.sequence(feature).tobytes()
-            if feature % _FEATURES_PER_BLOCK == 0:
-                self.release()
 
 
 def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayWriter) -> tuple[np.ndarray, np.ndarray]:
