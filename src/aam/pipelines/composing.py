@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import nn
@@ -86,33 +86,37 @@ def compose(
     ConfigError
         ``--max-memory-gb`` does not even hold the weights.
     """
-    n_mixed = 2 if any(isinstance(step, Mixing) for step in maker.augmentations.values()) else 1
-    drawing, study = maker.drawing, maker.study
-    expected = ExpectedASVs(study, drawing.depth, drawing.token_limit, n_mixed)
-    needs_lengths = training.max_memory_gb is not None or training.size_window > 1
-    lengths = expected.lengths(np.arange(study.n_samples)) if needs_lengths else expected.most()
-    budget = np.inf if training.max_memory_gb is None else training.max_memory_gb * GB
-    by_memory = ByMemory(expected, lengths, estimate, budget, training.most_samples)
-    composer = by_memory if training.max_memory_gb is not None else BySamples(training.most_samples or 1)
-    if training.max_memory_gb is not None:
+    by_memory = _by_memory(maker, estimate, training)
+    if training.max_memory_gb is None:
+        composer = BySamples(training.most_samples or 1)
+    else:
+        composer = by_memory
         _check_budget(by_memory)
+    lengths, window = by_memory.lengths, training.size_window
     sampler = EpochSampler(
-        rows,
-        composer,
-        lengths,
-        training.seed,
-        digest,
-        training.size_window,
-        training.epochs,
-        training.samples_per_epoch,
+        rows, composer, lengths, training.seed, digest, window, training.epochs, training.samples_per_epoch
     )
-    batches = sorted((np.array(plan.samples) for plan in sampler.plans(0)), key=lambda batch: lengths[batch].sum())
-    largest = batches[-MOST_ESTIMATED:]
-    if not needs_lengths:
-        in_largest = np.concatenate(largest)
-        lengths[in_largest] = expected.lengths(in_largest)
-    peak = by_memory.peak_bytes(largest)
-    return Composition(sampler, plans_of(composer.cut(held), EVALUATION), peak)
+    return Composition(sampler, plans_of(composer.cut(held), EVALUATION), _peak(by_memory, sampler))
+
+
+def _by_memory(maker: BatchMaker, estimate: MemoryEstimate, training: TrainingConfig) -> ByMemory:
+    """Size the samples: as they will be drawn where sizes decide something, else by a bound that needs no look at their reads."""
+    n_mixed = 2 if any(isinstance(step, Mixing) for step in maker.augmentations.values()) else 1
+    expected = ExpectedASVs(maker.study, maker.drawing.depth, maker.drawing.token_limit, n_mixed)
+    needs_lengths = training.max_memory_gb is not None or training.size_window > 1
+    lengths = expected.lengths(np.arange(maker.study.n_samples)) if needs_lengths else expected.most()
+    budget = np.inf if training.max_memory_gb is None else training.max_memory_gb * GB
+    return ByMemory(expected, lengths, estimate, budget, training.most_samples)
+
+
+def _peak(by_memory: ByMemory, sampler: EpochSampler) -> float:
+    """Estimate the peak of the first epoch, from the batches with the most ASVs."""
+    batches = [np.array(plan.samples) for plan in sampler.plans(0)]
+    largest = sorted(batches, key=lambda batch: by_memory.lengths[batch].sum())[-MOST_ESTIMATED:]
+    rows = np.concatenate(largest)
+    lengths = by_memory.lengths.copy()
+    lengths[rows] = by_memory.expected.lengths(rows)
+    return replace(by_memory, lengths=lengths).peak_bytes(largest)
 
 
 def _check_budget(by_memory: ByMemory) -> None:
