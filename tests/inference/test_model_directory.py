@@ -14,6 +14,7 @@ from aam.data.batches import Masking
 from aam.data.target import TargetState
 from aam.errors import ModelError
 from aam.inference.model_directory import ModelDescription, build_target, load_model, model_card, save_model
+from aam.io.cache import digest_of
 from conftest import make_batch, make_study
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.3, max_bp=11)
@@ -137,6 +138,9 @@ def edited(saved, name, **changes):
 def reshaped(saved, change):
     tensors = load_file(saved / "model.safetensors")
     save_file(change(tensors), saved / "model.safetensors")
+    config = json.loads((saved / "config.json").read_text())
+    config["weights_digest"] = digest_of(saved / "model.safetensors")
+    (saved / "config.json").write_text(json.dumps(config))
 
 
 DAMAGES = {
@@ -166,7 +170,7 @@ DAMAGES = {
     "a setting less": (
         lambda saved: (saved / "state.json").write_text('{"seed": 1}'), r"KeyError: 'depth'"
     ),
-    "text for weights": (lambda saved: (saved / "model.safetensors").write_text("weights"), r"SafetensorError"),
+    "text for weights": (lambda saved: (saved / "model.safetensors").write_text("weights"), r"not have the digest"),
     "no weights": (lambda saved: (saved / "model.safetensors").unlink(), r"FileNotFoundError"),
     "text for JSON": (lambda saved: (saved / "state.json").write_text("depth: 3"), r"JSONDecodeError"),
     "a list for JSON": (lambda saved: (saved / "state.json").write_text("[]"), r"TypeError"),
@@ -246,3 +250,12 @@ def test_versions_and_options_are_on_record(saved):
     assert config["kind"] == "SequencePredictor"
     assert torch.__version__.startswith(config["versions"]["torch"])  # a build adds its name
     assert config["options"] == AGE.options
+
+
+def test_a_flipped_bit_of_the_weights_is_noticed(saved):
+    content = bytearray((saved / "model.safetensors").read_bytes())
+    content[-50] ^= 1
+    (saved / "model.safetensors").write_bytes(content)
+
+    with pytest.raises(ModelError, match=r"model.safetensors does not have the digest that config.json gives"):
+        load_model(saved)

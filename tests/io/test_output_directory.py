@@ -173,3 +173,19 @@ def test_a_new_directory_inside_an_input_is_taken(tmp_path):
     (tmp_path / "pretrained").mkdir()
 
     check_output_directory(reading(tmp_path / "pretrained/trained", pretrained=tmp_path / "pretrained"))
+
+
+def test_of_two_runs_that_start_at_once_one_gets_the_directory(tmp_path):
+    check_output_directory(config(tmp_path / "run", overwrite=False))
+    check_output_directory(config(tmp_path / "run", overwrite=False))
+    start_output_directory(config(tmp_path / "run", overwrite=False), ["model"])
+
+    with pytest.raises(OutputError, match="another run has started there meanwhile"):
+        start_output_directory(config(tmp_path / "run", overwrite=False), ["model"])
+
+
+def test_links_in_a_circle_are_refused(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+
+    with pytest.raises(OutputError, match=r"--output-dir \S+loop: Too many levels of symbolic links"):
+        check_output_directory(config(tmp_path / "loop"))

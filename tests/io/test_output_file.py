@@ -1,5 +1,6 @@
 """Places for one table: nothing that aam reads, and nothing a user made, is replaced unasked."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,31 @@ def test_options_of_an_earlier_run_are_replaced_when_asked_and_a_users_own_file_
 )
 def test_tables_of_different_names_have_options_of_different_names(name, beside):
     assert options_beside(Path("d") / name) == Path("d") / beside
+
+
+def test_a_file_of_the_model_is_not_replaced_but_a_new_one_beside_it_is_taken(tmp_path):
+    model = tmp_path / "trained"
+    (model / "model").mkdir(parents=True)
+    (model / "model/state.json").write_text("{}")
+    inference = InferenceConfig(model=model)
+
+    def embed(output):
+        study, to = StudyConfig(table=Path("t")), OutputFileConfig(output=output, overwrite=True)
+        return EmbedConfig(study=study, inference=inference, output=to)
+
+    with pytest.raises(OutputError, match=r"would replace --model \S+trained, which is read"):
+        check_output_file(embed(model / "model/state.json"))
+    check_output_file(embed(model / "embeddings.tsv"))
+
+
+def test_pipes_links_in_a_circle_and_names_that_are_too_long_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+
+    for name, message in (
+        ("pipe", "is a pipe or device"),
+        ("loop", "Too many levels of symbolic links"),
+        ("n" * 300, "File name too long"),
+    ):
+        with pytest.raises(OutputError, match=message):
+            check_output_file(config(tmp_path / name, overwrite=True))

@@ -1,6 +1,7 @@
 """A study as flat arrays on disk: who was sampled, which ASVs were seen how often, and their sequences as tokens."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 from aam import vocabulary
 from aam.io.array_store import ArrayStore
 from aam.io.names import Names
+
+_ROWS_PER_RELEASE = 128  # each may make 64 kB resident, as the system maps the pages around
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,14 @@ class TokenRows:
         Where each sequence begins, and the end of the last; int64 [F + 1].
     max_bp
         Nucleotides that are read of each; None for all.
+    release
+        Lets go of the pages that were read.
     """
 
     letters: np.ndarray
     offsets: np.ndarray
     max_bp: int | None = None
+    release: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -39,12 +45,12 @@ class TokenRows:
         if self.max_bp is not None:
             lengths = np.minimum(lengths, self.max_bp)
         columns = np.arange(lengths.max(initial=1))
-        place = begin[:, None] + columns
-        if (lengths == len(columns)).all():
-            return self.letters[place]
-        is_real = columns < lengths[:, None]
-        tokens = np.full(place.shape, vocabulary.PAD, dtype=np.uint8)
-        tokens[is_real] = self.letters[place[is_real]]
+        tokens = np.full((len(features), len(columns)), vocabulary.PAD, dtype=np.uint8)
+        for start in range(0, len(features), _ROWS_PER_RELEASE):
+            part = slice(start, start + _ROWS_PER_RELEASE)
+            is_real = columns < lengths[part, None]
+            tokens[part][is_real] = self.letters[(begin[part, None] + columns)[is_real]]
+            self.release()
         return tokens
 
     @property
@@ -112,7 +118,7 @@ class Study:
         return cls(
             sample_ids=Names(arrays["sample_letters"], arrays["sample_offsets"], rows),
             feature_ids=Names(arrays["feature_letters"], arrays["feature_offsets"]),
-            tokens=TokenRows(arrays["tokens"], arrays["token_offsets"]),
+            tokens=TokenRows(arrays["tokens"], arrays["token_offsets"], release=arrays.release),
             indptr=arrays["indptr"],
             indices=arrays["indices"],
             counts=arrays["counts"],

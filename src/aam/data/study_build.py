@@ -74,7 +74,7 @@ class _UnorderedFeatures:
     """Names and sequences as the files give them, on disk, to be read in another order."""
 
     def __init__(self, table: Table, fasta: Path | None, scratch: Path) -> None:
-        self.names = _names_on_disk(table, "observation", scratch)
+        self.names, self._names_store = _names_on_disk(table, "observation", scratch)
         refuse_duplicates("features", self.names)
         blocks = sequences_in_ids(self.names) if fasta is None else sequences_in_fasta(fasta, self.names)
         directory = scratch / "sequences"
@@ -84,6 +84,7 @@ class _UnorderedFeatures:
                 writer.append("features", block.features)
                 writer.append("tokens", block.tokens)
                 writer.append("lengths", block.lengths)
+                self._names_store.release()
             writer.finish({})
         self._store = ArrayStore(directory)
         self._ends = np.cumsum(self._store["lengths"])
@@ -98,6 +99,7 @@ class _UnorderedFeatures:
             yield tokens[self._ends[row] - lengths[row] : self._ends[row]].copy()
             if place % _FEATURES_PER_RELEASE == 0:
                 self._store.release()
+                self._names_store.release()
 
     def canonical_order(self) -> np.ndarray:
         """Sort features by a hash of their sequence, then by one of their name; int64 [F]."""
@@ -107,7 +109,7 @@ class _UnorderedFeatures:
 
 def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayWriter) -> tuple[np.ndarray, np.ndarray]:
     """Write the counts as the table gives them; give the order of the sample ids, and a digest of each sample."""
-    names = _names_on_disk(table, "sample", scratch)
+    names, _ = _names_on_disk(table, "sample", scratch)
     refuse_duplicates("samples", names)
     order = names.sorted_places()
     writer.append("order", order)
@@ -130,14 +132,14 @@ def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayW
     return order, digests
 
 
-def _names_on_disk(table: Table, axis: Axis, scratch: Path) -> Names:
+def _names_on_disk(table: Table, axis: Axis, scratch: Path) -> tuple[Names, ArrayStore]:
     directory = scratch / axis
     directory.mkdir()
     with ArrayWriter(directory) as writer:
         _append_names(writer, axis, table.ids(axis))
         writer.finish({})
     store = ArrayStore(directory)
-    return Names(store[f"{axis}_letters"], store[f"{axis}_offsets"])
+    return Names(store[f"{axis}_letters"], store[f"{axis}_offsets"]), store
 
 
 def _contents(sample_ids: list[str], counts: csr_array) -> Iterator[bytes]:

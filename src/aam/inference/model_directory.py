@@ -19,6 +19,7 @@ from aam.data.target import TargetState
 from aam.errors import ConfigError, ModelError
 from aam.inference.metrics import without_nan
 from aam.io.atomic import atomic_path, write_text_atomic
+from aam.io.cache import digest_of
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
@@ -92,6 +93,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic_path(directory / WEIGHTS) as temporary:
         save_file(tensors, temporary)
+        digest = digest_of(temporary)
     config = {
         "format": 1,
         "kind": "SequenceEncoder" if description.target is None else "SequencePredictor",
@@ -99,6 +101,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         "objectives": list(description.objectives),
         "target_objectives": list(description.target_objectives),
         "study_digest": description.study_digest,
+        "weights_digest": digest,
         "options": description.options,
         "versions": {"aam": aam.__version__, "python": platform.python_version()}
         | {library: version(library) for library in LIBRARIES},
@@ -130,7 +133,9 @@ def load_model(path: Path) -> tuple[SequenceEncoder | SequencePredictor, ModelDe
             "'aam train' or 'aam pretrain'."
         )
     try:
-        description = _read_description(directory)
+        description, weights_digest = _read_description(directory)
+        if digest_of(directory / WEIGHTS) != weights_digest:
+            raise ValueError(f"{WEIGHTS} does not have the digest that {CONFIG} gives")
         model = description.build()
         model.load_state_dict(load_file(directory / WEIGHTS))
     except _DAMAGE as error:
@@ -142,10 +147,10 @@ def load_model(path: Path) -> tuple[SequenceEncoder | SequencePredictor, ModelDe
     return model.eval(), description
 
 
-def _read_description(directory: Path) -> ModelDescription:
+def _read_description(directory: Path) -> tuple[ModelDescription, str]:
     config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
     state = json.loads((directory / STATE).read_text(encoding="utf-8"))
-    return ModelDescription(
+    description = ModelDescription(
         model=rebuild(ModelConfig, config["model"]),
         objectives=tuple(config["objectives"]),
         depth=state["depth"],
@@ -157,6 +162,7 @@ def _read_description(directory: Path) -> ModelDescription:
         options=config["options"],
         metrics=state["metrics"],
     )
+    return description, config["weights_digest"]
 
 
 def model_card(description: ModelDescription) -> str:

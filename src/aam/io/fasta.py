@@ -102,7 +102,8 @@ def is_md5_of(name: str, sequence: str) -> bool:
     >>> is_md5_of("f1f8f4bf413b16ad135722aa4591043e", "ACGT")
     True
     """
-    return name.lower() in (_md5_sum(sequence), _md5_sum(sequence.lower()))
+    as_dna = sequence.replace("U", "T")  # RNA may carry the sums of its DNA
+    return name.lower() in {_md5_sum(text) for text in (sequence, sequence.lower(), as_dna, as_dna.lower())}
 
 
 def _md5_sum(sequence: str) -> str:

@@ -1,5 +1,6 @@
 """Where a run writes: a new or empty directory, or the place of an earlier run of the command if the user asked to replace it."""
 
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Protocol
 from aam.config._base import command_of, command_that_wrote, input_paths, write_yaml
 from aam.config.study import OutputDirectoryConfig
 from aam.errors import OutputError, name_some
-from aam.io.atomic import write_text_atomic
+from aam.io.output_file import check_names
 
 OPTIONS = "config.yaml"
 """File with a run's options; its first line marks the directory as written by aam."""
@@ -32,10 +33,11 @@ def check_output_directory(config: WritesDirectory) -> None:
         The path is a file, an input lies in it, or it has content that may not be replaced.
     """
     path = config.output.output_dir
+    check_names("--output-dir", path)
     if path.exists() and not path.is_dir():
         raise OutputError(f"--output-dir {path} is a file; name a directory.")
     for flag, given in input_paths(config):
-        if any(place.is_relative_to(path.resolve()) for place in _places(given)):
+        if any(place.is_relative_to(os.path.realpath(path)) for place in _places(given)):
             raise OutputError(
                 f"{flag} {given} lies in --output-dir {path}, and no command writes over what it reads. Name another directory."
             )
@@ -66,17 +68,23 @@ def start_output_directory(config: WritesDirectory, written: Iterable[str]) -> N
     path = config.output.output_dir
     try:
         path.mkdir(parents=True, exist_ok=True)
-        for name in written:
+        for name in [OPTIONS, *written] if config.output.overwrite else []:
             old = path / name
             if old.is_dir() and not old.is_symlink():
                 shutil.rmtree(old)
             else:
                 old.unlink(missing_ok=True)
+        with (path / OPTIONS).open("x", encoding="utf-8") as file:  # only one of several runs at once creates it
+            file.write(write_yaml(config))
+    except FileExistsError:
+        raise OutputError(
+            f"--output-dir {path}: another run has started there meanwhile. Name another directory for one of them."
+        ) from None
     except OSError as error:
         raise OutputError(f"--output-dir {path}: {error.strerror}. Name another place.") from None
-    write_text_atomic(path / OPTIONS, write_yaml(config))
 
 
 def _places(given: Path) -> list[Path]:
     """Say where an input lies; of a link, where the link itself lies as well."""
-    return [given.resolve(), *([given.parent.resolve() / given.name] if given.is_symlink() else [])]
+    links = [Path(os.path.realpath(given.parent)) / given.name] if given.is_symlink() else []
+    return [Path(os.path.realpath(given)), *links]

@@ -1,5 +1,6 @@
 """Where one table is written: a new file, or an earlier one if the user asked to replace it, with its options beside it."""
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -7,6 +8,8 @@ from aam.config._base import command_that_wrote, input_paths, write_yaml
 from aam.config.study import OutputFileConfig
 from aam.errors import OutputError
 from aam.io.atomic import write_text_atomic
+
+_SHOWN = 200  # letters of a name
 
 
 class WritesFile(Protocol):
@@ -28,11 +31,14 @@ def check_output_file(config: WritesFile) -> None:
     """
     path, overwrite = config.output.output, config.output.overwrite
     options = options_beside(path)
+    check_names("--output", path, options)
     for flag, given in input_paths(config):
-        if given.resolve() in (path.resolve(), options.resolve()):
+        if any(_replaces(written, given) for written in (path, options)):
             raise OutputError(f"--output {path} would replace {flag} {given}, which is read. Name another file.")
     if path.is_dir():
         raise OutputError(f"--output {path} is a directory; name a file in it.")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"--output {path} is a pipe or device. Name a file.")
     if not path.parent.is_dir():
         raise OutputError(f"--output {path}: the folder {path.parent} does not exist. Create it first.")
     if path.exists() and not overwrite:
@@ -47,6 +53,29 @@ def check_output_file(config: WritesFile) -> None:
         raise OutputError(
             f"--output {path}: its options go to {options}, which aam did not write and does not replace. Name another file."
         )
+
+
+def _replaces(written: Path, given: Path) -> bool:
+    """Whether a file is an input, or is there already in a directory that is one, such as a model's."""
+    place, read = Path(os.path.realpath(written)), Path(os.path.realpath(given))
+    return place == read or (place.is_relative_to(read) and place.exists())
+
+
+def check_names(flag: str, *paths: Path) -> None:
+    """Refuse names that the system cannot look up: too long, or links in a circle.
+
+    Raises
+    ------
+    OutputError
+        A name is.
+    """
+    for path in paths:
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            continue  # said better by what looks at the folder
+        except OSError as error:
+            raise OutputError(f"{flag} {str(path)[:_SHOWN]}: {error.strerror}. Name another place.") from None
 
 
 def write_options_beside(config: WritesFile) -> None:
