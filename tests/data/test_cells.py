@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.data.cells import as_numbers, mark_missing, missing_values_option, not_numbers, suspects
+from aam.data.cells import missing_values_option, not_numbers, suspects
 
 
 def column(values):
@@ -29,28 +29,6 @@ def test_values_and_empty_cells_are_not_suspected():
 
 def test_cells_that_are_no_numbers_are_counted_and_empty_ones_are_not():
     assert not_numbers(column(["1", "inf", None, "x", "1,5", "x", "-2e-3"])) == {"x": 2, "inf": 1, "1,5": 1}
-
-
-def test_only_the_cells_named_become_missing():
-    marked = mark_missing(column(["NA", "na", "NAs", None, "not collected"]), ["NA", "not collected"])
-
-    assert marked.isna().tolist() == [True, False, False, True, True]
-    assert marked.dtype == object
-
-
-def test_of_numbers_those_named_become_missing():
-    marked = mark_missing(column([-9.0, 9.0, np.nan, 0.0]), ["-9", "NA", "inf", "0.0"])
-
-    assert marked.isna().tolist() == [True, False, True, True]
-
-
-def test_a_column_becomes_numeric_only_if_all_that_is_left_are_numbers():
-    numbers = as_numbers(column(["1", None, "2.5"]))
-
-    assert numbers.dtype == np.float64
-    np.testing.assert_array_equal(numbers, [1, np.nan, 2.5])
-    assert as_numbers(column(["1", "x"])).dtype == object
-    assert as_numbers(column([None, None])).dtype == object
 
 
 def test_of_many_values_the_option_names_the_first():

@@ -130,3 +130,28 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_utf16_of_spreadsheets_is_refused(tmp_path):
     with pytest.raises(MetadataError, match="is not UTF-8 text"):
         read(tmp_path, "sample-id\ta\nS1\t1\n", encoding="utf-16")
+
+
+def test_cells_that_are_called_missing_are_empty_before_types_are_settled(tmp_path):
+    path = tmp_path / "metadata.tsv"
+    path.write_text(
+        "# a note\tNA\nsample-id\tage\tsite\tcode\tNA\n#q2:types\tnumeric\tcategorical\tcategorical\tcategorical\n"
+        "NA\t NA \tNA\t1\tx\nS2\t-9.0\tNAs\t2\ty\n#NA\tNA\nS3\t4\tgut\t-9\tz\n"
+    )
+
+    metadata = read_metadata(path, ["NA", "-9"])
+
+    assert metadata.sample_ids == ["NA", "S2", "S3"]
+    assert metadata.column("age").isna().tolist() == [True, True, False]
+    assert metadata.is_numeric("age")
+    assert metadata.column("site").tolist()[1:] == ["NAs", "gut"]
+    assert metadata.column("code").dropna().tolist() == ["1", "2"]  # categorical, as the file says
+    assert metadata.column("NA").tolist() == ["x", "y", "z"]
+
+
+def test_a_column_is_numeric_where_only_numbers_are_left(tmp_path):
+    path = tmp_path / "metadata.tsv"
+    path.write_text("id\tage\nS1\tNA\nS2\t3\n")
+
+    assert read_metadata(path, ["NA"]).is_numeric("age")
+    assert not read_metadata(path).is_numeric("age")

@@ -4,7 +4,7 @@ import logging
 import math
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -45,18 +45,6 @@ def not_numbers(values: pd.Series) -> dict[str, int]:
 def suspects(values: pd.Series) -> dict[str, int]:
     """Count the values that probably mean that there is none, the most frequent first."""
     return _counted(value for value in values.dropna() if str(value).strip().lower() in PROBABLY_MISSING)
-
-
-def mark_missing(values: pd.Series, missing: Sequence[str]) -> pd.Series:
-    """Make the cells that are one of these texts, or in a numeric column one of these numbers, missing."""
-    if values.dtype.kind == "f":
-        return values.mask(values.isin([float(text) for text in missing if is_number(text)]))
-    return values.mask(values.isin(missing), None)
-
-
-def as_numbers(values: pd.Series) -> pd.Series:
-    """Give a column as float64 if it holds numbers only, else as it is."""
-    return values if values.isna().all() or not_numbers(values) else values.astype(float)
 
 
 def warn_of_suspects(flag: str, values: pd.Series) -> None:

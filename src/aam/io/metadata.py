@@ -6,6 +6,7 @@ import csv
 import difflib
 import io
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -73,11 +74,12 @@ class Metadata:
         return self.column(name).dtype.kind == "f"
 
 
-def read_metadata(path: Path) -> Metadata:
+def read_metadata(path: Path, missing_values: Sequence[str] = ()) -> Metadata:
     """Read sample metadata with QIIME 2's rules, by scikit-bio; plain text, gzip or an artifact that QIIME 2 takes as metadata.
 
     We differ in two points: a column beyond the first may have a name that QIIME 2 reserves for the ids, such as SampleID, and the
-    first may have none, as in an exported vector of alpha diversity.
+    first may have none, as in an exported vector of alpha diversity. Cells that equal one of ``missing_values``, as text or as a
+    number, are read as empty ones, before the types of columns are settled.
 
     Raises
     ------
@@ -89,6 +91,7 @@ def read_metadata(path: Path) -> Metadata:
     from skbio.metadata.io import MetadataFileError
 
     text, reserved = _mend_header(read_text(path, MetadataError, "--metadata", METADATA))
+    text = _empty_cells(text, missing_values) if missing_values else text
     try:
         file = cast(str, io.StringIO(text, newline=""))  # a file is accepted, though the annotation says a path
         frame = pd.DataFrame(SampleMetadata.load(file).to_dataframe())
@@ -115,6 +118,35 @@ def _mend_header(text: str) -> tuple[str, list[str]]:
                 lines[number] = "\t".join([first or "id", *cells])
             return "\n".join(lines), reserved
     return text, []
+
+
+def _empty_cells(text: str, missing_values: Sequence[str]) -> str:
+    """Empty the cells that the user calls missing; the header, directives, comments and the ids stay."""
+    from skbio.metadata.base import is_id_header
+
+    words = set(missing_values)
+    numbers = {number for number in map(_as_number, missing_values) if number is not None}
+    lines, has_header = text.split("\n"), False
+    for place, line in enumerate(lines):
+        name, *cells = line.split("\t")
+        if not has_header:
+            has_header = bool(line.strip()) and (is_id_header(name.strip()) or not name.startswith("#"))
+        elif not name.startswith("#"):
+            lines[place] = "\t".join(
+                [name, *(cell if _is_value(cell.strip(), words, numbers) else "" for cell in cells)]
+            )
+    return "\n".join(lines)
+
+
+def _is_value(cell: str, words: set[str], numbers: set[float]) -> bool:
+    return cell not in words and _as_number(cell) not in numbers
+
+
+def _as_number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
 
 
 def _first_part(message: str) -> str:

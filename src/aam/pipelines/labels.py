@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from aam.config.study import LabelConfig
-from aam.data.cells import as_numbers, mark_missing
 from aam.data.study import Study
 from aam.errors import MetadataError, name_some
 from aam.io.metadata import Metadata, read_metadata
@@ -22,7 +21,8 @@ def label_samples(config: LabelConfig, study: Study) -> tuple[Study, Metadata, p
     MetadataError
         Samples lack a row (unless ``--missing-samples drop``), the column does not exist, or no sample has a value.
     """
-    metadata, values = _read(config)
+    metadata = read_metadata(config.metadata, config.missing_values)
+    values = metadata.column(config.metadata_column)
     known, sample_ids = set(metadata.sample_ids), list(study.sample_ids)
     absent = [sample for sample in sample_ids if sample not in known]
     if len(absent) == study.n_samples:
@@ -46,15 +46,3 @@ def label_samples(config: LabelConfig, study: Study) -> tuple[Study, Metadata, p
         )  # fmt: skip
     labelled = study.select_samples(kept)
     return labelled, metadata, values.loc[list(labelled.sample_ids)]
-
-
-def _read(config: LabelConfig) -> tuple[Metadata, pd.Series]:
-    """Give the metadata without the cells that the user calls missing, and the column, numeric if it is so without them."""
-    metadata = read_metadata(config.metadata)
-    before = metadata.column(config.metadata_column)
-    if not config.missing_values:
-        return metadata, before
-    columns = {name: mark_missing(metadata.column(name), config.missing_values) for name in metadata.frame.columns}
-    values = columns[config.metadata_column]
-    is_changed = values.notna().sum() < before.notna().sum()
-    return Metadata(pd.DataFrame(columns)), as_numbers(values) if is_changed else values
