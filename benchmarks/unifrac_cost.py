@@ -97,12 +97,14 @@ def train_step(model: torch.nn.Module, optimizer: torch.optim.Optimizer, batch: 
 
 
 def scikit_bio(study: Study, tree: skbio.TreeNode, packed: PackedCounts) -> None:
-    """Compute the same distances with scikit-bio on the whole tree."""
+    """Compute the same distances with scikit-bio on the whole tree, without the features that it lacks."""
     present, column = np.unique(packed.features, return_inverse=True)
     counts = np.zeros((len(packed.samples), len(present)), dtype=np.int64)
     counts[np.repeat(np.arange(len(packed.samples)), np.diff(packed.sample_offsets)), column] = packed.counts
-    taxa = [study.feature_ids[int(feature)] for feature in present]
-    beta_diversity("unweighted_unifrac", counts, taxa=taxa, tree=tree, validate=False)
+    names, tips = study.feature_ids.select(present), {tip.name for tip in tree.tips()}
+    is_tip = np.array([name in tips for name in names])
+    taxa = list(names.select(np.flatnonzero(is_tip)))
+    beta_diversity("unweighted_unifrac", counts[:, is_tip], taxa=taxa, tree=tree, validate=False)
 
 
 def seconds(run: Callable[[], object], repeats: int = 1) -> float:
