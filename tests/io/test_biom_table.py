@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+from make_files import hdf5_table
 from scipy.sparse import csr_array
 
 from aam.errors import OutputError, TableError
@@ -13,14 +14,7 @@ from conftest import real_study
 
 
 def make_file(path, values=((0, 2, 5), (1, 0, 0)), samples=("S1", "S2"), features=("F1", "F2", "F3"), dtype="float64"):
-    """Write the datasets of BIOM 2.1 that matter, sample-major."""
-    matrix = csr_array(np.array(values, dtype=dtype).reshape(len(samples), len(features)))
-    with h5py.File(path, "w") as file:
-        file["sample/ids"] = np.array([name.encode() for name in samples], dtype=h5py.string_dtype())
-        file["observation/ids"] = np.array([name.encode() for name in features], dtype=h5py.string_dtype())
-        for part in ("data", "indices", "indptr"):
-            file[f"sample/matrix/{part}"] = getattr(matrix, part)
-    return path
+    return hdf5_table(path, values, samples, features, dtype)
 
 
 def test_counts_are_sample_major_whole_numbers(tmp_path):
