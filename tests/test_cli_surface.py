@@ -14,7 +14,7 @@ DIRECTORY = {"output-dir", "overwrite"}
 FILE = {"output", "overwrite"}
 SAMPLING = {"rarefy-depth", "token-limit"}
 MODEL = {
-    "embedding-dim", "attention-heads", "attention-layers", "ffn-ratio", "dropout", "max-bp", "asv-chunk-size",
+    "embedding-dim", "attention-heads", "attention-layers", "ffn-ratio", "dropout", "max-bp", "patch-size", "asv-chunk-size",
     "gradient-checkpointing",
 }  # fmt: skip
 TRAINING = {

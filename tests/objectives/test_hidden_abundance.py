@@ -30,7 +30,7 @@ def true_logs(batch):
 
 
 def encoding_of(hidden_context):
-    samples = SampleEncoding(torch.zeros(3, 4, 8), torch.ones(3, 4, dtype=torch.bool), torch.zeros(3, 8))
+    samples = SampleEncoding(torch.zeros(12, 8), 4 * torch.arange(4), torch.zeros(3, 8))
     return Encoding(samples, hidden_context=hidden_context)
 
 

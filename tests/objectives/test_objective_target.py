@@ -31,7 +31,7 @@ def classification():
 
 
 def encoding_of(features):
-    samples = SampleEncoding(torch.zeros(5, 4, 8), torch.ones(5, 4, dtype=torch.bool), torch.zeros(5, 8))
+    samples = SampleEncoding(torch.zeros(20, 8), 4 * torch.arange(6), torch.zeros(5, 8))
     return Encoding(samples, target_features=features)
 
 

@@ -25,7 +25,7 @@ def vectors():
 
 
 def distances(vectors, batch):
-    samples = SampleEncoding(vectors[:, None], torch.ones(5, 1, dtype=torch.bool), vectors)
+    samples = SampleEncoding(vectors, torch.arange(6), vectors)
     return SampleDistance()(Encoding(samples), batch)
 
 

@@ -13,7 +13,7 @@ from aam.objectives.target import TargetObjective
 
 OBJECTIVES: dict[str, Callable[[ModelConfig], Objective]] = {
     "distance": lambda config: SampleDistance(),
-    "nucleotides": lambda config: MaskedNucleotides(config.embedding_dim),
+    "nucleotides": MaskedNucleotides,
     "counts": lambda config: HiddenAbundance(config.embedding_dim),
 }
 """Objectives that need no labels, by the name they have in logs and in ``config.json``."""

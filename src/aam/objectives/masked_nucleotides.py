@@ -9,6 +9,7 @@ from torchmetrics.text import Perplexity
 
 from aam import vocabulary
 from aam.batch import IGNORED, Batch
+from aam.config.model import ModelConfig
 from aam.encoding import Encoding
 from aam.objectives.objective import Objective
 
@@ -22,10 +23,15 @@ class FlatPerplexity(Perplexity):
 
 
 class MaskedNucleotides(Objective):
-    """Predict masked nucleotides from the rest of their sequence (Devlin et al. 2019); logits exist at masked positions only."""
+    """Predict masked nucleotides from the rest of their sequence (Devlin et al. 2019); logits exist at masked positions only.
 
-    def __init__(self, dim: int) -> None:
+    The head reads the vector of the nucleotide's patch, and which of its nucleotides it is.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.patch_size, dim = config.patch_size, config.embedding_dim
+        self.place_in_patch = nn.Embedding(config.patch_size, dim)
         self.head = nn.Sequential(
             nn.Linear(dim, dim), nn.GELU(), nn.LayerNorm(dim), nn.Linear(dim, len(vocabulary.NUCLEOTIDES))
         )
@@ -33,7 +39,9 @@ class MaskedNucleotides(Objective):
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "M V"]:
         """Give the logits of the four nucleotides at each masked position that can be scored."""
         assert encoding.masked_nucleotides is not None, "the batch holds no masked nucleotides"
-        return self.head(encoding.masked_nucleotides[_labels(batch) != IGNORED])
+        is_scored = _labels(batch) != IGNORED
+        places = batch.masked.columns[is_scored] % self.patch_size  # type: ignore[union-attr]
+        return self.head(encoding.masked_nucleotides[is_scored] + self.place_in_patch(places))
 
     def loss(self, prediction: Float[Tensor, "M V"], batch: Batch) -> Float[Tensor, ""]:
         """Mean cross-entropy over the masked nucleotides, in nats; 0 where all of them are ambiguous."""
