@@ -110,7 +110,8 @@ def train(config: TrainConfig) -> None:
         calibrate_encoder(model.base_model, some)
     calibrate_head(model, some)
     module = TrainingModule(model, weights, config.training, main="target")
-    loaders = loader(maker, batches.sampler), loader(maker, batches.validation)
+    n_workers = config.training.num_workers
+    loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
     summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)])
     description = ModelDescription(
         model=shape,
