@@ -19,7 +19,8 @@ MODEL = {
 }  # fmt: skip
 TRAINING = {
     "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction",
-    "samples-per-epoch", "gradient-clip", "patience", "precision", "validation-fraction", "seed",
+    "samples-per-epoch", "gradient-clip", "patience", "precision", "validation-fraction", "validation-plot-samples",
+    "seed",
 }  # fmt: skip
 AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}
 SPLIT = {"split", "split-file", "fold"}

@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from aam.batch import IGNORED, MaskedNucleotides
 from aam.encoding import Encoding, SampleEncoding
 from aam.objectives import masked_nucleotides
+from aam.objectives.objective import Overall
 from conftest import make_batch, make_study
 
 LABELS = torch.tensor([[0, IGNORED, 3], [2, 2, 1]])  # R K: the second of the first is ambiguous or padding
@@ -95,7 +96,7 @@ def test_equal_logits_are_as_perplexing_as_four_letters(objective):
 
 
 def test_no_picture_helps(objective):
-    assert objective.draw(torch.randn(5, 4), torch.tensor([0, 3, 2, 2, 1])) is None
+    assert objective.draw(torch.randn(5, 4), torch.tensor([0, 3, 2, 2, 1]), Overall(5, {})) is None
 
 
 def test_a_batch_without_masked_nucleotides_is_our_own_mistake(objective):
