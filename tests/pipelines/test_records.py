@@ -92,6 +92,7 @@ def test_the_picture_is_a_png_in_a_folder_of_its_own(target, prediction, truth, 
 def test_the_picture_of_many_shows_some_and_scores_all(n, tmp_path, monkeypatch):
     titles, seen = [], []
     truth = np.arange(float(n))
+    truth.flags.writeable = False  # as pandas gives it
 
     def draw(prediction, truth, *rest):
         seen.append(truth.tolist())

@@ -65,7 +65,7 @@ def draw_target(
     """Draw predicted against true values, as many as ``points`` holds, or the confusion matrix of all, as PNG."""
     path.parent.mkdir(exist_ok=True)
     if target.task == "regression":
-        points.add(torch.from_numpy(prediction), torch.from_numpy(truth))
+        points.add(torch.tensor(prediction), torch.tensor(truth))  # copies: arrays of pandas are read-only
         predicted, true = points.points
         figure = draw_regression(predicted.numpy(), true.numpy(), target.column, metrics["r2"], metrics["n"])
     else:
