@@ -7,6 +7,7 @@ from pydantic import Field
 from aam.config._base import config
 
 DEFAULT_BATCH_SIZE = 8
+DEFAULT_PLOT_SAMPLES = 1000
 
 
 @config
@@ -42,6 +43,9 @@ class TrainingConfig:
     """Largest norm of the gradient; larger ones are scaled down to it."""
     patience: Annotated[int, Field(ge=1)] = 10
     """Epochs without a better validation loss after which training stops."""
+    validation_plot_samples: Annotated[int, Field(ge=1)] = DEFAULT_PLOT_SAMPLES
+    """Points in each picture of the validation predictions, drawn from all of them with equal chances. Scores and confusion
+    matrices are of all predictions."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
     """Arithmetic of training; the mixed ones need hardware that supports them."""
     attn_implementation: Literal["sdpa", "flash", "mem_efficient", "math"] = "sdpa"

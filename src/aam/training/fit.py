@@ -75,7 +75,7 @@ def fit(
     with warnings.catch_warnings(), _stopping_reaches_the_caller(), kernel:
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
-        plots = ValidationPlots(output_dir / "plots", tensorboard)
+        plots = ValidationPlots(output_dir / "plots", tensorboard, config.validation_plot_samples, config.seed)
         trainer = _trainer(config, tensorboard, [best, last, plots, *callbacks])
         module.train().to(torch.float64 if config.precision == "64-true" else torch.float32)
         if config.compile:
