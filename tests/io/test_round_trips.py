@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from make_files import artifact
 
 from aam.io.distances import read_distances
-from aam.io.fasta import read_fasta, write_fasta
+from aam.io.fasta import fasta_records, write_fasta
 from aam.io.metadata import read_metadata
 from aam.io.table_tsv import write_tsv
 from aam.io.taxonomy import read_taxonomy
@@ -45,7 +45,7 @@ def test_sequences(tmp_path, packing, ids, data):
 
     content = (tmp_path / "written.fasta").read_bytes()
 
-    assert read_fasta(packed(tmp_path, packing, "dna-sequences.fasta", content, "FeatureData[Sequence]")) == sequences
+    assert dict(fasta_records(packed(tmp_path, packing, "dna-sequences.fasta", content, "FeatureData[Sequence]"))) == sequences
 
 
 @st.composite

@@ -12,7 +12,7 @@ import pytest
 from aam.cli import main
 from aam.io.biom_table import write_table
 from aam.io.count_table import CountTable
-from aam.io.fasta import read_fasta
+from aam.io.fasta import fasta_records
 from aam.io.tables import read_table
 
 TINY = {
@@ -61,7 +61,7 @@ class Given:
 
     def renamed(self, name_of_number, change=lambda sequence: sequence) -> dict:
         """Name the features anew in table and FASTA, and change the first sequence."""
-        table, sequences = read_table(self.study / "s/table.biom"), read_fasta(self.study / "s/sequences.fasta")
+        table, sequences = read_table(self.study / "s/table.biom"), dict(fasta_records(self.study / "s/sequences.fasta"))
         names = [name_of_number(number) for number in range(len(table.feature_ids))]
         write_table(self.own / "table.biom", CountTable(table.sample_ids, names, table.counts))
         found = [sequences[feature] for feature in table.feature_ids]

@@ -13,7 +13,7 @@ from scipy.spatial.distance import pdist, squareform
 from aam.cli import COMMANDS, main, parse
 from aam.io.biom_table import write_table
 from aam.io.count_table import CountTable
-from aam.io.fasta import read_fasta, write_fasta
+from aam.io.fasta import fasta_records, write_fasta
 from aam.io.tables import read_table
 from conftest import real_study
 
@@ -138,7 +138,7 @@ def test_the_commands_are_understood_and_train(study, tmp_path, monkeypatch, ins
 
 
 def test_files_that_do_not_match_are_named(study, tmp_path, inspect):
-    table, sequences = read_table(study / "table.biom"), read_fasta(study / "sequences.fasta")
+    table, sequences = read_table(study / "table.biom"), dict(fasta_records(study / "sequences.fasta"))
     write_fasta(tmp_path / "some.fasta", [(name, sequence) for name, sequence in sequences.items()][:-3])
     metadata = (study / "metadata.tsv").read_text().splitlines()
     dropped = metadata.pop().split("\t")[0]
@@ -217,7 +217,7 @@ def test_distances_take_the_place_of_a_tree_where_they_hold_all_samples(study, t
 
 
 def test_long_sequences_are_read_whole_by_the_suggested_command(study, tmp_path, inspect):
-    table, records = read_table(study / "table.biom"), read_fasta(study / "sequences.fasta")
+    table, records = read_table(study / "table.biom"), dict(fasta_records(study / "sequences.fasta"))
     names = [f"F{i}" for i in range(60)]
     write_table(tmp_path / "table.biom", CountTable(table.sample_ids, names, table.counts))
     write_fasta(tmp_path / "long.fasta", zip(names, (5 * sequence for sequence in records.values()), strict=True))
@@ -295,7 +295,7 @@ def test_a_second_file_of_a_kind_is_read_but_left_out_of_the_study(study, tmp_pa
 
 
 def test_ids_that_are_sequences_need_no_file(study, tmp_path, inspect):
-    table, sequences = read_table(study / "table.biom"), read_fasta(study / "sequences.fasta")
+    table, sequences = read_table(study / "table.biom"), dict(fasta_records(study / "sequences.fasta"))
     names = [sequences[name] for name in table.feature_ids]
     write_table(tmp_path / "table.biom", CountTable(table.sample_ids, names, table.counts))
 
