@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from make_files import COUNTS, FEATURES, SAMPLES, UUID, artifact, hdf5_table
+from scipy.sparse import csr_array
 
 from aam.ecology.tree import FeatureTree
 from aam.errors import InputError
@@ -85,6 +86,16 @@ class Given:
             for part, values in parts.items():
                 del file[f"sample/matrix/{part}"]
                 file[f"sample/matrix/{part}"] = values
+        return path
+
+    def both_ways(self, **parts) -> Path:
+        """Store the counts by feature as well, and change parts of that; None takes one away."""
+        path, matrix = hdf5_table(self.own / "table.biom"), csr_array(COUNTS.T.astype(float))
+        with h5py.File(path, "r+") as file:
+            for part in ("data", "indices", "indptr"):
+                values = parts.get(part, getattr(matrix, part))
+                if values is not None:
+                    file[f"observation/matrix/{part}"] = values
         return path
 
     def table(self, **options) -> Path:

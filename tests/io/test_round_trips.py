@@ -45,7 +45,10 @@ def test_sequences(tmp_path, packing, ids, data):
 
     content = (tmp_path / "written.fasta").read_bytes()
 
-    assert dict(fasta_records(packed(tmp_path, packing, "dna-sequences.fasta", content, "FeatureData[Sequence]"))) == sequences
+    assert (
+        dict(fasta_records(packed(tmp_path, packing, "dna-sequences.fasta", content, "FeatureData[Sequence]")))
+        == sequences
+    )
 
 
 @st.composite

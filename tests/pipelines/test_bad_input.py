@@ -61,7 +61,10 @@ class Given:
 
     def renamed(self, name_of_number, change=lambda sequence: sequence) -> dict:
         """Name the features anew in table and FASTA, and change the first sequence."""
-        table, sequences = read_table(self.study / "s/table.biom"), dict(fasta_records(self.study / "s/sequences.fasta"))
+        table, sequences = (
+            read_table(self.study / "s/table.biom"),
+            dict(fasta_records(self.study / "s/sequences.fasta")),
+        )
         names = [name_of_number(number) for number in range(len(table.feature_ids))]
         write_table(self.own / "table.biom", CountTable(table.sample_ids, names, table.counts))
         found = [sequences[feature] for feature in table.feature_ids]
