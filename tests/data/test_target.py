@@ -123,6 +123,32 @@ def test_training_samples_with_one_value_are_an_error(values, task):
         fit_target(column(values), task)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            [1.0, 1e308, -1e308],
+            r"--metadata-column age holds numbers beyond ±1e\+20 in 2 of 3 samples, such as 1e\+308 of '1'",
+        ),
+        (
+            [0.0, 1e-300, 2e-300],
+            "values of age differ by 2e-300 only, too little to be learned. Give the column in a smaller",
+        ),
+        ([0.1] * 7, "All training samples have age 0.1: choose another split"),  # of which numpy's deviation is not 0
+    ],
+)
+def test_numbers_that_single_precision_cannot_hold_are_refused(values, message):
+    with pytest.raises(MetadataError, match=message):
+        fit_target(column(values), "regression")
+
+
+def test_a_number_too_large_is_refused_where_a_model_is_compared():
+    target = fit_target(column([1.0, 2.0]), "regression")
+
+    with pytest.raises(MetadataError, match=r"beyond ±1e\+20"):
+        target.encode(column([1.0, 1e300]))
+
+
 def test_a_target_survives_json():
     target = fit_target(column(["b", "a", "b"]), "classification")
 

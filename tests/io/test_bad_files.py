@@ -86,13 +86,25 @@ TABLES = {
     "infinite": ("--table", lambda g: g.counts(np.inf), "are not finite"),
     "negative": ("--table", lambda g: g.counts(-1), "are negative"),
     "fraction": ("--table", lambda g: g.counts(0.5), "are not whole numbers.*before it was transformed"),
-    "too large": ("--table", lambda g: g.counts(2.0**60), "larger than 2"),
+    "too large": ("--table", lambda g: g.counts(2.0**60), "2\\^53 or larger"),
     "duplicate samples": ("--table", lambda g: g.table(samples=["A", "A", "B"]), "1 ids of samples occur more than once .*'A'"),
     "duplicate features": ("--table", lambda g: g.table(features=["A", "A", "B", "B"]), "2 ids of features occur more than once"),
     "no samples": ("--table", lambda g: g.table(values=[], samples=[]), "holds no samples"),
     "relative abundances as text": ("--table", lambda g: g.file("t.tsv", classic_table(COUNTS / 9)), "not whole numbers"),
     "relative abundances as JSON": ("--table", lambda g: g.file("t.json", json_table(COUNTS / 9)), "not whole numbers"),
-    "gzip of HDF5": ("--table", lambda g: g.file("t.gz", gzip.compress(g.content("table.biom"))), "neither HDF5 nor UTF-8 text"),
+    "gzip of HDF5": ("--table", lambda g: g.file("t.gz", gzip.compress(g.content("table.biom"))), "an HDF5 file inside of gzip. D"),
+    "gzip of an artifact": ("--table", lambda g: g.file("t.gz", gzip.compress(g.content("table.qza"))), "a zip archive inside"),
+    "2^53 + 1 as text": ("--table", lambda g: g.file("t.tsv", "#OTU ID\tS1\nF1\t9007199254740993\n"), r"are 2\^53 or larger"),
+    "2^53 + 1 among floats": ("--table", lambda g: g.file("t.json", json_table([[2**53 + 1, 1.0, 0, 0]], ["S1"])), r"2\^53 or l"),
+    "2^53 + 1 among integers": ("--table", lambda g: g.file("t.json", json_table([[2**53 + 1, 1, 0, 0]], ["S1"])), r"2\^53 or l"),
+    "2^53 reads in a sample": ("--table", lambda g: g.table(values=np.full((3, 4), 2.0**51)), r"3 samples .* 2\^53 reads or"),
+    "2^53 reads in text": ("--table", lambda g: g.file("t.tsv", classic_table(np.full((3, 4), 2.0**51))), r"3 samples .* 2\^53"),
+    **{f"sample id {name!r} in {kind}": ("--table", make, rf"1 ids of samples in \S+ \S+ {problem}.*: .* Rename these")
+       for name, problem in (("#S1", "begin with '#'"), ("", "are empty"), ("S1 ", "begin or end with white"), ("S\t1", "hold con"),
+                             ("S\0011", "hold control"), ("Sample-ID", "are names of"), ("sample_name", "are names of"))
+       for kind, make in (("HDF5", lambda g, name=name: g.table(samples=[name, "S2", "S3"])),
+                          ("JSON", lambda g, name=name: g.file("t.json", json_table(samples=[name, "S2", "S3"]))))},
+    "sample id with # in text": ("--table", lambda g: g.file("t.tsv", classic_table(samples=["#a", "b", "c"])), "with '#': '#a'"),
     "relative abundances as artifact": (
         "--table", lambda g: g.qza("--table", "FeatureTable[RelativeFrequency]", "feature-table.biom", b""),
         r"holds FeatureTable\[RelativeFrequency\], but FeatureTable\[Frequency\] is needed. Pass the FeatureTable\[Frequency\]"),
@@ -106,6 +118,7 @@ SEQUENCES = {
     "empty record": ("--sequences", lambda g: g.file("s.fa", FASTA + ">F5\n"), "The record of 'F5' in .* has no sequence"),
     "no header": ("--sequences", lambda g: g.file("s.fa", "ACGT\n" + FASTA), "is not FASTA: it starts with 'ACGT'"),
     "one missing": ("--sequences", lambda g: g.file("s.fa", FASTA.replace(">F4", ">F9")), "1 of 4 features .*: 'F4'"),
+    "gzip of an artifact": ("--sequences", lambda g: g.file("s.gz", gzip.compress(g.content("sequences.qza"))), "inside of gzip"),
     "aligned artifact": (
         "--sequences", lambda g: g.qza("--sequences", "FeatureData[AlignedSequence]", "aligned-dna-sequences.fasta", FASTA),
         r"Pass the FeatureData\[Sequence\] that was aligned"),
@@ -120,6 +133,8 @@ TREES = {
     "unbalanced": ("--tree", lambda g: g.file("t.nwk", TREE.replace("((", "(((")), r"character 1: unbalanced .*never closed"),
     "two trees": ("--tree", lambda g: g.file("t.nwk", TREE + TREE), "more than one tree is not read"),
     "cut off": ("--tree", lambda g: g.file("t.nwk", TREE.rpartition(";")[0]), "does not end with ';'. The file may be cut off"),
+    "gzip of an artifact": ("--tree", lambda g: g.file("t.gz", gzip.compress(g.content("tree.qza"))), "inside of gzip"),
+    "no lengths but 0": ("--tree", lambda g: g.file("t.nwk", "((F1:0,F2:0):0,(F3:0,F4:0):0);"), "its 4 features .* have length 0"),
     "unrooted artifact": ("--tree", lambda g: g.qza("--tree", "Phylogeny[Unrooted]", "tree.nwk", TREE), "qiime phylogeny midpoint"),
     "visualisation": ("--tree", lambda g: g.qza("--tree", "Visualization", "index.html", ""), r"QIIME 2 visualisation \(.qzv\)"),
 }  # fmt: skip
@@ -144,6 +159,7 @@ METADATA_FILES = {
     "unknown scheme": ("--metadata", lambda g: g.file("m.tsv", METADATA.replace(TYPES, "#q2:missing\tx")),
                        "unrecognized missing value scheme"),
     "no-missing": ("--metadata", lambda g: g.file("m.tsv", METADATA.replace(TYPES, "#q2:missing\tno-missing\tblank")), "no-mis"),
+    "gzip of an artifact": ("--metadata", lambda g: g.file("m.gz", gzip.compress(g.content("metadata.qza"))), "inside of gzip"),
     "artifact of distances": ("--metadata", lambda g: g.valid["--distances"]["distances.qza"], "That belongs to --distances"),
 }  # fmt: skip
 DISTANCE_FILES = {
@@ -152,6 +168,10 @@ DISTANCE_FILES = {
     "negative distance": ("--distances", lambda g: g.file("d.tsv", DISTANCES.replace("0.25", "-0.25")), "is negative"),
     "NaN distance": ("--distances", lambda g: g.file("d.tsv", DISTANCES.replace("0.25", "nan")), "is not finite"),
     "diagonal": ("--distances", lambda g: g.npy(np.ones((3, 3))), "is not zero on the diagonal"),
+    "gzip of numpy": ("--distances", lambda g: g.file("d.npy.gz", gzip.compress(g.content("distances.npy"))), "only text"),
+    "gzip of an artifact": ("--distances", lambda g: g.file("d.qza.gz", gzip.compress(g.content("distances.qza"))), "gunzip"),
+    "gzip of an artifact, as text": ("--distances", lambda g: g.file("d.tsv.gz", gzip.compress(g.content("distances.qza"))), "in"),
+    "zeros": ("--distances", lambda g: g.npy(np.zeros((3, 3))), "holds 0 for all pairs of its 3 samples"),
     "pickled": ("--distances", lambda g: g.npy(np.zeros((3, 3)).astype(object)), "is not a .npy matrix of numbers"),
     "text as matrix": ("--distances", lambda g: g.file("d.tsv", TAXONOMY), "row of .F1. holds text"),
     "unknown ending": ("--distances", lambda g: g.file("d.txt", DISTANCES), "has an unknown format"),

@@ -56,8 +56,23 @@ class Given:
 
     def column(self, value) -> dict:
         """Learn a column that holds this value in every sample."""
-        path = self.metadata(lambda rows: [[*rows[0], "mine"], *([*row, value] for row in rows[1:])])
+        return self.numbers(lambda _: value)
+
+    def numbers(self, value_of_number) -> dict:
+        """Learn a column of what the number of a row, from 0, gives."""
+        path = self.metadata(
+            lambda rows: [[*rows[0], "mine"], *([*row, value_of_number(k)] for k, row in enumerate(rows[1:]))]
+        )
         return {"--metadata": path, "--metadata-column": "mine"}
+
+    def last_age(self, value) -> dict:
+        """Replace the age of the last sample."""
+
+        def change(rows):
+            age = rows[0].index("age")
+            return [*rows[:-1], [*rows[-1][:age], value, *rows[-1][age + 1 :]]]
+
+        return {"--metadata": self.metadata(change)}
 
     def renamed(self, name_of_number, change=lambda sequence: sequence) -> dict:
         """Name the features anew in table and FASTA, and change the first sequence."""
@@ -80,12 +95,15 @@ class Given:
     def fasta(self) -> str:
         return (self.study / "s/sequences.fasta").read_text()
 
+    def tree(self, change) -> Path:
+        return self.file("tree.nwk", change((self.study / "s/tree.nwk").read_text()))
+
     def tree_without_one(self) -> Path:
         first = read_table(self.study / "s/table.biom").feature_ids[0]
-        return self.file("tree.nwk", (self.study / "s/tree.nwk").read_text().replace(f"{first}:", "other:"))
+        return self.tree(lambda text: text.replace(f"{first}:", "other:"))
 
-    def distances(self, n_known) -> Path:
-        np.save(self.own / "d.npy", np.zeros((n_known, n_known)))
+    def distances(self, n_known, value=1.0) -> Path:
+        np.save(self.own / "d.npy", value * (1 - np.eye(n_known)))
         self.file("d.ids", "\n".join(read_table(self.study / "s/table.biom").sample_ids[:n_known]))
         return self.own / "d.npy"
 
@@ -210,6 +228,10 @@ MISTAKES = {
                         r"disease is not numeric: it holds .*'healthy'.* Pass --task classification"),
     "empty target": ("train", lambda g: g.column(""), r"No sample of the table has a value in --metadata-column mine"),
     "constant target": ("train", lambda g: g.column("7"), r"mine has the same value, '7', in all 24 .*Choose another column"),
+    "huge number": ("train", lambda g: g.last_age("1e308"), r"age holds numbers beyond ±1e\+20 in 1 of 24 samples, such as"),
+    "huge number to compare with": ("evaluate", lambda g: g.last_age("-1e308"), r"age holds numbers beyond ±1e\+20 in 1 of 24"),
+    "numbers that hardly differ": ("train", lambda g: g.numbers(lambda number: f"{number}e-30"),
+                                   r"values of mine differ by 2\.3e-29 only, too little .*in a smaller unit"),
     "numbers but for a few cells": (
         "train", lambda g: {"--metadata": g.metadata(without_three_ages)},
         r"age holds numbers but for 'NA' \(3 samples\)\. .*--missing-values NA, or pass another column"),
@@ -230,6 +252,12 @@ MISTAKES = {
     "smaller tree": ("pretrain", lambda g: {"--tree": g.tree_without_one()}, r"1 of 30 features .*or --missing-features drop"),
     "smaller matrix": ("train", lambda g: {"--distances": g.distances(22)}, r"2 of 24 samples .*'S0024'\. Compute --distances"),
     "smaller matrix, pre-training": ("pretrain", lambda g: {"--tree": None, "--distances": g.distances(22)}, r"2 of 24 samples "),
+    "tree without lengths": ("pretrain", lambda g: {"--tree": g.tree(lambda text: re.sub(r":[0-9.e-]+", ":0", text))},
+                             r"between its 30 features of the table have length 0.*Build the tree with branch lengths"),
+    "tree too long": ("train", lambda g: {"--tree": g.tree(lambda text: re.sub(r":[0-9.e-]+", ":1e308", text))},
+                      r"branches of --tree \S+ are longer than 1e\+100: .*Correct them"),
+    "matrix of zeros": ("pretrain", lambda g: {"--tree": None, "--distances": g.distances(24, 0.0)}, "holds 0 for all pairs of"),
+    "matrix too large": ("train", lambda g: {"--distances": g.distances(24, 1e308)}, r"is beyond 1e\+15, first between"),
     # models
     "no model": ("predict", lambda _: {"--model": "nowhere"}, NO_MODEL.format("nowhere")),
     "no pre-trained model": ("train", lambda g: {"--pretrained": g.study / "s"}, NO_MODEL.format(r"\S+/s")),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aam.data.cells import not_numbers, suspects
-from aam.data.target import Task, choose_task, class_names
+from aam.data.target import LARGEST, Task, choose_task, class_names, too_large
 from aam.errors import MetadataError
 
 FEWEST_VALUES = 4
@@ -92,7 +92,7 @@ def _summarise(name: str, column: pd.Series) -> ColumnSummary:
     odd = wrong[:_CELLS] if 0 < len(wrong) <= len(counts) / 2 else []
     task, reason = _task(values, counts, odd)
     facts = (name, len(values), len(column) - len(values), len(counts), task, reason)
-    if values.dtype.kind == "f" and len(values):
+    if values.dtype.kind == "f" and task is not None:
         return ColumnSummary(*facts, float(values.min()), float(values.median()), float(values.max()))
     missing = [] if odd else list(suspects(values))[:_CELLS]
     classes = dict(counts.most_common()) if task else {}
@@ -102,6 +102,8 @@ def _summarise(name: str, column: pd.Series) -> ColumnSummary:
 def _task(values: pd.Series, classes: Counter[str], odd: list[str]) -> tuple[Task | None, str | None]:
     if not len(values):
         return None, "no values"
+    if len(too_large(values)):
+        return None, f"numbers beyond ±{LARGEST:g}"
     try:
         task = choose_task(values, "auto")
     except MetadataError:

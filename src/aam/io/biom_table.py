@@ -13,7 +13,7 @@ from scipy.sparse import csc_matrix, csr_array
 from aam.errors import TableError, name_some
 from aam.io.atomic import atomic_path
 from aam.io.biom_matrix import PARTS, BiomMatrix, Fingerprint, MisfitError, check_columns
-from aam.io.count_table import PROBLEMS, Axis, CountTable, check_type, no_counts, no_ids
+from aam.io.count_table import PROBLEMS, Axis, CountTable, check_depths, check_sample_ids, check_type, no_counts, no_ids
 from aam.io.hdf5_file import DAMAGE, check_heaps, describe_damage
 
 _ACCEPTED = (
@@ -73,18 +73,21 @@ class BiomFile:
         Raises
         ------
         TableError
-            An id is not UTF-8.
+            An id is not UTF-8, or no sample id that metadata can hold.
         """
         dataset = self._file[f"{axis}/ids"]
         for start in range(0, dataset.shape[0], _IDS_PER_BLOCK):
             with self._explained():
                 names = np.asarray(dataset[start : start + _IDS_PER_BLOCK]).ravel().tolist()
             try:
-                yield [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in names]
+                decoded = [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in names]
             except UnicodeDecodeError:
                 raise TableError(
                     f"--table {self.path}: an id is not UTF-8 text. Rename it and write the table anew."
                 ) from None
+            if axis == "sample":
+                check_sample_ids(self.path, decoded)
+            yield decoded
 
     def blocks(self) -> Iterator[csr_array]:
         """Give the counts of one sample after the other, int64 in blocks of whole samples; no zeros, indices sorted.
@@ -105,6 +108,7 @@ class BiomFile:
                 counts = csr_array((block.data.astype(np.int64), block.indices, block.indptr), shape=block.shape)
                 counts.sum_duplicates()
                 counts.eliminate_zeros()
+                check_depths(self.path, counts)
                 found.add(start, counts, (self.shape[1], 1))
                 yield counts
             if self._other is not None:
