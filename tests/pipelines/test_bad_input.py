@@ -212,7 +212,7 @@ MISTAKES = {
     "too shallow": ("train", lambda _: {"--rarefy-depth": 10**8}, r"None of the 24 samples .*Pass a smaller --rarefy-depth"),
     "too shallow to predict": ("predict", lambda _: {"--rarefy-depth": 10**8}, r"None of the 24 samples .*--rarefy-depth none"),
     "three samples": ("train", lambda g: g.few_samples(3) | {"--group-column": None},
-                      r"3 samples in 3 groups cannot be split .*at least 4 samples and 2 groups are needed\. Pass a table"),
+                      r"3 samples cannot be split .*at least 4 samples and 2 groups are needed\. Pass a table"),
     "one group": ("train", lambda g: g.few_samples(5), r"5 samples in 1 groups cannot be split .*another --group-column"),
     "three samples to pre-train": ("pretrain", lambda g: g.few_samples(3), r"3 samples .*at least 4 .*Pass a table with more"),
     # metadata

@@ -117,6 +117,23 @@ def commands_of(text):
     return [shlex.split(line) for line in joined.splitlines() if line.strip().startswith("aam ")]
 
 
+def test_targets_are_ranked_and_facts_of_the_run_put_aside(study, tmp_path, inspect):
+    frame = pd.read_csv(study / "metadata.tsv", sep="\t")
+    frame.insert(1, "MBases_l", range(40))
+    frame.insert(2, "split", ["train", "validation"] * 20)
+    frame.to_csv(tmp_path / "m.tsv", sep="\t", index=False)
+
+    _, text, _, report = inspect(*all_of(study)[:2], tmp_path / "m.tsv")
+
+    shown = text.partition("Columns to predict")[2]
+    assert "probably no targets, facts of sequencing or processing: MBases_l, batch." in shown
+    assert "probably no targets, parts of a split (--split-file): split." in shown
+    assert shown.index("    disease  ") < shown.index("    sex  ") < shown.index("probably no targets")
+    assert "    MBases_l  " not in shown
+    train = next(command for command in report["study"]["commands"] if command[1] == "train")
+    assert train[train.index("--metadata-column") + 1] == "disease"
+
+
 def test_the_commands_are_understood_and_train(study, tmp_path, monkeypatch, inspect):
     _, text, _, report = inspect(*all_of(study))
 
@@ -133,7 +150,7 @@ def test_the_commands_are_understood_and_train(study, tmp_path, monkeypatch, ins
     assert code == 0
     assert "aam run directory with a trained predictor" in text
     assert "aam model directory: pre-trained encoder" in text
-    assert report["files"][0]["summary"]["target"] == "age"
+    assert report["files"][0]["summary"]["target"] == "disease"
     assert commands_of(text)[0][1:4] == ["predict", "--model", str(tmp_path / "trained")]
 
 

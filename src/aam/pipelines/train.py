@@ -34,7 +34,7 @@ from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.pipelines.composing import Composition, compose, memory_estimate
-from aam.pipelines.groups import sample_groups
+from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
 from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import DistanceSource, read_distance_source, read_study
 from aam.pipelines.records import (
@@ -164,6 +164,8 @@ def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
     groups = sample_groups(metadata, sample_ids, config.split.group_column, config.label.metadata_column)
     stratum = strata(fit_target(values, task).encode(values))
     parts = split_labelled(study, groups, stratum, metadata, table_ids, config.split, config.training)
+    if config.split.group_column is None:
+        warn_of_divided_subjects(metadata, sample_ids, parts, config.split.split, config.label.metadata_column)
     target = fit_target(values[parts == TRAIN], task)
     truth = target.encode(values)
     rows = _rows_in_use(parts, truth, target)
