@@ -12,6 +12,7 @@ from matplotlib.text import Text
 
 MOST_POINTS = 5000
 """Points beyond which a scatter plot shows every n-th only."""
+_LABEL = 30  # letters of the name of a class
 MOST_CELLS_WITH_NUMBERS = 12
 _DEFAULT_FONT, _FONT_OF_BOXES = "DejaVu Sans", "Last Resort High-Efficiency"
 
@@ -51,7 +52,7 @@ def draw_regression(prediction: np.ndarray, truth: np.ndarray, name: str, counte
 
 def draw_confusion(prediction: np.ndarray, truth: np.ndarray, classes: Sequence[str], name: str) -> Figure:
     """Draw how often each true class (row) was predicted as each class (column), coloured by share of the row."""
-    n = len(classes)
+    n, labels = len(classes), [name if len(name) <= _LABEL else f"{name[:_LABEL]}…" for name in classes]
     counts = np.bincount(truth * n + prediction, minlength=n * n).reshape(n, n)
     rows = counts.sum(axis=1, keepdims=True)
     share = counts / np.maximum(rows, 1)
@@ -64,8 +65,8 @@ def draw_confusion(prediction: np.ndarray, truth: np.ndarray, classes: Sequence[
         for row, column in np.ndindex(n, n):
             colour = "white" if share[row, column] > 0.5 else "black"
             axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=colour)
-    axes.set_xticks(range(n), classes, rotation=45, ha="right", parse_math=False)
-    axes.set_yticks(range(n), classes, parse_math=False)
+    axes.set_xticks(range(n), labels, rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(range(n), labels, parse_math=False)
     axes.set_xlabel(f"predicted {name}", parse_math=False)
     axes.set_ylabel(f"true {name}", parse_math=False)
     axes.set_title(f"balanced accuracy = {recall.mean():.3f}, n = {counts.sum():,}")

@@ -21,8 +21,8 @@ RUN, NAMES = "facts of sequencing or processing", "names or descriptions of samp
                                      "SampleID", "patient-number", "ID", "title")),
         *((name, "dates") for name in ("collection_date", "collection_timestamp", "days_since_epoch", "CollectionDate")),
         *((name, None) for name in ("age", "Age_days", "BMI", "Emotional_well_being", "viral_load", "acid", "steroids", "month",
-                                    "days-since-experiment-start", "number_of_siblings", "delivery", "subject", "Subject", "split_dose",
-                                    "sequence_type", "elevation", "pH", "trunk")),
+                                    "days-since-experiment-start", "number_of_siblings", "delivery", "subject", "Subject",
+                                    "split_dose", "sequence_type", "elevation", "pH", "trunk")),
     ],
 )  # fmt: skip
 def test_the_name_of_a_column_says_what_it_is(name, doubt):

@@ -55,6 +55,11 @@ def test_the_task_follows_the_column_unless_the_user_says(values, asked, task):
             r"holds numbers but for 'NA', 'not collected' \(3 samples\)\. .*--missing-values NA 'not collected', or pass --task "
             r"classification if its values are classes",
         ),
+        (
+            ["1,5", "2,5", "1,5", "2,5"],
+            "auto",
+            r"not written as .*'1,5', '2,5' \(4 samples\)\. Write them like 1234\.5, or pass --task",
+        ),
         ([2.0, 2.0, 2.0], "auto", r"has the same value, '2', in all 3 samples"),
         (["x", "x"], "auto", "has the same value, 'x'"),
         (list("abcdefgh"), "auto", r"8 different values in 8 samples, such as 'a', 'b', 'c' and 5 more"),

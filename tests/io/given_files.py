@@ -137,8 +137,8 @@ class Given:
     def gzip_bomb(self) -> Path:
         return self.file("tree.nwk.gz", gzip.compress(b" " * 2**27))
 
-    def npy(self, values) -> Path:
+    def npy(self, values, ids=SAMPLES) -> Path:
         buffer = io.BytesIO()
         np.save(buffer, values)
-        self.file("d.ids", "\n".join(SAMPLES))
+        self.file("d.ids", "\n".join(ids))
         return self.file("d.npy", buffer.getvalue())

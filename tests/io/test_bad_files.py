@@ -10,6 +10,7 @@ from make_files import (
     DISTANCES,
     FASTA,
     METADATA,
+    SAMPLES,
     TAXONOMY,
     TREE,
     UUID,
@@ -86,6 +87,7 @@ TABLES = {
     "infinite": ("--table", lambda g: g.counts(np.inf), "are not finite"),
     "negative": ("--table", lambda g: g.counts(-1), "are negative"),
     "fraction": ("--table", lambda g: g.counts(0.5), "are not whole numbers.*before it was transformed"),
+    "half a character": ("--table", lambda g: g.file("t.json", json_table(samples=["\ud800", "S2", "S3"])), "no 'id' that is text"),
     "too large": ("--table", lambda g: g.counts(2.0**60), "2\\^53 or larger"),
     "duplicate samples": ("--table", lambda g: g.table(samples=["A", "A", "B"]), "1 ids of samples occur more than once .*'A'"),
     "duplicate features": ("--table", lambda g: g.table(features=["A", "A", "B", "B"]), "2 ids of features occur more than once"),
@@ -124,6 +126,7 @@ SEQUENCES = {
         r"Pass the FeatureData\[Sequence\] that was aligned"),
 }  # fmt: skip
 TREES = {
+    "NUL": ("--tree", lambda g: g.file("t.nwk", TREE.replace("F2", "F\0")), "holds NUL bytes"),
     "negative length": ("--tree", lambda g: g.file("t.nwk", TREE.replace("F2:0.2", "F2:-0.2")), "1 branches .* negative length"),
     "missing length": ("--tree", lambda g: g.file("t.nwk", TREE.replace("F2:0.2", "F2")), "1 branches of the tree have no length"),
     "length of letters": ("--tree", lambda g: g.file("t.nwk", TREE.replace("F2:0.2", "F2:O.2")), "character 13: the length 'O.2'"),
@@ -151,6 +154,8 @@ ARCHIVES = {
     "table as sequences": ("--sequences", lambda g: g.valid["--table"]["table.qza"], "That belongs to --table"),
 }  # fmt: skip
 METADATA_FILES = {
+    "NUL": ("--metadata", lambda g: g.file("m.tsv", METADATA + "\0\0"), "holds NUL bytes"),
+    "UTF-16 without mark": ("--metadata", lambda g: g.file("m.tsv", METADATA.encode("utf-16-le")), "holds NUL bytes.* Save it as"),
     "duplicate ids": ("--metadata", lambda g: g.file("m.tsv", METADATA + "S2\t1\tx\n"), "IDs must be unique"),
     "commas": ("--metadata", lambda g: g.file("m.csv", METADATA.replace("\t", ",")), "separate the columns by tabs"),
     "unknown type": ("--metadata", lambda g: g.file("m.tsv", METADATA.replace("numeric", "ordinal")), "unrecognized column type"),
@@ -171,6 +176,7 @@ DISTANCE_FILES = {
     "gzip of numpy": ("--distances", lambda g: g.file("d.npy.gz", gzip.compress(g.content("distances.npy"))), "only text"),
     "gzip of an artifact": ("--distances", lambda g: g.file("d.qza.gz", gzip.compress(g.content("distances.qza"))), "gunzip"),
     "gzip of an artifact, as text": ("--distances", lambda g: g.file("d.tsv.gz", gzip.compress(g.content("distances.qza"))), "in"),
+    "one value": ("--distances", lambda g: g.npy(np.ones((4, 4)) - np.eye(4), [*SAMPLES, "S4"]), "holds 1 for all pairs of its 4"),
     "zeros": ("--distances", lambda g: g.npy(np.zeros((3, 3))), "holds 0 for all pairs of its 3 samples"),
     "pickled": ("--distances", lambda g: g.npy(np.zeros((3, 3)).astype(object)), "is not a .npy matrix of numbers"),
     "text as matrix": ("--distances", lambda g: g.file("d.tsv", TAXONOMY), "row of .F1. holds text"),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from aam.data.batches import BatchTarget, PackedCounts
-from aam.data.cells import describe, missing_values_option, not_numbers, suspects, warn_of_suspects
+from aam.data.cells import describe, missing_values_option, misspelt_numbers, not_numbers, suspects, warn_of_suspects
 from aam.errors import MetadataError, name_some
 
 logger = logging.getLogger(__name__)
@@ -135,7 +135,9 @@ def too_large(values: pd.Series) -> pd.Series:
     >>> too_large(pd.Series([1.0, -2e20], index=["S1", "S2"])).to_dict()
     {'S2': -2e+20}
     """
-    return values[values.abs() > LARGEST] if values.dtype.kind == "f" else values[:0]
+    if values.dtype.kind != "f":
+        return values.iloc[:0]
+    return values.iloc[np.flatnonzero(np.abs(values.to_numpy(dtype=np.float64)) > LARGEST)]
 
 
 def _numbers(values: pd.Series) -> np.ndarray:
@@ -185,6 +187,12 @@ def _instead(values: pd.Series, distinct: list[str]) -> str:
 def _check_choice(values: pd.Series, distinct: list[str]) -> None:
     """Refuse to classify numbers because of a few cells that are none, and say how to learn numbers as classes."""
     wrong = not_numbers(values)
+    odd = misspelt_numbers(values)
+    if odd and len(odd) == len(wrong):
+        raise MetadataError(
+            f"--metadata-column {values.name} holds numbers that are not written as QIIME 2 and aam read them: {describe(odd)}. "
+            f"Write them like 1234.5, or pass {_instead(values, distinct)}."
+        )
     is_probably_numeric = 0 < sum(wrong.values()) < len(values) and (
         wrong == suspects(values) or (not _are_few(distinct, values) and sum(wrong.values()) < len(values) / 2)
     )

@@ -50,7 +50,7 @@ class Fingerprint:
         """
         self.n_values += block.nnz
         self.total += float(block.data.sum())
-        rows = np.repeat(np.arange(start, start + block.shape[0], dtype=np.int64), np.diff(block.indptr))
+        rows = np.repeat(np.arange(start, start + len(block.indptr) - 1, dtype=np.int64), np.diff(block.indptr))
         for first in range(0, block.nnz, _HASHED_AT_ONCE):
             part = slice(first, first + _HASHED_AT_ONCE)
             places = rows[part] * strides[0] + block.indices[part].astype(np.int64) * strides[1]

@@ -54,7 +54,9 @@ class BiomFile:
                 self.shape = self._check_ids()
                 self._matrix = self._open(_BY_SAMPLE, self.shape)
                 check_type(path, self._matrix.data.dtype)
-                self._other = self._open(_BY_FEATURE, self.shape[::-1]) if _BY_FEATURE in self._file else None
+                self._other = (
+                    self._open(_BY_FEATURE, (self.shape[1], self.shape[0])) if _BY_FEATURE in self._file else None
+                )
         except BaseException:
             self._file.close()
             raise
@@ -169,7 +171,9 @@ class BiomFile:
         for start, block in self._matrix.blocks():
             is_bad = PROBLEMS[problem](block.data)
             n_bad += int(is_bad.sum())
-            rows += (start + np.unique(np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))[is_bad])).tolist()
+            rows += (
+                start + np.unique(np.repeat(np.arange(len(block.indptr) - 1), np.diff(block.indptr))[is_bad])
+            ).tolist()
         names = [name for block in self.ids("sample") for name in block]
         samples = [names[row] for row in rows]
         raise no_counts(self.path, problem, (n_bad, int(self._matrix.pointers[-1])), samples)

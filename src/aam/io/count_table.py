@@ -12,7 +12,6 @@ from scipy.sparse import csr_array
 from aam.errors import TableError, name_some
 from aam.io.name_index import NameIndex, hash_names
 
-_SHOWN = 100  # letters of an id
 Axis = Literal["sample", "observation"]
 
 _LARGEST = 2**53  # float64, in which BIOM stores counts, is exact below; 2^53 may have been 2^53 + 1
@@ -133,7 +132,7 @@ def check_sample_ids(path: Path, sample_ids: Sequence[str]) -> None:
         names = [name for name in sample_ids if is_bad(name)]
         if names:
             raise TableError(
-                f"{len(names):,} ids of samples in --table {path} {problem}: {name_some([name[:_SHOWN] for name in names])}. "
+                f"{len(names):,} ids of samples in --table {path} {problem}: {name_some(names)}. "
                 "Neither metadata nor results can hold such ids as QIIME 2 reads them. Rename these samples in all files."
             )
 
@@ -164,7 +163,7 @@ def check_depths(path: Path, counts: csr_array) -> None:
     TableError
         There is one.
     """
-    if not counts.nnz or int(counts.data.max()) * counts.shape[1] < _LARGEST:
+    if not counts.nnz or int(counts.data.max()) * int(np.diff(counts.indptr).max()) < _LARGEST:
         return
     n_deep = int((counts.astype(np.float64).sum(axis=1) >= _LARGEST).sum())
     if n_deep:

@@ -22,6 +22,7 @@ _NOT_NPY = (ValueError, EOFError, OSError, SyntaxError, tokenize.TokenError, Typ
 """What numpy raises for damage; it reads the header as Python."""
 _TOLERANCE = 1e-6
 _LARGEST = 1e15  # squares of distances are added up in single precision
+_FEWEST = 3  # samples up to which all distances may well be the same
 _TILE = 2048  # rows and columns checked at a time: 32 MB in float64
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 _ACCEPTED = "Accepted are .npy (with a file of ids), .h5 or .hdf5 of unifrac's ssu, labelled .tsv or .csv, and DistanceMatrix .qza."
@@ -77,7 +78,7 @@ def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
     ------
     DistanceError
         A file is missing or malformed; the matrix is not square, symmetric, finite, non-negative and zero on its diagonal, or is
-        zero everywhere; or the ids are not unique, not as many as rows, or not the same in rows and columns.
+        the same everywhere; or the ids are not unique, not as many as rows, or not the same in rows and columns.
     """
     suffix = ".tsv" if _is_artifact(path) else Path(path.name.lower().removesuffix(".gz")).suffix
     if ids_path is not None and suffix != ".npy":
@@ -95,10 +96,12 @@ def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
     else:
         raise DistanceError(f"--distances {path} has an unknown format. {_ACCEPTED}")
     _check_shape(path, ids, values)
-    largest = max(_check_tile(path, ids, values, tile) for tile in _tiles(len(ids)))
-    if len(ids) > 1 and largest <= _TOLERANCE:
+    ranges = [_check_tile(path, ids, values, tile) for tile in _tiles(len(ids))]
+    least, largest = min(low for low, _ in ranges), max(high for _, high in ranges)
+    if (len(ids) > 1 and largest <= _TOLERANCE) or (len(ids) > _FEWEST and least == largest):
         raise DistanceError(
-            f"--distances {path} holds 0 for all pairs of its {len(ids):,} samples: there is nothing to learn. Pass another matrix."
+            f"--distances {path} holds {max(largest, 0.0):g} for all pairs of its {len(ids):,} samples: there is nothing to learn. "
+            "Pass another matrix."
         )
     return DistanceMatrix(ids, values)
 
@@ -208,8 +211,8 @@ def _tiles(n: int) -> Iterator[tuple[slice, slice]]:
                 yield slice(row, row + _TILE), slice(column, column + _TILE)
 
 
-def _check_tile(path: Path, ids: list[str], values: np.ndarray, tile: tuple[slice, slice]) -> float:
-    """Give the largest distance of a tile."""
+def _check_tile(path: Path, ids: list[str], values: np.ndarray, tile: tuple[slice, slice]) -> tuple[float, float]:
+    """Give the least and the largest distance between the pairs of a tile."""
     rows, columns = tile
     block = np.asarray(values[rows, columns], dtype=np.float64)
     mirror = np.asarray(values[columns, rows], dtype=np.float64).T
@@ -222,7 +225,8 @@ def _check_tile(path: Path, ids: list[str], values: np.ndarray, tile: tuple[slic
         is_far_from_itself = np.eye(len(block), dtype=bool) & (np.abs(block) > _TOLERANCE)
         _refuse(path, ids, tile, (is_far_from_itself, "not zero on the diagonal"))
     _refuse(path, ids, tile, (block > _LARGEST, f"beyond {_LARGEST:g}"))
-    return float(block.max())
+    pairs = block[~np.eye(len(block), dtype=bool)] if rows == columns else block
+    return float(pairs.min(initial=np.inf)), float(pairs.max(initial=-np.inf))
 
 
 def _refuse(path: Path, ids: list[str], tile: tuple[slice, slice], finding: tuple[np.ndarray, str]) -> None:

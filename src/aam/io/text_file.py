@@ -38,7 +38,8 @@ def read_bytes(path: Path, error: type[InputError], option: str, kind: ArtifactK
     Raises
     ------
     InputError
-        As the child ``error``: the file cannot be read, is not UTF-8, is a damaged gzip file, or an artifact that does not fit.
+        As the child ``error``: the file cannot be read, is not UTF-8, holds NUL bytes, is damaged gzip, or an artifact that does
+        not fit.
     """
     if kind is None:
         check_readable(path, error, option)
@@ -57,6 +58,10 @@ def read_bytes(path: Path, error: type[InputError], option: str, kind: ArtifactK
             raise error(
                 f"{option} {path} is not UTF-8 text: byte {reason.start + 1} cannot be read. Save it as UTF-8."
             ) from None
+    if b"\0" in content:
+        raise error(
+            f"{option} {path} holds NUL bytes, as damaged files and other encodings do. Save it as UTF-8, or copy it again."
+        )
     return content.removeprefix(_BYTE_ORDER_MARK)
 
 

@@ -85,12 +85,13 @@ def warn_of_divided_subjects(
     for column in metadata.frame.columns:
         if column == target_column or not any(word in column.lower() for word in SUBJECT_WORDS):
             continue
-        values = metadata.frame[column].reindex(sample_ids)
+        values = metadata.column(column).reindex(sample_ids)
         known = values.notna().to_numpy()
-        n_distinct = values.nunique()
+        names = values.to_numpy()[known].astype(str)
+        n_distinct = len(set(names))
         if not 1 < n_distinct <= known.sum() / 2:
             continue
-        divided = divided_groups(values[known].astype(str).to_numpy(), parts[known])
+        divided = divided_groups(names, parts[known])
         if divided:
             logger.warning(
                 "Column %r has %d values in %d samples, and %d of them are in more than one part: if they are subjects, validation "

@@ -23,6 +23,7 @@ from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.splits import TEST, TRAIN, VALIDATION, strata
 from aam.data.study import Study
 from aam.data.target import TargetState, batch_target, choose_task, fit_target
+from aam.errors import SplitError
 from aam.inference.asv_vectors import asv_vectors
 from aam.inference.metrics import evaluate
 from aam.inference.model_directory import ModelDescription, build_target, load_model, save_model
@@ -186,6 +187,11 @@ def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> n
     is_unseen = (truth == -1) & (parts == VALIDATION) & (target.task == "classification")
     if is_unseen.any():
         logger.warning("Left out %d validation samples whose class no training sample has.", int(is_unseen.sum()))
+    if not ((parts == VALIDATION) & ~is_unseen).any():
+        raise SplitError(
+            f"No validation sample has a class of {target.column} that a training sample has, so that nothing can be validated. "
+            "Choose another split or column: each class needs groups on both sides."
+        )
     return np.flatnonzero(~is_test & ~is_unseen)
 
 
