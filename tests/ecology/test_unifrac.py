@@ -68,6 +68,28 @@ def test_the_128_features_that_the_ibd_tree_lacks_are_known():
     assert len(missing) == 128
 
 
+@pytest.mark.parametrize(
+    "newick",
+    ["((x:0,y:0):0,(a:0,b:0):0);", "((x:0,y:0):3,(a:0,b:0):0);", "((x:0,y:0):3,(a:1,b:2):1)r:2;", "(x:0,y:0)r:2;"],
+)
+def test_a_tree_whose_branches_between_the_features_have_no_length_is_an_error(tmp_path, newick):
+    (tmp_path / "tree.nwk").write_text(newick)
+
+    with pytest.raises(TreeError, match="between its 2 features of the table have length 0"):
+        FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["x", "y"])
+
+
+@pytest.mark.parametrize(
+    "newick", ["((x:0,y:0.1):0,a:0);", "((x:0,a:0):1,(y:0,b:0):0);", "(x:1e-300,y:0);", "(x:1e99,y:0);"]
+)
+def test_one_branch_is_enough(tmp_path, newick):
+    (tmp_path / "tree.nwk").write_text(newick)
+
+    tree = FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["x", "y"])
+
+    assert unweighted_unifrac(tree, np.array([0, 1]), np.array([0, 1, 2]))[0, 1] == 1
+
+
 def test_a_tree_of_other_features_is_an_error(tmp_path):
     (tmp_path / "tree.nwk").write_text("(a:1,b:2);")
 
@@ -89,6 +111,7 @@ def test_branches_equal_those_that_a_walk_to_the_root_collects(seed):
         waiting.append(node)
     root = waiting[0]
     length = {node: float(stream.integers(0, 4)) for node in [*parent, root]}
+    length[0] += 1.0  # a tree of nothing but zeros is refused
 
     def newick(node):
         children = [child for child, above in parent.items() if above == node]

@@ -201,7 +201,8 @@ def test_the_calls_of_functions_grow_no_faster_than_the_tips(tmp_path):
         ("(a],b);", "character 3: ] has no partner"),
         ("(a[x,b);", "character 3: the comment that '\\[' starts is not closed"),
         ("(a:-1,(b,c)x:-0.5);", "2 branches of --tree .* have a negative length: 'a', '\\(inner node\\)'"),
-        ("(a:1e999,b);", "1 branches of --tree .* are too long: 'a'"),
+        ("(a:1e999,b);", r"1 branches of --tree .* are longer than 1e\+100: 'a'"),
+        ("(a:1e308,(b:1e101,c:1):1);", r"2 branches of --tree .* are longer than 1e\+100: 'a', 'b'\. Correct them"),
         ("((a,a),(b,(b,c)));", "2 names of tips occur more than once in .*: 'a', 'b'"),
         (
             "(a:1,b:1,c:1);",

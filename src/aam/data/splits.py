@@ -107,8 +107,8 @@ def hold_out(groups: np.ndarray, stratum: np.ndarray, fraction: float, seed: int
     sizes = np.bincount(group)
     if len(sizes) < 2 or len(group) < 4:
         raise SplitError(
-            f"{len(group):,} samples in {len(sizes):,} groups cannot be split into training and validation samples: "
-            "at least 4 samples and 2 groups are needed. Pass a table with more samples, or another --group-column if you gave one."
+            f"{_described(sizes)} cannot be split into training and validation samples: at least 4 samples and 2 groups are "
+            f"needed. Pass a table with more samples{_or_groups(sizes)}."
         )
     stream = generator(seed, "split")
     best, best_score = None, np.inf
@@ -123,10 +123,21 @@ def hold_out(groups: np.ndarray, stratum: np.ndarray, fraction: float, seed: int
             break  # as near to the fraction as whole samples allow, and as alike
     if best is None:
         raise SplitError(
-            f"--validation-fraction {fraction} of {len(group):,} samples in {len(sizes):,} groups leaves fewer than two "
-            "samples on one side. Choose another fraction or another --group-column."
+            f"--validation-fraction {fraction} of {_described(sizes)} leaves fewer than two samples on one side. Choose another "
+            f"fraction{_or_groups(sizes)}."
         )
     return best
+
+
+def _described(sizes: np.ndarray) -> str:
+    """Say how many samples there are, and in how many groups if they are in groups."""
+    groups = f" in {len(sizes):,} groups" if sizes.max(initial=0) > 1 else ""
+    return f"{sizes.sum():,} samples{groups}"
+
+
+def _or_groups(sizes: np.ndarray) -> str:
+    """Offer other groups where there are groups."""
+    return ", or another --group-column" if sizes.max(initial=0) > 1 else ""
 
 
 def fold_numbers(groups: np.ndarray, stratum: np.ndarray, folds: int, seed: int) -> np.ndarray:

@@ -60,7 +60,7 @@ class FeatureTree:
         Raises
         ------
         TreeError
-            No feature is a tip of the tree, or a branch between a feature and the root has no length.
+            No feature is a tip of the tree; a branch between a feature and the root has no length; or all have length 0.
         """
         tips = _tips(tree)
         tip = NameIndex(hash_names(str(tree.names[node]) for node in tips)).find(hash_names(feature_ids))
@@ -77,7 +77,13 @@ class FeatureTree:
         if np.isnan(depth).any():
             raise _unknown_lengths(tree)
         position = np.where(tip >= 0, np.searchsorted(kept, tip), _NOT_IN_TREE)
-        return cls(position, depth, _least_between(ancestor_depth, kept))
+        least = _least_between(ancestor_depth, kept)
+        if len(depth) > 1 and depth.max() <= least.min():
+            raise TreeError(
+                f"All branches of the tree between its {len(depth):,} features of the table have length 0, so that all distances "
+                "would be 0. Build the tree with branch lengths."
+            )
+        return cls(position, depth, least)
 
     @classmethod
     def open(cls, directory: Path) -> "FeatureTree":

@@ -15,6 +15,7 @@ from aam.io.newick_scan import NewickError, scan
 from aam.io.qza import TREE
 from aam.io.text_file import read_bytes
 
+_LONGEST = 1e100  # a million of them, and their squares, can be added up
 _NEEDS_QUOTES = re.compile(r"[\s()\[\]':,;]")
 
 
@@ -92,7 +93,7 @@ def _check_root(path: Path, tree: TreeArrays) -> None:
 def _check_lengths(path: Path, tree: TreeArrays) -> None:
     for is_bad, problem, remedy in (
         (tree.length < 0, "have a negative length", "Set them to 0 or build the tree by another method."),
-        (np.isinf(tree.length), "are too long", "Correct them."),
+        (tree.length > _LONGEST, f"are longer than {_LONGEST:g}", "Correct them."),
     ):
         bad = np.flatnonzero(is_bad)
         if len(bad):

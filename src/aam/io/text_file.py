@@ -38,7 +38,8 @@ def read_bytes(path: Path, error: type[InputError], option: str, kind: ArtifactK
     Raises
     ------
     InputError
-        As the child ``error``: the file cannot be read, is not UTF-8, is a damaged gzip file, or an artifact that does not fit.
+        As the child ``error``: the file cannot be read, is not UTF-8, holds NUL bytes, is damaged gzip, or an artifact that does
+        not fit.
     """
     if kind is None:
         check_readable(path, error, option)
@@ -57,6 +58,10 @@ def read_bytes(path: Path, error: type[InputError], option: str, kind: ArtifactK
             raise error(
                 f"{option} {path} is not UTF-8 text: byte {reason.start + 1} cannot be read. Save it as UTF-8."
             ) from None
+    if b"\0" in content:
+        raise error(
+            f"{option} {path} holds NUL bytes, as damaged files and other encodings do. Save it as UTF-8, or copy it again."
+        )
     return content.removeprefix(_BYTE_ORDER_MARK)
 
 
@@ -87,6 +92,9 @@ def text_lines(path: Path, error: type[InputError], option: str, kind: ArtifactK
             with file.open("rb") as raw:
                 is_gzip = raw.read(len(GZIP)) == GZIP
             opener = gzip.open if is_gzip else open
+            if is_gzip:
+                with gzip.open(file) as unpacked:
+                    refuse_packed_twice(unpacked.read(len(HDF5)), path, error, option)
             with opener(file, "rb") as opened, io.TextIOWrapper(opened, encoding="utf-8-sig") as text:
                 while line := text.readline(_BLOCK):
                     yield line
@@ -115,6 +123,8 @@ def read_plain_or_gzip(path: Path, file: Path, error: type[InputError], option: 
         n_packed = file.stat().st_size
         with gzip.open(file) as unpacked:
             while block := unpacked.read(_BLOCK):
+                if not content.tell():
+                    refuse_packed_twice(block, path, error, option)
                 content.write(block)
                 if is_bomb(n_packed, content.tell()):
                     raise error(
@@ -126,6 +136,19 @@ def read_plain_or_gzip(path: Path, file: Path, error: type[InputError], option: 
         raise _damaged_gzip(path, error, option) from None
     except OSError as reason:
         raise error(f"{option} {path} cannot be read: {reason.strerror or reason}.") from None
+
+
+def refuse_packed_twice(begin: bytes, path: Path, error: type[InputError], option: str) -> None:
+    """Refuse a gzip file of a format that is packed already, by how its content begins.
+
+    Raises
+    ------
+    InputError
+        As the child ``error``.
+    """
+    what = "an HDF5 file" if begin.startswith(HDF5) else "a zip archive" if is_zip(begin) else None
+    if what is not None:
+        raise error(f"{option} {path} is {what} inside of gzip. Decompress it with gunzip and pass the result.")
 
 
 def _damaged_gzip(path: Path, error: type[InputError], option: str) -> InputError:

@@ -55,7 +55,8 @@ def split_labelled(
     if divided:
         logger.warning(
             "%d of %d groups of %s are in more than one part of --split %s, so that validation looks better than it is: %s.",
-            len(divided), len(set(groups)), config.group_column, config.split, name_some(divided),
+            len(divided), len(set(groups)), config.group_column, config.split,
+            name_some([group.removeprefix("group ") for group in divided]),
         )  # fmt: skip
     return parts
 
