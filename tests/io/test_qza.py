@@ -271,9 +271,7 @@ def test_the_sequences_and_tips_of_crc_udca_include_those_beside_the_artifacts()
     folder = real_study("crc_udca")
 
     sequences, in_artifact = (read_fasta(folder / name) for name in ("sequences.fasta", "qza/rep-seqs.qza"))
-    tips, tips_in_artifact = (
-        {name for name in read_newick(folder / file).names if name} for file in ("tree.nwk", "qza/rooted-tree.qza")
-    )
+    tips, tips_in_artifact = (set(read_newick(folder / file).names) for file in ("tree.nwk", "qza/rooted-tree.qza"))
 
     assert sequences.items() <= in_artifact.items()
     assert sequences.keys() <= tips

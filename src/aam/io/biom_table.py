@@ -20,7 +20,7 @@ _ACCEPTED = (
 _DATASETS = ("sample/ids", "observation/ids", "sample/matrix/data", "sample/matrix/indices", "sample/matrix/indptr")
 _CREATED = datetime(1970, 1, 1)  # a fixed date: the same table gives the same file
 _IDS_PER_BLOCK = 1 << 12
-_VALUES_PER_BLOCK = 1 << 18  # about 12 MB with all that is made of them on the way
+_VALUES_PER_BLOCK = 1 << 16  # about 3 MB with all that is made of them on the way
 _KINDS = {"sample": "samples", "observation": "features"}
 
 
