@@ -15,7 +15,7 @@ from aam.io import qza
 from aam.io.distances import read_distances
 from aam.io.fasta import read_fasta
 from aam.io.metadata import read_metadata
-from aam.io.newick import read_newick
+from aam.io.newick import TreeArrays, read_newick
 from aam.io.qza import SEQUENCES, TABLE, payload
 from aam.io.qza import TREE as TREE_KIND
 from aam.io.tables import read_table
@@ -223,6 +223,8 @@ READERS = {
 
 def plain(value):
     """Turn what a reader gives into lists and strings that can be compared."""
+    if isinstance(value, TreeArrays):
+        return [plain(array) for array in (value.level, value.length, value.is_tip)], list(value.names)
     if dataclasses.is_dataclass(value):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, dict):

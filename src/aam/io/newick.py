@@ -62,8 +62,8 @@ class TreeArrays:
 
     def name_nodes(self, nodes: np.ndarray, unnamed: str) -> list[str]:
         """Name some nodes, for a message."""
-        tip = np.cumsum(self.is_tip) - 1
-        return [(self.is_tip[node] and self.names[int(tip[node])]) or unnamed for node in nodes.tolist()]
+        tip = np.where(self.is_tip, np.cumsum(self.is_tip) - 1, -1)[nodes]
+        return [self.names[place] if place >= 0 else unnamed for place in tip.tolist()]
 
 
 def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:

@@ -36,7 +36,7 @@ def check_readable(path: Path, error: type[InputError], option: str) -> bytes:
 
 
 def byte_blocks(path: Path, error: type[InputError], option: str, kind: ArtifactKind | None = None) -> Iterator[bytes]:
-    """Read a UTF-8 text file in blocks of bytes, without a byte order mark: plain, gzip (noticed by its first bytes) or in an artifact.
+    """Read a UTF-8 text file in blocks of bytes: plain, gzip (noticed by its first bytes) or in an artifact; no byte order mark.
 
     Raises
     ------
