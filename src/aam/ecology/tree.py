@@ -55,7 +55,6 @@ class FeatureTree:
     position: np.ndarray
     depth: np.ndarray
     ancestor_depth: np.ndarray
-
     release: Callable[[], None] = lambda: None
 
     @classmethod
@@ -93,11 +92,13 @@ class FeatureTree:
         """
         n = len(positions)
         ancestors = _least_between(self.ancestor_depth, positions)
+        self.release()
         before, after = _nearest_shallower(ancestors)
         bounded = np.concatenate([[0.0], ancestors, [0.0]])  # the root is at depth 0 and above all
         above_tip = np.maximum(bounded[:-1], bounded[1:])
         above_inner = np.maximum(bounded[before + 1], bounded[after + 1])
         length = np.concatenate([self.depth[positions] - above_tip, ancestors - above_inner])
+        self.release()
         numbers = np.arange(n)
         start, stop = np.concatenate([numbers, before + 1]), np.concatenate([numbers + 1, after + 1])
         kept = length > 0
@@ -151,7 +152,7 @@ def _write_depths(tree: TreeArrays, is_kept: np.ndarray, writer: ArrayWriter) ->
         depth = above[kept] + length[kept]
         if np.isnan(depth).any():
             raise _unknown_lengths(tree)
-        # fmin: what is unknown is below nothing that is kept
+        # fmin passes over NaN: a node of unknown depth is above nothing that is kept
         ancestors = np.fmin.reduceat(np.append(above, np.inf), np.append(0, kept + 1))
         ancestors[0] = min(ancestors[0], least)
         least = ancestors[-1]

@@ -118,12 +118,12 @@ def _write_arrays(path: Path, directory: Path) -> None:
 def _index_tips(path: Path, names: Names) -> NameIndex:
     if len(names) < 2:
         raise TreeError(f"--tree {path} has fewer than two tips. Pass a tree with the features as tips.")
-    n_unnamed = sum(not name for name in names)
-    if n_unnamed:
+    index = NameIndex(names)
+    if index.find([""])[0] >= 0:
+        n_unnamed = sum(not name for name in names)
         raise TreeError(
             f"{n_unnamed:,} of {len(names):,} tips of --tree {path} have no name. Name each by its feature."
         )
-    index = NameIndex(names)
     places = index.duplicates()
     if len(places):
         duplicates = list(dict.fromkeys(names[place] for place in places.tolist()))

@@ -98,9 +98,7 @@ def read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
 
 def _unifrac_target(tree: FeatureTree) -> BatchTarget:
     def target(packed: PackedCounts) -> np.ndarray:
-        distances = unweighted_unifrac(tree, packed.features, packed.sample_offsets).astype(np.float32)
-        tree.release()
-        return distances
+        return unweighted_unifrac(tree, packed.features, packed.sample_offsets).astype(np.float32)
 
     return target
 
