@@ -93,7 +93,7 @@ def test_a_study_built_in_many_blocks_is_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(biom_matrix, "_VALUES_PER_BLOCK", 3)
     monkeypatch.setattr(biom_table, "_IDS_PER_BLOCK", 4)
     monkeypatch.setattr(sequences, "_PER_BLOCK", 5)
-    monkeypatch.setattr(study_build, "_FEATURES_PER_BLOCK", 6)
+    monkeypatch.setattr(study_build, "_PER_BLOCK", 6)
     (tmp_path / "study").mkdir()
 
     with open_table(tmp_path / "t.biom") as table:

@@ -1,7 +1,7 @@
 """Which samples are trained on, which validate, and which are left for a test: one function per kind of split."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -38,12 +38,12 @@ class Candidates:
         Samples of the table, those that are not in use included.
     """
 
-    sample_ids: list[str]
+    sample_ids: Sequence[str]
     groups: np.ndarray
     stratum: np.ndarray
     studies: np.ndarray | None = None
     assigned: Mapping[str, str] | None = None
-    known_ids: frozenset[str] = frozenset()
+    known_ids: Sequence[str] = ()
 
 
 def split_samples(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
@@ -204,7 +204,8 @@ def _one_fold(candidates: Candidates, config: SplitConfig, fraction: float, seed
 def _from_file(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
     assigned = candidates.assigned
     assert assigned is not None, "the pipeline reads --split-file"
-    unknown = [sample for sample in assigned if sample not in candidates.known_ids]
+    known = frozenset(candidates.known_ids)
+    unknown = [sample for sample in assigned if sample not in known]
     if unknown:
         raise SplitError(
             f"{len(unknown):,} of {len(assigned):,} samples in --split-file {config.split_file} are not in the table: "

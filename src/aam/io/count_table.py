@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from aam.errors import TableError, name_some
-from aam.io.name_index import NameIndex, hash_names
+from aam.io.name_index import NameIndex
 
 Axis = Literal["sample", "observation"]
 
@@ -191,7 +191,7 @@ def refuse_duplicates(kind: str, ids: Sequence[str]) -> None:
     TableError
         An id does.
     """
-    places = NameIndex(hash_names(ids)).duplicates()
+    places = NameIndex(ids).duplicates()
     if len(places):
         names = sorted({ids[int(place)] for place in places})
         raise TableError(

@@ -155,7 +155,7 @@ def _shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
 
 def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
     study = read_study(config.study, max_bp)
-    table_ids = list(study.sample_ids)
+    table_ids = study.sample_ids
     distances = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
     study, metadata, values = label_samples(config.label, study)
     task = choose_task(values, config.task.task)
