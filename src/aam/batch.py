@@ -53,7 +53,7 @@ class Batch:
     hidden
         Packed pairs whose abundance is to be predicted, [Q], or None.
     targets
-        What objectives compare with, by objective name; the first axis is B.
+        What objectives compare with, by objective name; the first axis is B, or U for what is known of ASVs.
     asv_vectors
         Vectors of the distinct ASVs where they were computed beforehand, [U, D]; None if the model is to encode the tokens.
     """

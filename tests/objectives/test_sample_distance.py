@@ -88,7 +88,7 @@ def test_metrics_equal_those_of_the_libraries(vectors, batch):
 
 
 def test_the_head_has_no_weights():
-    assert not list(SampleDistance().state_dict())
+    assert not list(SampleDistance().parameters())
 
 
 def test_the_picture_compares_distances(vectors, batch):

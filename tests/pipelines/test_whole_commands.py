@@ -60,7 +60,11 @@ def test_a_run_leaves_all_its_files(folder):
         assert {item.name for item in (folder / name / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
         assert list((folder / name / "tensorboard").glob("train/*")), "learning curves"
         assert list((folder / name / "tensorboard").glob("validation/*")), "overlaid on them"
-    assert {item.name for item in (folder / "age/plots").iterdir()} == {"target.png", "counts.png", "distance.png"}
+    assert {item.name for item in (folder / "age/plots").iterdir()} == {
+        "target.png",
+        "counts.png",
+        "unweighted-unifrac.png",
+    }
 
 
 def test_a_pictures_first_bytes_are_a_png(folder):
@@ -199,7 +203,7 @@ def test_distances_between_embeddings_are_what_pretraining_reported(folder, tmp_
     predicted, truth = np.concatenate(predicted), np.concatenate(truth)
 
     r2 = 1 - np.square(predicted - truth).sum() / np.square(truth - truth.mean()).sum()
-    assert state["metrics"]["distance_r2"] == pytest.approx(r2, rel=1e-3)
+    assert state["metrics"]["unweighted-unifrac_r2"] == pytest.approx(r2, rel=1e-3)
 
 
 def test_a_frozen_base_keeps_its_weights(folder, tmp_path):

@@ -17,7 +17,7 @@ CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn
 @pytest.fixture
 def distances():
     points = np.random.default_rng(4).random((5, 3))
-    return np.linalg.norm(points[:, None] - points[None], axis=2)
+    return np.linalg.norm(points[:, None] - points[None], axis=2) / 2
 
 
 def batch_of(distances=None):
@@ -64,7 +64,7 @@ def test_only_sizes_change_and_all_weights_stay(distances):
 
 @pytest.mark.parametrize("truth", [None, np.zeros((5, 5))], ids=["no distances", "all samples alike"])
 def test_without_distances_to_match_sample_vectors_keep_their_size(truth):
-    model = build_encoder(CONFIG, ["distance"])
+    model = build_encoder(CONFIG, [] if truth is None else ["distance"])
 
     calibrate_encoder(model, batch_of(truth))
 
@@ -116,3 +116,16 @@ def test_dropout_does_not_enter_calibration(distances):
         results.append(snapshot(model))
 
     assert all(torch.equal(value, results[1][name]) for name, value in results[0].items())
+
+
+def test_distances_beyond_1_are_learned_in_units_of_their_mean_and_scored_in_their_own(distances):
+    model, batch = build_encoder(CONFIG, ["distance"]).double(), batch_of(50 * distances)
+
+    calibrate_encoder(model, batch)
+
+    objective, encoding = model.objectives["distance"], model(batch)
+    prediction = objective(encoding, batch)
+    predicted, truth = objective.scored(prediction, batch)
+    assert prediction.mean().item() == pytest.approx(1)
+    assert predicted.mean().item() == pytest.approx(truth.mean().item())
+    assert truth.mean().item() == pytest.approx(50 * distances[np.triu_indices(5, 1)].mean())

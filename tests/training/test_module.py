@@ -125,7 +125,7 @@ def test_gradients_are_those_of_the_weighted_sum():
 
     parts = [gradients({name: weight}) for name, weight in WEIGHTS.items()]
     ours.zero_grad()
-    ours._total(ours._predict(batch)[1]).backward()
+    ours.balance(ours._predict(batch)[1]).backward()
 
     for name, parameter in ours.model.named_parameters():
         torch.testing.assert_close(parameter.grad, sum(part[name] for part in parts), rtol=0, atol=1e-10)

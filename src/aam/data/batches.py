@@ -1,7 +1,7 @@
 """From rows of a study to batches: rarefaction, augmentation, the token limit, packing, masking and targets."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,51 +9,26 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from aam.batch import Batch, MaskedNucleotides
-from aam.data.augmentations.augmentation import Augmentation, Mixture, Reads
+from aam.data.augmentations.augmentation import Augmentation, Reads
 from aam.data.augmentations.augmenter import Augmenter
 from aam.data.composition import BySamples, Composer, sort_in_windows, split_until
 from aam.data.masking import hide_abundances, mask_nucleotides
 from aam.data.rarefaction import rarefy
 from aam.data.seeding import generator
 from aam.data.study import Study
+from aam.drawn import AsvTarget, BatchTarget, PackedCounts
 
 EVALUATION = "evaluation"
 """The epoch of draws that must depend on the seed and the sample alone."""
 
 
 @dataclass(frozen=True)
-class PackedCounts:
-    """The reads that were drawn from the samples of a batch, before the token limit.
-
-    Attributes
-    ----------
-    samples
-        Rows of the study, [B].
-    features, counts
-        ASVs of each sample and their reads, packed: [T].
-    sample_offsets
-        Where each sample begins, [B + 1].
-    mixture
-        Which samples these reads were mixed with; None for samples as they are.
-    """
-
-    samples: np.ndarray
-    features: np.ndarray
-    counts: np.ndarray
-    sample_offsets: np.ndarray
-    mixture: Mixture | None = None
-
-
-BatchTarget = Callable[[PackedCounts], np.ndarray]
-"""Computes what an objective compares with, from the reads that were drawn; the first axis is B."""
-
-
-@dataclass(frozen=True)
 class Masking:
-    """Shares of what is hidden; None hides nothing."""
+    """What is hidden, by the names of the options: shares, None hides nothing, and how nucleotides are chosen."""
 
     nuc_mask_ratio: float | None = None
     nuc_asv_fraction: float = 1.0
+    nuc_mask_strategy: str = "random"
     count_mask_ratio: float | None = None
 
 
@@ -109,6 +84,7 @@ class BatchMaker(Dataset[Batch]):
     augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
     asv_vectors: np.ndarray | None = None
     """Vectors of the study's features, computed beforehand, [F, D]; None if the model is to encode them."""
+    asv_targets: Mapping[str, AsvTarget] = field(default_factory=dict)
 
     def __getitem__(self, plan: BatchPlan) -> Batch:
         """Draw, augment in training, limit, pack and mask the samples of one batch."""
@@ -118,6 +94,7 @@ class BatchMaker(Dataset[Batch]):
         kept = keep_most_abundant(packed, self.drawing.token_limit)
         features, asv_index = np.unique(kept.features, return_inverse=True)
         tokens = self.study.tokens[features]
+        targets |= {name: torch.as_tensor(target(features)) for name, target in self.asv_targets.items()}
         masked, hidden = self._mask(plan, tokens, kept.sample_offsets)
         self.study.release()
         return Batch(
@@ -153,7 +130,8 @@ class BatchMaker(Dataset[Batch]):
         masked = hidden = None
         if masking.nuc_mask_ratio is not None:
             stream = generator(seed, "nucleotides", plan.epoch, *ids)
-            masked = mask_nucleotides(tokens, masking.nuc_asv_fraction, masking.nuc_mask_ratio, stream)
+            fraction, ratio = masking.nuc_asv_fraction, masking.nuc_mask_ratio
+            masked = mask_nucleotides(tokens, fraction, ratio, stream, masking.nuc_mask_strategy, plan.is_training)
         if masking.count_mask_ratio is not None:
             stream = generator(seed, "abundances", plan.epoch, *ids)
             hidden = hide_abundances(sample_offsets, masking.count_mask_ratio, stream)

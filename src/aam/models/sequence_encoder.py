@@ -11,7 +11,7 @@ from aam.models.asv_encoder import ASVEncoder
 from aam.models.sample_sequence_encoder import SampleSequenceEncoder
 from aam.nn.pooling import AttentionPooling
 from aam.nn.transformer import Transformer
-from aam.objectives.objective import Objective
+from aam.objectives.unlabelled import UnlabelledObjective
 
 
 class SequenceEncoder(nn.Module):
@@ -21,7 +21,7 @@ class SequenceEncoder(nn.Module):
     that they reproduce.
     """
 
-    def __init__(self, config: ModelConfig, objectives: dict[str, Objective]) -> None:
+    def __init__(self, config: ModelConfig, objectives: dict[str, UnlabelledObjective]) -> None:
         super().__init__()
         self.config = config
         self.asv_encoder = ASVEncoder(config)
@@ -58,8 +58,9 @@ class SequenceEncoder(nn.Module):
             samples=self.encode_samples(asv_vectors, batch),
             masked_nucleotides=None if masked is None else self.asv_encoder.at_positions(masked.tokens, masked.columns),
             hidden_context=self.encode_hidden(asv_vectors, batch),
+            asv_vectors=asv_vectors,
         )
 
-    def active_objectives(self) -> dict[str, Objective]:
+    def active_objectives(self) -> dict[str, UnlabelledObjective]:
         """Give the objectives that this model can learn from, by name."""
         return dict(self.objectives.items())  # type: ignore[arg-type]

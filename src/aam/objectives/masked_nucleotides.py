@@ -9,8 +9,10 @@ from torchmetrics.text import Perplexity
 
 from aam import vocabulary
 from aam.batch import IGNORED, Batch
+from aam.config.model import ModelConfig
 from aam.encoding import Encoding
-from aam.objectives.objective import Objective
+from aam.objectives.nucleotide_baselines import NucleotideBaselines
+from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
 
 
 class FlatPerplexity(Perplexity):
@@ -21,14 +23,22 @@ class FlatPerplexity(Perplexity):
         super().update(preds[None], target[None])
 
 
-class MaskedNucleotides(Objective):
+class MaskedNucleotides(UnlabelledObjective):
     """Predict masked nucleotides from the rest of their sequence (Devlin et al. 2019); logits exist at masked positions only."""
+
+    masks = ("nuc_mask_ratio", "nuc_asv_fraction", "nuc_mask_strategy")
+    headline = "accuracy"
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.head = nn.Sequential(
             nn.Linear(dim, dim), nn.GELU(), nn.LayerNorm(dim), nn.Linear(dim, len(vocabulary.NUCLEOTIDES))
         )
+
+    @classmethod
+    def build(cls, config: ModelConfig, name: str, settings: Settings) -> "MaskedNucleotides":
+        """Build the head."""
+        return cls(config.embedding_dim)
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "M V"]:
         """Give the logits of the four nucleotides at each masked position that can be scored."""
@@ -49,6 +59,10 @@ class MaskedNucleotides(Objective):
         """Logits and labels, one masked nucleotide a row."""
         labels = _labels(batch)
         return prediction, labels[labels != IGNORED]
+
+    def baseline(self) -> Baseline:
+        """Predict each position's usual nucleotide, and the one that usually follows those before it."""
+        return NucleotideBaselines()
 
 
 def _labels(batch: Batch) -> Tensor:
