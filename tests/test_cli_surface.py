@@ -28,7 +28,7 @@ INFERENCE = {"model", "rarefy-depth", "batch-size", "precision"}
 
 OBJECTIVES = {
     "taxonomy", "taxonomy-rank", "encoder-type", "encoder-weights", "penalty", "unifrac-alpha", "loss-balancing", "nuc-penalty",
-    "nuc-mask-ratio", "nuc-asv-fraction", "nuc-mask-strategy", "count-penalty", "count-mask-ratio", "count-loss",
+    "nuc-mask-ratio", "nuc-asv-fraction", "nuc-mask-strategy", "count-penalty", "count-mask-ratio", "count-loss", "asv-mask-ratio",
 }  # fmt: skip
 
 FLAGS = {

@@ -8,7 +8,7 @@ from scipy import stats
 
 from aam import vocabulary
 from aam.batch import IGNORED
-from aam.data.masking import hide_abundances, mask_nucleotides
+from aam.data.masking import hide_pairs, mask_nucleotides
 from aam.data.seeding import generator
 
 SHARES = st.floats(0.01, 0.99)
@@ -111,7 +111,7 @@ def test_spans_are_runs_of_neighbours_as_many_as_single_positions_and_anywhere()
 def test_every_sample_hides_its_share_of_its_own_asvs(lengths, ratio, seed):
     offsets = np.concatenate([[0], np.cumsum(lengths)])
 
-    hidden = hide_abundances(offsets, ratio, generator(seed, "test")).numpy()
+    hidden = hide_pairs(offsets, ratio, generator(seed, "test")).numpy()
 
     per_sample = np.histogram(hidden, bins=offsets)[0] if len(lengths) > 1 else [len(hidden)]
     assert list(per_sample) == [max(1, round(ratio * length)) for length in lengths]
@@ -123,6 +123,6 @@ def test_every_sample_hides_its_share_of_its_own_asvs(lengths, ratio, seed):
 def test_hidden_pairs_repeat_with_their_stream(seed):
     offsets = np.array([0, 12, 30])
 
-    assert hide_abundances(offsets, 0.3, generator(seed, "test")).tolist() == (
-        hide_abundances(offsets, 0.3, generator(seed, "test")).tolist()
+    assert hide_pairs(offsets, 0.3, generator(seed, "test")).tolist() == (
+        hide_pairs(offsets, 0.3, generator(seed, "test")).tolist()
     )

@@ -62,6 +62,9 @@ OBJECTIVES: dict[str, ObjectiveRow] = {
     "composition": ObjectiveRow(
         "aam.objectives.composition:Composition", "taxa of each sample; --taxonomy-rank", ("taxonomy",)
     ),
+    "masked-asvs": ObjectiveRow(
+        "aam.objectives.masked_asvs:MaskedASVs", "which ASV a hidden one is, from the rest of its sample"
+    ),
     "nucleotides": ObjectiveRow(
         "aam.objectives.masked_nucleotides:MaskedNucleotides", "masked nucleotides", weight_option="nuc_penalty"
     ),

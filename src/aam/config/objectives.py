@@ -47,6 +47,8 @@ class ObjectivesConfig:
     """Weight of predicting an ASV's abundance from the rest of its sample; 0 leaves it out."""
     count_mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of a sample's ASVs whose abundance is hidden for that loss."""
+    asv_mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """Share of a sample's ASVs that --encoder-type masked-asvs hides."""
     count_loss: Literal["mse", "multinomial"] = "mse"
     """mse: squared error of the log relative abundance; multinomial: likelihood of how the reads of the hidden ASVs are divided
     among them."""

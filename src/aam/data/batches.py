@@ -12,7 +12,7 @@ from aam.batch import Batch, MaskedNucleotides
 from aam.data.augmentations.augmentation import Augmentation, Reads
 from aam.data.augmentations.augmenter import Augmenter
 from aam.data.composition import BySamples, Composer, sort_in_windows, split_until
-from aam.data.masking import hide_abundances, mask_nucleotides
+from aam.data.masking import hide_pairs, mask_nucleotides
 from aam.data.rarefaction import rarefy
 from aam.data.seeding import generator
 from aam.data.study import Study
@@ -30,6 +30,7 @@ class Masking:
     nuc_asv_fraction: float = 1.0
     nuc_mask_strategy: str = "random"
     count_mask_ratio: float | None = None
+    asv_mask_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class BatchMaker(Dataset[Batch]):
         features, asv_index = np.unique(kept.features, return_inverse=True)
         tokens = self.study.tokens[features]
         targets |= {name: torch.as_tensor(target(features)) for name, target in self.asv_targets.items()}
-        masked, hidden = self._mask(plan, tokens, kept.sample_offsets)
+        masking = self.masking
         self.study.release()
         return Batch(
             sample_index=torch.tensor(plan.samples),
@@ -104,8 +105,9 @@ class BatchMaker(Dataset[Batch]):
             asv_index=torch.from_numpy(asv_index.astype(np.int64)),
             sample_offsets=torch.from_numpy(kept.sample_offsets),
             counts=torch.from_numpy(kept.counts.astype(np.int64)),
-            masked=masked,
-            hidden=hidden,
+            masked=self._mask(plan, tokens),
+            hidden=self._hide(plan, kept.sample_offsets, masking.count_mask_ratio, "abundances"),
+            hidden_asvs=self._hide(plan, kept.sample_offsets, masking.asv_mask_ratio, "hidden-asvs"),
             targets=targets,
             asv_vectors=None if self.asv_vectors is None else torch.from_numpy(self.asv_vectors[features]),
         )
@@ -121,21 +123,22 @@ class BatchMaker(Dataset[Batch]):
         drawn, mixture = augmenter.mix(drawn, sample_ids)
         return replace(pack(drawn, plan.samples), mixture=mixture)
 
-    def _mask(
-        self, plan: BatchPlan, tokens: np.ndarray, sample_offsets: np.ndarray
-    ) -> tuple[MaskedNucleotides | None, torch.Tensor | None]:
-        """Choose what is hidden; masked nucleotides are those of the study, before any is substituted."""
-        masking, seed = self.masking, self.drawing.seed
-        ids = [self.study.sample_ids[row] for row in plan.samples]
-        masked = hidden = None
-        if masking.nuc_mask_ratio is not None:
-            stream = generator(seed, "nucleotides", plan.epoch, *ids)
-            fraction, ratio = masking.nuc_asv_fraction, masking.nuc_mask_ratio
-            masked = mask_nucleotides(tokens, fraction, ratio, stream, masking.nuc_mask_strategy, plan.is_training)
-        if masking.count_mask_ratio is not None:
-            stream = generator(seed, "abundances", plan.epoch, *ids)
-            hidden = hide_abundances(sample_offsets, masking.count_mask_ratio, stream)
-        return masked, hidden
+    def _mask(self, plan: BatchPlan, tokens: np.ndarray) -> MaskedNucleotides | None:
+        """Mask nucleotides of the study, before any is substituted."""
+        masking = self.masking
+        if masking.nuc_mask_ratio is None:
+            return None
+        fraction, ratio, stream = masking.nuc_asv_fraction, masking.nuc_mask_ratio, self._stream(plan, "nucleotides")
+        return mask_nucleotides(tokens, fraction, ratio, stream, masking.nuc_mask_strategy, plan.is_training)
+
+    def _hide(
+        self, plan: BatchPlan, sample_offsets: np.ndarray, ratio: float | None, purpose: str
+    ) -> torch.Tensor | None:
+        """Choose the pairs of which something is hidden."""
+        return None if ratio is None else hide_pairs(sample_offsets, ratio, self._stream(plan, purpose))
+
+    def _stream(self, plan: BatchPlan, purpose: str) -> np.random.Generator:
+        return generator(self.drawing.seed, purpose, plan.epoch, *(self.study.sample_ids[row] for row in plan.samples))
 
 
 def pack(drawn: Sequence[Reads], samples: Sequence[int]) -> PackedCounts:

@@ -85,8 +85,8 @@ def _read_in_training(truth: np.ndarray, generator: np.random.Generator) -> np.n
     return np.where(chance < SHARE_MASKED, vocabulary.MASK, read)
 
 
-def hide_abundances(sample_offsets: np.ndarray, mask_ratio: float, generator: np.random.Generator) -> torch.Tensor:
-    """Choose the packed pairs whose abundance is hidden: a share of each sample's ASVs, at least one; int64 [Q]."""
+def hide_pairs(sample_offsets: np.ndarray, mask_ratio: float, generator: np.random.Generator) -> torch.Tensor:
+    """Choose the packed pairs of which something is hidden: a share of each sample's ASVs, at least one; int64 [Q]."""
     hidden = [
         begin + generator.choice(end - begin, max(1, round(mask_ratio * (end - begin))), replace=False)
         for begin, end in pairwise(sample_offsets)

@@ -50,6 +50,13 @@ class SequenceEncoder(nn.Module):
         context, mask = self.sample_encoder(asv_vectors, batch, batch.hidden)
         return self.encoder(context, mask)[mask][batch.hidden]
 
+    def encode_hidden_asvs(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> Float[Tensor, "G D"] | None:
+        """Encode the pairs whose ASV is to be predicted, without showing it; their abundance is shown."""
+        if batch.hidden_asvs is None:
+            return None
+        context, mask = self.sample_encoder(asv_vectors, batch, hidden_asvs=batch.hidden_asvs)
+        return self.encoder(context, mask)[mask][batch.hidden_asvs]
+
     def forward(self, batch: Batch) -> Encoding:
         """Encode all that the batch asks for."""
         asv_vectors = self.asv_vectors(batch)
@@ -58,6 +65,7 @@ class SequenceEncoder(nn.Module):
             samples=self.encode_samples(asv_vectors, batch),
             masked_nucleotides=None if masked is None else self.asv_encoder.at_positions(masked.tokens, masked.columns),
             hidden_context=self.encode_hidden(asv_vectors, batch),
+            hidden_asv_context=self.encode_hidden_asvs(asv_vectors, batch),
             asv_vectors=asv_vectors,
         )
 
