@@ -114,6 +114,8 @@ def test_the_overview_names_every_command(capsys):
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--attention-heads", "3"], "does not divide"),
         (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--freeze-base"],
          "pass --pretrained"),
+        (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--freeze-base",
+          "--pretrained", "p", "--encoder-type", "shannon"], "leave out one of them"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--distance-ids", "i"], "pass both or neither"),
         (["pretrain", "--table", "t", "--distances", "d", "--output-dir", "o", "--mixup-alpha", "0.2"], "are not in --distances"),
         (["train", "--table", "t", "--distances", "d", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o",

@@ -128,6 +128,8 @@ class TrainConfig:
 
     @model_validator(mode="after")
     def _objectives_have_what_they_need(self) -> "TrainConfig":
+        if self.transfer.freeze_base and self.objectives.encoder_type:
+            raise ValueError("--freeze-base keeps what --encoder-type would teach as it is: leave out one of them.")
         check_objectives(self)
         return self
 
@@ -196,7 +198,7 @@ class EmbedConfig:
     Example: aam embed --model pretrained --table table.biom --sequences rep-seqs.fasta --output embeddings.tsv
 
     Euclidean distances between the vectors, divided by the square root of their width, approximate the distances that the
-    model was trained on.
+    model was trained on: the first of its --encoder-type, in units of their mean where they are beyond 1.
     """
 
     study: StudyConfig
