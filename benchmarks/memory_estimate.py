@@ -50,6 +50,19 @@ class Case:
     is_ragged: bool = False
 
     @property
+    def lengths(self) -> np.ndarray:
+        """ASVs of each sample: from half of the most to the most."""
+        lengths = np.random.default_rng(1).integers(
+            max(1, self.longest // 2), self.longest, size=self.samples, endpoint=True
+        )
+        lengths[0] = self.longest
+        return lengths
+
+    @property
+    def pairs(self) -> int:
+        return int(self.lengths.sum())
+
+    @property
     def model(self) -> ModelConfig:
         return ModelConfig(
             embedding_dim=self.dim,
@@ -105,9 +118,7 @@ def random_batch(case: Case) -> Batch:
     tokens = stream.integers(1, 5, size=(case.asvs, case.positions)).astype(np.uint8)
     if case.is_ragged:
         tokens[::3, -5:] = 0
-    lengths = stream.integers(max(1, case.longest // 2), case.longest, size=case.samples, endpoint=True)
-    lengths[0] = case.longest
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    offsets = np.concatenate([[0], np.cumsum(case.lengths)])
     is_pretraining = case.command == "pretrain"
     targets = {"target": torch.rand(case.samples).double()}
     if is_pretraining:
@@ -162,7 +173,7 @@ def measure(case: Case, threads: int) -> dict[str, float]:
     shown = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True).stdout
     result = json.loads(shown)
     estimate = case.estimate(result["n_weights"])
-    estimated = estimate.fixed + estimate.of_batch(case.samples, case.longest, case.asvs)
+    estimated = estimate.fixed + estimate.of_batch(case.pairs, case.asvs)
     return {**result, "estimated": estimated, "ratio": estimated / result["measured"]}
 
 

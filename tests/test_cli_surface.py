@@ -14,12 +14,13 @@ DIRECTORY = {"output-dir", "overwrite"}
 FILE = {"output", "overwrite"}
 SAMPLING = {"rarefy-depth", "token-limit"}
 MODEL = {
-    "embedding-dim", "attention-heads", "attention-layers", "ffn-ratio", "dropout", "max-bp", "asv-chunk-size",
+    "embedding-dim", "attention-heads", "attention-layers", "ffn-ratio", "dropout", "max-bp", "patch-size", "asv-chunk-size",
     "gradient-checkpointing",
 }  # fmt: skip
 TRAINING = {
     "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction",
     "samples-per-epoch", "gradient-clip", "patience", "precision", "validation-fraction", "seed",
+    "attn-implementation", "compile", "num-workers", "validation-plot-samples",
 }  # fmt: skip
 AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}
 SPLIT = {"split", "split-file", "fold"}

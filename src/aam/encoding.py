@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -13,15 +13,15 @@ class SampleEncoding:
     Attributes
     ----------
     context
-        Each sample's ASVs in the context of their sample, [B, A, D].
-    asv_mask
-        Which of them are real, [B, A].
+        Each sample's ASVs in the context of their sample, packed: [T, D].
+    sample_offsets
+        Sample ``i`` holds those from ``sample_offsets[i]`` to before ``sample_offsets[i + 1]``, [B + 1].
     sample_vectors
         One vector per sample, [B, D].
     """
 
-    context: Float[Tensor, "B A D"]
-    asv_mask: Bool[Tensor, "B A"]
+    context: Float[Tensor, "T D"]
+    sample_offsets: Int[Tensor, "B1"]
     sample_vectors: Float[Tensor, "B D"]
 
 
@@ -34,7 +34,7 @@ class Encoding:
     samples
         The samples as they are.
     masked_nucleotides
-        Vectors at the masked positions, [R, K, D]; None where none are masked.
+        Vectors of the patches that hold the masked nucleotides, [R, K, D]; None where none are masked.
     hidden_context
         Vectors of the pairs whose abundance was hidden, read with it hidden, [Q, D]; None where none are.
     hidden_asv_context

@@ -5,7 +5,10 @@ U  distinct ASVs in the batch
 T  (sample, ASV) pairs of the batch, packed
 A  ASVs per sample where padding is unavoidable
 L  nucleotide positions
+P  patches of nucleotides
+S  nucleotides per patch
 D  embedding width
+d  width of one attention head
 H  attention heads
 V  vocabulary
 C  outputs or classes

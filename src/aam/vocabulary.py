@@ -6,8 +6,7 @@ NUCLEOTIDES = "ACGT"
 AMBIGUOUS = 5
 """Any IUPAC ambiguity code: R, Y, S, W, K, M, B, D, H, V and N."""
 MASK = 6
-START = 7
-SIZE = 8
+SIZE = 7
 
 FIRST_NUCLEOTIDE = 1
 AMBIGUITY_CODES = "RYSWKMBDHVN"

@@ -74,7 +74,7 @@ def test_distinct_asvs_are_counted_once():
 
     same, others = composer.bytes_of(np.array([0, 0, 0])), composer.bytes_of(np.array([0, 1, 2]))
 
-    alone = ESTIMATE.fixed + ESTIMATE.of_batch(3, composer.lengths[0], len(study.sample(0)[0]))
+    alone = ESTIMATE.fixed + ESTIMATE.of_batch(3 * composer.lengths[0], len(study.sample(0)[0]))
     assert same == alone
     assert others > same
 

@@ -97,7 +97,7 @@ def test_no_file_is_a_pickle(saved):
     assert set(contents(saved)) == {"model.safetensors", "config.json", "state.json", "README.md"}
     for path in saved.iterdir():
         assert not zipfile.is_zipfile(path)
-        with pytest.raises(ValueError, match=r"opcode|pickle|exhausted|not enough|newline"):
+        with pytest.raises(ValueError, match=r"opcode|pickle|exhausted|not enough|newline|invalid literal"):
             list(pickletools.genops(path.read_bytes()))
 
 

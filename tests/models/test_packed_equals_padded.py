@@ -17,7 +17,7 @@ SHAPES = [False, True]
 
 
 def encoder(objectives=(), **changes):
-    config = dataclasses.replace(tiny(), max_bp=11, attention_layers=2, **changes)
+    config = dataclasses.replace(tiny(), **{"max_bp": 11, "patch_size": 3, "attention_layers": 2, **changes})
     torch.manual_seed(1)
     return build_encoder(config, objectives).double().eval()
 
@@ -41,7 +41,7 @@ def transformer(stack, x, mask):
 def pooling(layer, x, mask):
     rows, length, dim = x.shape
     key, value = layer.key_and_value(x).reshape(rows, length, 2, layer.heads, dim // layer.heads).permute(2, 0, 3, 1, 4)
-    scores = (layer.query * key).sum(-1) / (dim // layer.heads) ** 0.5
+    scores = (layer.query[:, None] * key).sum(-1) / (dim // layer.heads) ** 0.5
     weights = scores.masked_fill(~mask[:, None, :], -torch.inf).softmax(-1)
     return layer.project_out((weights[..., None] * value).sum(2).reshape(rows, dim))
 
@@ -53,13 +53,20 @@ def padded_reference(model, study):
         features, counts = study.sample(row)
         n_pad = len(study.feature_ids) - len(features)
         tokens = torch.tensor(study.tokens[features].astype(np.int64))
-        tokens = F.pad(F.pad(tokens, (1, 0), value=vocabulary.START), (0, 2, 0, n_pad), value=vocabulary.PAD)[:, :12]
-        asv = model.asv_encoder
-        token_mask = tokens != vocabulary.PAD
+        asv, size = model.asv_encoder, model.config.patch_size
+        tokens = F.pad(tokens, (0, 12, 0, n_pad), value=vocabulary.PAD)[:, :12]
+        stem, n_patches = asv.stem, 12 // size
+        tables = stem.in_sequence.view(n_patches, size, vocabulary.SIZE, -1) + stem.in_patch.view(
+            size, vocabulary.SIZE, -1
+        )
+        patches = tokens.view(len(tokens), n_patches, size)
+        x = stem.place.expand(len(tokens), -1, -1)
+        for place in range(n_patches):
+            for offset in range(size):
+                here = tables[place, offset][patches[:, place, offset]]
+                x = x + here[:, None] * (torch.arange(n_patches) == place)[None, :, None]
+        token_mask = (patches != vocabulary.PAD).any(dim=2)
         token_mask[:, 0] = True
-        at_position = torch.arange(tokens.shape[1]) * vocabulary.SIZE + tokens
-        x = asv.token_embedding(tokens) + asv.position_embedding.weight[: tokens.shape[1]]
-        x = x + asv.nucleotide_embedding.weight[at_position]
         asv_vectors = pooling(asv.pooling, transformer(asv.transformer, x, token_mask), token_mask)
         share = torch.tensor(np.concatenate([counts / counts.sum(), np.ones(n_pad)]))
         sample = model.sample_encoder

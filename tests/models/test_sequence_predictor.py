@@ -8,6 +8,7 @@ from aam.config.model import ModelConfig
 from aam.data.batches import Masking
 from aam.encoding import Encoding
 from aam.models.build import build_encoder, build_predictor
+from aam.nn.attention import Packed
 from aam.objectives.target import TARGET, RegressionTarget
 from conftest import make_batch, make_study
 
@@ -101,7 +102,7 @@ def test_heads_read_the_sample_vector_beside_their_own_pooling(batch):
 
     features = model(batch).target_features
 
-    pooled = model.pooling(base.samples.context, base.samples.asv_mask)
+    pooled = model.pooling(base.samples.context, Packed(base.samples.sample_offsets))
     assert features.shape == (3, 16)
     torch.testing.assert_close(features[:, :8], base.samples.sample_vectors, rtol=0, atol=0)
     torch.testing.assert_close(features[:, 8:], pooled, rtol=0, atol=0)

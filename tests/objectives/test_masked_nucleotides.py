@@ -8,10 +8,13 @@ import torch
 from sklearn.metrics import accuracy_score, log_loss
 
 from aam.batch import IGNORED, MaskedNucleotides
+from aam.config.model import ModelConfig
 from aam.encoding import Encoding, SampleEncoding
 from aam.objectives import masked_nucleotides
+from aam.objectives.objective import Overall
 from conftest import make_batch, make_study
 
+CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, patch_size=2)
 LABELS = torch.tensor([[0, IGNORED, 3], [2, 2, 1]])  # R K: the second of the first is ambiguous or padding
 
 
@@ -23,11 +26,11 @@ def batch_of(labels):
 
 @pytest.fixture
 def objective():
-    return masked_nucleotides.MaskedNucleotides(8).double()
+    return masked_nucleotides.MaskedNucleotides(CONFIG).double()
 
 
 def encoding_of(vectors):
-    samples = SampleEncoding(torch.zeros(2, 4, 8), torch.ones(2, 4, dtype=torch.bool), torch.zeros(2, 8))
+    samples = SampleEncoding(torch.zeros(8, 8), 4 * torch.arange(3), torch.zeros(2, 8))
     return Encoding(samples, masked_nucleotides=vectors)
 
 
@@ -36,7 +39,10 @@ def test_logits_are_those_of_the_positions_that_can_be_scored_in_order(objective
 
     logits = objective(encoding_of(vectors), batch_of(LABELS))
 
-    expected = torch.stack([objective.head(vectors[r, k]) for r, k in ((0, 0), (0, 2), (1, 0), (1, 1), (1, 2))])
+    place = objective.place_in_patch.weight
+    expected = torch.stack(
+        [objective.head(vectors[r, k] + place[k % 2]) for r, k in ((0, 0), (0, 2), (1, 0), (1, 1), (1, 2))]
+    )
     torch.testing.assert_close(logits, expected, rtol=0, atol=1e-12)
 
 
@@ -95,7 +101,7 @@ def test_equal_logits_are_as_perplexing_as_four_letters(objective):
 
 
 def test_no_picture_helps(objective):
-    assert objective.draw(torch.randn(5, 4), torch.tensor([0, 3, 2, 2, 1])) is None
+    assert objective.draw(torch.randn(5, 4), torch.tensor([0, 3, 2, 2, 1]), Overall(5, {})) is None
 
 
 def test_a_batch_without_masked_nucleotides_is_our_own_mistake(objective):

@@ -75,7 +75,7 @@ def test_accuracies_are_scikit_learns(objective, batch):
 
 def test_the_head_reads_the_vector_of_each_asv_alone(objective, batch):
     vectors = torch.randn(5, 8, dtype=torch.float64)
-    samples = SampleEncoding(torch.zeros(2, 4, 8), torch.ones(2, 4, dtype=torch.bool), torch.zeros(2, 8))
+    samples = SampleEncoding(torch.zeros(4, 8), torch.tensor([0, 2, 4]), torch.zeros(2, 8))
 
     together = objective(Encoding(samples, asv_vectors=vectors), batch)
 

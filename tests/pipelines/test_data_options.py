@@ -11,7 +11,7 @@ from aam.cli import main
 
 TINY = [
     "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40", "--epochs", "1",
-    "--lr", "0.002",
+    "--lr", "0.002", "--patch-size", "1",
 ]  # fmt: skip
 ALL_AUGMENTATIONS = [
     "--min-depth-fraction", "0.5", "--asv-dropout", "0.2", "--abundance-noise", "0.3", "--nucleotide-substitution", "0.02",

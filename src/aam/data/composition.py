@@ -66,15 +66,15 @@ class ByMemory:
     has_fixed_size: bool = False
 
     def shape_of(self, samples: np.ndarray) -> tuple[float, float]:
-        """Give the expected size of the largest sample, A, and the expected number of distinct ASVs, U."""
+        """Give the expected number of (sample, ASV) pairs, T, and of distinct ASVs, U."""
         growing = _GrowingBatch(self.expected, self.lengths)
         for row in samples.tolist():
             growing.add(*growing.with_sample(row))
-        return growing.longest, growing.n_asvs
+        return growing.n_pairs, growing.n_asvs
 
     def bytes_of(self, samples: np.ndarray) -> float:
         """Estimate the peak memory of a step on some samples."""
-        return self.estimate.fixed + self.estimate.of_batch(len(samples), *self.shape_of(samples))
+        return self.estimate.fixed + self.estimate.of_batch(*self.shape_of(samples))
 
     def peak_bytes(self, batches: list[np.ndarray]) -> float:
         """Estimate the peak memory of steps on some batches."""
@@ -90,7 +90,7 @@ class ByMemory:
         batches: list[list[int]] = [[]]
         for row in order.tolist():
             sample = growing.with_sample(row)
-            size = self.estimate.fixed + self.estimate.of_batch(len(batches[-1]) + 1, *sample[:2])
+            size = self.estimate.fixed + self.estimate.of_batch(*sample[:2])
             if batches[-1] and (size > self.budget or len(batches[-1]) == self.most):
                 batches.append([])
                 self.expected.study.release()
@@ -123,21 +123,21 @@ class _GrowingBatch:
 
     def __init__(self, expected: ExpectedASVs, lengths: np.ndarray) -> None:
         self.expected, self.lengths = expected, lengths
-        self.longest, self.n_asvs = 0.0, 0.0
+        self.n_pairs, self.n_asvs = 0.0, 0.0
         self.absent: dict[int, float] = {}
 
     def with_sample(self, row: int) -> tuple[float, float, dict[int, float]]:
-        """Give the longest sample, the distinct ASVs and the chances of absence that the sample's changes, if it joined."""
+        """Give the pairs, the distinct ASVs and the chances of absence that the sample's changes, if it joined."""
         features, chance = self.expected.of(row)
         names = features.tolist()
         before = np.array([self.absent.get(name, 1.0) for name in names])
         after = before * (1.0 - chance)
-        longest = max(self.longest, float(self.lengths[row]))
-        return longest, self.n_asvs + float((before - after).sum()), dict(zip(names, after.tolist(), strict=True))
+        n_pairs = self.n_pairs + float(self.lengths[row])
+        return n_pairs, self.n_asvs + float((before - after).sum()), dict(zip(names, after.tolist(), strict=True))
 
-    def add(self, longest: float, n_asvs: float, absent: dict[int, float]) -> None:
+    def add(self, n_pairs: float, n_asvs: float, absent: dict[int, float]) -> None:
         """Let the sample join."""
-        self.longest, self.n_asvs = longest, n_asvs
+        self.n_pairs, self.n_asvs = n_pairs, n_asvs
         self.absent |= absent
 
 

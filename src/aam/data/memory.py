@@ -1,5 +1,6 @@
 """How much memory a training step takes, estimated from the shape of the model and of the batch."""
 
+import math
 from dataclasses import dataclass
 
 from aam.config.model import ModelConfig
@@ -55,19 +56,17 @@ class MemoryEstimate:
         """Bytes that every step takes."""
         return OVERHEAD_BYTES + STATE_PER_WEIGHT * self.n_weights * BYTES_PER_NUMBER[self.precision]
 
-    def of_batch(self, n_samples: int, longest: float, n_asvs: float) -> int:
+    def of_batch(self, n_pairs: float, n_asvs: float) -> int:
         """Bytes that a batch takes beside `fixed`.
 
         Parameters
         ----------
-        n_samples
-            B.
-        longest
-            Most ASVs of one of its samples, A.
+        n_pairs
+            ASVs of its samples, added up, T.
         n_asvs
             Its distinct ASVs, U.
         """
-        above = self._above(n_samples * longest)
+        above = self._above(n_pairs)
         if self.config.gradient_checkpointing:
             size = self.config.asv_chunk_size
             chunk = self._asvs(min(size, n_asvs) * (1 + self.share_read_again))
@@ -81,7 +80,7 @@ class MemoryEstimate:
 
     def _asvs(self, n_asvs: float) -> float:
         """Count the numbers that reading ASVs keeps for the backward pass, and that a layer of a chunk needs meanwhile."""
-        positions = self.n_positions + 1
+        positions = math.ceil(self.n_positions / self.config.patch_size)
         at_once = min(n_asvs, self.config.asv_chunk_size) * positions * self._in_flight
         if self.is_base_frozen:
             return at_once
@@ -91,7 +90,7 @@ class MemoryEstimate:
         return n_asvs * positions * kept + at_once
 
     def _above(self, n_pairs: float) -> float:
-        """Count the same for the two transformers above, on padded pairs; 12: abundances, norms, and pooling."""
+        """Count the same for the two transformers above; 12: abundances, norms, and pooling."""
         if self.is_base_frozen:
             return n_pairs * self._in_flight
         kept = 2 * self.config.attention_layers * self._per_layer + 12 * self.config.embedding_dim

@@ -21,8 +21,9 @@ def asv_vectors(encoder: ASVEncoder, study: Study, cache: Cache) -> np.ndarray:
 
     They are kept in the cache by the encoder's weights and the study's content, so that a second call only opens them.
     """
-    dtype, heads = next(encoder.parameters()).dtype, encoder.config.attention_heads  # all else shows in the weights
-    key = digest_of(study.content, f"{study.tokens.max_bp} {dtype} {heads}", weights_digest(encoder))
+    dtype, shape = next(encoder.parameters()).dtype, encoder.config  # what does not show in the weights
+    settings = f"{study.tokens.max_bp} {dtype} {shape.attention_heads} {shape.patch_size}"
+    key = digest_of(study.content, settings, weights_digest(encoder))
 
     def build(directory: Path) -> None:
         _encode(encoder, study, directory)

@@ -1,14 +1,14 @@
 """The ASVs of a sample in the context of each other and of their abundances."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.nn.abundance import log_abundance, standardise
+from aam.nn.attention import Packed
 from aam.nn.gather import rows
-from aam.nn.packing import pad, pad_mask
 from aam.nn.standardise import Standardise
 from aam.nn.transformer import Transformer
 
@@ -35,8 +35,8 @@ class SampleSequenceEncoder(nn.Module):
         batch: Batch,
         hidden: Int[Tensor, "Q"] | None = None,
         hidden_asvs: Int[Tensor, "G"] | None = None,
-    ) -> tuple[Float[Tensor, "B A D"], Bool[Tensor, "B A"]]:
-        """Give each sample's ASVs in context, padded, and which are real.
+    ) -> Float[Tensor, "T D"]:
+        """Give each sample's ASVs in context, packed.
 
         ``hidden`` pairs are read without abundance, ``hidden_asvs`` without knowing which ASV it is.
         """
@@ -45,11 +45,10 @@ class SampleSequenceEncoder(nn.Module):
             abundance = abundance.index_copy(
                 0, hidden, self.hidden_abundance.to(abundance.dtype).expand(len(hidden), -1)
             )
-        mask = pad_mask(batch.sample_offsets)
         gain, shift = abundance.chunk(2, dim=1)
         vectors = rows(self.standardise(asv_vectors), batch.asv_index)
         if hidden_asvs is not None:
             nothing = self.hidden_asv.to(vectors.dtype).expand(len(hidden_asvs), -1)
             vectors = vectors.index_copy(0, hidden_asvs, nothing)
         packed = vectors * (1 + gain) + shift
-        return self.transformer(pad(packed, mask), mask), mask
+        return self.transformer(packed, Packed(batch.sample_offsets))

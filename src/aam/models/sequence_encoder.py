@@ -9,6 +9,8 @@ from aam.config.model import ModelConfig
 from aam.encoding import Encoding, SampleEncoding
 from aam.models.asv_encoder import ASVEncoder
 from aam.models.sample_sequence_encoder import SampleSequenceEncoder
+from aam.nn.attention import Packed
+from aam.nn.gather import rows
 from aam.nn.pooling import AttentionPooling
 from aam.nn.transformer import Transformer
 from aam.objectives.unlabelled import UnlabelledObjective
@@ -39,23 +41,23 @@ class SequenceEncoder(nn.Module):
 
     def encode_samples(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> SampleEncoding:
         """Encode the samples of a batch from the vectors of its distinct ASVs."""
-        context, mask = self.sample_encoder(asv_vectors, batch)
-        context = self.encoder(context, mask)
-        return SampleEncoding(context, mask, self.pooling(context, mask) * self.scale)
+        layout = Packed(batch.sample_offsets)
+        context = self.encoder(self.sample_encoder(asv_vectors, batch), layout)
+        return SampleEncoding(context, batch.sample_offsets, self.pooling(context, layout) * self.scale)
 
     def encode_hidden(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> Float[Tensor, "Q D"] | None:
         """Encode the pairs whose abundance is to be predicted, without showing it."""
         if batch.hidden is None:
             return None
-        context, mask = self.sample_encoder(asv_vectors, batch, batch.hidden)
-        return self.encoder(context, mask)[mask][batch.hidden]
+        context = self.sample_encoder(asv_vectors, batch, batch.hidden)
+        return rows(self.encoder(context, Packed(batch.sample_offsets)), batch.hidden)
 
     def encode_hidden_asvs(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> Float[Tensor, "G D"] | None:
         """Encode the pairs whose ASV is to be predicted, without showing it; their abundance is shown."""
         if batch.hidden_asvs is None:
             return None
-        context, mask = self.sample_encoder(asv_vectors, batch, hidden_asvs=batch.hidden_asvs)
-        return self.encoder(context, mask)[mask][batch.hidden_asvs]
+        context = self.sample_encoder(asv_vectors, batch, hidden_asvs=batch.hidden_asvs)
+        return rows(self.encoder(context, Packed(batch.sample_offsets)), batch.hidden_asvs)
 
     def forward(self, batch: Batch) -> Encoding:
         """Encode all that the batch asks for."""

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from aam.batch import Batch
 from aam.encoding import Encoding, SampleEncoding
+from aam.models.asv_encoder import ASVEncoder
 from aam.models.sequence_encoder import SequenceEncoder
+from aam.nn.attention import Packed
 from aam.nn.pooling import AttentionPooling
 from aam.objectives.objective import Objective
 from aam.objectives.target import TargetObjective
@@ -45,7 +47,13 @@ class SequencePredictor(nn.Module):
 
     def target_features(self, samples: SampleEncoding) -> Float[Tensor, "B F"]:
         """Give what the target's head reads: the sample vector beside a pooling of its own."""
-        return torch.cat([samples.sample_vectors, self.pooling(samples.context, samples.asv_mask)], dim=1)
+        pooled = self.pooling(samples.context, Packed(samples.sample_offsets))
+        return torch.cat([samples.sample_vectors, pooled], dim=1)
+
+    @property
+    def asv_encoder(self) -> ASVEncoder:
+        """The encoder of ASVs of the base."""
+        return self.base_model.asv_encoder
 
     @property
     def target(self) -> TargetObjective:

@@ -1,17 +1,17 @@
 """A pre-norm transformer encoder on scaled dot-product attention."""
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from aam.config.model import ModelConfig
+from aam.nn.attention import Packed, Rows
 
 INITIAL_STD = 0.02
 """Spread of the weights that write into the residual stream, before depth is taken into account."""
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention; positions outside the mask are neither read nor matter."""
+    """Multi-head self-attention; positions outside the layout are neither read nor matter."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -19,18 +19,10 @@ class SelfAttention(nn.Module):
         self.project_in = nn.Linear(config.embedding_dim, 3 * config.embedding_dim)
         self.project_out = nn.Linear(config.embedding_dim, config.embedding_dim)
 
-    def forward(self, x: Float[Tensor, "B A D"], mask: Bool[Tensor, "B A"] | None) -> Float[Tensor, "B A D"]:
-        """Let every position read every real position of its row."""
-        query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.project_in(x).chunk(3, dim=-1)
-        )  # B A D -> B H A D/H
-        attended = F.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            attn_mask=None if mask is None else mask[:, None, None, :],
-        )
-        return self.project_out(attended.transpose(1, 2).flatten(2))
+    def forward(self, x: Float[Tensor, "*A D"], layout: Rows | Packed) -> Float[Tensor, "*A D"]:
+        """Let every position read every real position of its row or set."""
+        query, key, value = self.project_in(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)  # *A D -> *A H D/H
+        return self.project_out(layout.attend(query, key, value).flatten(-2))
 
 
 class Block(nn.Module):
@@ -55,9 +47,9 @@ class Block(nn.Module):
             nn.init.normal_(last.weight, std=INITIAL_STD / (2 * n_layers) ** 0.5)  # type: ignore[arg-type]
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Float[Tensor, "B A D"], mask: Bool[Tensor, "B A"] | None) -> Float[Tensor, "B A D"]:
+    def forward(self, x: Float[Tensor, "*A D"], layout: Rows | Packed) -> Float[Tensor, "*A D"]:
         """Refine every position with what it reads from the others."""
-        x = x + self.attention(self.attention_norm(x), mask)
+        x = x + self.attention(self.attention_norm(x), layout)
         return x + self.feed_forward(x)
 
 
@@ -71,8 +63,13 @@ class Transformer(nn.Module):
         for block in self.blocks:
             block.start_small(config.attention_layers)  # type: ignore[operator]
 
-    def forward(self, x: Float[Tensor, "B A D"], mask: Bool[Tensor, "B A"] | None = None) -> Float[Tensor, "B A D"]:
-        """Put every position in the context of its row; ``mask`` is True where a position is real, None if all are."""
+    def forward(self, x: Float[Tensor, "*A D"], layout: Rows | Packed) -> Float[Tensor, "*A D"]:
+        """Put every position in the context of its row or set."""
         for block in self.blocks:
-            x = block(x, mask)
+            x = block(x, layout)
         return self.norm(x)
+
+    def compile_blocks(self) -> None:
+        """Compile the blocks, which share what is compiled, for rows of any size."""
+        for block in self.blocks:
+            block.compile(dynamic=True)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchmetrics import MeanAbsoluteError, Metric, R2Score
+from torchmetrics import Metric
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
@@ -15,8 +15,10 @@ from aam.config.objectives import ObjectivesConfig
 from aam.ecology.resources import StudyResources
 from aam.encoding import Encoding
 from aam.figures import draw_regression
+from aam.metrics.regression import regression_metrics
 from aam.nn.abundance import log_abundance, standardise, unstandardise
 from aam.objectives.mean_baseline import MeanBaseline
+from aam.objectives.objective import Overall
 from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
 
 
@@ -63,8 +65,8 @@ class HiddenAbundance(UnlabelledObjective):
         return -(share * self._within_sample(unstandardise(prediction), batch)).sum() / batch.n_samples
 
     def metrics(self) -> dict[str, Metric]:
-        """R² and mean absolute error of the natural logarithm."""
-        return {"r2": R2Score(), "mae": MeanAbsoluteError()}
+        """Errors and correlations of the natural logarithm."""
+        return regression_metrics()
 
     def scored(self, prediction: Float[Tensor, "Q"], batch: Batch) -> tuple[Tensor, Tensor]:
         """Predicted and true natural logarithms of relative abundance."""
@@ -77,10 +79,11 @@ class HiddenAbundance(UnlabelledObjective):
         """Predict the mean logarithm of training samples for every ASV."""
         return MeanBaseline(self._truth)
 
-    def draw(self, prediction: Tensor, truth: Tensor) -> Figure:
+    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
         """Predicted against true log abundances."""
         name = "ln relative abundance of a hidden ASV"
-        return draw_regression(prediction.numpy(), truth.numpy(), name, "ASVs in samples")
+        r2 = float(overall.metrics["r2"])
+        return draw_regression(prediction.numpy(), truth.numpy(), name, r2, overall.n, "ASVs in samples")
 
     def _within_sample(self, logarithms: Tensor, batch: Batch) -> Tensor:
         """Let the hidden abundances of each sample add up to 1."""

@@ -24,13 +24,18 @@ class FlatPerplexity(Perplexity):
 
 
 class MaskedNucleotides(UnlabelledObjective):
-    """Predict masked nucleotides from the rest of their sequence (Devlin et al. 2019); logits exist at masked positions only."""
+    """Predict masked nucleotides from the rest of their sequence (Devlin et al. 2019); logits exist at masked positions only.
+
+    The head reads the vector of the nucleotide's patch, and which of its nucleotides it is.
+    """
 
     masks = ("nuc_mask_ratio", "nuc_asv_fraction", "nuc_mask_strategy")
     headline = "accuracy"
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.patch_size, dim = config.patch_size, config.embedding_dim
+        self.place_in_patch = nn.Embedding(config.patch_size, dim)
         self.head = nn.Sequential(
             nn.Linear(dim, dim), nn.GELU(), nn.LayerNorm(dim), nn.Linear(dim, len(vocabulary.NUCLEOTIDES))
         )
@@ -38,12 +43,14 @@ class MaskedNucleotides(UnlabelledObjective):
     @classmethod
     def build(cls, config: ModelConfig, name: str, settings: Settings) -> "MaskedNucleotides":
         """Build the head."""
-        return cls(config.embedding_dim)
+        return cls(config)
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "M V"]:
         """Give the logits of the four nucleotides at each masked position that can be scored."""
         assert encoding.masked_nucleotides is not None, "the batch holds no masked nucleotides"
-        return self.head(encoding.masked_nucleotides[_labels(batch) != IGNORED])
+        is_scored = _labels(batch) != IGNORED
+        places = batch.masked.columns[is_scored] % self.patch_size  # type: ignore[union-attr]
+        return self.head(encoding.masked_nucleotides[is_scored] + self.place_in_patch(places))
 
     def loss(self, prediction: Float[Tensor, "M V"], batch: Batch) -> Float[Tensor, ""]:
         """Mean cross-entropy over the masked nucleotides, in nats; 0 where all of them are ambiguous."""

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchmetrics import MeanAbsoluteError, Metric, PearsonCorrCoef, R2Score
+from torchmetrics import Metric
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
@@ -19,8 +19,10 @@ from aam.ecology.resources import Measure, StudyResources
 from aam.encoding import Encoding
 from aam.figures import draw_regression
 from aam.loading import load
+from aam.metrics.regression import regression_metrics
 from aam.nn.gather import rows
 from aam.objectives.mean_baseline import MeanBaseline
+from aam.objectives.objective import Overall
 from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
 
 TARGET = "distance"
@@ -99,8 +101,8 @@ class SampleDistance(UnlabelledObjective):
         return F.mse_loss(prediction, (self._truth(batch) / self.get_buffer("unit")).to(prediction.dtype))
 
     def metrics(self) -> dict[str, Metric]:
-        """R², mean absolute error and Pearson correlation over the pairs within batches."""
-        return {"r2": R2Score(), "mae": MeanAbsoluteError(), "pearson": PearsonCorrCoef()}
+        """Errors and correlations over the pairs within batches."""
+        return regression_metrics()
 
     def scored(self, prediction: Float[Tensor, "P"], batch: Batch) -> tuple[Tensor, Tensor]:
         """Predicted and true distances, in their own units."""
@@ -110,10 +112,11 @@ class SampleDistance(UnlabelledObjective):
         """Predict the mean distance of training samples for every pair."""
         return MeanBaseline(self._truth)
 
-    def draw(self, prediction: Tensor, truth: Tensor) -> Figure:
+    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
         """Predicted against true distances."""
         name = "distance between samples" if self.name == TARGET else f"{self.name} between samples"
-        return draw_regression(prediction.numpy(), truth.numpy(), name, "pairs of samples")
+        r2 = float(overall.metrics["r2"])
+        return draw_regression(prediction.numpy(), truth.numpy(), name, r2, overall.n, "pairs of samples")
 
     def _truth(self, batch: Batch) -> Tensor:
         first, second = _pairs(batch)

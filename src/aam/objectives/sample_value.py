@@ -7,7 +7,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchmetrics import MeanAbsoluteError, Metric, PearsonCorrCoef, R2Score
+from torchmetrics import Metric
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
@@ -15,8 +15,10 @@ from aam.drawn import BatchTarget
 from aam.ecology.resources import StudyResources
 from aam.encoding import Encoding
 from aam.figures import draw_regression
+from aam.metrics.regression import regression_metrics
 from aam.nn.standardise import Standardise
 from aam.objectives.mean_baseline import MeanBaseline
+from aam.objectives.objective import Overall
 from aam.objectives.sample_distance import measure_of
 from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
 
@@ -72,8 +74,8 @@ class SampleValue(UnlabelledObjective):
         return F.huber_loss(prediction, truth.to(prediction.dtype))
 
     def metrics(self) -> dict[str, Metric]:
-        """R², mean absolute error and Pearson correlation in the value's own units."""
-        return {"r2": R2Score(), "mae": MeanAbsoluteError(), "pearson": PearsonCorrCoef()}
+        """Errors and correlations in the value's own units."""
+        return regression_metrics()
 
     def scored(self, prediction: Float[Tensor, "B"], batch: Batch) -> tuple[Tensor, Tensor]:
         """Predicted and true values in own units."""
@@ -83,9 +85,10 @@ class SampleValue(UnlabelledObjective):
         """Predict the mean of training samples."""
         return MeanBaseline(self._truth)
 
-    def draw(self, prediction: Tensor, truth: Tensor) -> Figure:
+    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
         """Predicted against true values."""
-        return draw_regression(prediction.numpy(), truth.numpy(), self.name)
+        r2 = float(overall.metrics["r2"])
+        return draw_regression(prediction.numpy(), truth.numpy(), self.name, r2, overall.n)
 
     def _truth(self, batch: Batch) -> Tensor:
         return batch.targets[self.name]

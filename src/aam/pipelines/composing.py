@@ -127,7 +127,7 @@ def _check_budget(by_memory: ByMemory) -> None:
             f"--max-memory-gb {budget / GB:g} is less than the {estimate.fixed / GB:.2f} GB that weights, gradients and "
             "optimiser take before any sample. Raise it, or choose a smaller --embedding-dim."
         )
-    sizes = [estimate.fixed + estimate.of_batch(1, length, length) for length in by_memory.lengths.tolist()]
+    sizes = [estimate.fixed + estimate.of_batch(length, length) for length in by_memory.lengths.tolist()]
     too_large = [row for row, size in enumerate(sizes) if size > budget]
     if too_large:
         names: Collection[str] = [by_memory.expected.study.sample_ids[row] for row in too_large]

@@ -52,7 +52,8 @@ def pretrain(config: PretrainConfig) -> None:
     balance = LossBalance(config.weights, config.objectives.loss_balancing)
     module = TrainingModule(model, config.weights, config.training, balance=balance)
     module.calibrate(some)
-    loaders = loader(maker, batches.sampler), loader(maker, batches.validation)
+    n_workers = config.training.num_workers
+    loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
     summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)])
     metrics = {
         **summary.metrics,

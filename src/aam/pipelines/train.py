@@ -43,6 +43,7 @@ from aam.pipelines.objectives import settle_objectives, with_targets
 from aam.pipelines.reading import read_study
 from aam.pipelines.records import (
     draw_target,
+    points_to_draw,
     prediction_columns,
     summarise,
     truth_column,
@@ -118,7 +119,8 @@ def train(config: TrainConfig) -> None:
     balance = LossBalance(weights, config.objectives.loss_balancing)
     module = TrainingModule(model, weights, config.training, main="target", balance=balance)
     module.calibrate(some)
-    loaders = loader(maker, batches.sampler), loader(maker, batches.validation)
+    n_workers = config.training.num_workers
+    loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
     summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)])
     description = ModelDescription(
         model=shape,
@@ -241,5 +243,7 @@ def _validate(
     prediction = reader.predict(study)
     columns = prediction_columns(target, study.sample_ids, prediction)
     write_tsv(output / "validation_predictions.tsv", {**columns, "truth": truth_column(target, truth)})
-    draw_target(output / "plots" / "target.png", target, prediction, truth)
-    return evaluate(target, prediction, truth)
+    metrics = evaluate(target, prediction, truth)
+    points = points_to_draw(config.training.validation_plot_samples, config.training.seed)
+    draw_target(output / "plots" / "target.png", target, prediction, truth, metrics, points)
+    return metrics

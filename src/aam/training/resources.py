@@ -48,9 +48,10 @@ class BatchReport(Callback):
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Log the first epoch's batches."""
         if trainer.current_epoch == 0:
+            effect = "were" if torch.cuda.is_available() else "would be, on a GPU,"
             logger.info(
-                "First epoch: %d batches of %d to %d samples; %.0f %% of the positions above the ASV encoder were padding.",
-                len(self.sizes), min(self.sizes), max(self.sizes), 100 * self.padding,
+                "First epoch: %d batches of %d to %d samples; %.0f %% of the positions in attention among ASVs %s padding.",
+                len(self.sizes), min(self.sizes), max(self.sizes), 100 * self.padding, effect,
             )  # fmt: skip
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:

@@ -1,0 +1,125 @@
+"""Scaled dot-product attention inside rows of equal length, or inside sets of any size that lie one after the other."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from aam.nn.packing import pad, pad_mask
+
+logger = logging.getLogger(__name__)
+
+KERNELS = {
+    "flash": (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH),
+    "mem_efficient": (SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH),
+    "math": (SDPBackend.MATH,),
+}
+"""By the value of ``--attn-implementation``: the kernel, and those that take its place where it cannot read a mask."""
+
+
+@contextmanager
+def attention_kernel(name: str, device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """Let all attention in the block run on one kind of kernel, in the backward pass, too.
+
+    Parameters
+    ----------
+    name
+        A key of `KERNELS`, or ``sdpa`` for PyTorch's choice. One that cannot run is replaced by ``sdpa`` with one warning.
+    device, dtype
+        Where, and in which arithmetic.
+    """
+    if name == "sdpa":
+        yield
+    elif not _can_run(KERNELS[name][0], device, dtype):
+        logger.warning(
+            "--attn-implementation %s cannot run on this device (%s) in %s; PyTorch chooses the kernel (sdpa).",
+            name, device.type, str(dtype).removeprefix("torch."),
+        )  # fmt: skip
+        yield
+    else:
+        with sdpa_kernel(list(KERNELS[name])):
+            yield
+
+
+def _can_run(kernel: SDPBackend, device: torch.device, dtype: torch.dtype) -> bool:
+    some = torch.zeros(1, 1, 8, 8, device=device, dtype=dtype)
+    with sdpa_kernel(kernel), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch warns of each reason, and then raises
+        try:
+            F.scaled_dot_product_attention(some, some, some)
+        except RuntimeError:
+            return False
+    return True
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Positions as rows of a block [B, A, ...]; each reads the real ones of its row.
+
+    Attributes
+    ----------
+    mask
+        Which positions are real, [B, A]; None if all are, which is faster.
+    """
+
+    mask: Bool[Tensor, "B A"] | None = None
+
+    def attend(
+        self, query: Float[Tensor, "B Q H d"], key: Float[Tensor, "B A H d"], value: Float[Tensor, "B A H d"]
+    ) -> Float[Tensor, "B Q H d"]:
+        """Let the queries of each row read its keys and values."""
+        mask = None if self.mask is None else self.mask[:, None, None, :]
+        query, key, value = (part.transpose(1, 2) for part in (query, key, value))
+        return _attention(query, key, value, mask).transpose(1, 2)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Positions one after the other, [T, ...]; each reads those of its own set. On a CPU, nothing is padded.
+
+    Attributes
+    ----------
+    offsets
+        Set ``i`` holds the positions from ``offsets[i]`` to before ``offsets[i + 1]``; [B + 1].
+    """
+
+    offsets: Int[Tensor, "B1"]
+
+    def attend(
+        self, query: Float[Tensor, "Q H d"], key: Float[Tensor, "T H d"], value: Float[Tensor, "T H d"]
+    ) -> Float[Tensor, "Q H d"]:
+        """Let the queries of each set, as many as it has positions (Q = T) or one (Q = B), read its keys and values."""
+        ends = self.offsets
+        query_ends = ends if len(query) == len(key) else torch.arange(len(ends), device=ends.device)
+        one_by_one = query.device.type == "cpu"
+        return (_attend_one_by_one if one_by_one else attend_padded)(query, key, value, query_ends, ends)
+
+
+def attend_padded(query: Tensor, key: Tensor, value: Tensor, query_ends: Tensor, ends: Tensor) -> Tensor:
+    """Attend inside all sets in one call, padded to the largest: few and large kernels, as GPUs need them."""
+    query_mask, mask = pad_mask(query_ends), pad_mask(ends)
+    return Rows(mask).attend(pad(query, query_mask), pad(key, mask), pad(value, mask))[query_mask]
+
+
+def _attend_one_by_one(query: Tensor, key: Tensor, value: Tensor, query_ends: Tensor, ends: Tensor) -> Tensor:
+    attended = []
+    for reading, read in zip(pairwise(query_ends.tolist()), pairwise(ends.tolist()), strict=True):
+        parts = query[slice(*reading)], key[slice(*read)], value[slice(*read)]
+        attended.append(_attention(*(part.transpose(0, 1)[None] for part in parts))[0].transpose(0, 1))
+    return torch.cat(attended)
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Attend [B, H, A, d]; a CPU does it in float32, for the backward pass of bfloat16 attention is far slower there."""
+    if query.device.type != "cpu" or query.dtype != torch.bfloat16:
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    with torch.autocast("cpu", enabled=False):
+        return F.scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=mask)
