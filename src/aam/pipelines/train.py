@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.splits import TEST, TRAIN, VALIDATION, strata
 from aam.data.study import Study
 from aam.data.target import TargetState, batch_target, choose_task, fit_target
+from aam.ecology.resources import StudyResources
 from aam.errors import SplitError
 from aam.inference.asv_vectors import asv_vectors
 from aam.inference.metrics import evaluate
@@ -34,10 +36,12 @@ from aam.io.table_tsv import write_tsv
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
+from aam.objectives.unlabelled import Settings
 from aam.pipelines.composing import Composition, compose, memory_estimate
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
 from aam.pipelines.labels import label_samples
-from aam.pipelines.reading import DistanceSource, read_distance_source, read_study
+from aam.pipelines.objectives import settle_objectives, with_targets
+from aam.pipelines.reading import read_study
 from aam.pipelines.records import (
     draw_target,
     points_to_draw,
@@ -47,8 +51,10 @@ from aam.pipelines.records import (
     write_metrics,
     write_splits,
 )
+from aam.pipelines.resources import read_resources
 from aam.pipelines.splitting import split_labelled
-from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head
+from aam.training.balancing import LossBalance
+from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head, calibrate_objectives
 from aam.training.fit import WRITTEN, fit
 from aam.training.module import TrainingModule
 from aam.training.resources import BatchReport
@@ -70,8 +76,6 @@ class LabelledStudy:
         Samples with a value and enough reads.
     depth
         Reads drawn from each.
-    distances
-        Where distances come from, if anywhere.
     target
         What was fitted on the training samples.
     truth
@@ -84,7 +88,6 @@ class LabelledStudy:
 
     study: Study
     depth: int | None
-    distances: DistanceSource | None
     target: TargetState
     truth: np.ndarray
     held: np.ndarray
@@ -100,9 +103,11 @@ def train(config: TrainConfig) -> None:
     shape = config.model if pretrained is None else _shape_of(pretrained, config.model)
     labelled = _prepare(config, shape.max_bp)
     torch.manual_seed(config.training.seed)
-    weights = _weights(config, labelled)
-    model = _build(config, shape, pretrained, labelled, weights)
-    maker = _batch_maker(config, labelled, weights, model)
+    weights = {"target": config.objectives.target_penalty, **config.weights}
+    resources = read_resources(config, config.weights, labelled.study, np.flatnonzero(~labelled.held))
+    settings = settle_objectives(config.weights, config.objectives, resources)
+    model = _build(config, shape, pretrained, labelled, settings)
+    maker = _batch_maker(config, labelled, resources, model)
     digest = labelled.study.digest()
     batches = _batches(config, model, maker, labelled.held, digest)
     start_output_directory(dataclasses.replace(config, model=shape), [*WRITTEN, *RESULTS])
@@ -110,8 +115,11 @@ def train(config: TrainConfig) -> None:
     some = maker[BatchPlan("calibration", tuple(batches.sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
     if pretrained is None:
         calibrate_encoder(model.base_model, some)
+    calibrate_objectives(model.base_model, some)
     calibrate_head(model, some)
-    module = TrainingModule(model, weights, config.training, main="target")
+    balance = LossBalance(weights, config.objectives.loss_balancing)
+    module = TrainingModule(model, weights, config.training, main="target", balance=balance)
+    module.calibrate(some)
     n_workers = config.training.num_workers
     loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
     summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)])
@@ -123,7 +131,7 @@ def train(config: TrainConfig) -> None:
         seed=config.training.seed,
         study_digest=digest,
         target=labelled.target,
-        target_objectives=tuple(name for name in weights if name == "counts"),
+        objective_settings=settings,
         options=flatten(config),
     )
     metrics = _validate(config, model, description, labelled)
@@ -156,7 +164,6 @@ def _shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
 def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
     study = read_study(config.study, max_bp)
     table_ids = study.sample_ids
-    distances = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
     study, metadata, values = label_samples(config.label, study)
     task = choose_task(values, config.task.task)
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
@@ -178,7 +185,7 @@ def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
         task.capitalize(), target.column, int((~held).sum()), int(held.sum()),
     )  # fmt: skip
     in_use = study if len(rows) == study.n_samples else study.select_samples(rows)
-    return LabelledStudy(in_use, depth, distances, target, truth[rows], held, list(study.sample_ids), parts)
+    return LabelledStudy(in_use, depth, target, truth[rows], held, list(study.sample_ids), parts)
 
 
 def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> np.ndarray:
@@ -197,43 +204,32 @@ def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> n
     return np.flatnonzero(~is_test & ~is_unseen)
 
 
-def _weights(config: TrainConfig, labelled: LabelledStudy) -> dict[str, float]:
-    objectives = config.objectives
-    weights = {"target": objectives.target_penalty, "counts": objectives.count_penalty}
-    if labelled.distances is not None and not config.transfer.freeze_base:
-        weights["distance"] = objectives.penalty
-    return {name: weight for name, weight in weights.items() if weight > 0}
-
-
 def _build(
     config: TrainConfig,
     shape: ModelConfig,
     pretrained: SequenceEncoder | None,
     labelled: LabelledStudy,
-    weights: dict[str, float],
+    settings: Mapping[str, Settings],
 ) -> SequencePredictor:
-    base = build_encoder(shape, [name for name in weights if name == "distance"])
+    base = build_encoder(shape, list(settings), settings)
     if pretrained is not None:
-        heads = {name for name in pretrained.state_dict() if name.startswith("objectives.")}
-        base.load_state_dict({name: value for name, value in pretrained.state_dict().items() if name not in heads})
-        logger.info("Loaded %d pre-trained tensors from %s.", len(base.state_dict()), config.transfer.pretrained)
-    own = [name for name in weights if name == "counts"]
-    return build_predictor(base, build_target(shape, labelled.target), own, config.transfer.freeze_base)
+        learned = {name: value for name, value in pretrained.state_dict().items() if not name.startswith("objectives.")}
+        base.load_state_dict({**base.state_dict(), **learned})
+        logger.info("Loaded %d pre-trained tensors from %s.", len(learned), config.transfer.pretrained)
+    return build_predictor(base, build_target(shape, labelled.target), (), config.transfer.freeze_base)
 
 
 def _batch_maker(
-    config: TrainConfig, labelled: LabelledStudy, weights: dict[str, float], model: SequencePredictor
+    config: TrainConfig, labelled: LabelledStudy, resources: StudyResources, model: SequencePredictor
 ) -> BatchMaker:
     targets = {"target": batch_target(labelled.target, labelled.truth)}
-    if labelled.distances is not None and "distance" in weights:
-        targets["distance"] = labelled.distances.target(labelled.study)
     drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
-    masking = Masking(count_mask_ratio=config.objectives.count_mask_ratio if "counts" in weights else None)
     augmentations = augmentations_of(config.augmentation)
     vectors = None
     if config.transfer.freeze_base and config.augmentation.nucleotide_substitution is None:
         vectors = asv_vectors(model.base_model.asv_encoder, labelled.study, Cache(config.study.cache_dir))
-    return BatchMaker(labelled.study, drawing, masking, targets, augmentations, vectors)
+    maker = BatchMaker(labelled.study, drawing, Masking(), targets, augmentations, vectors)
+    return with_targets(maker, model.base_model.active_objectives(), config.objectives, resources)
 
 
 def _batches(
