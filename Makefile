@@ -29,6 +29,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix src tests benchmarks
 
 bench: $(STAMP)
+	$(BIN)/python benchmarks/validation_memory.py
 	$(BIN)/python benchmarks/unifrac_cost.py
 
 clean:

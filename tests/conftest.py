@@ -6,7 +6,9 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
-HOOK = install_import_hook(["aam.nn", "aam.models", "aam.objectives", "aam.batch", "aam.encoding"], "beartype.beartype")
+HOOK = install_import_hook(
+    ["aam.nn", "aam.models", "aam.objectives", "aam.metrics", "aam.batch", "aam.encoding"], "beartype.beartype"
+)
 
 with warnings.catch_warnings():  # libraries that warn while they are imported
     warnings.simplefilter("ignore")

@@ -16,7 +16,7 @@ LAYERS = [
     {"training"},
     {"models"},
     {"objectives"},
-    {"nn", "data", "ecology", "simulation"},
+    {"nn", "data", "ecology", "simulation", "metrics"},
     {"batch", "encoding", "figures", "io"},
     {"config", "vocabulary", "errors", "shapes"},
 ]

@@ -20,6 +20,7 @@ MODEL = {
 TRAINING = {
     "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction",
     "samples-per-epoch", "gradient-clip", "patience", "precision", "validation-fraction", "seed",
+    "attn-implementation", "compile", "num-workers", "validation-plot-samples",
 }  # fmt: skip
 AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}
 SPLIT = {"split", "split-file", "fold"}

@@ -88,7 +88,18 @@ class Batch:
         targets = {name: target.to(device, non_blocking=non_blocking) for name, target in self.targets.items()}
         return replace(self, **_moved(self, device, non_blocking), masked=masked, targets=targets)
 
+    def pin_memory(self) -> "Batch":
+        """Copy every tensor to page-locked memory, from where a GPU fetches it while it computes."""
+        masked = None if self.masked is None else replace(self.masked, **_pinned(self.masked))
+        targets = {name: target.pin_memory() for name, target in self.targets.items()}
+        return replace(self, **_pinned(self), masked=masked, targets=targets)
+
 
 def _moved(owner: Batch | MaskedNucleotides, device: torch.device | str, non_blocking: bool) -> dict[str, Tensor]:
     values = {item.name: getattr(owner, item.name) for item in fields(owner)}
     return {name: v.to(device, non_blocking=non_blocking) for name, v in values.items() if isinstance(v, Tensor)}
+
+
+def _pinned(owner: Batch | MaskedNucleotides) -> dict[str, Tensor]:
+    values = {item.name: getattr(owner, item.name) for item in fields(owner)}
+    return {name: value.pin_memory() for name, value in values.items() if isinstance(value, Tensor)}

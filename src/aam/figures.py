@@ -10,8 +10,6 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-MOST_POINTS = 5000
-"""Points beyond which a scatter plot shows every n-th only."""
 MOST_CELLS_WITH_NUMBERS = 12
 _DEFAULT_FONT, _FONT_OF_BOXES = "DejaVu Sans", "Last Resort High-Efficiency"
 
@@ -30,12 +28,25 @@ class Picture(Figure):
             super().draw(renderer)
 
 
-def draw_regression(prediction: np.ndarray, truth: np.ndarray, name: str, counted: str = "") -> Figure:
-    """Draw predicted against true values with the 1:1 line and R²; ``counted`` says what the points are, if not samples."""
-    step = -(-len(truth) // MOST_POINTS)
+def draw_regression(
+    prediction: np.ndarray, truth: np.ndarray, name: str, r2: float, n: int, counted: str = "samples"
+) -> Figure:
+    """Draw predicted against true values with the 1:1 line.
+
+    Parameters
+    ----------
+    prediction, truth
+        The points.
+    name
+        What they are values of.
+    r2, n
+        R² and number of all predictions, of which the points are a sample.
+    counted
+        What was counted.
+    """
     figure = Picture(figsize=(5, 5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
-    axes.scatter(truth[::step], prediction[::step], s=9, alpha=0.5, linewidths=0, color="#1f6f8b")
+    axes.scatter(truth, prediction, s=9, alpha=0.5, linewidths=0, color="#1f6f8b")
     low = float(min(truth.min(), prediction.min()))
     high = float(max(truth.max(), prediction.max()))
     margin = 0.03 * (high - low or 1.0)
@@ -44,15 +55,15 @@ def draw_regression(prediction: np.ndarray, truth: np.ndarray, name: str, counte
     axes.set(xlim=limits, ylim=limits, aspect="equal")
     axes.set_xlabel(f"true {name}", parse_math=False)  # a user's $ begins no formula
     axes.set_ylabel(f"predicted {name}", parse_math=False)
-    axes.set_title(f"R² = {r_squared(prediction, truth):.3f}, n = {len(truth):,} {counted}".rstrip())
+    shown = f"all {n:,}" if len(truth) == n else f"{len(truth):,} of {n:,}"
+    axes.set_title(f"R² = {r2:.3f}, {shown} {counted} shown", fontsize=11)
     axes.legend(loc="upper left", frameon=False)
     return figure
 
 
-def draw_confusion(prediction: np.ndarray, truth: np.ndarray, classes: Sequence[str], name: str) -> Figure:
+def draw_confusion(counts: np.ndarray, classes: Sequence[str], name: str) -> Figure:
     """Draw how often each true class (row) was predicted as each class (column), coloured by share of the row."""
     n = len(classes)
-    counts = np.bincount(truth * n + prediction, minlength=n * n).reshape(n, n)
     rows = counts.sum(axis=1, keepdims=True)
     share = counts / np.maximum(rows, 1)
     recall = np.diag(share)[rows[:, 0] > 0]
@@ -71,12 +82,6 @@ def draw_confusion(prediction: np.ndarray, truth: np.ndarray, classes: Sequence[
     axes.set_title(f"balanced accuracy = {recall.mean():.3f}, n = {counts.sum():,}")
     figure.colorbar(image, ax=axes, label="share of the true class")
     return figure
-
-
-def r_squared(prediction: np.ndarray, truth: np.ndarray) -> float:
-    """Share of the variance explained: 1 − Σ(truth − prediction)² / Σ(truth − mean)²; nan for a constant truth."""
-    spread = float(np.square(truth - truth.mean()).sum())
-    return 1.0 - float(np.square(truth - prediction).sum()) / spread if spread > 0 else float("nan")
 
 
 @lru_cache

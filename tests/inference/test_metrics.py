@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 from sklearn import metrics as oracle
 
+from aam.config.model import ModelConfig
 from aam.data.target import TargetState
 from aam.inference.metrics import evaluate
+from aam.objectives.target import ClassificationTarget, RegressionTarget
 
 
 def test_regression_metrics_equal_those_of_the_libraries():
@@ -65,3 +68,52 @@ def test_a_class_that_is_only_predicted_counts_as_in_the_libraries():
         oracle.recall_score(truth, predicted, labels=[0, 2], average="macro")
     )
     assert computed["macro_f1"] == pytest.approx(oracle.f1_score(truth, predicted, average="macro"))
+
+
+def streamed(objective, prediction, truth):
+    """Metrics of an objective over unequal batches."""
+    metrics = objective.metrics()
+    for metric in metrics.values():
+        metric.set_dtype(torch.float64)
+        for part in (slice(0, 1), slice(1, 30), slice(30, None)):
+            metric.update(torch.tensor(prediction[part]), torch.tensor(truth[part]))
+    return {name: metric.compute() for name, metric in metrics.items()}
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_training_and_evaluation_name_and_score_numbers_alike(offset):
+    rng = np.random.default_rng(2)
+    truth = offset + rng.normal(size=150)
+    prediction = truth + rng.normal(size=150)
+
+    during = streamed(RegressionTarget(ModelConfig(), "age", 0.0, 1.0), prediction, truth)
+
+    after = evaluate(TargetState("age", "regression", guess=0.0), prediction, truth)
+    assert {name: value.item() for name, value in during.items()} == pytest.approx(
+        {name: after[name] for name in during}, rel=1e-9, abs=1e-9
+    )
+
+
+@pytest.mark.parametrize("n_present", [4, 3, 1])
+def test_training_and_evaluation_name_and_score_classes_alike(n_present):
+    rng = np.random.default_rng(3)
+    truth, probability = rng.integers(0, n_present, 150), rng.dirichlet(np.ones(4), 150)
+    classes = ("a", "b", "c", "d")
+
+    during = streamed(ClassificationTarget(ModelConfig(), "site", classes), probability, truth)
+
+    after = evaluate(TargetState("site", "classification", guess="a", classes=classes), probability, truth)
+    assert during.pop("confusion").tolist() == after["confusion"]["rows_true_columns_predicted"]
+    assert during.pop("auroc").item() == pytest.approx(after["auroc"], abs=1e-3, nan_ok=True)
+    assert {name: value.item() for name, value in during.items()} == pytest.approx(
+        {name: after[name] for name in during}
+    )
+
+
+@pytest.mark.parametrize("value", [0.1, 1e6 + 0.1])
+def test_a_constant_truth_has_no_r_squared(value):
+    rng = np.random.default_rng(4)
+
+    computed = evaluate(TargetState("age", "regression", guess=1.0), rng.normal(size=7), np.full(7, value))
+
+    assert np.isnan([computed[name] for name in ("r2", "pearson", "spearman", "guess_r2")]).all()

@@ -1,5 +1,8 @@
 """The transformer against torch's own layers that hold the same weights."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -122,3 +125,30 @@ def test_sets_that_lie_one_after_the_other_equal_padded_rows():
     rows = Rows(torch.tensor([[True, True, True, False, False], [True] * 5]))
 
     torch.testing.assert_close(stack(packed, Packed(offsets)), stack(x, rows)[rows.mask], rtol=0, atol=1e-12)
+
+
+COMPARE_COMPILED = """
+import copy, torch
+from aam.config.model import ModelConfig
+from aam.nn.attention import Rows
+from aam.nn.transformer import Transformer
+
+torch.manual_seed(0)
+plain = Transformer(ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5)).double()
+compiled = copy.deepcopy(plain)
+compiled.compile_blocks()
+x, results = torch.randn(2, 5, 8, dtype=torch.float64), []
+for stack in (plain, compiled):
+    stack(x, Rows()).square().sum().backward()
+    results.append([stack(x, Rows()).detach(), *(parameter.grad for parameter in stack.parameters())])
+for first, second in zip(*results, strict=True):
+    torch.testing.assert_close(first, second, rtol=0, atol=1e-10)
+assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+"""
+
+
+@pytest.mark.slow
+def test_a_compiled_stack_gives_the_same_vectors_and_gradients():
+    subprocess.run(
+        [sys.executable, "-c", COMPARE_COMPILED], check=True
+    )  # the checks of shapes in this process hinder it

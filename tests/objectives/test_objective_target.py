@@ -9,6 +9,7 @@ from sklearn import metrics as oracle
 
 from aam.config.model import ModelConfig
 from aam.encoding import Encoding, SampleEncoding
+from aam.objectives.objective import Overall
 from aam.objectives.target import TARGET, ClassificationTarget, RegressionTarget
 from conftest import make_batch, make_study
 
@@ -41,7 +42,7 @@ def computed(metrics, predicted, truth):
         metric.set_dtype(torch.float64)
         for part in (slice(0, 2), slice(2, None)):
             metric.update(predicted[part], truth[part])
-    return {name: metric.compute().item() for name, metric in metrics.items()}
+    return {name: metric.compute().item() for name, metric in metrics.items() if name != "confusion"}
 
 
 @pytest.mark.parametrize(("target", "n_outputs"), [(regression(), 1), (classification(), 3)])
@@ -102,7 +103,9 @@ def test_regression_metrics_equal_those_of_the_libraries():
         {
             "r2": oracle.r2_score(truth, predicted),
             "mae": oracle.mean_absolute_error(truth, predicted),
+            "rmse": oracle.root_mean_squared_error(truth, predicted),
             "pearson": stats.pearsonr(truth, predicted).statistic,
+            "spearman": stats.spearmanr(truth, predicted).statistic,
         }
     )
 
@@ -143,15 +146,19 @@ def test_classification_metrics_equal_scikit_learns(truth, predicted):
             "accuracy": oracle.accuracy_score(truth, predicted),
             "balanced_accuracy": oracle.recall_score(truth, predicted, average="macro", labels=np.unique(truth)),
             "macro_f1": oracle.f1_score(truth, predicted, average="macro"),
+            "auroc": np.mean([oracle.roc_auc_score(truth == k, probability[:, k]) for k in truth.unique()]),
         }
     )
 
 
 def test_pictures_are_named_after_the_column():
-    scatter = regression().draw(torch.randn(5, dtype=torch.float64), torch.tensor(AGES)).axes[0]
-    confusion = classification().draw(torch.eye(3, dtype=torch.float64)[[0, 2, 1, 1, 2]], torch.tensor(SITES)).axes[0]
+    some = torch.randn(5, dtype=torch.float64), torch.tensor(AGES)
+    scatter = regression().draw(*some, Overall(7, {"r2": torch.tensor(0.25)})).axes[0]
+    counts = torch.tensor([[1.0, 0, 1], [0, 1, 0], [0, 1, 1]], dtype=torch.float64)
+    confusion = classification().draw(torch.eye(3), torch.arange(3), Overall(5, {"confusion": counts})).axes[0]
 
     assert scatter.get_xlabel() == "true age"
+    assert scatter.get_title() == "R² = 0.250, 5 of 7 samples shown"
     assert [label.get_text() for label in confusion.get_yticklabels()] == CLASSES
     assert confusion.get_title() == "balanced accuracy = 0.667, n = 5"
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 from scipy import stats
 from scipy.spatial.distance import pdist, squareform
-from sklearn.metrics import mean_absolute_error, r2_score
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from aam.encoding import Encoding, SampleEncoding
+from aam.objectives.objective import Overall
 from aam.objectives.sample_distance import TARGET, SampleDistance
 from conftest import make_batch, make_study
 
@@ -82,7 +83,9 @@ def test_metrics_equal_those_of_the_libraries(vectors, batch):
         {
             "r2": r2_score(truth, predicted),
             "mae": mean_absolute_error(truth, predicted),
+            "rmse": root_mean_squared_error(truth, predicted),
             "pearson": stats.pearsonr(truth, predicted).statistic,
+            "spearman": stats.spearmanr(truth, predicted).statistic,
         }
     )
 
@@ -94,8 +97,8 @@ def test_the_head_has_no_weights():
 def test_the_picture_compares_distances(vectors, batch):
     predicted, truth = SampleDistance().scored(distances(vectors, batch), batch)
 
-    axes = SampleDistance().draw(predicted, truth).axes[0]
+    axes = SampleDistance().draw(predicted, truth, Overall(45, {"r2": torch.tensor(0.25)})).axes[0]
 
-    assert axes.get_title().endswith(" pairs of samples")
+    assert axes.get_title() == "R² = 0.250, 10 of 45 pairs of samples shown"
     assert axes.get_xlabel() == "true distance between samples"
     assert len(axes.collections[0].get_offsets()) == 10

@@ -7,10 +7,12 @@ import pytest
 from skbio.metadata import SampleMetadata
 
 from aam.data.target import TargetState
+from aam.figures import draw_regression
 from aam.inference.metrics import evaluate
 from aam.io.table_tsv import write_tsv
 from aam.pipelines.records import (
     draw_target,
+    points_to_draw,
     prediction_columns,
     summarise,
     truth_column,
@@ -78,10 +80,33 @@ def test_metrics_are_standard_json_in_full_and_a_table_of_the_single_numbers(tmp
     ids=["regression", "classification"],
 )
 def test_the_picture_is_a_png_in_a_folder_of_its_own(target, prediction, truth, tmp_path):
-    draw_target(tmp_path / "plots/target.png", target, prediction, truth)
+    metrics = evaluate(target, prediction, truth)
+
+    draw_target(tmp_path / "plots/target.png", target, prediction, truth, metrics, points_to_draw(2, seed=0))
 
     assert (tmp_path / "plots/target.png").read_bytes().startswith(b"\x89PNG")
     assert [item.name for item in (tmp_path / "plots").iterdir()] == ["target.png"]
+
+
+@pytest.mark.parametrize("n", [3, 40])
+def test_the_picture_of_many_shows_some_and_scores_all(n, tmp_path, monkeypatch):
+    titles, seen = [], []
+    truth = np.arange(float(n))
+    truth.flags.writeable = False  # as pandas gives it
+
+    def draw(prediction, truth, *rest):
+        seen.append(truth.tolist())
+        figure = draw_regression(prediction, truth, *rest)
+        titles.append(figure.axes[0].get_title())
+        return figure
+
+    monkeypatch.setattr("aam.pipelines.records.draw_regression", draw)
+    for _ in range(2):
+        draw_target(tmp_path / "p.png", AGE, truth + 1, truth, evaluate(AGE, truth + 1, truth), points_to_draw(5, 0))
+
+    score = 1 - n / np.square(truth - truth.mean()).sum()
+    assert titles[0] == f"R² = {score:.3f}, {'all 3' if n == 3 else '5 of 40'} samples shown"
+    assert seen[0] == seen[1]
 
 
 def test_a_summary_names_the_score_beside_the_guess():

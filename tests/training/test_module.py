@@ -104,6 +104,28 @@ def test_a_single_pair_has_a_loss_but_no_score():
     assert "validation/target_mae" in scores
 
 
+def test_metrics_accumulate_in_double_precision_whatever_the_model_is_in():
+    ours = module().to(torch.float32)
+
+    validate(ours, batches(3))
+
+    assert {metric.sum_abs_error.dtype for metric in (scores["mae"] for scores in ours.scores.values())} == {
+        torch.float64
+    }
+
+
+def test_numbers_of_all_predictions_are_kept_for_the_pictures():
+    ours = module()
+
+    found = validate(ours, batches(3))  # of 3, 2 and 2 samples: 3, 1 and 1 pairs
+
+    assert {name: overall.n for name, overall in ours.overall.items() if name != "counts"} == {
+        "target": 7,
+        "distance": 5,
+    }
+    assert float(ours.overall["target"].metrics["r2"]) == pytest.approx(found["validation/target_r2"], rel=1e-6)
+
+
 @pytest.mark.parametrize("main", ["target", None])
 def test_the_loss_that_chooses_is_the_main_ones_or_the_weighted_sum(main):
     found = validate(module(main=main), batches(7))

@@ -9,8 +9,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from aam.config.model import ModelConfig
 from aam.models.build import build_encoder, build_predictor
-from aam.objectives.target import RegressionTarget
-from aam.training import plots
+from aam.objectives.objective import Overall
+from aam.objectives.target import ClassificationTarget, RegressionTarget
 from aam.training.plots import ValidationPlots
 from aam.training.tensorboard import OverlaidTensorBoard
 
@@ -24,11 +24,16 @@ class Run:
         base = build_encoder(CONFIG, ["distance", "nucleotides"])
         self.model = build_predictor(base, RegressionTarget(CONFIG, "age", 0.0, 1.0), [])
         self.callback, self.callback_metrics = callback, {}
-        self.sanity_checking, self.global_step = False, 0
+        self.sanity_checking, self.global_step, self.current_epoch = False, 0, -1
+        self.overall = {}
 
     def validate(self, loss, *batches):
         """Go through one validation epoch."""
         self.global_step += 10
+        self.current_epoch += 1
+        self.overall = {
+            name: Overall(4321, {"r2": torch.tensor(0.25)}) for name in ("target", "distance", "nucleotides")
+        }
         self.callback_metrics["validation/loss"] = torch.tensor(loss)
         self.callback.on_validation_epoch_start(self, self)
         for number, outputs in enumerate(batches):
@@ -45,7 +50,7 @@ def tensorboard(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, tensorboard):
-    return Run(ValidationPlots(tmp_path / "plots", tensorboard))
+    return Run(ValidationPlots(tmp_path / "plots", tensorboard, most_points=50, seed=0))
 
 
 def points(n, seed=0):
@@ -83,7 +88,7 @@ def test_the_check_before_training_draws_nothing(run, tmp_path):
 def test_all_batches_of_the_epoch_and_none_of_the_last_are_in_the_picture(run, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        type(run.model.target), "draw", lambda self, prediction, truth: seen.append((prediction, truth))
+        type(run.model.target), "draw", lambda self, prediction, truth, overall: seen.append((prediction, truth))
     )
     first, second, third = points(3, 1), points(2, 2), points(4, 3)
 
@@ -95,12 +100,50 @@ def test_all_batches_of_the_epoch_and_none_of_the_last_are_in_the_picture(run, m
     assert [torch.equal(a, b) for a, b in zip(seen[1], third["target"], strict=True)] == [True, True]
 
 
-def test_no_more_than_the_bound_and_a_last_batch_is_kept(run, monkeypatch):
-    monkeypatch.setattr(plots, "MOST_POINTS", 5)
+def numbered(n, batch_size):
+    return [{"target": (part, part)} for part in torch.arange(n).double().split(batch_size)]
 
-    run.validate(1.0, *(points(3) for _ in range(4)))
 
-    assert sum(len(truth) for _, truth in run.callback._scored["target"]) == 6
+def drawn_points(run, monkeypatch, batches):
+    """Validate, and give the points of the picture and its title."""
+    figures = []
+    draw = type(run.model.target).draw
+    monkeypatch.setattr(
+        type(run.model.target), "draw", lambda *arguments: figures.append(draw(*arguments)) or figures[-1]
+    )
+    run.validate(run.callback.best - 1 if np.isfinite(run.callback.best) else 0.0, *batches)
+    axes = figures[-1].axes[0]
+    return axes.collections[0].get_offsets()[:, 0].tolist(), axes.get_title()
+
+
+def test_no_more_points_than_asked_for_are_drawn_of_early_and_late_batches_and_the_score_is_of_all(run, monkeypatch):
+    shown, title = drawn_points(run, monkeypatch, numbered(4321, 8))
+
+    assert len(set(shown)) == 50
+    assert min(shown) < 1000
+    assert max(shown) > 3300
+    assert title == "R² = 0.250, 50 of 4,321 samples shown"
+
+
+def test_the_seed_and_the_epoch_choose_the_points_and_the_batches_do_not(tmp_path, tensorboard, monkeypatch):
+    def epochs(seed, *batch_sizes):
+        run = Run(ValidationPlots(tmp_path / "plots", tensorboard, 50, seed))
+        return [drawn_points(run, monkeypatch, numbered(300, size))[0] for size in batch_sizes]
+
+    first = epochs(0, 8, 8)
+
+    assert epochs(0, 7, 300) == first
+    assert first[0] != first[1]
+    assert epochs(1, 8, 8)[0] != first[0]
+
+
+def test_a_confusion_matrix_is_of_all_samples():
+    target = ClassificationTarget(CONFIG, "site", ["gut", "skin"])
+    counts = torch.tensor([[300.0, 21.0], [1.0, 40.0]])
+
+    axes = target.draw(torch.eye(2), torch.arange(2), Overall(362, {"confusion": counts})).axes[0]
+
+    assert axes.get_title().endswith("n = 362")
 
 
 def test_objectives_without_a_picture_or_without_points_leave_no_file(run, tmp_path):

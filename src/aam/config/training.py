@@ -7,6 +7,7 @@ from pydantic import Field
 from aam.config._base import config
 
 DEFAULT_BATCH_SIZE = 8
+DEFAULT_PLOT_SAMPLES = 1000
 
 
 @config
@@ -42,8 +43,21 @@ class TrainingConfig:
     """Largest norm of the gradient; larger ones are scaled down to it."""
     patience: Annotated[int, Field(ge=1)] = 10
     """Epochs without a better validation loss after which training stops."""
+    validation_plot_samples: Annotated[int, Field(ge=1)] = DEFAULT_PLOT_SAMPLES
+    """Points in each picture of the validation predictions, drawn from all of them with equal chances. Scores and confusion
+    matrices are of all predictions."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
     """Arithmetic of training; the mixed ones need hardware that supports them."""
+    attn_implementation: Literal["sdpa", "flash", "mem_efficient", "math"] = "sdpa"
+    """Kernel of attention. sdpa: the fastest that PyTorch has for the case; flash (on a GPU, half precision without padding) and
+    mem_efficient (on a GPU) never hold the A × A weights of a set of A positions; math holds them, and all that leads to them, for
+    the backward pass. One that the machine lacks is replaced by sdpa, and said. Changes results in the last digits only."""
+    compile: bool = False
+    """Compile the ASV encoder with torch.compile (needs a C++ compiler on a CPU): fewer passes over memory, after a minute or so
+    of compiling. Changes results in the last digits only."""
+    num_workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes that prepare batches while the model trains; 0: the model's own. None: 0 on a CPU, whose cores are busy, and up to
+    8 with a GPU. Changes no result."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the samples held out, where --split is random, stratified or grouped."""
     seed: Annotated[int, Field(ge=0)] = 0

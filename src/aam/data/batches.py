@@ -1,6 +1,7 @@
 """From rows of a study to batches: rarefaction, augmentation, the token limit, packing, masking and targets."""
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +18,7 @@ from aam.data.rarefaction import rarefy
 from aam.data.seeding import generator
 from aam.data.study import Study
 
+MOST_WORKERS = 8
 EVALUATION = "evaluation"
 """The epoch of draws that must depend on the seed and the sample alone."""
 
@@ -270,6 +272,21 @@ def plan_in_order(samples: np.ndarray, batch_size: int) -> list[BatchPlan]:
     return plans_of(BySamples(batch_size).cut(samples), EVALUATION)
 
 
-def loader(maker: BatchMaker, plans: Sequence[BatchPlan] | EpochSampler) -> DataLoader[Batch]:
-    """Load the planned batches."""
-    return DataLoader(maker, batch_size=None, sampler=plans)  # type: ignore[arg-type]
+def loader(
+    maker: BatchMaker, plans: Sequence[BatchPlan] | EpochSampler, num_workers: int | None = 0
+) -> DataLoader[Batch]:
+    """Load the planned batches; with a GPU, into page-locked memory.
+
+    ``num_workers`` processes make them; None: this one on a CPU, others where there is a GPU.
+    """
+    has_gpu = torch.cuda.is_available()
+    if num_workers is None:
+        num_workers = min(MOST_WORKERS, max(0, len(os.sched_getaffinity(0)) - 1)) if has_gpu else 0
+    return DataLoader(
+        maker,
+        batch_size=None,
+        sampler=plans,  # type: ignore[arg-type]
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        pin_memory=has_gpu,
+    )

@@ -8,7 +8,6 @@ from scipy.stats import rankdata
 from sklearn import metrics as sklearn_metrics
 
 from aam.data.target import TargetState
-from aam.figures import r_squared
 
 
 def evaluate(target: TargetState, prediction: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
@@ -40,6 +39,12 @@ def without_nan(metrics: dict[str, Any]) -> dict[str, Any]:
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in metrics.items()
     }
+
+
+def r_squared(prediction: np.ndarray, truth: np.ndarray) -> float:
+    """Share of the variance explained: 1 − Σ(truth − prediction)² / Σ(truth − mean)²; nan for a constant truth."""
+    spread = float(np.square(truth - truth.mean()).sum())
+    return 1.0 - float(np.square(truth - prediction).sum()) / spread if np.ptp(truth) > 0 else float("nan")
 
 
 def _regression(guess: float, prediction: np.ndarray, truth: np.ndarray) -> dict[str, Any]:

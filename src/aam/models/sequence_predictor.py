@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from aam.batch import Batch
 from aam.encoding import Encoding, SampleEncoding
+from aam.models.asv_encoder import ASVEncoder
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.nn.attention import Packed
 from aam.nn.pooling import AttentionPooling
@@ -48,6 +49,11 @@ class SequencePredictor(nn.Module):
         """Give what the target's head reads: the sample vector beside a pooling of its own."""
         pooled = self.pooling(samples.context, Packed(samples.sample_offsets))
         return torch.cat([samples.sample_vectors, pooled], dim=1)
+
+    @property
+    def asv_encoder(self) -> ASVEncoder:
+        """The encoder of ASVs of the base."""
+        return self.base_model.asv_encoder
 
     @property
     def target(self) -> TargetObjective:

@@ -1,5 +1,9 @@
 """Scaled dot-product attention inside rows of equal length, or inside sets of any size that lie one after the other."""
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -7,8 +11,53 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aam.nn.packing import pad, pad_mask
+
+logger = logging.getLogger(__name__)
+
+KERNELS = {
+    "flash": (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH),
+    "mem_efficient": (SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH),
+    "math": (SDPBackend.MATH,),
+}
+"""By the value of ``--attn-implementation``: the kernel, and those that take its place where it cannot read a mask."""
+
+
+@contextmanager
+def attention_kernel(name: str, device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """Let all attention in the block run on one kind of kernel, in the backward pass, too.
+
+    Parameters
+    ----------
+    name
+        A key of `KERNELS`, or ``sdpa`` for PyTorch's choice. One that cannot run is replaced by ``sdpa`` with one warning.
+    device, dtype
+        Where, and in which arithmetic.
+    """
+    if name == "sdpa":
+        yield
+    elif not _can_run(KERNELS[name][0], device, dtype):
+        logger.warning(
+            "--attn-implementation %s cannot run on this device (%s) in %s; PyTorch chooses the kernel (sdpa).",
+            name, device.type, str(dtype).removeprefix("torch."),
+        )  # fmt: skip
+        yield
+    else:
+        with sdpa_kernel(list(KERNELS[name])):
+            yield
+
+
+def _can_run(kernel: SDPBackend, device: torch.device, dtype: torch.dtype) -> bool:
+    some = torch.zeros(1, 1, 8, 8, device=device, dtype=dtype)
+    with sdpa_kernel(kernel), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch warns of each reason, and then raises
+        try:
+            F.scaled_dot_product_attention(some, some, some)
+        except RuntimeError:
+            return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -28,7 +77,8 @@ class Rows:
     ) -> Float[Tensor, "B Q H d"]:
         """Let the queries of each row read its keys and values."""
         mask = None if self.mask is None else self.mask[:, None, None, :]
-        return _attention(*(part.transpose(1, 2) for part in (query, key, value)), mask).transpose(1, 2)
+        query, key, value = (part.transpose(1, 2) for part in (query, key, value))
+        return _attention(query, key, value, mask).transpose(1, 2)
 
 
 @dataclass(frozen=True)

@@ -68,3 +68,8 @@ class Transformer(nn.Module):
         for block in self.blocks:
             x = block(x, layout)
         return self.norm(x)
+
+    def compile_blocks(self) -> None:
+        """Compile the blocks, which share what is compiled, for rows of any size."""
+        for block in self.blocks:
+            block.compile(dynamic=True)

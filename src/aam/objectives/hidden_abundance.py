@@ -4,13 +4,14 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchmetrics import MeanAbsoluteError, Metric, R2Score
+from torchmetrics import Metric
 
 from aam.batch import Batch
 from aam.encoding import Encoding
 from aam.figures import draw_regression
+from aam.metrics.regression import regression_metrics
 from aam.nn.abundance import log_abundance, standardise, unstandardise
-from aam.objectives.objective import Objective
+from aam.objectives.objective import Objective, Overall
 
 
 class HiddenAbundance(Objective):
@@ -30,17 +31,18 @@ class HiddenAbundance(Objective):
         return F.mse_loss(prediction, standardise(self._truth(batch)).to(prediction.dtype))
 
     def metrics(self) -> dict[str, Metric]:
-        """R² and mean absolute error of the natural logarithm."""
-        return {"r2": R2Score(), "mae": MeanAbsoluteError()}
+        """Errors and correlations of the natural logarithm."""
+        return regression_metrics()
 
     def scored(self, prediction: Float[Tensor, "Q"], batch: Batch) -> tuple[Tensor, Tensor]:
         """Predicted and true natural logarithms of relative abundance."""
         return unstandardise(prediction), self._truth(batch)
 
-    def draw(self, prediction: Tensor, truth: Tensor) -> Figure:
+    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
         """Predicted against true log abundances."""
         name = "ln relative abundance of a hidden ASV"
-        return draw_regression(prediction.numpy(), truth.numpy(), name, "ASVs in samples")
+        r2 = float(overall.metrics["r2"])
+        return draw_regression(prediction.numpy(), truth.numpy(), name, r2, overall.n, "ASVs in samples")
 
     @staticmethod
     def _truth(batch: Batch) -> Tensor:

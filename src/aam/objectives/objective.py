@@ -1,6 +1,8 @@
 """What every objective is: a head, a loss, and metrics, on what the model made of a batch."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 from torch import Tensor, nn
@@ -8,6 +10,22 @@ from torchmetrics import Metric
 
 from aam.batch import Batch
 from aam.encoding import Encoding
+
+
+@dataclass(frozen=True)
+class Overall:
+    """What is known of all validation predictions of an objective, where a picture shows some of them.
+
+    Attributes
+    ----------
+    n
+        How many there are.
+    metrics
+        Values of the metrics, by name.
+    """
+
+    n: int
+    metrics: Mapping[str, Tensor]
 
 
 class Objective(nn.Module, ABC):
@@ -27,12 +45,12 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def metrics(self) -> dict[str, Metric]:
-        """Make fresh validation metrics, by name."""
+        """Make fresh validation metrics, by name; those whose value is no single number are for the picture alone."""
 
     @abstractmethod
     def scored(self, prediction: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Give prediction and truth in the units that metrics and plots show; the first axes agree."""
 
-    def draw(self, prediction: Tensor, truth: Tensor) -> Figure | None:
-        """Draw how `scored` predictions compare with the truth; None where no picture helps."""
+    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure | None:
+        """Draw how `scored` predictions, some of all, compare with the truth; None where no picture helps."""
         return None

@@ -5,13 +5,14 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics import MeanAbsoluteError, Metric, PearsonCorrCoef, R2Score
+from torchmetrics import Metric
 
 from aam.batch import Batch
 from aam.encoding import Encoding
 from aam.figures import draw_regression
+from aam.metrics.regression import regression_metrics
 from aam.nn.gather import rows
-from aam.objectives.objective import Objective
+from aam.objectives.objective import Objective, Overall
 
 TARGET = "distance"
 """Name of the square matrix among a batch's targets."""
@@ -36,16 +37,17 @@ class SampleDistance(Objective):
         return F.mse_loss(prediction, self._truth(batch).to(prediction.dtype))
 
     def metrics(self) -> dict[str, Metric]:
-        """R², mean absolute error and Pearson correlation over the pairs within batches."""
-        return {"r2": R2Score(), "mae": MeanAbsoluteError(), "pearson": PearsonCorrCoef()}
+        """Errors and correlations over the pairs within batches."""
+        return regression_metrics()
 
     def scored(self, prediction: Float[Tensor, "P"], batch: Batch) -> tuple[Tensor, Tensor]:
         """Predicted and true distances."""
         return prediction, self._truth(batch)
 
-    def draw(self, prediction: Tensor, truth: Tensor) -> Figure:
+    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
         """Predicted against true distances."""
-        return draw_regression(prediction.numpy(), truth.numpy(), "distance between samples", "pairs of samples")
+        name, r2 = "distance between samples", float(overall.metrics["r2"])
+        return draw_regression(prediction.numpy(), truth.numpy(), name, r2, overall.n, "pairs of samples")
 
     @staticmethod
     def _truth(batch: Batch) -> Tensor:

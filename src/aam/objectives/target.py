@@ -8,31 +8,22 @@ from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchmetrics import MeanAbsoluteError, Metric, PearsonCorrCoef, R2Score
-from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassF1Score
+from torchmetrics import Metric
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.encoding import Encoding
 from aam.figures import draw_confusion, draw_regression
+from aam.metrics.classification import classification_metrics
+from aam.metrics.regression import regression_metrics
 from aam.nn.standardise import Standardise
-from aam.objectives.objective import Objective
+from aam.objectives.objective import Objective, Overall
 
 TARGET = "target"
 """Name of the metadata column among a batch's targets: own units (float [B]), class numbers (int [B]), or, of mixed samples, the
 shares of the classes (float [B, C])."""
 N_SOURCES = 2
 """The head reads the sample vector and the predictor's own pooling, side by side."""
-
-
-class BalancedAccuracy(MulticlassConfusionMatrix):
-    """Mean recall of the classes that samples have; torchmetrics' macro average counts one that is only predicted as 0."""
-
-    def compute(self) -> Tensor:
-        """Average the recalls."""
-        confusion = super().compute().double()
-        n_true = confusion.sum(dim=1)
-        return (confusion.diag() / n_true)[n_true > 0].mean()
 
 
 class TargetObjective(Objective):
@@ -75,16 +66,17 @@ class RegressionTarget(TargetObjective):
         return F.huber_loss(prediction.squeeze(1), truth.to(prediction.dtype))
 
     def metrics(self) -> dict[str, Metric]:
-        """R², mean absolute error and Pearson correlation in the target's own units."""
-        return {"r2": R2Score(), "mae": MeanAbsoluteError(), "pearson": PearsonCorrCoef()}
+        """Errors and correlations in the target's own units."""
+        return regression_metrics()
 
     def scored(self, prediction: Float[Tensor, "B C"], batch: Batch) -> tuple[Tensor, Tensor]:
         """Predicted and true values in the target's own units."""
         return self.in_own_units(prediction), batch.targets[TARGET]
 
-    def draw(self, prediction: Tensor, truth: Tensor) -> Figure:
+    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
         """Predicted against true values."""
-        return draw_regression(prediction.numpy(), truth.numpy(), self.column)
+        r2 = float(overall.metrics["r2"])
+        return draw_regression(prediction.numpy(), truth.numpy(), self.column, r2, overall.n)
 
     def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Float[Tensor, "B"]:
         """Undo the standardisation."""
@@ -104,21 +96,16 @@ class ClassificationTarget(TargetObjective):
         return F.cross_entropy(prediction, truth.to(prediction.dtype) if truth.is_floating_point() else truth)
 
     def metrics(self) -> dict[str, Metric]:
-        """Accuracy, balanced accuracy and macro F1."""
-        n = len(self.classes)
-        return {
-            "accuracy": MulticlassAccuracy(n, average="micro"),
-            "balanced_accuracy": BalancedAccuracy(n),
-            "macro_f1": MulticlassF1Score(n, average="macro"),
-        }
+        """Accuracies, macro F1, AUROC and the confusion matrix."""
+        return classification_metrics(len(self.classes))
 
     def scored(self, prediction: Float[Tensor, "B C"], batch: Batch) -> tuple[Tensor, Int[Tensor, "B"]]:
         """Class probabilities and true class numbers."""
         return self.in_own_units(prediction), batch.targets[TARGET]
 
-    def draw(self, prediction: Tensor, truth: Tensor) -> Figure:
-        """Confusion matrix."""
-        return draw_confusion(prediction.argmax(dim=1).numpy(), truth.numpy(), self.classes, self.column)
+    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
+        """Confusion matrix of all samples."""
+        return draw_confusion(overall.metrics["confusion"].long().cpu().numpy(), self.classes, self.column)
 
     def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Float[Tensor, "B C"]:
         """Probability of each class."""

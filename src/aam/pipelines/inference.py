@@ -7,6 +7,7 @@ import numpy as np
 
 from aam.config.commands import EmbedConfig, EvaluateConfig, InferenceConfig, PredictConfig
 from aam.config.study import StudyConfig
+from aam.config.training import DEFAULT_PLOT_SAMPLES
 from aam.data.cells import warn_of_suspects
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
@@ -21,7 +22,14 @@ from aam.io.output_file import check_output_file, write_options_beside
 from aam.io.table_tsv import write_tsv
 from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import read_study
-from aam.pipelines.records import draw_target, prediction_columns, summarise, truth_column, write_metrics
+from aam.pipelines.records import (
+    draw_target,
+    points_to_draw,
+    prediction_columns,
+    summarise,
+    truth_column,
+    write_metrics,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +78,8 @@ def evaluate(config: EvaluateConfig) -> None:
     write_tsv(output / "predictions.tsv", {**columns, "truth": truth_column(target, truth)})
     metrics = compute_metrics(target, prediction, truth)
     write_metrics(output, metrics)
-    draw_target(output / "plots" / "target.png", target, prediction, truth)
+    points = points_to_draw(DEFAULT_PLOT_SAMPLES, reader.drawing.seed)
+    draw_target(output / "plots" / "target.png", target, prediction, truth, metrics, points)
     logger.info("%s: %s.", target.column, summarise(metrics, target))
     logger.info("Results: %s", output)
 

@@ -45,7 +45,8 @@ def pretrain(config: PretrainConfig) -> None:
     write_splits(output / "splits.tsv", study.sample_ids, parts)
     calibrate_encoder(model, maker[BatchPlan("calibration", tuple(rows[:CALIBRATION_SAMPLES].tolist()))])
     module = TrainingModule(model, weights, config.training)
-    loaders = loader(maker, batches.sampler), loader(maker, batches.validation)
+    n_workers = config.training.num_workers
+    loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
     summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)])
     metrics = {
         **summary.metrics,

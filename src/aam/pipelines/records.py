@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from aam.data.batches import EVALUATION
+from aam.data.seeding import generator
 from aam.data.target import TargetState
 from aam.figures import draw_confusion, draw_regression
 from aam.inference.metrics import without_nan
 from aam.io.atomic import atomic_path, write_text_atomic
 from aam.io.table_tsv import write_tsv
+from aam.metrics.reservoir import Reservoir
+from aam.training.plots import PURPOSE
 
 
 def write_splits(path: Path, sample_ids: Sequence[str], parts: np.ndarray) -> None:
@@ -44,13 +49,28 @@ def write_metrics(directory: Path, metrics: dict[str, Any]) -> None:
     write_text_atomic(directory / "metrics.tsv", "\n".join(["metric\tvalue", *rows]) + "\n")
 
 
-def draw_target(path: Path, target: TargetState, prediction: np.ndarray, truth: np.ndarray) -> None:
-    """Draw predicted against true values, or the confusion matrix, as PNG."""
+def points_to_draw(most: int, seed: int) -> Reservoir:
+    """Choose as many of the target's predictions as training draws in an epoch, with equal chances."""
+    return Reservoir(most, generator(seed, PURPOSE, "target", EVALUATION))
+
+
+def draw_target(
+    path: Path,
+    target: TargetState,
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    metrics: dict[str, Any],
+    points: Reservoir,
+) -> None:
+    """Draw predicted against true values, as many as ``points`` holds, or the confusion matrix of all, as PNG."""
     path.parent.mkdir(exist_ok=True)
     if target.task == "regression":
-        figure = draw_regression(prediction, truth, target.column)
+        points.add(torch.tensor(prediction), torch.tensor(truth))  # copies: arrays of pandas are read-only
+        predicted, true = points.points
+        figure = draw_regression(predicted.numpy(), true.numpy(), target.column, metrics["r2"], metrics["n"])
     else:
-        figure = draw_confusion(prediction.argmax(axis=1), truth, target.classes, target.column)
+        counts = np.array(metrics["confusion"]["rows_true_columns_predicted"])
+        figure = draw_confusion(counts, target.classes, target.column)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png")
 

@@ -39,6 +39,7 @@ from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import DistanceSource, read_distance_source, read_study
 from aam.pipelines.records import (
     draw_target,
+    points_to_draw,
     prediction_columns,
     summarise,
     truth_column,
@@ -110,7 +111,8 @@ def train(config: TrainConfig) -> None:
         calibrate_encoder(model.base_model, some)
     calibrate_head(model, some)
     module = TrainingModule(model, weights, config.training, main="target")
-    loaders = loader(maker, batches.sampler), loader(maker, batches.validation)
+    n_workers = config.training.num_workers
+    loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
     summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)])
     description = ModelDescription(
         model=shape,
@@ -245,5 +247,7 @@ def _validate(
     prediction = reader.predict(study)
     columns = prediction_columns(target, study.sample_ids, prediction)
     write_tsv(output / "validation_predictions.tsv", {**columns, "truth": truth_column(target, truth)})
-    draw_target(output / "plots" / "target.png", target, prediction, truth)
-    return evaluate(target, prediction, truth)
+    metrics = evaluate(target, prediction, truth)
+    points = points_to_draw(config.training.validation_plot_samples, config.training.seed)
+    draw_target(output / "plots" / "target.png", target, prediction, truth, metrics, points)
+    return metrics

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from aam.batch import Batch
 from aam.config.training import TrainingConfig
+from aam.nn.attention import attention_kernel
 from aam.training.module import TrainingModule
 from aam.training.plots import ValidationPlots
 from aam.training.progress import progress
@@ -70,12 +71,15 @@ def fit(
     last = ModelCheckpoint(directory, filename="last", enable_version_counter=False)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    with warnings.catch_warnings(), _stopping_reaches_the_caller():
+    kernel = attention_kernel(config.attn_implementation, torch.device(_device()), _dtype(config))
+    with warnings.catch_warnings(), _stopping_reaches_the_caller(), kernel:
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
-        plots = ValidationPlots(output_dir / "plots", tensorboard)
+        plots = ValidationPlots(output_dir / "plots", tensorboard, config.validation_plot_samples, config.seed)
         trainer = _trainer(config, tensorboard, [best, last, plots, *callbacks])
         module.train().to(torch.float64 if config.precision == "64-true" else torch.float32)
+        if config.compile:
+            module.model.asv_encoder.transformer.compile_blocks()
         trainer.fit(module, train, validation)
         saved = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
         module.float().load_state_dict(saved["state_dict"])
@@ -102,7 +106,6 @@ def _trainer(config: TrainingConfig, tensorboard: OverlaidTensorBoard, callbacks
         max_epochs=config.epochs,
         precision=_arithmetic(config),
         accumulate_grad_batches=config.gradient_accumulation_steps,
-        gradient_clip_val=config.gradient_clip,
         logger=tensorboard,
         callbacks=[*callbacks, EarlyStopping(MONITORED, patience=config.patience), progress()],
         log_every_n_steps=1,
@@ -127,6 +130,18 @@ def _judge(config: TrainingConfig) -> lightning.Trainer:
 def _arithmetic(config: TrainingConfig) -> Any:
     """Name Lightning's precision; its 64-true refuses frozen batches, so the module is converted by hand for it."""
     return "32-true" if config.precision == "64-true" else config.precision
+
+
+def _dtype(config: TrainingConfig) -> torch.dtype:
+    """Give the arithmetic of attention; on a CPU it is never half precision."""
+    if config.precision == "64-true":
+        return torch.float64
+    is_half = config.precision != "32-true" and torch.cuda.is_available()
+    return {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[config.precision] if is_half else torch.float32
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _accelerator() -> str:

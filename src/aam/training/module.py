@@ -1,19 +1,19 @@
 """The Lightning module: adds up the objectives' losses and keeps their metrics."""
 
-from collections import Counter
 from typing import Any
 
 import lightning
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
-from torchmetrics import Metric
+from torchmetrics import Metric, SumMetric
 
 from aam.batch import Batch
 from aam.config.training import TrainingConfig
 from aam.errors import AamError
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
+from aam.objectives.objective import Overall
 from aam.training.schedule import warmup_cosine
 
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
@@ -24,6 +24,11 @@ class TrainingModule(lightning.LightningModule):
 
     Metrics are named ``train/NAME`` and ``validation/NAME``; ``validation/loss`` chooses the best epoch. With ``main``, it is the
     loss of that objective alone, so that auxiliary losses do not choose.
+
+    Attributes
+    ----------
+    overall
+        Metrics and number of all predictions of the last validation, by objective.
     """
 
     def __init__(
@@ -42,10 +47,8 @@ class TrainingModule(lightning.LightningModule):
         self.scores = nn.ModuleDict(
             {name: nn.ModuleDict(objectives[name].metrics()) for name in weights}  # type: ignore[arg-type]
         )
-        self._n_scored: Counter[str] = Counter()
-        for metric in self.scores.modules():
-            if isinstance(metric, Metric):
-                metric.set_dtype(torch.float64)
+        self.n_scored = nn.ModuleDict({name: SumMetric() for name in weights})
+        self.overall: dict[str, Overall] = {}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Give the weighted sum of the losses."""
@@ -62,13 +65,19 @@ class TrainingModule(lightning.LightningModule):
         self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
         return total
 
+    def on_validation_epoch_start(self) -> None:
+        """Accumulate in double precision; moving the module to a type takes its metrics along."""
+        for metric in self.modules():
+            if isinstance(metric, Metric):
+                metric.set_dtype(torch.float64)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Update losses and metrics; give each objective's predictions and truths for the plots."""
         predictions, losses = self._predict(batch)
         objectives = self.model.active_objectives()
         scored = {name: objectives[name].scored(predictions[name], batch) for name in self.weights}
         for name, (prediction, truth) in scored.items():
-            self._n_scored[name] += len(truth)
+            self.n_scored[name].update(len(truth))  # type: ignore[operator]
             if not len(truth):
                 continue
             for metric in self.scores[name].values():  # type: ignore[operator, union-attr]
@@ -80,28 +89,46 @@ class TrainingModule(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch's metrics."""
-        for name, metrics in self.scores.items():
-            for metric_name, metric in metrics.items():  # type: ignore[operator, union-attr]
-                if self._n_scored[name] >= _FEWEST_SCORED:
-                    self.log(
-                        f"validation/{name}_{metric_name}",
-                        metric.compute().float(),
-                        prog_bar=self._is_shown(name, metric_name),
-                    )
-                metric.reset()
-        self._n_scored.clear()
+        self.overall = {name: self._finish(name) for name in self.scores}
+        for name, overall in self.overall.items():
+            for metric_name, value in overall.metrics.items():
+                if overall.n >= _FEWEST_SCORED and value.ndim == 0:
+                    full_name = f"validation/{name}_{metric_name}"
+                    self.log(full_name, value.float(), prog_bar=self._is_shown(name, metric_name))
+
+    def _finish(self, name: str) -> Overall:
+        """Give an objective's metrics, of all processes, and make them ready for the next epoch."""
+        n: Any = self.n_scored[name]
+        metrics: dict[str, Metric] = dict(self.scores[name].items())  # type: ignore[operator, union-attr]
+        n_scored = int(n.compute())
+        overall = Overall(n_scored, {key: metric.compute() for key, metric in metrics.items()} if n_scored else {})
+        for metric in (n, *metrics.values()):
+            metric.reset()
+        return overall
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Copy the batch while the device computes; it lies in page-locked memory."""
+        return batch.to(device, non_blocking=True)
+
+    def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        """Scale gradients down to ``--gradient-clip``; Lightning's own way refuses fused optimisers in bfloat16."""
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training_config.gradient_clip)
 
     def configure_optimizers(self) -> Any:
         """AdamW on the weights that learn, with linear warm-up and a cosine, stepped per optimiser step."""
         config = self.training_config
         decayed = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
         plain = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
+        unscales = (
+            config.precision == "16-mixed"
+        )  # a fused optimiser would undo the loss scale before gradients are clipped
         optimizer = torch.optim.AdamW(
             [
                 {"params": decayed, "weight_decay": config.weight_decay},
                 {"params": plain, "weight_decay": 0.0},
             ],
             lr=config.lr,
+            fused=not unscales,
         )
         total = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, warmup_cosine(total, config.warmup_fraction))

@@ -1,41 +1,53 @@
 """Pictures of the validation samples, drawn whenever validation improves."""
 
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
 
+from aam.data.seeding import generator
 from aam.io.atomic import atomic_path
+from aam.metrics.reservoir import Reservoir
 from aam.training.tensorboard import OverlaidTensorBoard
 
-MOST_POINTS = 20_000
-"""Predictions of an objective that are kept for its picture; those of the first batches."""
+PURPOSE = "validation plot"
+"""Purpose of the random stream that chooses points."""
 
 
 class ValidationPlots(Callback):
-    """Draws each objective's picture to ``plots/`` and TensorBoard when ``validation/loss`` is the lowest so far."""
+    """Draws each objective's picture to ``plots/`` and TensorBoard when ``validation/loss`` is the lowest so far.
 
-    def __init__(self, directory: Path, tensorboard: OverlaidTensorBoard) -> None:
+    Parameters
+    ----------
+    directory
+        Where pictures go.
+    tensorboard
+        Where they go as well.
+    most_points
+        Predictions of an objective that are kept to be drawn, with equal chances.
+    seed
+        Chooses them, anew in each epoch.
+    """
+
+    def __init__(self, directory: Path, tensorboard: OverlaidTensorBoard, most_points: int, seed: int) -> None:
         self.directory = directory
         self.tensorboard = tensorboard
+        self.most_points = most_points
+        self.seed = seed
         self.best = float("inf")
-        self._scored: dict[str, list[tuple[Tensor, Tensor]]] = defaultdict(list)
-        self._points: dict[str, int] = defaultdict(int)
+        self.reservoirs: dict[str, Reservoir] = {}
 
     def on_validation_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Forget the last epoch."""
-        self._scored.clear()
-        self._points.clear()
+        self.reservoirs.clear()
 
     def on_validation_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *args: Any, **kwargs: Any) -> None:
-        """Keep predictions and truths, up to a bound."""
+        """Offer predictions and truths to the pictures."""
         for name, (prediction, truth) in outputs.items():
-            if self._points[name] < MOST_POINTS:
-                self._scored[name].append((prediction.detach().cpu(), truth.detach().cpu()))
-                self._points[name] += len(truth)
+            if name not in self.reservoirs:
+                stream = generator(self.seed, PURPOSE, name, trainer.current_epoch)
+                self.reservoirs[name] = Reservoir(self.most_points, stream)
+            self.reservoirs[name].add(prediction, truth)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Draw, if this epoch is the best so far."""
@@ -45,9 +57,11 @@ class ValidationPlots(Callback):
         self.best = loss
         self.directory.mkdir(exist_ok=True)
         objectives = pl_module.model.active_objectives()
-        for name, scored in self._scored.items():
-            prediction, truth = (torch.cat(parts) for parts in zip(*scored, strict=True))
-            figure = objectives[name].draw(prediction.double(), truth) if len(truth) else None
+        for name, reservoir in self.reservoirs.items():
+            if not reservoir.n_seen:
+                continue
+            prediction, truth = reservoir.points
+            figure = objectives[name].draw(prediction.double(), truth, pl_module.overall[name])
             if figure is not None:
                 with atomic_path(self.directory / f"{name}.png") as temporary:
                     figure.savefig(temporary, format="png")

@@ -1,0 +1,51 @@
+"""A bounded sample of predictions, each with the same chance to be in it."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Reservoir:
+    """Keeps the ``size`` predictions with the smallest random keys of all that were added, in the order of their coming.
+
+    Every prediction draws one number from the stream, so which are kept depends on the stream and on the predictions' order, but
+    not on how they are divided into batches. The smallest of independent keys are a uniform sample without replacement (Efraimidis
+    and Spirakis 2006).
+
+    Parameters
+    ----------
+    size
+        Most predictions to keep.
+    stream
+        Gives the keys.
+    """
+
+    def __init__(self, size: int, stream: np.random.Generator) -> None:
+        self.size = size
+        self.n_seen = 0
+        self._stream = stream
+        self._keys = np.empty(0)
+        self._rows: tuple[Tensor, Tensor] | None = None
+
+    def add(self, prediction: Tensor, truth: Tensor) -> None:
+        """Take a batch of predictions [N, ...] and truths [N]; of those that may stay, copies go to the CPU."""
+        keys = self._stream.random(len(truth))
+        self.n_seen += len(truth)
+        limit = self._keys.max() if len(self._keys) == self.size else 1.0
+        some = np.flatnonzero(keys < limit)
+        if self._rows is not None and not len(some):
+            return
+        place = torch.from_numpy(some).to(truth.device)
+        added = tuple(rows.detach()[place].cpu() for rows in (prediction, truth))
+        if self._rows is not None:
+            added = tuple(torch.cat(rows) for rows in zip(self._rows, added, strict=True))
+        merged = np.concatenate([self._keys, keys[some]])
+        kept = np.sort(merged.argsort()[: self.size])
+        self._keys = merged[kept]
+        self._rows = (added[0][kept], added[1][kept])
+
+    @property
+    def points(self) -> tuple[Tensor, Tensor]:
+        """The predictions that were kept, and their truths."""
+        assert self._rows is not None, "nothing was added"
+        return self._rows
