@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import platform
 import resource
@@ -61,6 +62,7 @@ def in_fresh_process(name: str, threads: int, **arguments: Any) -> dict[str, Any
 def run_task(tasks: dict[str, Task], options: argparse.Namespace) -> None:
     """Be the fresh process."""
     torch.set_num_threads(options.threads)
+    logging.disable(logging.WARNING)  # every process would say which samples are too shallow
     task = json.loads(options.task)
     sys.stdout.write(json.dumps(tasks[task["name"]](**task["arguments"])))
 
@@ -162,13 +164,31 @@ def write_page(options: argparse.Namespace, name: str, title: str, lines: Sequen
     return path
 
 
+def check_document(options: argparse.Namespace, sections: Sequence[str]) -> None:
+    """Stop before hours of measuring if the document cannot take the tables."""
+    text = options.document.read_text(encoding="utf-8") if options.document else ""
+    missing = [name for name in sections if text.count(_begin(name)) != 1 or text.count(_end(name)) != 1]
+    if options.document and missing:
+        sys.exit(
+            f"--document {options.document} lacks the lines {_begin(missing[0])!r} and {_end(missing[0])!r}, once each."
+        )
+
+
 def quote(options: argparse.Namespace, section: str, page: Path, lines: Sequence[str]) -> None:
     """Put a table into the marked section of the document, with a link to its page."""
     if options.document is None:
         return
-    begin, end = f"<!-- {section} -->\n", f"<!-- end of {section} -->\n"
-    before, rest = options.document.read_text(encoding="utf-8").split(begin)
+    before, rest = options.document.read_text(encoding="utf-8").split(_begin(section))
     link = os.path.relpath(page, options.document.parent)
-    told = f"Measured {date.today()}, {options.threads} threads ([all rows, hardware and versions]({link})):"
-    text = "\n".join([told, "", *lines, ""])
-    options.document.write_text(before + begin + text + end + rest.split(end)[1], encoding="utf-8")
+    told = f"Measured {date.today()}, {options.threads} threads ([hardware, versions and all rows]({link})):"
+    text = "\n".join(["", told, "", *lines, "", ""])
+    after = rest.split(_end(section))[1]
+    options.document.write_text(before + _begin(section) + text + _end(section) + after, encoding="utf-8")
+
+
+def _begin(section: str) -> str:
+    return f"<!-- {section} -->\n"
+
+
+def _end(section: str) -> str:
+    return f"<!-- end of {section} -->\n"

@@ -16,6 +16,7 @@ from typing import Any
 from measuring import (
     MIB,
     Task,
+    check_document,
     in_fresh_process,
     in_turn,
     parse,
@@ -62,7 +63,7 @@ OPTIONS = (
     Option("--precision bf16-mixed", changes={"precision": "bf16-mixed"}),
     Option("--compile", changes={"is_compiled": True}),
 )
-QUICK = (DEFAULT, Option("--asv-chunk-size 8", {"asv_chunk_size": 8}), OPTIONS[6])
+QUICK = (DEFAULT, Option("--attn-implementation math", changes={"attention": "math"}))
 
 
 def prepare(setting: dict[str, Any]) -> dict[str, Any]:
@@ -105,6 +106,7 @@ def main() -> None:
     if options.task:
         run_task(TASKS, options)
         return
+    check_document(options, ["Options"])
     small: dict[str, Any] = {"model": SMALL, "depth": 200, "token_limit": 64} if options.quick else {}
     chosen, found = QUICK if options.quick else OPTIONS, {}
     with simulated_study() if options.quick else nullcontext() as folder, tempfile.TemporaryDirectory() as cache:

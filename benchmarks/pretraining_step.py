@@ -1,5 +1,6 @@
 """One step of pre-training on a study, as ``aam pretrain`` runs it by default: what the benchmarks of speed measure."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
@@ -23,7 +23,7 @@ from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
 from aam.io.cache import Cache
 from aam.models.build import build_encoder
-from aam.nn.transformer import Block
+from aam.nn.attention import attention_kernel
 from aam.objectives.sample_distance import TARGET
 from aam.pipelines.reading import read_distance_source, read_study
 from aam.pipelines.simulate import write_study
@@ -85,9 +85,8 @@ class Pretraining:
         self.model = build_encoder(setting.shape, OBJECTIVES).train()
         self.optimizer = fused_adamw(self.model)
         if setting.is_compiled:
-            for part in self.model.modules():
-                if isinstance(part, Block):
-                    part.compile(dynamic=True)
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = setting.cache  # else what is compiled stays on disk
+            self.model.asv_encoder.transformer.compile_blocks()
 
     def plan(self, epoch: int, n_samples: int) -> BatchPlan:
         """Choose the samples of a batch."""
@@ -98,7 +97,9 @@ class Pretraining:
     def step(self, plan: BatchPlan) -> Batch:
         """Make a batch, and learn from it."""
         batch = self.maker[plan]
-        with attention_kernel(self.setting):  # in the backward pass, too, which recomputes
+        with attention_kernel(
+            self.setting.attention, torch.device("cpu"), torch.float32
+        ):  # in the backward pass, too, which recomputes
             with arithmetic(self.setting):
                 loss = self.loss(batch)
             finish(self.model, self.optimizer, loss)
@@ -129,11 +130,6 @@ def finish(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: Tenso
 def arithmetic(setting: Setting) -> AbstractContextManager[object]:
     """Compute the forward pass in the precision that is set."""
     return torch.autocast("cpu", torch.bfloat16) if setting.precision == "bf16-mixed" else nullcontext()
-
-
-def attention_kernel(setting: Setting) -> AbstractContextManager[object]:
-    """Compute attention with the kernel that is set."""
-    return sdpa_kernel(SDPBackend.MATH) if setting.attention == "math" else nullcontext()
 
 
 def open_study(setting: Setting) -> tuple[Study, BatchTarget]:

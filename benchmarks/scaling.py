@@ -16,7 +16,20 @@ from typing import Any
 import torch
 
 from flops import flops_of, peak_flops
-from measuring import MIB, Task, in_fresh_process, parse, quote, rise, run_task, seconds, spread, table, write_page
+from measuring import (
+    MIB,
+    Task,
+    check_document,
+    in_fresh_process,
+    parse,
+    quote,
+    rise,
+    run_task,
+    seconds,
+    spread,
+    table,
+    write_page,
+)
 from memory_estimate import Case, build, random_batch
 from memory_estimate import train as warm_up
 from pretraining_step import finish, fused_adamw
@@ -30,7 +43,7 @@ GRID = {
     "dim": (64, 128, 256, 512),
 }
 QUICK_BASE = dataclasses.replace(BASE, dim=16, layers=1, samples=2, longest=5, asvs=8, positions=20)
-QUICK_GRID = {"asvs": (4, 8), "dim": (8, 16)}
+QUICK_GRID = {"asvs": (4, 8)}
 NAMES = {
     "asvs": "distinct ASVs, U",
     "samples": "samples, B (half to all of A ASVs each)",
@@ -113,6 +126,7 @@ def main() -> None:
     if options.task:
         run_task(TASKS, options)
         return
+    check_document(options, ["Scaling"])
     base, grid = (QUICK_BASE, QUICK_GRID) if options.quick else (BASE, GRID)
     steps, matrix, found = options.steps or STEPS, 256 if options.quick else 4096, {}
     for name, values in grid.items():

@@ -18,6 +18,7 @@ from typing import Any
 from measuring import (
     MIB,
     Task,
+    check_document,
     in_fresh_process,
     parse,
     present_studies,
@@ -49,12 +50,13 @@ class Sizes:
 
     batch_sizes: tuple[int, ...] = (8, 32, 128)
     patch_sizes: tuple[int, ...] = (5, 1)
+    threads_of_parts: tuple[int, ...] = (1, 2)
     matrix: int = 4096
     steps: int = 5
     changes: dict[str, Any] = field(default_factory=dict)
 
 
-QUICK = Sizes((4,), (5,), 256, 2, {"model": SMALL, "depth": 200, "token_limit": 64})
+QUICK = Sizes((4,), (5,), (1,), 256, 2, {"model": SMALL, "depth": 200, "token_limit": 64})
 
 
 @dataclass
@@ -86,7 +88,7 @@ class Run:
             memory = self._train(label, changed, self.sizes.batch_sizes[0])
             self._compare(changed, self.sizes.batch_sizes[0], memory)
         self._predict(setting)
-        for threads in (1, 2):
+        for threads in self.sizes.threads_of_parts:
             self._parts(setting, threads)
 
     def _fresh(self, task: str, setting: Setting, threads: int | None = None, **arguments: Any) -> dict[str, Any]:
@@ -181,6 +183,7 @@ def main() -> None:
     if options.task:
         run_task(TASKS, options)
         return
+    check_document(options, list(NOTES))
     run = Run(options, QUICK if options.quick else Sizes())
     with simulated_study() if options.quick else nullcontext() as folder, tempfile.TemporaryDirectory() as cache:
         for study in [folder] if folder else present_studies(options.data):
