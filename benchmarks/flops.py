@@ -86,7 +86,7 @@ def _nucleotide_head(config: ModelConfig, n_positions: int) -> float:
     return 2 * n_positions * (dim**2 + dim * len(vocabulary.NUCLEOTIDES))
 
 
-def peak_flops(dtype: torch.dtype, size: int, repeats: int = 5) -> float:
+def peak_flops(dtype: torch.dtype, size: int, repeats: int = 3) -> float:
     """Measure how many operations a second a large matrix product does, the fastest of some."""
     first, second = torch.randn(2, size, size).to(dtype)
     times = []

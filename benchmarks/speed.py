@@ -31,7 +31,7 @@ from measuring import (
 from pretraining_step import SMALL, Pretraining, Setting, simulated_study
 from speed_tasks import PARTS, compare, parts, predict, prediction_memory, train
 
-PADDED_IN_WHOLE = 120.0
+PADDED_IN_WHOLE = 30.0
 """Seconds up to which the reference predicts all samples of a study, and not a tenth."""
 
 
@@ -51,7 +51,7 @@ class Sizes:
     batch_sizes: tuple[int, ...] = (8, 32, 128)
     patch_sizes: tuple[int, ...] = (5, 1)
     threads_of_parts: tuple[int, ...] = (1, 2)
-    matrix: int = 4096
+    matrix: int = 3072
     steps: int = 5
     changes: dict[str, Any] = field(default_factory=dict)
 
