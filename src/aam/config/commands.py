@@ -233,5 +233,5 @@ class DemoConfig:
     """
 
     output: OutputDirectoryConfig
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Fixes the simulated study and everything after it."""

@@ -11,7 +11,7 @@ from aam.config.study import DistanceConfig, StudyConfig
 from aam.data.batches import BatchTarget, PackedCounts
 from aam.data.study import Study
 from aam.data.study_build import FORMAT, build_study
-from aam.ecology.tree import FeatureTree
+from aam.ecology.tree import FeatureTree, write_feature_tree
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.errors import SequenceError, TableError, TreeError, name_some
 from aam.io.cache import Cache, digest_of
@@ -91,7 +91,7 @@ def read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
     read_head(path, TreeError, "--tree")
 
     def build(directory: Path) -> None:
-        FeatureTree.from_arrays(read_newick(path), study.feature_ids).save(directory)
+        write_feature_tree(read_newick(path, directory), study.feature_ids, directory)
 
     return cache.fetch("tree", digest_of(f"tree {FORMAT}", path, study.content), build, FeatureTree.open)
 

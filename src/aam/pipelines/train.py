@@ -23,6 +23,7 @@ from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.splits import TEST, TRAIN, VALIDATION, strata
 from aam.data.study import Study
 from aam.data.target import TargetState, batch_target, choose_task, fit_target
+from aam.errors import SplitError
 from aam.inference.asv_vectors import asv_vectors
 from aam.inference.metrics import evaluate
 from aam.inference.model_directory import ModelDescription, build_target, load_model, save_model
@@ -34,7 +35,7 @@ from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.pipelines.composing import Composition, compose, memory_estimate
-from aam.pipelines.groups import sample_groups
+from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
 from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import DistanceSource, read_distance_source, read_study
 from aam.pipelines.records import (
@@ -154,7 +155,7 @@ def _shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
 
 def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
     study = read_study(config.study, max_bp)
-    table_ids = list(study.sample_ids)
+    table_ids = study.sample_ids
     distances = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
     study, metadata, values = label_samples(config.label, study)
     task = choose_task(values, config.task.task)
@@ -166,6 +167,8 @@ def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
     groups = sample_groups(metadata, sample_ids, config.split.group_column, config.label.metadata_column)
     stratum = strata(fit_target(values, task).encode(values))
     parts = split_labelled(study, groups, stratum, metadata, table_ids, config.split, config.training)
+    if config.split.group_column is None:
+        warn_of_divided_subjects(metadata, sample_ids, parts, config.split.split, config.label.metadata_column)
     target = fit_target(values[parts == TRAIN], task)
     truth = target.encode(values)
     rows = _rows_in_use(parts, truth, target)
@@ -186,6 +189,11 @@ def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> n
     is_unseen = (truth == -1) & (parts == VALIDATION) & (target.task == "classification")
     if is_unseen.any():
         logger.warning("Left out %d validation samples whose class no training sample has.", int(is_unseen.sum()))
+    if not ((parts == VALIDATION) & ~is_unseen).any():
+        raise SplitError(
+            f"No validation sample has a class of {target.column} that a training sample has, so that nothing can be validated. "
+            "Choose another split or column: each class needs groups on both sides."
+        )
     return np.flatnonzero(~is_test & ~is_unseen)
 
 
