@@ -128,7 +128,7 @@ def main() -> None:
         return
     check_document(options, ["Scaling"])
     base, grid = (QUICK_BASE, QUICK_GRID) if options.quick else (BASE, GRID)
-    steps, matrix, found = options.steps or STEPS, 256 if options.quick else 3072, {}
+    steps, matrix, found = options.steps or STEPS, 256 if options.quick else 4096, {}
     for name, values in grid.items():
         for value in values:
             case = dataclasses.asdict(dataclasses.replace(base, **{name: value}))

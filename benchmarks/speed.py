@@ -51,7 +51,7 @@ class Sizes:
     batch_sizes: tuple[int, ...] = (8, 32, 128)
     patch_sizes: tuple[int, ...] = (5, 1)
     threads_of_parts: tuple[int, ...] = (1, 2)
-    matrix: int = 3072
+    matrix: int = 4096
     steps: int = 5
     changes: dict[str, Any] = field(default_factory=dict)
 
