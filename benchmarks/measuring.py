@@ -52,11 +52,22 @@ def present_studies(data: Path, names: Sequence[str] = STUDIES) -> list[Path]:
 
 
 def in_fresh_process(name: str, threads: int, **arguments: Any) -> dict[str, Any]:
-    """Run one of the script's tasks in a process of its own; numbers come back as JSON."""
+    """Run one of the script's tasks in a process of its own; numbers come back as JSON, and are logged as they come."""
     task = json.dumps({"name": name, "arguments": arguments})
     command = [sys.executable, sys.argv[0], "--threads", str(threads), "--task", task]
     sys.stderr.write(f"{time.strftime('%H:%M:%S')} {name}, {threads} threads: {task}\n")
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    shown = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    sys.stderr.write(f"{shown}\n")
+    return json.loads(shown)
+
+
+def in_fresh_process_or_none(name: str, threads: int, **arguments: Any) -> dict[str, Any] | None:
+    """Run a task that may fail here, for want of memory or of a compiler, without losing what was measured before."""
+    try:
+        return in_fresh_process(name, threads, **arguments)
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(f"{name} failed with exit code {error.returncode}; its row is left empty.\n")
+        return None
 
 
 def run_task(tasks: dict[str, Task], options: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ from measuring import (
     Task,
     check_document,
     in_fresh_process,
+    in_fresh_process_or_none,
     in_turn,
     parse,
     present_studies,
@@ -88,11 +89,14 @@ TASKS: dict[str, Task] = {"prepare": prepare, "measure": measure}
 COLUMNS = ("option", "s/step", "time ÷ default", "peak memory MiB", "memory ÷ default")
 
 
-def rows_of(found: dict[str, dict[str, Any]]) -> list[list[object]]:
+def rows_of(found: dict[str, Any]) -> list[list[object]]:
     """Write one row per option."""
     usual = found[DEFAULT.flag]["memory"]
     rows: list[list[object]] = []
     for flag, result in found.items():
+        if result is None:
+            rows.append([f"`{flag}`", *["failed here"] * 4])
+            continue
         times, ratios = [first for first, _ in result["times"]], [first / second for first, second in result["times"]]
         memory = result["memory"]
         share = f"{memory / usual:.2f}" if usual else "–"
@@ -108,7 +112,8 @@ def main() -> None:
         return
     check_document(options, ["Options"])
     small: dict[str, Any] = {"model": SMALL, "depth": 200, "token_limit": 64} if options.quick else {}
-    chosen, found = QUICK if options.quick else OPTIONS, {}
+    chosen: tuple[Option, ...] = QUICK if options.quick else OPTIONS
+    found: dict[str, Any] = {}
     with simulated_study() if options.quick else nullcontext() as folder, tempfile.TemporaryDirectory() as cache:
         studies = [folder] if folder else present_studies(options.data, [STUDY])
         if not studies:
@@ -116,7 +121,8 @@ def main() -> None:
         default = Setting(str(studies[0]), cache, **small)
         n_samples = in_fresh_process("prepare", options.threads, setting=dataclasses.asdict(default))["samples"]
         for option in chosen:
-            found[option.flag] = in_fresh_process(
+            measured = in_fresh_process if option is DEFAULT else in_fresh_process_or_none
+            found[option.flag] = measured(
                 "measure",
                 options.threads,
                 default=dataclasses.asdict(default),

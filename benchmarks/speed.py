@@ -20,6 +20,7 @@ from measuring import (
     Task,
     check_document,
     in_fresh_process,
+    in_fresh_process_or_none,
     parse,
     present_studies,
     quote,
@@ -112,10 +113,12 @@ class Run:
         return found["memory"]
 
     def _compare(self, setting: Setting, batch_size: int, memory: float) -> None:
-        found = self._fresh("compare", setting, batch_size=batch_size, steps=self.steps, budget=self.options.memory_gb)
+        budget = self.options.memory_gb
+        task = {"setting": dataclasses.asdict(setting), "batch_size": batch_size, "steps": self.steps, "budget": budget}
+        found = in_fresh_process_or_none("compare", self.options.threads, **task) or {"reference_batch": 0}
         first = [setting.name, setting.shape.patch_size, batch_size, found["reference_batch"]]
         if not found["reference_batch"]:
-            self.comparison.append([*first, *["not run: too large"] * 6])
+            self.comparison.append([*first, *["not run"] * 6])
             return
         cells = [f"{statistics.median(found[name]):.3g}" for name in ("ours", "reference")]
         cells += [spread(found["ratios"]), f"{found['flops_ratio']:.3g}", f"{memory / MIB:,.0f}"]
@@ -169,7 +172,7 @@ NOTES = {
     "products, by formula from the shapes (`flops.py`): 3 forward passes, or with the ASV encoder's recomputation.",
     "Beside the padded reference": "Both have the same weights and read the same samples, each at the batch given, A B B A. *Times "
     "faster* is the ratio of samples per second, median (smallest–largest). Where the reference at our batch would not fit, it is "
-    "run at the largest batch that does. Patch size 1 is what published implementations read.",
+    "run at the largest batch that does; *not run* where none does. Patch size 1 is what published implementations read.",
     "Prediction of a whole table": "What `aam predict --precision 32-true` runs, with an empty cache. The reference's seconds are "
     "scaled to the whole table where it predicted fewer samples.",
     "Where the time of a step goes": "*Rest* is all but the ASV encoder's forward and backward passes (recomputation is in its "
