@@ -69,7 +69,7 @@ def measure(folder: Path) -> dict[str, str]:
     maker = BatchMaker(study, drawing, masking(), {"distance": unifrac})
     model = build_encoder(model_config, ["distance", "nucleotides"])
     optimizer = torch.optim.AdamW(model.parameters())
-    tree = skbio.TreeNode.read(str(folder / "tree.nwk"), convert_underscores=False)
+    tree: skbio.TreeNode = skbio.TreeNode.read(str(folder / "tree.nwk"), convert_underscores=False)  # type: ignore[assignment]
     times: dict[str, list[float]] = {name: [] for name in ("unifrac", "batch", "step", "scikit-bio")}
     asvs, rng = [], np.random.default_rng(0)
     for epoch in range(BATCHES):
