@@ -1,5 +1,6 @@
 """What training warns of, because it changes the result."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 from safetensors.torch import load_file
 
 from aam.cli import main
+from aam.config.model import ModelConfig, tiny
+from aam.models.build import build_encoder
+from aam.pipelines import train as train_pipeline
 
 SHAPE = [
     "--embedding-dim",
@@ -62,6 +66,23 @@ def test_the_shape_of_a_pretrained_model_wins_and_what_was_asked_for_is_named(fo
     assert {name: model[name] for name in ("embedding_dim", "max_bp", "dropout")} == {
         "embedding_dim": 16, "max_bp": 40, "dropout": 0.3
     }  # fmt: skip
+
+
+def test_all_options_that_shape_weights_are_settled_by_the_pretrained_model():
+    """Changes each number of the model's shape, and looks whether weights change theirs."""
+    settled = set()
+    for field in dataclasses.fields(ModelConfig):
+        value = getattr(tiny(), field.name)
+        other = not value if isinstance(value, bool) else 0.5 if field.name == "dropout" else type(value)(2 * value)
+        changed = dataclasses.replace(tiny(), **{field.name: other})
+        shapes = [
+            {name: weight.shape for name, weight in build_encoder(config, []).state_dict().items()}
+            for config in (tiny(), changed)
+        ]
+        if shapes[0] != shapes[1]:
+            settled.add(field.name)
+
+    assert settled <= set(train_pipeline.SHAPE)
 
 
 def test_a_predictor_is_as_good_a_start_as_an_encoder(folder, tmp_path, capsys):

@@ -62,7 +62,7 @@ from aam.training.resources import BatchReport
 logger = logging.getLogger(__name__)
 
 RESULTS = ("model", "metrics.json", "metrics.tsv", "splits.tsv", "validation_predictions.tsv")
-SHAPE = ("embedding_dim", "attention_heads", "attention_layers", "ffn_ratio", "max_bp")
+SHAPE = ("embedding_dim", "attention_heads", "attention_layers", "ffn_ratio", "max_bp", "patch_size")
 """Options that a pre-trained model has settled."""
 
 
