@@ -15,7 +15,7 @@ LAYERS = [
     {"inference"},
     {"training"},
     {"models"},
-    {"objectives"},
+    {"objectives", "kernels"},
     {"nn", "data", "ecology", "simulation", "metrics"},
     {"batch", "encoding", "figures", "io"},
     {"config", "vocabulary", "errors", "shapes"},
