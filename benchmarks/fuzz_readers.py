@@ -53,11 +53,12 @@ def check_table(path: Path) -> None:
 
 def check_tree(path: Path) -> None:
     tree = read_newick(path)
-    n = len(tree.parent)
-    assert (tree.parent[:-1] > np.arange(n - 1)).all()
-    assert tree.parent[-1] == -1
+    assert tree.level[-1] == 0
+    assert (tree.level[:-1] > 0).all()
+    assert (np.diff(tree.level[::-1]) <= 1).all()
     assert not (tree.length < 0).any()
-    assert len(tree.names) == len(tree.length) == n
+    assert len(tree.level) == len(tree.length) == len(tree.is_tip)
+    assert len(tree.names) == tree.is_tip.sum()
 
 
 def check_sequences(path: Path) -> None:

@@ -25,7 +25,9 @@ TASKS = {"ecam_infant": ("age_days", "delivery"), "ibd_2538": ("ibd",), "cfs": (
 
 def main(data: Path) -> None:
     for name, columns in TASKS.items():
-        study = read_study(StudyConfig(table=data / name / "table.biom", sequences=data / name / "sequences.fasta"), 150)
+        study = read_study(
+            StudyConfig(table=data / name / "table.biom", sequences=data / name / "sequences.fasta"), 150
+        )
         resources = Resources(tree=read_tree(data / name / "tree.nwk", study, Cache(None)))
         for column in columns:
             score(name, column, study, resources, data / name / "folds" / f"{column}.tsv")

@@ -42,7 +42,7 @@ def measure(path: Path) -> None:
     seconds = time.perf_counter() - start
     peak = peak_kilobytes()
     print(
-        f"{path.stat().st_size / 1e6:.0f} MB, {len(tree.parent):,} nodes: {seconds:.1f} s, "
+        f"{path.stat().st_size / 1e6:.0f} MB, {len(tree.level):,} nodes: {seconds:.1f} s, "
         f"peak {peak / 1024:.0f} MB ({before / 1024:.0f} MB before)"
     )
 

@@ -34,7 +34,7 @@ FLAGS = {
     "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
     | {"penalty", "nuc-penalty", "nuc-mask-ratio", "nuc-asv-fraction"},
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
-    | {"task", "pretrained", "freeze-base"}
+    | {"task", "head", "coverage", "pretrained", "freeze-base"}
     | {"target-penalty", "count-penalty", "count-mask-ratio", "penalty"},
     "inspect": {"files", "output-dir", "overwrite"},
     "prepare": STUDY | {"tree"},

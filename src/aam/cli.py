@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import io
 import logging
 import signal
 import sys
@@ -90,7 +91,7 @@ def _run(name: str, options: list[str]) -> int:
         if name not in COMMANDS:
             raise AamError(f"there is no command {name!r}. Commands: {', '.join(COMMANDS)}. See aam --help.")
         config = parse(name, options)
-        _set_up_logging()
+        _set_up_output()
         _load(COMMANDS[name].function)(config)
     except AamError as error:
         sys.stderr.write(f"aam {name}: {error}\n" if name in COMMANDS else f"aam: {error}\n")
@@ -141,7 +142,7 @@ def parse(name: str, options: list[str]) -> Any:
     """
     import tyro
 
-    from aam.config._base import flags_from_yaml
+    from aam.config._base import check_arguments, flags_from_yaml
 
     given, options = _take_config_files(options)
     config = _load(COMMANDS[name].config)
@@ -151,10 +152,12 @@ def parse(name: str, options: list[str]) -> Any:
         if tyro.conf.Positional in getattr(field.type, "__metadata__", ())
     ]
     from_files = [argument for path in given for argument in flags_from_yaml(path, without_flag)]
+    arguments = [*from_files, *options]
+    check_arguments(arguments)
     return tyro.cli(
         config,
         prog=f"aam {name}",
-        args=[*from_files, *options],
+        args=arguments,
         config=(tyro.conf.OmitArgPrefixes,),
     )
 
@@ -193,7 +196,9 @@ def _load(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _set_up_logging() -> None:
+def _set_up_output() -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may hold what its encoding cannot say
+        sys.stdout.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname_prefix)s%(message)s", defaults={"levelname_prefix": ""}))
     root = logging.getLogger("aam")

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+_LONGEST = 100  # letters of a name
+
 
 class AamError(Exception):
     """A mistake in what the user gave; the message says what is wrong, where, and what to do."""
@@ -56,13 +58,14 @@ class Terminated(KeyboardInterrupt):
 
 
 def name_some(names: Sequence[object], limit: int = 5) -> str:
-    """Quote up to ``limit`` names for a message, and say how many more there are.
+    """Quote up to ``limit`` names for a message, long ones cut off, and say how many more there are.
 
     Examples
     --------
     >>> name_some(["S1", "S2", "S3"], limit=2)
     "'S1', 'S2' and 1 more"
     """
-    shown = ", ".join(repr(str(name)) for name in names[:limit])
+    texts = [str(name) for name in names[:limit]]
+    shown = ", ".join(repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…") for text in texts)
     more = len(names) - limit
     return f"{shown} and {more:,} more" if more > 0 else shown

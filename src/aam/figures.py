@@ -10,6 +10,7 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+_LABEL = 30  # letters of the name of a class
 MOST_CELLS_WITH_NUMBERS = 12
 _DEFAULT_FONT, _FONT_OF_BOXES = "DejaVu Sans", "Last Resort High-Efficiency"
 
@@ -63,7 +64,7 @@ def draw_regression(
 
 def draw_confusion(counts: np.ndarray, classes: Sequence[str], name: str) -> Figure:
     """Draw how often each true class (row) was predicted as each class (column), coloured by share of the row."""
-    n = len(classes)
+    n, labels = len(classes), [name if len(name) <= _LABEL else f"{name[:_LABEL]}…" for name in classes]
     rows = counts.sum(axis=1, keepdims=True)
     share = counts / np.maximum(rows, 1)
     recall = np.diag(share)[rows[:, 0] > 0]
@@ -75,8 +76,8 @@ def draw_confusion(counts: np.ndarray, classes: Sequence[str], name: str) -> Fig
         for row, column in np.ndindex(n, n):
             colour = "white" if share[row, column] > 0.5 else "black"
             axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=colour)
-    axes.set_xticks(range(n), classes, rotation=45, ha="right", parse_math=False)
-    axes.set_yticks(range(n), classes, parse_math=False)
+    axes.set_xticks(range(n), labels, rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(range(n), labels, parse_math=False)
     axes.set_xlabel(f"predicted {name}", parse_math=False)
     axes.set_ylabel(f"true {name}", parse_math=False)
     axes.set_title(f"balanced accuracy = {recall.mean():.3f}, n = {counts.sum():,}")

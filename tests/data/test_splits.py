@@ -69,7 +69,7 @@ def candidates(n=40, **known) -> Candidates:
     ids = [f"S{i}" for i in range(n)]
     stratum = known.pop("stratum", np.zeros(n, dtype=np.int64))
     groups = known.pop("groups", np.array(ids))
-    return Candidates(ids, groups, stratum, known_ids=frozenset(ids) | {"dropped"}, **known)
+    return Candidates(ids, groups, stratum, known_ids=[*ids, "dropped"], **known)
 
 
 def test_every_kind_of_split_has_its_strategy():

@@ -9,7 +9,7 @@ from aam.data import study_build
 from aam.data.study import Study, TokenRows
 from aam.data.study_build import build_study
 from aam.errors import SequenceError, TableError
-from aam.io import biom_table, sequences
+from aam.io import biom_matrix, biom_table, sequences
 from aam.io.biom_table import write_table
 from aam.io.count_table import CountTable
 from aam.io.tables import open_table
@@ -90,10 +90,10 @@ def test_a_study_built_in_many_blocks_is_the_same(tmp_path, monkeypatch):
     write_table(
         tmp_path / "t.biom", CountTable(list(study.sample_ids), list(study.feature_ids), csr_array(dense(study)))
     )
-    monkeypatch.setattr(biom_table, "_VALUES_PER_BLOCK", 3)
+    monkeypatch.setattr(biom_matrix, "_VALUES_PER_BLOCK", 3)
     monkeypatch.setattr(biom_table, "_IDS_PER_BLOCK", 4)
     monkeypatch.setattr(sequences, "_PER_BLOCK", 5)
-    monkeypatch.setattr(study_build, "_FEATURES_PER_BLOCK", 6)
+    monkeypatch.setattr(study_build, "_PER_BLOCK", 6)
     (tmp_path / "study").mkdir()
 
     with open_table(tmp_path / "t.biom") as table:

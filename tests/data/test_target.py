@@ -55,6 +55,11 @@ def test_the_task_follows_the_column_unless_the_user_says(values, asked, task):
             r"holds numbers but for 'NA', 'not collected' \(3 samples\)\. .*--missing-values NA 'not collected', or pass --task "
             r"classification if its values are classes",
         ),
+        (
+            ["1,5", "2,5", "1,5", "2,5"],
+            "auto",
+            r"not written as .*'1,5', '2,5' \(4 samples\)\. Write them like 1234\.5, or pass --task",
+        ),
         ([2.0, 2.0, 2.0], "auto", r"has the same value, '2', in all 3 samples"),
         (["x", "x"], "auto", "has the same value, 'x'"),
         (list("abcdefgh"), "auto", r"8 different values in 8 samples, such as 'a', 'b', 'c' and 5 more"),
@@ -121,6 +126,32 @@ def test_whole_numbers_as_classes_lose_their_point_and_unseen_classes_are_minus_
 def test_training_samples_with_one_value_are_an_error(values, task):
     with pytest.raises(MetadataError, match="All training samples have"):
         fit_target(column(values), task)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            [1.0, 1e308, -1e308],
+            r"--metadata-column age holds numbers beyond ±1e\+20 in 2 of 3 samples, such as 1e\+308 of '1'",
+        ),
+        (
+            [0.0, 1e-300, 2e-300],
+            "values of age differ by 2e-300 only, too little to be learned. Give the column in a smaller",
+        ),
+        ([0.1] * 7, "All training samples have age 0.1: choose another split"),  # of which numpy's deviation is not 0
+    ],
+)
+def test_numbers_that_single_precision_cannot_hold_are_refused(values, message):
+    with pytest.raises(MetadataError, match=message):
+        fit_target(column(values), "regression")
+
+
+def test_a_number_too_large_is_refused_where_a_model_is_compared():
+    target = fit_target(column([1.0, 2.0]), "regression")
+
+    with pytest.raises(MetadataError, match=r"beyond ±1e\+20"):
+        target.encode(column([1.0, 1e300]))
 
 
 def test_a_target_survives_json():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skbio.diversity import beta_diversity
 
-from aam.ecology.tree import FeatureTree
+from aam.ecology.tree import FeatureTree, write_feature_tree
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.errors import TreeError
 from aam.io.newick import read_newick
@@ -68,6 +68,28 @@ def test_the_128_features_that_the_ibd_tree_lacks_are_known():
     assert len(missing) == 128
 
 
+@pytest.mark.parametrize(
+    "newick",
+    ["((x:0,y:0):0,(a:0,b:0):0);", "((x:0,y:0):3,(a:0,b:0):0);", "((x:0,y:0):3,(a:1,b:2):1)r:2;", "(x:0,y:0)r:2;"],
+)
+def test_a_tree_whose_branches_between_the_features_have_no_length_is_an_error(tmp_path, newick):
+    (tmp_path / "tree.nwk").write_text(newick)
+
+    with pytest.raises(TreeError, match="between its 2 features of the table have length 0"):
+        FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["x", "y"])
+
+
+@pytest.mark.parametrize(
+    "newick", ["((x:0,y:0.1):0,a:0);", "((x:0,a:0):1,(y:0,b:0):0);", "(x:1e-300,y:0);", "(x:1e99,y:0);"]
+)
+def test_one_branch_is_enough(tmp_path, newick):
+    (tmp_path / "tree.nwk").write_text(newick)
+
+    tree = FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["x", "y"])
+
+    assert unweighted_unifrac(tree, np.array([0, 1]), np.array([0, 1, 2]))[0, 1] == 1
+
+
 def test_a_tree_of_other_features_is_an_error(tmp_path):
     (tmp_path / "tree.nwk").write_text("(a:1,b:2);")
 
@@ -89,6 +111,7 @@ def test_branches_equal_those_that_a_walk_to_the_root_collects(seed):
         waiting.append(node)
     root = waiting[0]
     length = {node: float(stream.integers(0, 4)) for node in [*parent, root]}
+    length[0] += 1.0  # a tree of nothing but zeros is refused
 
     def newick(node):
         children = [child for child, above in parent.items() if above == node]
@@ -123,14 +146,41 @@ def test_branches_equal_those_that_a_walk_to_the_root_collects(seed):
 
 def test_a_saved_tree_opens_as_it_was(tmp_path):
     (tmp_path / "tree.nwk").write_text("((a:1,b:2):3,(c:4,d:5):6);")
-    tree = FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["d", "x", "b"])
+    arrays = read_newick(tmp_path / "tree.nwk")
 
-    tree.save(tmp_path)
+    write_feature_tree(arrays, ["d", "x", "b"], tmp_path)
 
-    opened = FeatureTree.open(tmp_path)
-    assert opened.position.tolist() == [1, -1, 0]
-    assert opened.depth.tolist() == tree.depth.tolist() == [5, 11]
+    opened, tree = FeatureTree.open(tmp_path), FeatureTree.from_arrays(arrays, ["d", "x", "b"])
+    assert opened.position.tolist() == tree.position.tolist() == [0, -1, 1]
+    assert opened.depth.tolist() == tree.depth.tolist() == [11, 5]
     assert opened.ancestor_depth.tolist() == tree.ancestor_depth.tolist() == [0]
+
+
+def test_a_walk_in_blocks_gives_the_same_tree(tmp_path, monkeypatch):
+    stream = np.random.default_rng(0)
+    nodes = [f"t{number}" for number in range(40)]
+    features = [*stream.permutation(nodes)[:25].tolist(), "x"]
+    while len(nodes) > 1:
+        pair = [nodes.pop(stream.integers(len(nodes))) for _ in range(2)]
+        nodes.append(f"({pair[0]}:{stream.random()},{pair[1]}:{stream.random()})")
+    (tmp_path / "tree.nwk").write_text(nodes[0] + ";")
+    arrays = read_newick(tmp_path / "tree.nwk")
+    whole = FeatureTree.from_arrays(arrays, features)
+    monkeypatch.setattr("aam.ecology.tree._PER_BLOCK", 3)
+
+    in_blocks = FeatureTree.from_arrays(arrays, features)
+
+    for name in ("position", "depth", "ancestor_depth"):
+        np.testing.assert_array_equal(getattr(in_blocks, name), getattr(whole, name))
+
+
+def test_branches_without_length_do_not_matter_where_no_feature_is_below(tmp_path):
+    (tmp_path / "tree.nwk").write_text("((a:1,((x:1,y:1),z:1):1,b:2):3,c:4);")
+    tree = FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["a", "b", "c"])
+
+    distance = unweighted_unifrac(tree, np.array([0, 1, 1, 2]), np.array([0, 2, 4]))
+
+    assert distance[0, 1] == pytest.approx(1 - (3 + 2) / (3 + 2 + 1 + 4))
 
 
 def test_a_branch_without_length_is_an_error(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from make_files import COUNTS, FEATURES, SAMPLES, UUID, artifact, hdf5_table
+from scipy.sparse import csr_array
 
 from aam.ecology.tree import FeatureTree
 from aam.errors import InputError
@@ -87,6 +88,16 @@ class Given:
                 file[f"sample/matrix/{part}"] = values
         return path
 
+    def both_ways(self, **parts) -> Path:
+        """Store the counts by feature as well, and change parts of that; None takes one away."""
+        path, matrix = hdf5_table(self.own / "table.biom"), csr_array(COUNTS.T.astype(float))
+        with h5py.File(path, "r+") as file:
+            for part in ("data", "indices", "indptr"):
+                values = parts.get(part, getattr(matrix, part))
+                if values is not None:
+                    file[f"observation/matrix/{part}"] = values
+        return path
+
     def table(self, **options) -> Path:
         return hdf5_table(self.own / "table.biom", **options)
 
@@ -126,8 +137,8 @@ class Given:
     def gzip_bomb(self) -> Path:
         return self.file("tree.nwk.gz", gzip.compress(b" " * 2**27))
 
-    def npy(self, values) -> Path:
+    def npy(self, values, ids=SAMPLES) -> Path:
         buffer = io.BytesIO()
         np.save(buffer, values)
-        self.file("d.ids", "\n".join(SAMPLES))
+        self.file("d.ids", "\n".join(ids))
         return self.file("d.npy", buffer.getvalue())

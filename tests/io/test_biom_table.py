@@ -7,6 +7,7 @@ from make_files import hdf5_table
 from scipy.sparse import csr_array
 
 from aam.errors import OutputError, TableError
+from aam.io import biom_matrix
 from aam.io.biom_table import write_table
 from aam.io.count_table import CountTable
 from aam.io.tables import read_table
@@ -37,6 +38,44 @@ def test_stored_zeros_go_and_indices_are_sorted(tmp_path):
 
     assert counts.indices.tolist() == [1, 2]
     assert counts.data.tolist() == [2, 5]
+
+
+@pytest.mark.parametrize("values_per_block", [1, 3, 1000])
+@pytest.mark.parametrize("is_shuffled", [False, True])
+def test_counts_that_are_stored_alike_by_sample_and_by_feature_are_read(
+    tmp_path, monkeypatch, values_per_block, is_shuffled
+):
+    """However they are ordered, divided, and padded with zeros."""
+    monkeypatch.setattr(biom_matrix, "_VALUES_PER_BLOCK", values_per_block)
+    monkeypatch.setattr(biom_matrix, "_HASHED_AT_ONCE", 2)
+    stream = np.random.default_rng(0)
+    values = stream.poisson(0.7, size=(9, 7))
+    path = make_file(tmp_path / "table.biom", values, list("ABCDEFGHI"), list("1234567"))
+    rows, columns = stream.permutation(np.indices((7, 9)).reshape(2, -1).T).T if is_shuffled else np.nonzero(values.T)
+    order = np.argsort(rows, kind="stable")
+    with h5py.File(path, "r+") as file:
+        file["observation/matrix/data"] = values.T[rows, columns][order].astype(float)
+        file["observation/matrix/indices"] = columns[order]
+        file["observation/matrix/indptr"] = np.searchsorted(rows[order], np.arange(8))
+
+    np.testing.assert_array_equal(read_table(path).counts.toarray(), values)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_two_counts_that_change_places_are_noticed(tmp_path, seed):
+    """Sums over features, over samples and over all may well stay the same."""
+    stream = np.random.default_rng(seed)
+    values = stream.poisson(0.7, size=(9, 7))
+    path = make_file(tmp_path / "table.biom", values, list("ABCDEFGHI"), list("1234567"))
+    one, other = stream.choice(np.flatnonzero(values != values.ravel()[0]), 1)[0], 0
+    values.ravel()[[one, other]] = values.ravel()[[other, one]]
+    other_way = csr_array(values.T.astype(float))
+    with h5py.File(path, "r+") as file:
+        for part in ("data", "indices", "indptr"):
+            file[f"observation/matrix/{part}"] = getattr(other_way, part)
+
+    with pytest.raises(TableError, match="contradicts itself"):
+        read_table(path)
 
 
 def test_samples_without_reads_are_kept(tmp_path):
@@ -193,7 +232,7 @@ def test_pointers_that_contradict_the_values_are_refused(tmp_path, part, values)
         (-3, "negative"),
         (np.nan, "not finite"),
         (np.inf, "not finite"),
-        (2.0**60, "larger"),
+        (2.0**53, r"2\^53 or larger"),
     ],
 )
 def test_values_that_are_not_counts_are_refused(tmp_path, value, problem):

@@ -126,6 +126,8 @@ def changed(row, column, value):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        (np.zeros((3, 3)), "holds 0 for all pairs of its 3 samples: there is nothing to learn"),
+        (1e308 * VALUES, r"is beyond 1e\+15, first between 'S1' and"),
         (changed(0, 2, np.nan), "is not finite, first between 'S1' and 'S3'"),
         (changed(2, 0, np.inf), "is not finite, first between 'S1' and 'S3'"),
         (changed(1, 2, -0.5), "is negative, first between '10317.000001' and 'S3'"),

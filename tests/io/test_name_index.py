@@ -10,14 +10,14 @@ from aam.io.name_index import HASH_DTYPE, NameIndex, hash_names
 def test_names_are_found_where_a_list_has_them(names, asked):
     unique = list(dict.fromkeys(names))
 
-    found = NameIndex(hash_names(unique)).find(hash_names(asked))
+    found = NameIndex(unique).find(asked)
 
     assert found.tolist() == [unique.index(name) if name in unique else -1 for name in asked]
 
 
 @given(st.lists(st.sampled_from("abcd"), max_size=9))
 def test_doubles_are_those_that_an_earlier_name_equals(names):
-    duplicates = NameIndex(hash_names(names)).duplicates()
+    duplicates = NameIndex(names).duplicates()
 
     assert duplicates.tolist() == [i for i, name in enumerate(names) if name in names[:i]]
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aam.errors import TreeError
+from aam.io import newick_scan, text_file
 from aam.io.newick import TreeArrays, read_newick, write_newick
 from conftest import real_study
 
@@ -22,12 +23,27 @@ def read(tmp_path, text):
     return read_newick(tmp_path / "tree.nwk")
 
 
+def parents(tree: TreeArrays) -> np.ndarray:
+    """Find the node above each: the next that is a level lower."""
+    found, latest = [], {-1: -1}
+    for node, level in reversed(list(enumerate(tree.level.tolist()))):
+        latest[level] = node
+        found.append(latest[level - 1])
+    return np.array(found[::-1])
+
+
+def names(tree: TreeArrays) -> list[str | None]:
+    """Name each node: None for inner ones."""
+    tips = iter(tree.names)
+    return [next(tips) if is_tip else None for is_tip in tree.is_tip]
+
+
 def branches(tree: TreeArrays) -> Counter:
     """Count the branches by the tips below them and their length."""
-    below: list[list[str]] = [[] for _ in tree.parent]
-    for node, above in enumerate(tree.parent.tolist()):
+    below: list[list[str]] = [[] for _ in tree.level]
+    for node, (above, name) in enumerate(zip(parents(tree).tolist(), names(tree), strict=True)):
         if not below[node]:
-            below[node].append(str(tree.names[node]))
+            below[node].append(str(name))
         if above >= 0:
             below[above].extend(below[node])
     lengths = (None if math.isnan(length) else length for length in tree.length.tolist())
@@ -50,9 +66,9 @@ def branches_by_scikit_bio(source) -> Counter:
 def test_nodes_are_in_post_order(tmp_path):
     tree = read(tmp_path, "((a:1,b:2)0.9:3,c:4.5e-1)root;")
 
-    assert tree.names == ["a", "b", None, "c", None]
-    assert tree.parent.tolist() == [2, 2, 4, 4, -1]
-    assert tree.parent.dtype == np.int64
+    assert list(tree.names) == ["a", "b", "c"]
+    assert tree.is_tip.tolist() == [True, True, False, True, False]
+    assert tree.level.tolist() == [2, 2, 1, 1, 0]
     np.testing.assert_array_equal(tree.length, [1, 2, 3, 0.45, np.nan])
 
 
@@ -67,7 +83,7 @@ def test_a_real_tree_equals_what_scikit_bio_reads(name):
 def test_the_trees_of_all_real_studies_are_rooted(name):
     tree = read_newick(real_study(name) / "tree.nwk")
 
-    assert (tree.parent == len(tree.parent) - 1).sum() == 2
+    assert (tree.level == 1).sum() == 2
 
 
 NUMBERS = st.floats(0, 1e6).map(repr) | st.sampled_from(["1", "0", "2.", ".5", "1E-3", "+4e+2"])
@@ -101,26 +117,26 @@ def test_any_tree_equals_what_scikit_bio_reads_and_survives_a_round_trip(tmp_pat
     folder = tmp_path_factory.mktemp("trees")
 
     tree = read(folder, text)
-    write_newick(folder / "again.nwk", tree.parent, tree.length, tree.names)
+    write_newick(folder / "again.nwk", parents(tree), tree.length, names(tree))
     again = read_newick(folder / "again.nwk")
 
     assert branches(tree) == branches_by_scikit_bio(io.StringIO(text))
-    assert again.parent.tolist() == tree.parent.tolist()
-    assert again.names == tree.names
+    assert again.level.tolist() == tree.level.tolist()
+    assert names(again) == names(tree)
     np.testing.assert_array_equal(again.length, tree.length)
 
 
 def test_comments_white_space_quotes_and_underscores(tmp_path):
     tree = read(tmp_path, "[&R]\n( 'it''s (a) name' : 1e-2 [x;y],\n\tk__A_b\t:.5 ) '' ; \n")
 
-    assert tree.names == ["it's (a) name", "k__A_b", None]
+    assert list(tree.names) == ["it's (a) name", "k__A_b"]
     np.testing.assert_array_equal(tree.length, [0.01, 0.5, np.nan])
 
 
 def test_gzip_is_noticed_by_its_content(tmp_path):
     (tmp_path / "tree.nwk").write_bytes(gzip.compress(b"(a,b);"))
 
-    assert read_newick(tmp_path / "tree.nwk").names == ["a", "b", None]
+    assert list(read_newick(tmp_path / "tree.nwk").names) == ["a", "b"]
 
 
 def test_names_are_quoted_when_needed_and_only_then(tmp_path):
@@ -142,11 +158,11 @@ def test_a_caterpillar_of_200_000_tips_reads_and_writes_without_recursion(tmp_pa
     text = "(" * (n - 1) + "t0" + "".join(f":1,t{i}:2)" for i in range(1, n)) + ";"
 
     tree = read(tmp_path, text)
-    write_newick(tmp_path / "again.nwk", tree.parent, tree.length, tree.names)
+    write_newick(tmp_path / "again.nwk", parents(tree), tree.length, names(tree))
 
-    assert len(tree.parent) == 2 * n - 1
-    assert (tree.parent[:-1] > np.arange(2 * n - 2)).all()
-    assert read_newick(tmp_path / "again.nwk").parent.tolist() == tree.parent.tolist()
+    assert len(tree.level) == 2 * n - 1
+    assert tree.level.max() == n - 1
+    assert read_newick(tmp_path / "again.nwk").level.tolist() == tree.level.tolist()
 
 
 def balanced(n_tips):
@@ -173,67 +189,88 @@ def test_the_calls_of_functions_grow_no_faster_than_the_tips(tmp_path):
         finally:
             sys.setprofile(None)
         calls[n_tips] = n_calls
-        assert sum(name is not None and name.startswith("ACGT") for name in tree.names) == n_tips
+        assert sum(name.startswith("ACGT") for name in tree.names) == n_tips
 
     assert calls[1 << 14] <= 64 * calls[1 << 8], calls
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "is empty"),
-        (" \n", "is empty"),
-        ("((a,b);", "character 1: unbalanced parentheses: '\\(' is never closed"),
-        ("((a,b),(c,d)", "character 1: unbalanced parentheses: '\\(' is never closed"),
-        ("(a,b));", "character 6: unbalanced parentheses: '\\)' closes nothing"),
-        ("(a,b),c;", "character 6: unbalanced parentheses: ',' stands outside"),
-        ("(a,b)", "does not end with ';'"),
-        ("(a,b);(c,d);", "character 7: text follows the ';' .* more than one tree is not read"),
-        ("(a:1.2.3,b);", "character 4: the length '1.2.3' is not a number"),
-        ("(a:nan,b);", "character 4: the length 'nan' is not a number"),
-        ("(a:1_0,b);", "character 4: the length '1_0' is not a number"),
-        ("(a:,b);", "character 4: the length after ':' is missing"),
-        ("(a:1:2,b);", "character 5: a node has two lengths"),
-        ("(a:1 2,b);", "character 6: '2' follows a name or length"),
-        ("(a b,c);", "character 4: 'b' follows a name or length; put names that hold spaces in quotes"),
-        ("(a(b,c));", "character 3: '\\(' follows a node without a comma"),
-        ("('a,b);", "character 2: ' has no partner"),
-        ("(a],b);", "character 3: ] has no partner"),
-        ("(a[x,b);", "character 3: the comment that '\\[' starts is not closed"),
-        ("(a:-1,(b,c)x:-0.5);", "2 branches of --tree .* have a negative length: 'a', '\\(inner node\\)'"),
-        ("(a:1e999,b);", "1 branches of --tree .* are too long: 'a'"),
-        ("((a,a),(b,(b,c)));", "2 names of tips occur more than once in .*: 'a', 'b'"),
-        (
-            "(a:1,b:1,c:1);",
-            "is unrooted: 3 branches leave its first node, and a root has two. .* `qiime phylogeny midpoint-root`",
-        ),
-        ("(a:1,(b:1,c:1):1,d:1,e:1)root;", "is unrooted: 4 branches"),
-        ("(a:x,b;", "character 4: the length 'x' is not a number"),
-        ("(a:x b(;", "character 4: the length 'x' is not a number"),
-        ("(a:'1',b);", "character 4: the length \"'1'\" is not a number"),
-        ("(a:1(b,c));", "character 5: '\\(' follows a node without a comma"),
-        ("(a:(b,c));", "character 4: '\\(' follows a node without a comma"),
-        ("((a,b)(c,d));", "character 7: '\\(' follows a node without a comma"),
-        ("((a,b)x y,c);", "character 9: 'y' follows a name or length"),
-        ("('a'b,c);", "character 5: 'b' follows a name or length"),
-        ("(a[note]b,c);", "character 9: 'b' follows a name or length"),
-        ("(a,b); c", "character 8: text follows the ';'"),
-        ("(a,b);;", "character 7: text follows the ';'"),
-        ("((a,b", "character 2: unbalanced parentheses: '\\(' is never closed"),
-        ("((a,(b,c):1;", "character 2: unbalanced parentheses: '\\(' is never closed"),
-        ("a b", "character 3: 'b' follows a name or length"),
-        ("abc", "does not end with ';'"),
-        (",a;", "character 1: unbalanced parentheses: ',' stands outside"),
-        ("(é,ü b);", "character 6: 'b' follows a name or length"),
-        ("(a);", "fewer than two tips"),
-        ("a;", "fewer than two tips"),
-        (";", "fewer than two tips"),
-        ("((a,),b);", "1 of 3 tips of --tree .* have no name"),
-    ],
-)
-def test_malformed_trees_are_refused(tmp_path, text, message):
+MALFORMED = [
+    ("", "is empty"),
+    (" \n", "is empty"),
+    ("((a,b);", "character 1: unbalanced parentheses: '\\(' is never closed"),
+    ("((a,b),(c,d)", "character 1: unbalanced parentheses: '\\(' is never closed"),
+    ("(a,b));", "character 6: unbalanced parentheses: '\\)' closes nothing"),
+    ("(a,b),c;", "character 6: unbalanced parentheses: ',' stands outside"),
+    ("(a,b)", "does not end with ';'"),
+    ("(a,b);(c,d);", "character 7: text follows the ';' .* more than one tree is not read"),
+    ("(a:1.2.3,b);", "character 4: the length '1.2.3' is not a number"),
+    ("(a:nan,b);", "character 4: the length 'nan' is not a number"),
+    ("(a:1_0,b);", "character 4: the length '1_0' is not a number"),
+    ("(a:,b);", "character 4: the length after ':' is missing"),
+    ("(a:1:2,b);", "character 5: a node has two lengths"),
+    ("(a:1 2,b);", "character 6: '2' follows a name or length"),
+    ("(a b,c);", "character 4: 'b' follows a name or length; put names that hold spaces in quotes"),
+    ("(a(b,c));", "character 3: '\\(' follows a node without a comma"),
+    ("('a,b);", "character 2: ' has no partner"),
+    ("(a],b);", "character 3: ] has no partner"),
+    ("(a[x,b);", "character 3: the comment that '\\[' starts is not closed"),
+    ("(a:-1,(b,c)x:-0.5);", "2 branches of --tree .* have a negative length: 'a', '\\(inner node\\)'"),
+    ("(a:1e999,b);", r"1 branches of --tree .* are longer than 1e\+100: 'a'"),
+    ("(a:1e308,(b:1e101,c:1):1);", r"2 branches of --tree .* are longer than 1e\+100: 'a', 'b'\. Correct them"),
+    ("((a,a),(b,(b,c)));", "2 names of tips occur more than once in .*: 'a', 'b'"),
+    (
+        "(a:1,b:1,c:1);",
+        "is unrooted: 3 branches leave its first node, and a root has two. .* `qiime phylogeny midpoint-root`",
+    ),
+    ("(a:1,(b:1,c:1):1,d:1,e:1)root;", "is unrooted: 4 branches"),
+    ("(a:x,b;", "character 4: the length 'x' is not a number"),
+    ("(a:x b(;", "character 4: the length 'x' is not a number"),
+    ("(a:'1',b);", "character 4: the length \"'1'\" is not a number"),
+    ("(a:1(b,c));", "character 5: '\\(' follows a node without a comma"),
+    ("(a:(b,c));", "character 4: '\\(' follows a node without a comma"),
+    ("((a,b)(c,d));", "character 7: '\\(' follows a node without a comma"),
+    ("((a,b)x y,c);", "character 9: 'y' follows a name or length"),
+    ("('a'b,c);", "character 5: 'b' follows a name or length"),
+    ("(a[note]b,c);", "character 9: 'b' follows a name or length"),
+    ("(a,b); c", "character 8: text follows the ';'"),
+    ("(a,b);;", "character 7: text follows the ';'"),
+    ("((a,b", "character 2: unbalanced parentheses: '\\(' is never closed"),
+    ("((a,(b,c):1;", "character 2: unbalanced parentheses: '\\(' is never closed"),
+    ("a b", "character 3: 'b' follows a name or length"),
+    ("abc", "does not end with ';'"),
+    (",a;", "character 1: unbalanced parentheses: ',' stands outside"),
+    ("(é,ü b);", "character 6: 'b' follows a name or length"),
+    ("(a);", "fewer than two tips"),
+    ("a;", "fewer than two tips"),
+    (";", "fewer than two tips"),
+    ("((a,),b);", "1 of 3 tips of --tree .* have no name"),
+]
+
+
+@pytest.mark.parametrize("n_bytes", [1, 3, 2**18])
+@pytest.mark.parametrize(("text", "message"), MALFORMED)
+def test_malformed_trees_are_refused_wherever_blocks_of_the_text_end(tmp_path, monkeypatch, text, message, n_bytes):
+    monkeypatch.setattr(text_file, "_BYTES_PER_BLOCK", n_bytes)
+    monkeypatch.setattr(newick_scan, "_BLOCK", n_bytes)
+
     with pytest.raises(TreeError, match=message):
         read(tmp_path, text)
+
+
+@settings(deadline=None)
+@given(newick_texts(), st.integers(1, 9))
+def test_a_text_in_blocks_is_the_same_tree(text, n_bytes):
+    content = text.encode()
+    whole = list(newick_scan.scan([content]))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(newick_scan, "_BLOCK", n_bytes)
+        parts = list(newick_scan.scan(content[i : i + n_bytes] for i in range(0, len(content), n_bytes)))
+
+    for name in ("level", "length", "is_tip"):
+        joined, expected = (np.concatenate([getattr(nodes, name) for nodes in of]) for of in (parts, whole))
+        np.testing.assert_array_equal(joined, expected)
+    assert [name for nodes in parts for name in nodes.names] == [name for nodes in whole for name in nodes.names]
 
 
 def test_a_missing_tree_is_refused(tmp_path):

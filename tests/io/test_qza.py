@@ -13,9 +13,9 @@ from scipy.sparse import csr_array
 from aam.errors import TreeError
 from aam.io import qza
 from aam.io.distances import read_distances
-from aam.io.fasta import read_fasta
+from aam.io.fasta import fasta_records
 from aam.io.metadata import read_metadata
-from aam.io.newick import read_newick
+from aam.io.newick import TreeArrays, read_newick
 from aam.io.qza import SEQUENCES, TABLE, payload
 from aam.io.qza import TREE as TREE_KIND
 from aam.io.tables import read_table
@@ -188,7 +188,7 @@ def test_rna_sequences_are_taken_from_their_artifact(tmp_path):
         tmp_path / "a.qza", "FeatureData[RNASequence]", "Any", {"rna-sequences.fasta": FASTA.replace("T", "U")}
     )
 
-    assert read_fasta(path)["F1"] == "ACGUACGUAC"
+    assert dict(fasta_records(path))["F1"] == "ACGUACGUAC"
 
 
 def test_a_flipped_bit_never_changes_what_is_read(tmp_path):
@@ -211,18 +211,20 @@ def test_a_flipped_bit_never_changes_what_is_read(tmp_path):
 
 READERS = {
     "moving_pictures/qza/table.qza": ("feature-table.biom", read_table),
-    "moving_pictures/qza/rep-seqs.qza": ("dna-sequences.fasta", read_fasta),
+    "moving_pictures/qza/rep-seqs.qza": ("dna-sequences.fasta", lambda path: list(fasta_records(path))),
     "moving_pictures/qza/rooted-tree.qza": ("tree.nwk", read_newick),
     "moving_pictures/qza/distance.qza": ("distance-matrix.tsv", read_distances),
     "moving_pictures/qza/taxonomy.qza": ("taxonomy.tsv", read_metadata),
     "crc_udca/qza/table-filtered.qza": ("feature-table.biom", read_table),
-    "crc_udca/qza/rep-seqs.qza": ("dna-sequences.fasta", read_fasta),
+    "crc_udca/qza/rep-seqs.qza": ("dna-sequences.fasta", lambda path: list(fasta_records(path))),
     "crc_udca/qza/rooted-tree.qza": ("tree.nwk", read_newick),
 }
 
 
 def plain(value):
     """Turn what a reader gives into lists and strings that can be compared."""
+    if isinstance(value, TreeArrays):
+        return [plain(array) for array in (value.level, value.length, value.is_tip)], list(value.names)
     if dataclasses.is_dataclass(value):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
@@ -251,7 +253,7 @@ def test_the_sequences_and_taxonomy_of_moving_pictures_are_those_beside_the_arti
 
     taxa, in_artifact = (read_metadata(folder / name).frame["Taxon"] for name in ("taxonomy.tsv", "qza/taxonomy.qza"))
 
-    assert read_fasta(folder / "qza/rep-seqs.qza") == read_fasta(folder / "sequences.fasta")
+    assert dict(fasta_records(folder / "qza/rep-seqs.qza")) == dict(fasta_records(folder / "sequences.fasta"))
     assert set(in_artifact.index) >= set(taxa.index)
     assert in_artifact.loc[taxa.index].to_dict() == taxa.to_dict()
 
@@ -270,10 +272,8 @@ def test_the_table_of_moving_pictures_has_the_samples_and_features_of_the_one_be
 def test_the_sequences_and_tips_of_crc_udca_include_those_beside_the_artifacts():
     folder = real_study("crc_udca")
 
-    sequences, in_artifact = (read_fasta(folder / name) for name in ("sequences.fasta", "qza/rep-seqs.qza"))
-    tips, tips_in_artifact = (
-        {name for name in read_newick(folder / file).names if name} for file in ("tree.nwk", "qza/rooted-tree.qza")
-    )
+    sequences, in_artifact = (dict(fasta_records(folder / name)) for name in ("sequences.fasta", "qza/rep-seqs.qza"))
+    tips, tips_in_artifact = (set(read_newick(folder / file).names) for file in ("tree.nwk", "qza/rooted-tree.qza"))
 
     assert sequences.items() <= in_artifact.items()
     assert sequences.keys() <= tips

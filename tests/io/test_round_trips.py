@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from make_files import artifact
 
 from aam.io.distances import read_distances
-from aam.io.fasta import read_fasta, write_fasta
+from aam.io.fasta import fasta_records, write_fasta
 from aam.io.metadata import read_metadata
 from aam.io.table_tsv import write_tsv
 from aam.io.taxonomy import read_taxonomy
@@ -45,7 +45,10 @@ def test_sequences(tmp_path, packing, ids, data):
 
     content = (tmp_path / "written.fasta").read_bytes()
 
-    assert read_fasta(packed(tmp_path, packing, "dna-sequences.fasta", content, "FeatureData[Sequence]")) == sequences
+    assert (
+        dict(fasta_records(packed(tmp_path, packing, "dna-sequences.fasta", content, "FeatureData[Sequence]")))
+        == sequences
+    )
 
 
 @st.composite
@@ -55,6 +58,7 @@ def matrices(draw):
     for row in range(len(ids)):
         for column in range(row):
             values[row, column] = values[column, row] = draw(st.floats(0, 1e6))
+    values[:1, 1:2] = values[1:2, :1] = 0.5  # a matrix of nothing but zeros is refused
     return ids, values
 
 

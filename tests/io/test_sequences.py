@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from aam import vocabulary
 from aam.errors import SequenceError
 from aam.io import sequences as module
-from aam.io.fasta import read_fasta
+from aam.io.fasta import fasta_records
 from aam.io.sequences import sequences_in_fasta, sequences_in_ids, tokenize
 from aam.io.tables import read_table
 from conftest import real_study
@@ -103,7 +103,7 @@ def test_real_studies_are_tokenized(name, length, monkeypatch):
 
     found = collect(sequences_in_fasta(folder / "sequences.fasta", ids), len(ids))
 
-    sequences = read_fasta(folder / "sequences.fasta")
+    sequences = dict(fasta_records(folder / "sequences.fasta"))
     assert found == tokens_of(*(sequences[name] for name in ids))
     assert {len(tokens) for tokens in found} == {length}
 

@@ -22,6 +22,12 @@ def test_parts_are_read_with_further_columns_and_windows_line_ends(write):
     assert read_split_file(path, None) == {"S1": "train", "S2": "validation", "S 3": "test"}
 
 
+def test_white_space_around_cells_and_empty_lines_do_not_matter(write):
+    path = write("\n sample-id \t split\n S1\ttrain \n\nS2 \t validation\tmore\n".lstrip("\n"))
+
+    assert read_split_file(path, None) == {"S1": "train", "S2": "validation"}
+
+
 def test_one_fold_validates_and_the_others_train(write):
     path = write("sample-id\tfold\ttarget\nS1\t0\t3.5\nS2\t1\t4\nS3\t1\t5\n")
 
@@ -40,6 +46,8 @@ def test_one_fold_validates_and_the_others_train(write):
         ("sample-id\tsplit\nS1\ttrain\nS1\ttest\n", None, r"more than once: 'S1'\. Keep one"),
         ("sample-id\tsplit\nS1\ttrain\nS2\tval\n", None, r"1 samples are in no known part, such as 'S2' in 'val'\. Parts are"),
         ("sample-id\tsplit\nS1\n", None, r"such as 'S1' in ''"),
+        ("sample-id\tsplit\tsplit\nS1\ttrain\ttest\n", None, r"columns of the same name: 'split'\. Remove all but one"),
+        (f"sample-id\tsplit\n{'x' * 200_000}\ttrain\n", None, r"cannot be split into cells \(field larger"),
     ],
 )  # fmt: skip
 def test_a_malformed_file_is_an_error(text, fold, message, write):

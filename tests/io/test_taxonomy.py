@@ -80,7 +80,7 @@ def test_real_taxonomies_are_read(study):
         ("F1,k__Bacteria\n", "line 1, 'F1,k__Bacteria', has 1 columns. Pass a tab-separated table"),
         ("F1\ta\tb\tc\td\n", "line 1, 'F1', has 5 columns"),
         ("Feature ID\tTaxon\n\tk__Bacteria\n", "line 2 has no feature id"),
-        ("F1\ta\nF2\tb\nF1\tc\n", "1 ids occur more than once in --taxonomy .*: 'F1'"),
+        ("F1\ta\nF2\tb\nF1\tc\n", "1 ids occur more than once in the taxonomy .*: 'F1'"),
         ("Feature ID\tS1\nF1\t3\n", "its second column is named 'S1'"),
         ("sample-id\tsite\nS1\tgut\n", "line 1 has 'site' in the place of a lineage"),
         ("F1\t0.5\n", "line 1 has '0.5' in the place of a lineage"),

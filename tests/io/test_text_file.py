@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from aam.errors import TreeError
-from aam.io.text_file import check_readable, read_text
+from aam.io import text_file
+from aam.io.text_file import byte_blocks, check_readable, read_text
 
 
 def read(path):
@@ -64,3 +65,24 @@ def test_a_gzip_file_that_is_cut_off_is_refused(tmp_path):
 
     with pytest.raises(TreeError, match="damaged or incomplete gzip file"):
         read(tmp_path / "file")
+
+
+@pytest.mark.parametrize("opener", [open, gzip.open])
+def test_letters_of_many_bytes_may_lie_across_blocks(tmp_path, monkeypatch, opener):
+    with opener(tmp_path / "file", "wb") as file:
+        file.write("\ufeffaéb€c\n".encode())
+    monkeypatch.setattr(text_file, "_BYTES_PER_BLOCK", 4)
+
+    blocks = list(byte_blocks(tmp_path / "file", TreeError, "--tree"))
+
+    assert b"".join(blocks).decode() == "aéb€c\n"
+    assert max(map(len, blocks)) <= 4
+
+
+@pytest.mark.parametrize(("content", "place"), [(b"abcdef\xff", 7), ("abc€".encode()[:-1], 4), (b"abc\xe2\x82def", 4)])
+def test_a_byte_that_is_no_letter_is_found_across_blocks(tmp_path, monkeypatch, content, place):
+    (tmp_path / "file").write_bytes(content)
+    monkeypatch.setattr(text_file, "_BYTES_PER_BLOCK", 4)
+
+    with pytest.raises(TreeError, match=f"is not UTF-8 text: byte {place} cannot be read"):
+        list(byte_blocks(tmp_path / "file", TreeError, "--tree"))

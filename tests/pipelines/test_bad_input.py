@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load, save
 
 from aam.cli import main
 from aam.io.biom_table import write_table
+from aam.io.cache import digest_of
 from aam.io.count_table import CountTable
-from aam.io.fasta import read_fasta
+from aam.io.fasta import fasta_records
 from aam.io.tables import read_table
 
 TINY = {
@@ -56,12 +58,30 @@ class Given:
 
     def column(self, value) -> dict:
         """Learn a column that holds this value in every sample."""
-        path = self.metadata(lambda rows: [[*rows[0], "mine"], *([*row, value] for row in rows[1:])])
+        return self.numbers(lambda _: value)
+
+    def numbers(self, value_of_number) -> dict:
+        """Learn a column of what the number of a row, from 0, gives."""
+        path = self.metadata(
+            lambda rows: [[*rows[0], "mine"], *([*row, value_of_number(k)] for k, row in enumerate(rows[1:]))]
+        )
         return {"--metadata": path, "--metadata-column": "mine"}
+
+    def last_age(self, value) -> dict:
+        """Replace the age of the last sample."""
+
+        def change(rows):
+            age = rows[0].index("age")
+            return [*rows[:-1], [*rows[-1][:age], value, *rows[-1][age + 1 :]]]
+
+        return {"--metadata": self.metadata(change)}
 
     def renamed(self, name_of_number, change=lambda sequence: sequence) -> dict:
         """Name the features anew in table and FASTA, and change the first sequence."""
-        table, sequences = read_table(self.study / "s/table.biom"), read_fasta(self.study / "s/sequences.fasta")
+        table, sequences = (
+            read_table(self.study / "s/table.biom"),
+            dict(fasta_records(self.study / "s/sequences.fasta")),
+        )
         names = [name_of_number(number) for number in range(len(table.feature_ids))]
         write_table(self.own / "table.biom", CountTable(table.sample_ids, names, table.counts))
         found = [sequences[feature] for feature in table.feature_ids]
@@ -77,12 +97,17 @@ class Given:
     def fasta(self) -> str:
         return (self.study / "s/sequences.fasta").read_text()
 
+    def tree(self, change) -> Path:
+        return self.file("tree.nwk", change((self.study / "s/tree.nwk").read_text()))
+
     def tree_without_one(self) -> Path:
         first = read_table(self.study / "s/table.biom").feature_ids[0]
-        return self.file("tree.nwk", (self.study / "s/tree.nwk").read_text().replace(f"{first}:", "other:"))
+        return self.tree(lambda text: text.replace(f"{first}:", "other:"))
 
-    def distances(self, n_known) -> Path:
-        np.save(self.own / "d.npy", np.zeros((n_known, n_known)))
+    def distances(self, n_known, value=1.0) -> Path:
+        values = value * (1 - np.eye(n_known))
+        values[0, 1] = values[1, 0] = value / 2
+        np.save(self.own / "d.npy", values)
         self.file("d.ids", "\n".join(read_table(self.study / "s/table.biom").sample_ids[:n_known]))
         return self.own / "d.npy"
 
@@ -93,6 +118,28 @@ class Given:
         content = change(path.read_bytes())
         path.unlink() if content is None else path.write_bytes(content)
         return self.own / "copy"
+
+    def model_state(self, **changes) -> Path:
+        return self.model("state.json", lambda content: json.dumps(json.loads(content) | changes).encode())
+
+    def model_of_nan(self) -> Path:
+        """Weights that the digest fits."""
+        folder = self.model(
+            "model.safetensors", lambda content: save({k: v * np.nan for k, v in load(content).items()})
+        )
+        config = json.loads((folder / "model/config.json").read_text())
+        config["weights_digest"] = digest_of(folder / "model/model.safetensors")
+        self.file("copy/model/config.json", json.dumps(config))
+        return folder
+
+    def circle(self) -> Path:
+        (self.own / "a").symlink_to(self.own / "b")
+        (self.own / "b").symlink_to(self.own / "a")
+        return self.own / "a"
+
+    def dangling(self) -> Path:
+        (self.own / "link").symlink_to(self.own / "nothing")
+        return self.own / "link"
 
     def model_config(self, **changes) -> Path:
         return self.model("config.json", lambda content: json.dumps(json.loads(content) | changes).encode())
@@ -170,6 +217,11 @@ def without_three_ages(rows):
     return [*rows[:-3], *([*row[:age], "NA", *row[age + 1 :]] for row in rows[-3:])]
 
 
+def subject_as_disease(rows):
+    subject, disease = rows[0].index("subject"), rows[0].index("disease")
+    return [rows[0], *([*row[:disease], f"as {row[subject]}", *row[disease + 1 :]] for row in rows[1:])]
+
+
 OVERWRITE = r"Name (a new directory|another file), or pass --overwrite to replace"
 LOST_MODEL = r"The model in \S+ cannot be loaded \(.+\)\. .*missing or damaged.* copy the whole directory again"
 NO_MODEL = r"{} holds no model: expected config\.json .* Pass the --output-dir of 'aam train' or 'aam pretrain'"
@@ -185,13 +237,24 @@ MISTAKES = {
     "config key": ("train", lambda g: {"--config": g.file("a.yaml", "epohcs: 3")}, r"options: --epohcs, 3 .*meant: --epochs INT"),
     "config value": (
         "train", lambda g: {"--config": g.file("a.yaml", "seed: -1")}, r"--seed -1: input should be greater than or equal to 0"),
+    "lists in lists": ("train", lambda g: {"--config": g.file("a.yaml", "missing-values: [[a], [b]]")}, "without nesting"),
+    "empty option": ("train", lambda _: {"--output-dir": ""}, r"--output-dir is empty: give it a value\. .*variable of the shell"),
+    "empty option in a file": ("embed", lambda g: {"--config": g.file("a.yaml", "cache-dir: ''")}, r"--cache-dir is empty"),
+    "NUL in a path": ("embed", lambda g: {"--config": g.file("a.yaml", r'cache-dir: "a\0b"')}, r"--cache-dir holds a NUL char"),
+    "name too long": ("train", lambda _: {"--metadata": "m" * 300}, r"--metadata m+ cannot be read: File name too long"),
+    "link in a circle": ("train", lambda g: {"--metadata": g.circle()}, r"--metadata \S+ does not exist"),
+    **{f"huge {flag}": (name, lambda _, flag=flag, value=value: {flag: value}, rf"{flag} \S+: input should be less")
+       for name, flag, value in (("train", "--seed", 2**63), ("train", "--attention-layers", 10**9), ("train", "--max-bp", 10**9),
+                                 ("pretrain", "--embedding-dim", 10**9), ("train", "--lr", 1e30),
+                                 ("train", "--weight-decay", 1e300), ("train", "--target-penalty", 1e300),
+                                 ("pretrain", "--nuc-penalty", 1e300))},
     # table
     "no table": ("train", lambda _: {"--table": "a.biom"}, r"--table a\.biom does not exist\. Check the path"),
     "not BIOM": ("train", lambda g: {"--table": g.file("a.biom", "S1\t3")}, r"line 1 begins with 'S1' instead of '#OTU ID'"),
     "too shallow": ("train", lambda _: {"--rarefy-depth": 10**8}, r"None of the 24 samples .*Pass a smaller --rarefy-depth"),
     "too shallow to predict": ("predict", lambda _: {"--rarefy-depth": 10**8}, r"None of the 24 samples .*--rarefy-depth none"),
     "three samples": ("train", lambda g: g.few_samples(3) | {"--group-column": None},
-                      r"3 samples in 3 groups cannot be split .*at least 4 samples and 2 groups are needed\. Pass a table"),
+                      r"3 samples cannot be split .*at least 4 samples and 2 groups are needed\. Pass a table"),
     "one group": ("train", lambda g: g.few_samples(5), r"5 samples in 1 groups cannot be split .*another --group-column"),
     "three samples to pre-train": ("pretrain", lambda g: g.few_samples(3), r"3 samples .*at least 4 .*Pass a table with more"),
     # metadata
@@ -207,9 +270,20 @@ MISTAKES = {
                         r"disease is not numeric: it holds .*'healthy'.* Pass --task classification"),
     "empty target": ("train", lambda g: g.column(""), r"No sample of the table has a value in --metadata-column mine"),
     "constant target": ("train", lambda g: g.column("7"), r"mine has the same value, '7', in all 24 .*Choose another column"),
+    "huge number": ("train", lambda g: g.last_age("1e308"), r"age holds numbers beyond ±1e\+20 in 1 of 24 samples, such as"),
+    "huge number to compare with": ("evaluate", lambda g: g.last_age("-1e308"), r"age holds numbers beyond ±1e\+20 in 1 of 24"),
+    "numbers that hardly differ": ("train", lambda g: g.numbers(lambda number: f"{number}e-30"),
+                                   r"values of mine differ by 2\.3e-29 only, too little .*in a smaller unit"),
     "numbers but for a few cells": (
         "train", lambda g: {"--metadata": g.metadata(without_three_ages)},
         r"age holds numbers but for 'NA' \(3 samples\)\. .*--missing-values NA, or pass another column"),
+    "thousands separators": ("train", lambda g: g.numbers(lambda k: f"{k},000"),
+                             r"mine holds numbers that are not written as .*: '0,000', .*Write them like 1234\.5, or pass an"),
+    "decimal commas": ("train", lambda g: g.numbers(lambda k: f"{k % 4},5"), r"Write them like 1234\.5, or pass --task class"),
+    "other digits": ("train", lambda g: g.numbers(lambda k: chr(0x660 + k % 10)), r"a number cannot be read .* the digits 0 to 9"),
+    "classes that are groups": (
+        "train", lambda g: {"--metadata": g.metadata(subject_as_disease), "--metadata-column": "disease"},
+        r"No validation sample has a class of disease that a training sample has"),
     "single class": ("train", lambda g: g.column("same"), r"mine has the same value, 'same', in all 24 .*Choose another column"),
     # sequences
     "no FASTA": ("train", lambda _: {"--sequences": "a.fasta"}, r"--sequences a\.fasta does not exist"),
@@ -227,6 +301,12 @@ MISTAKES = {
     "smaller tree": ("pretrain", lambda g: {"--tree": g.tree_without_one()}, r"1 of 30 features .*or --missing-features drop"),
     "smaller matrix": ("train", lambda g: {"--distances": g.distances(22)}, r"2 of 24 samples .*'S0024'\. Compute --distances"),
     "smaller matrix, pre-training": ("pretrain", lambda g: {"--tree": None, "--distances": g.distances(22)}, r"2 of 24 samples "),
+    "tree without lengths": ("pretrain", lambda g: {"--tree": g.tree(lambda text: re.sub(r":[0-9.e-]+", ":0", text))},
+                             r"between its 30 features of the table have length 0.*Build the tree with branch lengths"),
+    "tree too long": ("train", lambda g: {"--tree": g.tree(lambda text: re.sub(r":[0-9.e-]+", ":1e308", text))},
+                      r"branches of --tree \S+ are longer than 1e\+100: .*Correct them"),
+    "matrix of zeros": ("pretrain", lambda g: {"--tree": None, "--distances": g.distances(24, 0.0)}, "holds 0 for all pairs of"),
+    "matrix too large": ("train", lambda g: {"--distances": g.distances(24, 1e308)}, r"is beyond 1e\+15, first between"),
     # models
     "no model": ("predict", lambda _: {"--model": "nowhere"}, NO_MODEL.format("nowhere")),
     "no pre-trained model": ("train", lambda g: {"--pretrained": g.study / "s"}, NO_MODEL.format(r"\S+/s")),
@@ -243,6 +323,16 @@ MISTAKES = {
         "evaluate", lambda _: {"--metadata-column": "disease"}, r"disease is not numeric: .* the number age\. Pass another"),
     "unknown classes": ("evaluate", lambda g: {"--model": g.study / "disease", "--metadata-column": "sex"},
                         r"No sample has one of the classes .*'disease', 'healthy'\. Check --metadata-column"),
+    "weights of NaN": ("predict", lambda g: {"--model": g.model_of_nan()}, r"holds weights that are not finite"),
+    "config of a later version": ("predict", lambda g: {"--model": g.model_config(format=2)}, r"format is 2, not 1"),
+    **{f"state with {name} {value!r}": (
+        command, lambda g, name=name, value=value: {"--model": g.model_state(**{name: value})}, rf"ValueError: {name} is .*, not ")
+       for command, name, value in (("predict", "depth", -5), ("embed", "depth", "many"), ("evaluate", "depth", 0.5),
+                                    ("embed", "depth", True), ("predict", "token_limit", 0), ("predict", "seed", "x"),
+                                    ("predict", "metrics", [1]),
+                                    ("predict", "target", "x"))},
+    "output is here": ("embed", lambda _: {"--output": "."}, r"--output \. is a directory; name a file in it"),
+    "output is a link to nothing": ("train", lambda g: {"--output-dir": g.dangling()}, r"is a link to nothing\. Name another"),
     # places for results
     "output is a file": ("train", lambda g: {"--output-dir": g.file("a", "mine")}, r"--output-dir \S+ is a file; name a directory"),
     "output in a file": ("train", lambda g: {"--output-dir": g.file("a", "mine") / "b"}, r"Not a directory\. Name another"),

@@ -72,3 +72,18 @@ def test_files_that_do_not_exist_are_one_message(study, tmp_path, capsys, change
     assert main(["prepare", *(str(word) for pair in options.items() for word in pair)]) == 2
 
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--clear"], ["--limit-gb", "1"]])
+@pytest.mark.parametrize("name", ["typo", "folder", "file"])
+def test_a_cache_that_does_not_exist_is_said_and_not_made(tmp_path, capsys, name, options):
+    """Clearing must not take what another program keeps in the same layout."""
+    (tmp_path / "folder/mine/photos").mkdir(parents=True)
+    (tmp_path / "folder/mine/photos/used").touch()
+    (tmp_path / "file").touch()
+    before = sorted(tmp_path.rglob("*"))
+
+    assert main(["cache", "--cache-dir", str(tmp_path / name), *options]) == 2
+
+    assert f"There is no cache in {tmp_path / name}: check --cache-dir" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before

@@ -186,7 +186,7 @@ def test_a_group_that_a_file_divides_is_named_in_a_warning(study, tmp_path, caps
 
     shown = capsys.readouterr().err
     assert "1 of 9 groups of subject are in more than one part of --split file" in shown
-    assert f"'group {divided}'" in shown
+    assert f"'{divided}'" in shown
 
 
 def test_a_split_that_does_not_fit_is_one_message(study, tmp_path, capsys):

@@ -1,13 +1,17 @@
 """Whose samples are whose, and who is warned."""
 
+import shlex
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from aam.config.split import ALLOWED, REQUIRED
 from aam.errors import MetadataError
 from aam.io.metadata import read_metadata
-from aam.pipelines.groups import sample_groups
+from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
 
+PARTS = np.array(["train", "validation"] * 3)
 SAMPLES = ["S1", "S2", "S3", "S4", "S5", "S6"]
 
 
@@ -70,26 +74,26 @@ def test_without_a_column_every_sample_is_alone(tmp_path):
         ("subject", list("aaaabc"), True),
         ("subject", list("aabcde"), False),  # nearly everybody
         ("host", ["human"] * 6, False),  # all are the same
+        ("subject", list("ababab"), False),  # nobody is on both sides
+        ("subject", ["a", "a", None, "b", None, "b"], True),
         ("site", list("aabbcc"), False),
         ("mouse_age", list("aabbcc"), False),  # the target itself
     ],
 )
-def test_repeated_subjects_are_warned_of(column, values, is_warned, tmp_path, caplog):
+def test_subjects_on_both_sides_are_warned_of(column, values, is_warned, tmp_path, caplog):
     table = metadata(tmp_path, **{column: values})
 
     with caplog.at_level("WARNING", logger="aam"):
-        sample_groups(table, SAMPLES, None, "mouse_age")
+        warn_of_divided_subjects(table, SAMPLES, PARTS, "stratified", "mouse_age")
 
     assert (f"Pass --group-column {column} to prevent that" in caplog.text) == is_warned
 
 
-def test_one_warning_is_enough_and_a_group_column_needs_none(tmp_path, caplog):
+def test_one_warning_is_enough(tmp_path, caplog):
     table = metadata(tmp_path, subject=list("aabbcc"), patient=list("aabbcc"))
 
     with caplog.at_level("WARNING", logger="aam"):
-        sample_groups(table, SAMPLES, None, "age")
-        assert len(caplog.records) == 1
-        sample_groups(table, SAMPLES, "subject", "age")
+        warn_of_divided_subjects(table, SAMPLES, PARTS, "k-fold", "age")
 
     assert len(caplog.records) == 1
 
@@ -98,9 +102,29 @@ def test_only_samples_of_the_study_count_for_the_warning(tmp_path, caplog):
     table = metadata(tmp_path, subject=list("abcabc"))
 
     with caplog.at_level("WARNING", logger="aam"):
-        sample_groups(table, ["S1", "S2", "S3"], None, "age")
+        warn_of_divided_subjects(table, ["S1", "S2", "S3"], PARTS[:3], "stratified", "age")
 
     assert not caplog.text
+
+
+@pytest.mark.parametrize("split", [kind for kind in REQUIRED if "group_column" not in REQUIRED[kind]])
+def test_the_advice_is_one_that_the_options_allow(split, tmp_path, caplog):
+    table = metadata(tmp_path, **{"host subject": list("aabbcc")})
+
+    with caplog.at_level("WARNING", logger="aam"):
+        warn_of_divided_subjects(table, SAMPLES, PARTS, split, "age")
+
+    assert "'host subject' has 3 values in 6 samples, and 3 of them are in more than one part" in caplog.text
+    *_, advice = caplog.text.strip().split(". ")
+    flags = shlex.split(advice.partition("Pass ")[2] or advice.partition("pass ")[2])
+    given = dict(zip(flags[::2], flags[1::2], strict=False)) if flags else {}
+    assert given.get("--group-column", "host subject") == "host subject"
+    kind = given.get("--split", split)
+    if "--group-column" in given:
+        assert "group_column" in (*REQUIRED[kind], *ALLOWED.get(kind, ()))
+        assert kind not in ("leave-one-study-out", "file")  # there, groups change nothing
+    else:
+        assert kind == "file"
 
 
 def test_the_target_cannot_be_the_group(tmp_path):

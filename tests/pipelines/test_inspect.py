@@ -13,7 +13,7 @@ from scipy.spatial.distance import pdist, squareform
 from aam.cli import COMMANDS, main, parse
 from aam.io.biom_table import write_table
 from aam.io.count_table import CountTable
-from aam.io.fasta import read_fasta, write_fasta
+from aam.io.fasta import fasta_records, write_fasta
 from aam.io.tables import read_table
 from conftest import real_study
 
@@ -117,6 +117,23 @@ def commands_of(text):
     return [shlex.split(line) for line in joined.splitlines() if line.strip().startswith("aam ")]
 
 
+def test_targets_are_ranked_and_facts_of_the_run_put_aside(study, tmp_path, inspect):
+    frame = pd.read_csv(study / "metadata.tsv", sep="\t")
+    frame.insert(1, "MBases_l", range(40))
+    frame.insert(2, "split", ["train", "validation"] * 20)
+    frame.to_csv(tmp_path / "m.tsv", sep="\t", index=False)
+
+    _, text, _, report = inspect(*all_of(study)[:2], tmp_path / "m.tsv")
+
+    shown = text.partition("Columns to predict")[2]
+    assert "probably no targets, facts of sequencing or processing: MBases_l, batch." in shown
+    assert "probably no targets, parts of a split (--split-file): split." in shown
+    assert shown.index("    disease  ") < shown.index("    sex  ") < shown.index("probably no targets")
+    assert "    MBases_l  " not in shown
+    train = next(command for command in report["study"]["commands"] if command[1] == "train")
+    assert train[train.index("--metadata-column") + 1] == "disease"
+
+
 def test_the_commands_are_understood_and_train(study, tmp_path, monkeypatch, inspect):
     _, text, _, report = inspect(*all_of(study))
 
@@ -133,12 +150,12 @@ def test_the_commands_are_understood_and_train(study, tmp_path, monkeypatch, ins
     assert code == 0
     assert "aam run directory with a trained predictor" in text
     assert "aam model directory: pre-trained encoder" in text
-    assert report["files"][0]["summary"]["target"] == "age"
+    assert report["files"][0]["summary"]["target"] == "disease"
     assert commands_of(text)[0][1:4] == ["predict", "--model", str(tmp_path / "trained")]
 
 
 def test_files_that_do_not_match_are_named(study, tmp_path, inspect):
-    table, sequences = read_table(study / "table.biom"), read_fasta(study / "sequences.fasta")
+    table, sequences = read_table(study / "table.biom"), dict(fasta_records(study / "sequences.fasta"))
     write_fasta(tmp_path / "some.fasta", [(name, sequence) for name, sequence in sequences.items()][:-3])
     metadata = (study / "metadata.tsv").read_text().splitlines()
     dropped = metadata.pop().split("\t")[0]
@@ -217,7 +234,7 @@ def test_distances_take_the_place_of_a_tree_where_they_hold_all_samples(study, t
 
 
 def test_long_sequences_are_read_whole_by_the_suggested_command(study, tmp_path, inspect):
-    table, records = read_table(study / "table.biom"), read_fasta(study / "sequences.fasta")
+    table, records = read_table(study / "table.biom"), dict(fasta_records(study / "sequences.fasta"))
     names = [f"F{i}" for i in range(60)]
     write_table(tmp_path / "table.biom", CountTable(table.sample_ids, names, table.counts))
     write_fasta(tmp_path / "long.fasta", zip(names, (5 * sequence for sequence in records.values()), strict=True))
@@ -295,7 +312,7 @@ def test_a_second_file_of_a_kind_is_read_but_left_out_of_the_study(study, tmp_pa
 
 
 def test_ids_that_are_sequences_need_no_file(study, tmp_path, inspect):
-    table, sequences = read_table(study / "table.biom"), read_fasta(study / "sequences.fasta")
+    table, sequences = read_table(study / "table.biom"), dict(fasta_records(study / "sequences.fasta"))
     names = [sequences[name] for name in table.feature_ids]
     write_table(tmp_path / "table.biom", CountTable(table.sample_ids, names, table.counts))
 

@@ -15,16 +15,20 @@ from aam.errors import ConfigError
 NOT_INPUTS = ("output", "output-dir", "cache-dir")
 """Flags whose paths a command writes to; it reads from all others."""
 
+_MAY_BE_EMPTY = "--missing-values"
+
 T = TypeVar("T")
 
 POSITIONAL = "files"
 """Field that is given without a flag."""
+POSITIONAL_NAME = "FILE"
+"""How messages call it."""
 
 
 def flag_of(field_name: str) -> str:
     """Spell a field the way the user types it: ``ffn_ratio`` is ``--ffn-ratio``; files without a flag are ``FILE``."""
     if field_name == POSITIONAL:
-        return "FILE"
+        return POSITIONAL_NAME
     return "--" + field_name.replace("_", "-")
 
 
@@ -122,7 +126,7 @@ def flags_from_yaml(path: Path, without_flag: Sequence[str] = ()) -> list[str]:
         raise ConfigError(f"--config {path}: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config {path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict) or any(isinstance(value, dict) for value in values.values()):
+    if not isinstance(values, dict) or any(map(_is_nested, values.values())):
         raise ConfigError(f"--config {path}: expected lines of the form 'flag-name: value', without nesting.")
     arguments: list[str] = []
     for key, value in values.items():
@@ -136,6 +140,33 @@ def flags_from_yaml(path: Path, without_flag: Sequence[str] = ()) -> list[str]:
         else:
             arguments += [f"--{name}", str(value)]
     return arguments
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether a value is more than one thing or a list of things."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict | list) for item in value))
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse options with nothing in them, which would name the current directory, and characters that no path can hold.
+
+    Raises
+    ------
+    ConfigError
+        There is one.
+    """
+    flag = POSITIONAL_NAME
+    for argument in arguments:
+        value = argument
+        if argument.startswith("--"):
+            flag, has_value, value = argument.partition("=")
+            value = value if has_value else flag
+        if not value and flag != _MAY_BE_EMPTY:
+            raise ConfigError(
+                f"{flag} is empty: give it a value. If it comes from a variable of the shell, that is not set."
+            )
+        if "\0" in argument:
+            raise ConfigError(f"{flag} holds a NUL character: correct it.")
 
 
 def rebuild(cls: type[T], values: dict[str, Any]) -> T:

@@ -11,18 +11,18 @@ from aam.config._base import config
 class ModelConfig:
     """Shape of the model: nucleotides become ASV vectors, ASV vectors and abundances become a sample vector."""
 
-    embedding_dim: Annotated[int, Field(ge=2)] = 128
+    embedding_dim: Annotated[int, Field(ge=2, le=65_536)] = 128
     """Width of every vector in the model; memory and time grow with it."""
     attention_heads: Annotated[int, Field(ge=1)] = 4
     """Attention heads of every transformer; must divide --embedding-dim."""
-    attention_layers: Annotated[int, Field(ge=1)] = 4
+    attention_layers: Annotated[int, Field(ge=1, le=1000)] = 4
     """Blocks of each transformer: over nucleotides, over a sample's ASVs, and of the encoder above them."""
-    ffn_ratio: Annotated[float, Field(gt=0)] = 4.0
+    ffn_ratio: Annotated[float, Field(gt=0, le=1000)] = 4.0
     """Width of the feed-forward layers as a multiple of --embedding-dim; 2 saves memory and time."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the target head's inputs dropped in training. Below the head nothing is dropped: it would add noise to the distances
     between samples."""
-    max_bp: Annotated[int, Field(ge=1)] = 150
+    max_bp: Annotated[int, Field(ge=1, le=100_000)] = 150
     """Nucleotides read of each sequence; longer sequences are cut after them. Memory grows with it."""
     patch_size: Annotated[int, Field(ge=1)] = 5
     """Nucleotides of a sequence that share one position of the ASV encoder: time and memory fall with it; 1: each has its own."""

@@ -11,9 +11,9 @@ from aam.config._base import config
 class PretrainingObjectivesConfig:
     """Self-supervised losses and their weights."""
 
-    penalty: Annotated[float, Field(ge=0)] = 1.0
+    penalty: Annotated[float, Field(ge=0, le=1e6)] = 1.0
     """Weight of the distances between samples; 0 leaves them out."""
-    nuc_penalty: Annotated[float, Field(ge=0)] = 1.0
+    nuc_penalty: Annotated[float, Field(ge=0, le=1e6)] = 1.0
     """Weight of the masked nucleotides; 0 leaves them out."""
     nuc_mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of a sequence's nucleotides that are masked."""
@@ -31,11 +31,11 @@ class PretrainingObjectivesConfig:
 class SupervisedObjectivesConfig:
     """Losses of fine-tuning and their weights."""
 
-    target_penalty: Annotated[float, Field(gt=0)] = 1.0
+    target_penalty: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     """Weight of the metadata column's loss."""
-    count_penalty: Annotated[float, Field(ge=0)] = 0.1
+    count_penalty: Annotated[float, Field(ge=0, le=1e6)] = 0.1
     """Weight of predicting an ASV's abundance from the rest of its sample; 0 leaves it out."""
     count_mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of a sample's ASVs whose abundance is hidden for that loss."""
-    penalty: Annotated[float, Field(ge=0)] = 1.0
+    penalty: Annotated[float, Field(ge=0, le=1e6)] = 1.0
     """Weight of the distances between samples, where --tree or --distances is given; 0 leaves them out."""

@@ -28,7 +28,7 @@ class SimulationConfig:
     batch_effect: Annotated[float, Field(ge=0)] = 0.5
     """Standard deviation of the log fold change that a sequencing run puts on the ASVs it distorts; 0: runs
     are alike."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """The same seed and options give the same study."""
 
     @model_validator(mode="after")

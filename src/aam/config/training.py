@@ -33,9 +33,9 @@ class TrainingConfig:
     worse: worth it only where padding is what exhausts memory."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1)] = 1
     """Batches whose gradients are added up before each optimiser step."""
-    lr: Annotated[float, Field(gt=0)] = 3e-4
+    lr: Annotated[float, Field(gt=0, le=100)] = 3e-4
     """Peak learning rate of AdamW."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, le=1000)] = 0.01
     """Decoupled weight decay of AdamW."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of all steps in which the learning rate rises linearly, before it falls along a cosine."""
@@ -60,7 +60,7 @@ class TrainingConfig:
     8 with a GPU. Changes no result."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the samples held out, where --split is random, stratified or grouped."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Fixes the split, the initial weights, the order of samples, rarefaction, masking and dropout."""
 
     @property

@@ -143,6 +143,7 @@ class BatchMaker(Dataset[Batch]):
             depth = self.drawing.depth or int(self.study.sample(row)[1].sum())
             drawing = replace(self.drawing, depth=augmenter.depth(depth, sample_id))
             drawn.append(augmenter.reads(drawing.draw(self.study, row, plan.epoch), sample_id))
+            self.study.release()
         drawn, mixture = augmenter.mix(drawn, sample_ids)
         return replace(pack(drawn, plan.samples), mixture=mixture)
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from aam.errors import name_some
 
 logger = logging.getLogger(__name__)
 
+_MISSPELT = re.compile(r"[-+\u2212]?(\d{1,3}([,.' \u00a0\u202f]\d{3})+([.,]\d+)?|\d+,\d+|\d+(\.\d+)?)", re.ASCII)
 PROBABLY_MISSING = frozenset(
     """
     na|n/a|#n/a|n.a.|nan|none|null|nil|missing|unknown|unspecified|undetermined|not applicable|not available|not collected
@@ -40,6 +42,17 @@ def is_number(value: object) -> bool:
 def not_numbers(values: pd.Series) -> dict[str, int]:
     """Count the values that are no numbers, the most frequent first."""
     return _counted(value for value in values.dropna() if not is_number(value))
+
+
+def misspelt_numbers(values: pd.Series) -> dict[str, int]:
+    """Count the values that are numbers with thousands separators, a decimal comma or a typographic minus, the most frequent first.
+
+    Examples
+    --------
+    >>> misspelt_numbers(pd.Series(["1,000", "0,5", "1 234.5", "\u22123", "-3", "1,2,3", "a"]))
+    {'1,000': 1, '0,5': 1, '1 234.5': 1, '−3': 1}
+    """
+    return _counted(value for value in values.dropna() if not is_number(value) and _MISSPELT.fullmatch(str(value)))
 
 
 def suspects(values: pd.Series) -> dict[str, int]:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from aam.data.cells import not_numbers, suspects
-from aam.data.target import Task, choose_task, class_names
+from aam.data.column_roles import LEAST, doubt_of, rank_of
+from aam.data.target import LARGEST, Task, choose_task, class_names, too_large
 from aam.errors import MetadataError
 
 FEWEST_VALUES = 4
@@ -30,6 +31,10 @@ class ColumnSummary:
         How 'aam train' learns it; None if it cannot.
     reason
         Why it cannot.
+    doubt
+        What it probably is instead of a target, if it can be learned but should hardly be.
+    rank
+        How likely one wants to learn it, the least number first.
     low, median, high
         Of a numeric column.
     classes
@@ -52,6 +57,8 @@ class ColumnSummary:
     classes: dict[str, int] = field(default_factory=dict)
     not_numbers: list[str] = field(default_factory=list)
     probably_missing: list[str] = field(default_factory=list)
+    doubt: str | None = None
+    rank: int = LEAST
 
 
 @dataclass(frozen=True)
@@ -91,17 +98,23 @@ def _summarise(name: str, column: pd.Series) -> ColumnSummary:
     wrong = list(not_numbers(values)) if values.dtype.kind != "f" else []
     odd = wrong[:_CELLS] if 0 < len(wrong) <= len(counts) / 2 else []
     task, reason = _task(values, counts, odd)
+    doubt = None if task is None else doubt_of(name, counts)
+    rank = rank_of(name, counts if task == "classification" else [])
     facts = (name, len(values), len(column) - len(values), len(counts), task, reason)
-    if values.dtype.kind == "f" and len(values):
-        return ColumnSummary(*facts, float(values.min()), float(values.median()), float(values.max()))
+    if values.dtype.kind == "f" and task is not None:
+        return ColumnSummary(
+            *facts, float(values.min()), float(values.median()), float(values.max()), doubt=doubt, rank=rank
+        )
     missing = [] if odd else list(suspects(values))[:_CELLS]
     classes = dict(counts.most_common()) if task else {}
-    return ColumnSummary(*facts, classes=classes, not_numbers=odd, probably_missing=missing)
+    return ColumnSummary(*facts, classes=classes, not_numbers=odd, probably_missing=missing, doubt=doubt, rank=rank)
 
 
 def _task(values: pd.Series, classes: Counter[str], odd: list[str]) -> tuple[Task | None, str | None]:
     if not len(values):
         return None, "no values"
+    if len(too_large(values)):
+        return None, f"numbers beyond ±{LARGEST:g}"
     try:
         task = choose_task(values, "auto")
     except MetadataError:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aam.io.name_index import NameIndex, hash_names
+from aam.io.name_index import NameIndex
 
 SHOWN = 5
 
@@ -47,9 +47,8 @@ def compare_names(axis: str, other: str, table: tuple[Sequence[str], np.ndarray]
     0.75
     """
     own, reads = table
-    own_hashes, other_hashes = hash_names(own), hash_names(names)
-    is_shared = NameIndex(other_hashes).find(own_hashes) >= 0
-    is_known = NameIndex(own_hashes).find(other_hashes) >= 0
+    is_shared = NameIndex(names).find(own) >= 0
+    is_known = NameIndex(own).find(names) >= 0
     return Overlap(
         axis=axis,
         other=other,

@@ -15,7 +15,10 @@ class Predicted:
         Values in the target's own units [S], or class probabilities [S, C].
     columns
         Further columns of the table of predictions, by name: one value per sample.
+    chosen
+        Whether each class is in the sample's set, bool [S, C]; None without sets.
     """
 
     values: np.ndarray
     columns: dict[str, np.ndarray | list[str]] = field(default_factory=dict)
+    chosen: np.ndarray | None = None

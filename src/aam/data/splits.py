@@ -1,7 +1,7 @@
 """Which samples are trained on, which validate, and which are left for a test: one function per kind of split."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -38,12 +38,12 @@ class Candidates:
         Samples of the table, those that are not in use included.
     """
 
-    sample_ids: list[str]
+    sample_ids: Sequence[str]
     groups: np.ndarray
     stratum: np.ndarray
     studies: np.ndarray | None = None
     assigned: Mapping[str, str] | None = None
-    known_ids: frozenset[str] = frozenset()
+    known_ids: Sequence[str] = ()
 
 
 def split_samples(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
@@ -107,8 +107,8 @@ def hold_out(groups: np.ndarray, stratum: np.ndarray, fraction: float, seed: int
     sizes = np.bincount(group)
     if len(sizes) < 2 or len(group) < 4:
         raise SplitError(
-            f"{len(group):,} samples in {len(sizes):,} groups cannot be split into training and validation samples: "
-            "at least 4 samples and 2 groups are needed. Pass a table with more samples, or another --group-column if you gave one."
+            f"{_described(sizes)} cannot be split into training and validation samples: at least 4 samples and 2 groups are "
+            f"needed. Pass a table with more samples{_or_groups(sizes)}."
         )
     stream = generator(seed, "split")
     best, best_score = None, np.inf
@@ -123,10 +123,21 @@ def hold_out(groups: np.ndarray, stratum: np.ndarray, fraction: float, seed: int
             break  # as near to the fraction as whole samples allow, and as alike
     if best is None:
         raise SplitError(
-            f"--validation-fraction {fraction} of {len(group):,} samples in {len(sizes):,} groups leaves fewer than two "
-            "samples on one side. Choose another fraction or another --group-column."
+            f"--validation-fraction {fraction} of {_described(sizes)} leaves fewer than two samples on one side. Choose another "
+            f"fraction{_or_groups(sizes)}."
         )
     return best
+
+
+def _described(sizes: np.ndarray) -> str:
+    """Say how many samples there are, and in how many groups if they are in groups."""
+    groups = f" in {len(sizes):,} groups" if sizes.max(initial=0) > 1 else ""
+    return f"{sizes.sum():,} samples{groups}"
+
+
+def _or_groups(sizes: np.ndarray) -> str:
+    """Offer other groups where there are groups."""
+    return ", or another --group-column" if sizes.max(initial=0) > 1 else ""
 
 
 def fold_numbers(groups: np.ndarray, stratum: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -193,7 +204,8 @@ def _one_fold(candidates: Candidates, config: SplitConfig, fraction: float, seed
 def _from_file(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
     assigned = candidates.assigned
     assert assigned is not None, "the pipeline reads --split-file"
-    unknown = [sample for sample in assigned if sample not in candidates.known_ids]
+    known = frozenset(candidates.known_ids)
+    unknown = [sample for sample in assigned if sample not in known]
     if unknown:
         raise SplitError(
             f"{len(unknown):,} of {len(assigned):,} samples in --split-file {config.split_file} are not in the table: "

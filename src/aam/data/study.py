@@ -11,7 +11,7 @@ from aam import vocabulary
 from aam.io.array_store import ArrayStore
 from aam.io.names import Names
 
-_ROWS_PER_RELEASE = 128  # each may make 64 kB resident, as the system maps the pages around
+_ROWS_PER_RELEASE = 32  # each may make 64 kB resident, as the system maps the pages around
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ class Study:
         arrays = ArrayStore(directory)
         rows = arrays["order"]
         return cls(
-            sample_ids=Names(arrays["sample_letters"], arrays["sample_offsets"], rows),
-            feature_ids=Names(arrays["feature_letters"], arrays["feature_offsets"]),
+            sample_ids=Names(arrays["sample_letters"], arrays["sample_offsets"], rows, arrays.release),
+            feature_ids=Names(arrays["feature_letters"], arrays["feature_offsets"], release=arrays.release),
             tokens=TokenRows(arrays["tokens"], arrays["token_offsets"], release=arrays.release),
             indptr=arrays["indptr"],
             indices=arrays["indices"],

@@ -11,14 +11,14 @@ from tqdm import tqdm
 
 from aam.io.array_store import ArrayStore, ArrayWriter
 from aam.io.count_table import Axis, Table, refuse_duplicates
-from aam.io.name_index import HASH_DTYPE, hash_bytes, hash_names
+from aam.io.name_index import HASH_DTYPE, hash_bytes, hash_names, sort_hashes
 from aam.io.names import Names, pack_names
 from aam.io.sequences import sequences_in_fasta, sequences_in_ids
 
 FORMAT = 1
 """Raised whenever what `build_study` writes changes."""
-_FEATURES_PER_BLOCK = _NAMES_PER_BLOCK = 1 << 12
-_FEATURES_PER_RELEASE = 1 << 8  # each may make 64 kB resident, as the system maps the pages around
+_PER_BLOCK = 1 << 12
+_PER_RELEASE = 1 << 5  # features in any order: each may make 64 kB resident, as the system maps the pages around
 
 
 def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
@@ -48,7 +48,8 @@ def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
         content = hashlib.blake2b(f"{FORMAT}".encode(), digest_size=16)
         for name in ("tokens", "token_offsets", "feature_letters", "feature_offsets"):
             content.update(writer.digest(name).encode())
-        content.update(sample_digests[order].tobytes())
+        for start in range(0, len(order), _PER_BLOCK):
+            content.update(sample_digests[order[start : start + _PER_BLOCK]].tobytes())
         writer.finish({"format": FORMAT, "content": content.hexdigest()})
 
 
@@ -58,13 +59,13 @@ def _write_features(table: Table, fasta: Path | None, scratch: Path, writer: Arr
     order = unordered.canonical_order()
     writer.append("token_offsets", np.zeros(1, dtype=np.int64))
     end = 0
-    for start in range(0, len(order), _FEATURES_PER_BLOCK):
-        sequences = list(unordered.sequences(order[start : start + _FEATURES_PER_BLOCK]))
+    for start in range(0, len(order), _PER_BLOCK):
+        sequences = list(unordered.sequences(order[start : start + _PER_BLOCK]))
         ends = end + np.cumsum([len(sequence) for sequence in sequences], dtype=np.int64)
         writer.append("tokens", np.concatenate(sequences))
         writer.append("token_offsets", ends)
         end = int(ends[-1])
-    _append_names(writer, "feature", unordered.names.select(order).in_blocks(_NAMES_PER_BLOCK))
+    _append_names(writer, "feature", unordered.names.select(order).in_blocks(_PER_RELEASE))
     rank = np.empty(len(order), dtype=np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
     return rank
@@ -74,46 +75,53 @@ class _UnorderedFeatures:
     """Names and sequences as the files give them, on disk, to be read in another order."""
 
     def __init__(self, table: Table, fasta: Path | None, scratch: Path) -> None:
-        self.names, self._names_store = _names_on_disk(table, "observation", scratch)
+        self.names = _names_on_disk(table, "observation", scratch)
         refuse_duplicates("features", self.names)
         blocks = sequences_in_ids(self.names) if fasta is None else sequences_in_fasta(fasta, self.names)
         directory = scratch / "sequences"
         directory.mkdir()
+        self._row = np.empty(len(self.names), dtype=np.int32)
+        n_done = end = 0
         with ArrayWriter(directory) as writer:
+            writer.append("offsets", np.zeros(1, dtype=np.int64))
             for block in tqdm(blocks, desc="sequences", unit="block", disable=None):
-                writer.append("features", block.features)
+                self._row[block.features] = np.arange(n_done, n_done + len(block.features))
                 writer.append("tokens", block.tokens)
-                writer.append("lengths", block.lengths)
-                self._names_store.release()
+                writer.append("offsets", end + np.cumsum(block.lengths))
+                n_done, end = n_done + len(block.features), end + len(block.tokens)
             writer.finish({})
         self._store = ArrayStore(directory)
-        self._ends = np.cumsum(self._store["lengths"])
-        self._row = np.empty(len(self.names), dtype=np.int32)
-        self._row[self._store["features"]] = np.arange(len(self.names), dtype=np.int32)
 
     def sequences(self, features: Iterable[int]) -> Iterator[np.ndarray]:
         """Give the tokens of each feature, uint8 [L]."""
-        tokens, lengths = self._store["tokens"], self._store["lengths"]
+        tokens, offsets = self._store["tokens"], self._store["offsets"]
         for place, feature in enumerate(features):
             row = self._row[feature]
-            yield tokens[self._ends[row] - lengths[row] : self._ends[row]].copy()
-            if place % _FEATURES_PER_RELEASE == 0:
+            yield tokens[offsets[row] : offsets[row + 1]].copy()
+            if place % _PER_RELEASE == 0:
                 self._store.release()
-                self._names_store.release()
 
     def canonical_order(self) -> np.ndarray:
-        """Sort features by a hash of their sequence, then by one of their name; int64 [F]."""
-        sequences = hash_bytes(tokens.tobytes() for tokens in self.sequences(range(len(self.names))))
-        return np.lexsort((hash_names(self.names), sequences))
+        """Sort features by a hash of their sequence, then by one of their name; int32 [F]."""
+        return sort_hashes(self._hashes(), len(self.names))["place"].astype(np.int32)
+
+    def _hashes(self) -> Iterator[np.ndarray]:
+        """Give 8 bytes of a sequence's hash and 8 of the name's: sequences that share theirs are told apart by name."""
+        for start in range(0, len(self.names), _PER_BLOCK):
+            names = self.names[start : start + _PER_BLOCK]
+            sequences = self.sequences(range(start, start + len(names)))
+            hashes = (hash_bytes(tokens.tobytes() for tokens in sequences), hash_names(names))
+            halves = [of.view(np.uint8).reshape(len(names), -1)[:, : HASH_DTYPE.itemsize // 2] for of in hashes]
+            yield np.concatenate(halves, axis=1).view(HASH_DTYPE)[:, 0]
 
 
 def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayWriter) -> tuple[np.ndarray, np.ndarray]:
     """Write the counts as the table gives them; give the order of the sample ids, and a digest of each sample."""
-    names, _ = _names_on_disk(table, "sample", scratch)
+    names = _names_on_disk(table, "sample", scratch)
     refuse_duplicates("samples", names)
     order = names.sorted_places()
     writer.append("order", order)
-    _append_names(writer, "sample", names.in_blocks(_NAMES_PER_BLOCK))
+    _append_names(writer, "sample", names.in_blocks())
     writer.append("indptr", np.zeros(1, dtype=np.int64))
     digests, n_done, end = np.empty(len(names), dtype=HASH_DTYPE), 0, 0
     with tqdm(total=len(names), desc="samples", unit="sample", disable=None) as bar:
@@ -126,20 +134,20 @@ def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayW
             writer.append("indptr", end + counts.indptr[1:].astype(np.int64))
             writer.append("indices", counts.indices.astype(np.int32))
             writer.append("counts", counts.data.astype(np.int64))
-            writer.append("depths", np.asarray(counts.sum(axis=1)).ravel().astype(np.int64))
+            writer.append("depths", np.diff(np.append(0, np.cumsum(counts.data, dtype=np.int64))[counts.indptr]))
             n_done, end = part.stop, end + counts.nnz
             bar.update(n_samples)
     return order, digests
 
 
-def _names_on_disk(table: Table, axis: Axis, scratch: Path) -> tuple[Names, ArrayStore]:
+def _names_on_disk(table: Table, axis: Axis, scratch: Path) -> Names:
     directory = scratch / axis
     directory.mkdir()
     with ArrayWriter(directory) as writer:
         _append_names(writer, axis, table.ids(axis))
         writer.finish({})
     store = ArrayStore(directory)
-    return Names(store[f"{axis}_letters"], store[f"{axis}_offsets"]), store
+    return Names(store[f"{axis}_letters"], store[f"{axis}_offsets"], release=store.release)
 
 
 def _contents(sample_ids: list[str], counts: csr_array) -> Iterator[bytes]:

@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 
 from aam.data.batches import BatchTarget, PackedCounts
-from aam.data.cells import describe, missing_values_option, not_numbers, suspects, warn_of_suspects
+from aam.data.cells import describe, missing_values_option, misspelt_numbers, not_numbers, suspects, warn_of_suspects
 from aam.errors import MetadataError, name_some
 
 logger = logging.getLogger(__name__)
 
 Task = Literal["regression", "classification"]
+
+LARGEST, LEAST_SPREAD = 1e20, 1e-15
+"""Beyond these, a value as a multiple of the training samples' standard deviation may not fit into single precision."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,15 @@ class TargetState:
     classes: tuple[str, ...] = ()
 
     def encode(self, values: pd.Series) -> np.ndarray:
-        """Turn a column into numbers: own units (float64) or class numbers (int64); classes never seen are −1."""
+        """Turn a column into numbers: own units (float64) or class numbers (int64); classes never seen are −1.
+
+        Raises
+        ------
+        MetadataError
+            A number is too large to be learned or compared.
+        """
         if self.task == "regression":
-            return values.to_numpy(dtype=np.float64)
+            return _numbers(values)
         number = {name: i for i, name in enumerate(self.classes)}
         return np.array([number.get(name, -1) for name in class_names(values)], dtype=np.int64)
 
@@ -118,6 +127,30 @@ def choose_task(values: pd.Series, task: str) -> Task:
     return chosen
 
 
+def too_large(values: pd.Series) -> pd.Series:
+    """Give the numbers that are too large to be learned.
+
+    Examples
+    --------
+    >>> too_large(pd.Series([1.0, -2e20], index=["S1", "S2"])).to_dict()
+    {'S2': -2e+20}
+    """
+    if values.dtype.kind != "f":
+        return values.iloc[:0]
+    return values.iloc[np.flatnonzero(np.abs(values.to_numpy(dtype=np.float64)) > LARGEST)]
+
+
+def _numbers(values: pd.Series) -> np.ndarray:
+    beyond = too_large(values)
+    if len(beyond):
+        raise MetadataError(
+            f"--metadata-column {values.name} holds numbers beyond ±{LARGEST:g} in {len(beyond):,} of {len(values):,} samples, "
+            f"such as {beyond.iloc[0]:g} of {str(beyond.index[0])!r}. Correct these cells, give the column in a larger unit, "
+            "or empty them if they mean that there is no value."
+        )
+    return values.to_numpy(dtype=np.float64)
+
+
 def require_numbers(values: pd.Series, why: str, otherwise: str) -> None:
     """Refuse a column that is not numeric.
 
@@ -154,6 +187,12 @@ def _instead(values: pd.Series, distinct: list[str]) -> str:
 def _check_choice(values: pd.Series, distinct: list[str]) -> None:
     """Refuse to classify numbers because of a few cells that are none, and say how to learn numbers as classes."""
     wrong = not_numbers(values)
+    odd = misspelt_numbers(values)
+    if odd and len(odd) == len(wrong):
+        raise MetadataError(
+            f"--metadata-column {values.name} holds numbers that are not written as QIIME 2 and aam read them: {describe(odd)}. "
+            f"Write them like 1234.5, or pass {_instead(values, distinct)}."
+        )
     is_probably_numeric = 0 < sum(wrong.values()) < len(values) and (
         wrong == suspects(values) or (not _are_few(distinct, values) and sum(wrong.values()) < len(values) / 2)
     )
@@ -181,7 +220,7 @@ def fit_target(values: pd.Series, task: Task) -> TargetState:
     Raises
     ------
     MetadataError
-        All training samples have one value.
+        All training samples have one value, or values that are too large or differ too little.
     """
     column = str(values.name)
     if task == "classification":
@@ -190,13 +229,16 @@ def fit_target(values: pd.Series, task: Task) -> TargetState:
         if len(classes) < 2:
             raise MetadataError(
                 f"All training samples have {column} {name_some(classes)}: the split left the other classes out. "
-                "Choose another --seed or --group-column."
+                "Choose another split."
             )
         return TargetState(column=column, task=task, classes=tuple(classes), guess=max(classes, key=names.count))
-    numbers = values.to_numpy(dtype=np.float64)
+    numbers = _numbers(values)
+    if np.ptp(numbers) == 0:
+        raise MetadataError(f"All training samples have {column} {numbers[0]:g}: choose another split.")
     std = float(numbers.std())
-    if std == 0:
+    if std < LEAST_SPREAD:
         raise MetadataError(
-            f"All training samples have {column} {numbers[0]:g}: choose another --seed or --group-column."
+            f"The training samples' values of {column} differ by {np.ptp(numbers):g} only, too little to be learned. Give the "
+            "column in a smaller unit."
         )
     return TargetState(column=column, task=task, mean=float(numbers.mean()), std=std, guess=float(np.median(numbers)))

@@ -1,6 +1,7 @@
 """A phylogenetic tree as depths in the order of a walk: what distances need, and nothing else."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import numpy as np
 
 from aam.errors import TreeError, name_some
 from aam.io.array_store import ArrayStore, ArrayWriter
-from aam.io.name_index import NameIndex, hash_names
 from aam.io.newick import TreeArrays
 
 _NOT_IN_TREE = -1
+_PER_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -47,61 +48,33 @@ class FeatureTree:
         Distance of each feature from the root, in the order of the walk; float64 [P].
     ancestor_depth
         Distance from the root of the last common ancestor of each feature and the next; float64 [P − 1].
+    release
+        Lets go of the pages that were read.
     """
 
     position: np.ndarray
     depth: np.ndarray
     ancestor_depth: np.ndarray
+    release: Callable[[], None] = lambda: None
 
     @classmethod
     def from_arrays(cls, tree: TreeArrays, feature_ids: Sequence[str]) -> "FeatureTree":
-        """Cut a tree down to the features of a study.
-
-        Raises
-        ------
-        TreeError
-            No feature is a tip of the tree, or a branch between a feature and the root has no length.
-        """
-        tips = _tips(tree)
-        tip = NameIndex(hash_names(str(tree.names[node]) for node in tips)).find(hash_names(feature_ids))
-        if (tip < 0).all():
-            raise TreeError(
-                f"None of the {len(feature_ids):,} features of the table is a tip of the tree: {name_some(feature_ids)}. "
-                "Pass the tree that was built from these features."
-            )
-        node_depth = _depths(tree)
-        # in post-order, the node just before a tip is the last of what its nearest elder branch holds: their parents agree
-        ancestor_depth = node_depth[tree.parent[tips[1:] - 1]]
-        kept = np.unique(tip[tip >= 0])
-        depth = node_depth[tips[kept]]
-        if np.isnan(depth).any():
-            raise _unknown_lengths(tree)
-        position = np.where(tip >= 0, np.searchsorted(kept, tip), _NOT_IN_TREE)
-        return cls(position, depth, _least_between(ancestor_depth, kept))
+        """Cut a tree down to the features of a study, as `write_feature_tree` does, for the time that it is used."""
+        with tempfile.TemporaryDirectory(prefix="aam-") as folder:
+            write_feature_tree(tree, feature_ids, Path(folder))
+            return cls.open(Path(folder))  # maps stay when their files are deleted
 
     @classmethod
     def open(cls, directory: Path) -> "FeatureTree":
-        """Open what `save` wrote, by memory map.
+        """Open what `write_feature_tree` wrote, by memory map.
 
         Raises
         ------
         DamagedStoreError
             Files are missing or changed.
         """
-        return cls(**ArrayStore(directory))
-
-    def save(self, directory: Path) -> None:
-        """Write the tree into a directory.
-
-        Raises
-        ------
-        OutputError
-            The disk refuses the data.
-        """
-        with ArrayWriter(directory) as writer:
-            for name in ("position", "depth", "ancestor_depth"):
-                writer.append(name, getattr(self, name))
-            writer.finish({})
+        arrays = ArrayStore(directory)
+        return cls(**arrays, release=arrays.release)
 
     def missing(self) -> np.ndarray:
         """Give the features of the study that the tree lacks, int64."""
@@ -119,34 +92,93 @@ class FeatureTree:
         """
         n = len(positions)
         ancestors = _least_between(self.ancestor_depth, positions)
+        self.release()
         before, after = _nearest_shallower(ancestors)
         bounded = np.concatenate([[0.0], ancestors, [0.0]])  # the root is at depth 0 and above all
         above_tip = np.maximum(bounded[:-1], bounded[1:])
         above_inner = np.maximum(bounded[before + 1], bounded[after + 1])
         length = np.concatenate([self.depth[positions] - above_tip, ancestors - above_inner])
+        self.release()
         numbers = np.arange(n)
         start, stop = np.concatenate([numbers, before + 1]), np.concatenate([numbers + 1, after + 1])
         kept = length > 0
         return Branches(start[kept], stop[kept], length[kept])
 
 
-def _tips(tree: TreeArrays) -> np.ndarray:
-    is_tip = np.ones(len(tree.parent), dtype=bool)
-    is_tip[tree.parent[tree.parent >= 0]] = False
-    return np.flatnonzero(is_tip)
+def write_feature_tree(tree: TreeArrays, feature_ids: Sequence[str], directory: Path) -> None:
+    """Cut a tree down to the features of a study, and write it into an empty directory.
+
+    The walk goes from the last node to the first: so a node comes after the one above it, and its depth is known.
+
+    Raises
+    ------
+    TreeError
+        No feature is a tip of the tree; a branch between a feature and the root has no length; or all have length 0.
+    OutputError
+        The disk refuses the data.
+    """
+    tip = np.empty(len(feature_ids), dtype=np.int32)
+    parts = [slice(start, start + _PER_BLOCK) for start in range(0, len(tip), _PER_BLOCK)]
+    for part in parts:
+        tip[part] = tree.index.find(feature_ids[part])
+    is_kept = np.zeros(len(tree.names), dtype=bool)
+    is_kept[tip[tip >= 0]] = True
+    if not is_kept.any():
+        raise TreeError(
+            f"None of the {len(feature_ids):,} features of the table is a tip of the tree: {name_some(feature_ids)}. "
+            "Pass the tree that was built from these features."
+        )
+    with ArrayWriter(directory) as writer:
+        _write_depths(tree, is_kept, writer)
+        place = np.cumsum(is_kept[::-1], dtype=np.int32)[::-1] - 1
+        for part in parts:
+            writer.append("position", np.where(tip[part] >= 0, place[tip[part]], _NOT_IN_TREE).astype(np.int64))
+        writer.finish({})
 
 
-def _depths(tree: TreeArrays) -> np.ndarray:
-    """Sum the lengths from each node to the root, by doubling the stretch that is summed: O(N log height)."""
-    root = len(tree.parent) - 1
-    above = np.where(tree.parent < 0, root, tree.parent)
-    root_length = np.nan_to_num(tree.length[root])  # the root needs no branch above it
-    depth = tree.length.copy()
-    depth[root] = 0.0
-    while (above != root).any():
-        depth += depth[above]
-        above = above[above]
-    return depth + root_length
+def _write_depths(tree: TreeArrays, is_kept: np.ndarray, writer: ArrayWriter) -> None:
+    """Walk the tree; a common ancestor of two tips is the node nearest to the root above those between them."""
+    depths_above, n_tips_before, is_first, least = [0.0], len(is_kept), True, np.inf
+    deepest, shallowest_ancestor = 0.0, np.inf
+    writer.append("ancestor_depth", np.empty(0))
+    for stop in range(len(tree.level), 0, -_PER_BLOCK):
+        part = slice(max(0, stop - _PER_BLOCK), stop)
+        length, is_tip = tree.length[part][::-1].copy(), tree.is_tip[part][::-1]
+        if stop == len(tree.level):
+            length[0] = np.nan_to_num(length[0])  # the root needs no branch above it
+        above = _depths_above(tree.level[part][::-1], length, depths_above)
+        n_tips_after, n_tips_before = n_tips_before, n_tips_before - int(is_tip.sum())
+        kept = np.flatnonzero(is_tip)[is_kept[n_tips_before:n_tips_after][::-1]]
+        tree.release()
+        depth = above[kept] + length[kept]
+        if np.isnan(depth).any():
+            raise _unknown_lengths(tree)
+        # fmin passes over NaN: a node of unknown depth is above nothing that is kept
+        ancestors = np.fmin.reduceat(np.append(above, np.inf), np.append(0, kept + 1))
+        ancestors[0] = min(ancestors[0], least)
+        least = ancestors[-1]
+        between = ancestors[int(is_first) : -1]
+        deepest, shallowest_ancestor = (
+            max(deepest, depth.max(initial=0.0)), min(shallowest_ancestor, between.min(initial=np.inf))
+        )  # fmt: skip
+        writer.append("depth", depth)
+        writer.append("ancestor_depth", between)
+        is_first &= not len(kept)
+    if deepest <= shallowest_ancestor < np.inf:
+        raise TreeError(
+            f"All branches of the tree between its {int(is_kept.sum()):,} features of the table have length 0, so that all "
+            "distances would be 0. Build the tree with branch lengths."
+        )
+
+
+def _depths_above(level: np.ndarray, length: np.ndarray, depths_above: list[float]) -> np.ndarray:
+    """Give the depth of the node above each, float64 [N]; ``depths_above`` has that of the last node's level, and those above."""
+    found = []
+    for place, branch in zip(level.tolist(), length.tolist(), strict=True):
+        del depths_above[place + 1 :]
+        found.append(depths_above[place])
+        depths_above.append(depths_above[place] + branch)
+    return np.array(found)
 
 
 def _least_between(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -172,9 +204,8 @@ def _nearest_shallower(depths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _unknown_lengths(tree: TreeArrays) -> TreeError:
-    unknown = np.flatnonzero(np.isnan(tree.length[:-1]))
-    names = [tree.names[node] or "(unnamed)" for node in unknown]
+    unknown = tree.find(lambda level, length: np.isnan(length) & (level > 0))
     return TreeError(
-        f"{len(unknown):,} branches of the tree have no length: {name_some(names)}. UniFrac needs the lengths; "
-        "export the tree with them."
+        f"{len(unknown):,} branches of the tree have no length: {name_some(tree.name_nodes(unknown, '(unnamed)'))}. "
+        "UniFrac needs the lengths; export the tree with them."
     )

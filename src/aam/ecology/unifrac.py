@@ -27,6 +27,7 @@ def unweighted_unifrac(tree: FeatureTree, features: np.ndarray, sample_offsets: 
     """
     n_samples = len(sample_offsets) - 1
     position, sample = tree.position[features], np.repeat(np.arange(n_samples), np.diff(sample_offsets))
+    tree.release()
     is_tip = position >= 0
     touched, column = np.unique(position[is_tip], return_inverse=True)
     branches, sample = tree.branches_above(touched), sample[is_tip]

@@ -21,6 +21,8 @@ def kernel_lines(facts: dict[str, Any]) -> list[str]:
         "subjects are like those of the training samples.",
     ]
     if calibration["classes"]:
-        lines.append(f"- Probabilities are as if all classes were equally frequent; temperature {calibration['temperature']:.3g}.")
+        lines.append(
+            f"- Probabilities are as if all classes were equally frequent; temperature {calibration['temperature']:.3g}."
+        )
     lines += ["", "| member | weight | penalty | loss on groups left out |", "|---|---|---|---|", *rows, ""]
     return lines

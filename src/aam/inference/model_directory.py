@@ -20,6 +20,7 @@ from aam.errors import ConfigError, ModelError
 from aam.inference.kernel_card import kernel_lines
 from aam.inference.kernel_model import KernelModel
 from aam.inference.metrics import without_nan
+from aam.inference.stored_values import FORMAT, check_config, check_state
 from aam.io.atomic import atomic_path, write_text_atomic
 from aam.io.cache import digest_of
 from aam.models.build import build_encoder, build_predictor
@@ -113,7 +114,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         save_file(tensors, temporary)
         digest = digest_of(temporary)
     config = {
-        "format": 1,
+        "format": FORMAT,
         "kind": description.kind,
         "model": dataclasses.asdict(description.model),
         "objectives": list(description.objectives),
@@ -156,7 +157,10 @@ def load_model(path: Path) -> tuple[AnyModel, ModelDescription]:
         if digest_of(directory / WEIGHTS) != weights_digest:
             raise ValueError(f"{WEIGHTS} does not have the digest that {CONFIG} gives")
         model = description.build()
-        model.load_state_dict(load_file(directory / WEIGHTS))
+        weights = load_file(directory / WEIGHTS)
+        if not all(bool(weight.isfinite().all()) for weight in weights.values()):
+            raise ValueError(f"{WEIGHTS} holds weights that are not finite")
+        model.load_state_dict(weights)
         if isinstance(model, KernelModel):
             model.head(_target_of(description))  # do its parts fit together?
     except _DAMAGE as error:
@@ -171,6 +175,8 @@ def load_model(path: Path) -> tuple[AnyModel, ModelDescription]:
 def _read_description(directory: Path) -> tuple[ModelDescription, str]:
     config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
     state = json.loads((directory / STATE).read_text(encoding="utf-8"))
+    check_config(config)
+    check_state(state)
     description = ModelDescription(
         model=rebuild(ModelConfig, config["model"]),
         objectives=tuple(config["objectives"]),

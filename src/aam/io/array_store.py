@@ -154,4 +154,6 @@ def _digest(content: bytes) -> str:
 
 
 def _refused(directory: Path, error: OSError) -> OutputError:
-    return OutputError(f"{directory} cannot be written: {error.strerror}. Free space or name another --cache-dir.")
+    return OutputError(
+        f"{directory} cannot be written: {error.strerror}. Free space or name another --cache-dir, or TMPDIR for aam inspect."
+    )

@@ -1,6 +1,7 @@
 """Feature tables in BIOM 1.0 (JSON), sparse or dense."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from scipy.sparse import coo_array, csr_array
 from aam.errors import TableError, name_some
 from aam.io.count_table import CountTable, checked_table
 
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # which JSON can write, and UTF-8 cannot
 _KEYS = ("rows", "columns", "data", "matrix_type")
 
 
@@ -50,7 +52,7 @@ def _ids(path: Path, items: Any) -> list[str]:
     except (TypeError, KeyError):
         ids = [None]
     names = [name for name in ids if isinstance(name, str)]
-    if len(names) < len(ids):
+    if len(names) < len(ids) or any(map(_LONE_SURROGATE.search, names)):
         raise TableError(f"--table {path}: a row or column has no 'id' that is text. Write the table anew.")
     return names
 

@@ -1,6 +1,7 @@
 """Feature tables in BIOM 2.1 (HDF5): samples × features, sparse, whole counts; read in blocks of samples."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -11,16 +12,17 @@ from scipy.sparse import csc_matrix, csr_array
 
 from aam.errors import TableError, name_some
 from aam.io.atomic import atomic_path
-from aam.io.count_table import PROBLEMS, Axis, CountTable, check_type, no_counts, no_ids
+from aam.io.biom_matrix import PARTS, BiomMatrix, Fingerprint, MisfitError, check_columns
+from aam.io.count_table import PROBLEMS, Axis, CountTable, check_depths, check_sample_ids, check_type, no_counts, no_ids
 from aam.io.hdf5_file import DAMAGE, check_heaps, describe_damage
 
 _ACCEPTED = (
     "Pass a table in BIOM 2.1 (HDF5), BIOM 1.0 (JSON), tab-separated text or FeatureTable[Frequency] of QIIME 2."
 )
-_DATASETS = ("sample/ids", "observation/ids", "sample/matrix/data", "sample/matrix/indices", "sample/matrix/indptr")
+_BY_SAMPLE, _BY_FEATURE = "sample/matrix", "observation/matrix"
+_DATASETS = ("sample/ids", "observation/ids", *(f"{_BY_SAMPLE}/{part}" for part in PARTS))
 _CREATED = datetime(1970, 1, 1)  # a fixed date: the same table gives the same file
 _IDS_PER_BLOCK = 1 << 12
-_VALUES_PER_BLOCK = 1 << 18  # about 12 MB with all that is made of them on the way
 _KINDS = {"sample": "samples", "observation": "features"}
 
 
@@ -44,16 +46,17 @@ class BiomFile:
         import h5py
 
         self.path = path
-        try:
+        with self._explained():
             check_heaps(file)
             self._file: Any = h5py.File(file, "r")  # h5py's own types know no dataset from a group
-        except DAMAGE as error:
-            raise self._damage(error) from None
         try:
-            self.shape = self._check_datasets()
-        except DAMAGE as error:  # even the type of a dataset may be damaged
-            self._file.close()
-            raise self._damage(error) from None
+            with self._explained():  # even the type of a dataset may be damaged
+                self.shape = self._check_ids()
+                self._matrix = self._open(_BY_SAMPLE, self.shape)
+                check_type(path, self._matrix.data.dtype)
+                self._other = (
+                    self._open(_BY_FEATURE, (self.shape[1], self.shape[0])) if _BY_FEATURE in self._file else None
+                )
         except BaseException:
             self._file.close()
             raise
@@ -72,19 +75,21 @@ class BiomFile:
         Raises
         ------
         TableError
-            An id is not UTF-8.
+            An id is not UTF-8, or no sample id that metadata can hold.
         """
         dataset = self._file[f"{axis}/ids"]
         for start in range(0, dataset.shape[0], _IDS_PER_BLOCK):
-            try:
+            with self._explained():
                 names = np.asarray(dataset[start : start + _IDS_PER_BLOCK]).ravel().tolist()
-                yield [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in names]
+            try:
+                decoded = [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in names]
             except UnicodeDecodeError:
                 raise TableError(
                     f"--table {self.path}: an id is not UTF-8 text. Rename it and write the table anew."
                 ) from None
-            except DAMAGE as error:
-                raise self._damage(error) from None
+            if axis == "sample":
+                check_sample_ids(self.path, decoded)
+            yield decoded
 
     def blocks(self) -> Iterator[csr_array]:
         """Give the counts of one sample after the other, int64 in blocks of whole samples; no zeros, indices sorted.
@@ -92,75 +97,78 @@ class BiomFile:
         Raises
         ------
         TableError
-            A value is not a count, or a feature's number is out of range.
+            A value is not a count, a feature's number is out of range, or, after the last block, the same counts by feature that
+            the file holds as well are others.
         """
-        for start, block in self._raw_blocks():
-            for problem, is_bad in PROBLEMS.items():
-                if is_bad(block.data).any():
-                    self._refuse(problem)
-            try:
-                block.check_format(full_check=True)
-            except ValueError as error:
-                raise self._misfit(f"samples from row {start:,} on: {error}") from None
-            counts = csr_array((block.data.astype(np.int64), block.indices, block.indptr), shape=block.shape)
-            counts.sum_duplicates()
-            counts.eliminate_zeros()
-            yield counts
+        found = Fingerprint()
+        with self._explained():
+            for start, block in self._matrix.blocks():
+                for problem, is_bad in PROBLEMS.items():
+                    if is_bad(block.data).any():
+                        self._refuse(problem)
+                check_columns(start, block)
+                counts = csr_array((block.data.astype(np.int64), block.indices, block.indptr), shape=block.shape)
+                counts.sum_duplicates()
+                counts.eliminate_zeros()
+                check_depths(self.path, counts)
+                found.add(start, counts, (self.shape[1], 1))
+                yield counts
+            if self._other is not None:
+                self._compare(found, self._other)
+                self._other = None  # once is enough
 
-    def _raw_blocks(self) -> Iterator[tuple[int, csr_array]]:
-        matrix, indptr = self._file["sample/matrix"], self._indptr
-        start = 0
-        while start < self.shape[0]:
-            full = int(np.searchsorted(indptr, indptr[start] + _VALUES_PER_BLOCK, side="right")) - 1
-            stop = min(max(full, start + 1), self.shape[0])
-            part = slice(int(indptr[start]), int(indptr[stop]))
-            try:
-                data, indices = matrix["data"][part], matrix["indices"][part].astype(np.int64)
-            except DAMAGE as error:
-                raise self._damage(error) from None
-            offsets = indptr[start : stop + 1] - indptr[start]
-            shape = (stop - start, self.shape[1])
-            try:
-                yield start, csr_array((data, indices, offsets), shape=shape)
-            except ValueError as error:
-                raise self._misfit(str(error)) from None
-            start = stop
+    def _compare(self, found: Fingerprint, by_feature: BiomMatrix) -> None:
+        """Refuse a file whose two matrices differ."""
+        other = Fingerprint()
+        for start, block in by_feature.blocks():
+            check_columns(start, block)
+            block.sum_duplicates()
+            block.eliminate_zeros()
+            other.add(start, block, (1, self.shape[1]))
+        if found != other:
+            raise TableError(
+                f"--table {self.path} contradicts itself: {_BY_SAMPLE} holds {found.n_values:,} counts that sum to "
+                f"{found.total:,.0f}, {_BY_FEATURE} {other.n_values:,} others that sum to {other.total:,.0f}. Export or make it "
+                f"again. If {_BY_SAMPLE}, which biom-format and QIIME 2 read, is right, this writes both from it: "
+                "biom convert --to-hdf5 --table-type 'OTU table' -i TABLE -o NEW."
+            )
 
-    def _check_datasets(self) -> tuple[int, int]:
+    def _check_ids(self) -> tuple[int, int]:
         import h5py
 
-        try:
-            missing = [name for name in _DATASETS if not isinstance(self._file.get(name), h5py.Dataset)]
-            if missing:
-                raise self._not_biom(missing)
-            samples, features, data, indices, indptr = (self._file[name] for name in _DATASETS)
-            self._indptr = np.asarray(indptr)
-        except DAMAGE as error:
-            raise self._damage(error) from None
-        for dataset, axis in ((samples, "sample"), (features, "observation")):
+        missing = [name for name in _DATASETS if not isinstance(self._file.get(name), h5py.Dataset)]
+        if missing:
+            raise self._not_biom(missing)
+        for axis, kind in _KINDS.items():
+            dataset = self._file[f"{axis}/ids"]
             if not dataset.size:
-                raise no_ids(self.path, _KINDS[axis])
+                raise no_ids(self.path, kind)
             if len(dataset.shape) != 1:
-                raise self._misfit(f"ids of {_KINDS[axis]} in the shape {dataset.shape}")
-        check_type(self.path, data.dtype)
-        self._check_pointers(samples.size, data.shape or (), indices)
-        return samples.size, features.size
+                raise MisfitError(f"ids of {kind} in the shape {dataset.shape}")
+        return self._file["sample/ids"].size, self._file["observation/ids"].size
 
-    def _check_pointers(self, n_samples: int, data_shape: tuple[int, ...], indices: Any) -> None:
-        if self._indptr.dtype.kind not in "iu":
-            raise self._misfit(f"row pointers of type {self._indptr.dtype}")
-        self._indptr = pointers = self._indptr.astype(np.int64)
-        if pointers.shape != (n_samples + 1,):
-            raise self._misfit(f"{pointers.size:,} row pointers for {n_samples:,} samples")
-        if indices.dtype.kind not in "iu" or indices.shape != data_shape or len(data_shape) != 1:
-            raise self._misfit(f"values of shape {data_shape} with feature numbers of {indices.shape} {indices.dtype}")
-        if pointers[0] != 0 or pointers[-1] != data_shape[0] or (np.diff(pointers) < 0).any():
-            raise self._misfit(f"row pointers that do not rise from 0 to the {data_shape[0]:,} values")
+    def _open(self, name: str, shape: tuple[int, int]) -> BiomMatrix:
+        try:
+            return BiomMatrix.open(self._file[name], shape)
+        except MisfitError as reason:
+            raise MisfitError(f"{name}: {reason}") from None
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say of which file damage is."""
+        try:
+            yield
+        except MisfitError as reason:
+            raise TableError(
+                f"--table {self.path}: the matrix does not fit its ids ({reason}). Write the table anew."
+            ) from None
+        except DAMAGE as error:
+            raise TableError(describe_damage(self.path, error, "--table")) from None
 
     def _refuse(self, problem: str) -> None:
         """Count a problem over the whole table, and say in which samples it is."""
         n_bad, rows = 0, []
-        for start, block in self._raw_blocks():
+        for start, block in self._matrix.blocks():
             is_bad = PROBLEMS[problem](block.data)
             n_bad += int(is_bad.sum())
             rows += (
@@ -168,16 +176,10 @@ class BiomFile:
             ).tolist()
         names = [name for block in self.ids("sample") for name in block]
         samples = [names[row] for row in rows]
-        raise no_counts(self.path, problem, (n_bad, int(self._indptr[-1])), samples)
+        raise no_counts(self.path, problem, (n_bad, int(self._matrix.pointers[-1])), samples)
 
     def _not_biom(self, missing: list[str]) -> TableError:
         return TableError(f"--table {self.path} is HDF5 but not BIOM: it lacks {name_some(missing)}. {_ACCEPTED}")
-
-    def _misfit(self, reason: str) -> TableError:
-        return TableError(f"--table {self.path}: the matrix does not fit its ids ({reason}). Write the table anew.")
-
-    def _damage(self, error: Exception) -> TableError:
-        return TableError(describe_damage(self.path, error, "--table"))
 
 
 def write_table(path: Path, table: CountTable) -> None:

@@ -183,6 +183,11 @@ class Cache:
                     shutil.rmtree(path, ignore_errors=True)
 
 
+def holds_cache(directory: Path) -> bool:
+    """Whether `Cache` has been in a directory."""
+    return all((directory / name).is_dir() for name in (_LOCKS, _UNFINISHED))
+
+
 def default_directory() -> Path:
     """Give ``$AAM_CACHE_DIR``, or else ``aam`` in the user's cache directory."""
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)

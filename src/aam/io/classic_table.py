@@ -34,9 +34,7 @@ def read_classic_table(path: Path, text: str) -> CountTable:
     start, header = _find_header(path, lines)
     has_taxonomy = _plain(header[-1]) in _TAXONOMY_COLUMNS
     if has_taxonomy:
-        logger.info(
-            "--table %s: its last column, %r, is not read. Pass the taxonomy as a file of its own.", path, header[-1]
-        )
+        logger.info("--table %s: its last column, %r, is not read.", path, header[-1])
     n_samples = len(header) - 1 - has_taxonomy
     feature_ids: list[str] = []
     rows: list[int] = []

@@ -12,7 +12,7 @@ import numpy as np
 
 from aam.errors import DistanceError, name_some
 from aam.io.hdf5_file import open_hdf5
-from aam.io.named_file import is_zip, read_head
+from aam.io.named_file import GZIP, is_zip, read_head
 from aam.io.qza import DISTANCES
 from aam.io.text_file import check_readable, read_text
 
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 _NOT_NPY = (ValueError, EOFError, OSError, SyntaxError, tokenize.TokenError, TypeError, OverflowError, MemoryError)
 """What numpy raises for damage; it reads the header as Python."""
 _TOLERANCE = 1e-6
+_LARGEST = 1e15  # squares of distances are added up in single precision
+_FEWEST = 3  # samples up to which all distances may well be the same
 _TILE = 2048  # rows and columns checked at a time: 32 MB in float64
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
 _ACCEPTED = "Accepted are .npy (with a file of ids), .h5 or .hdf5 of unifrac's ssu, labelled .tsv or .csv, and DistanceMatrix .qza."
@@ -75,8 +77,8 @@ def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
     Raises
     ------
     DistanceError
-        A file is missing or malformed; the matrix is not square, symmetric, finite, non-negative and zero on its diagonal; or
-        the ids are not unique, not as many as rows, or not the same in rows and columns.
+        A file is missing or malformed; the matrix is not square, symmetric, finite, non-negative and zero on its diagonal, or is
+        the same everywhere; or the ids are not unique, not as many as rows, or not the same in rows and columns.
     """
     suffix = ".tsv" if _is_artifact(path) else Path(path.name.lower().removesuffix(".gz")).suffix
     if ids_path is not None and suffix != ".npy":
@@ -87,11 +89,20 @@ def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
         ids, values = _read_npy(path, ids_path)
     elif suffix in (".h5", ".hdf5") and path.suffix.lower() == suffix:
         ids, values = _read_hdf5(path)
+    elif read_head(path, DistanceError, "--distances").startswith(GZIP):
+        raise DistanceError(
+            f"--distances {path}: only text is read from gzip. Decompress it with gunzip and pass the result."
+        )
     else:
         raise DistanceError(f"--distances {path} has an unknown format. {_ACCEPTED}")
     _check_shape(path, ids, values)
-    for rows, columns in _tiles(len(ids)):
-        _check_tile(path, ids, values, (rows, columns))
+    ranges = [_check_tile(path, ids, values, tile) for tile in _tiles(len(ids))]
+    least, largest = min(low for low, _ in ranges), max(high for _, high in ranges)
+    if (len(ids) > 1 and largest <= _TOLERANCE) or (len(ids) > _FEWEST and least == largest):
+        raise DistanceError(
+            f"--distances {path} holds {max(largest, 0.0):g} for all pairs of its {len(ids):,} samples: there is nothing to learn. "
+            "Pass another matrix."
+        )
     return DistanceMatrix(ids, values)
 
 
@@ -200,7 +211,8 @@ def _tiles(n: int) -> Iterator[tuple[slice, slice]]:
                 yield slice(row, row + _TILE), slice(column, column + _TILE)
 
 
-def _check_tile(path: Path, ids: list[str], values: np.ndarray, tile: tuple[slice, slice]) -> None:
+def _check_tile(path: Path, ids: list[str], values: np.ndarray, tile: tuple[slice, slice]) -> tuple[float, float]:
+    """Give the least and the largest distance between the pairs of a tile."""
     rows, columns = tile
     block = np.asarray(values[rows, columns], dtype=np.float64)
     mirror = np.asarray(values[columns, rows], dtype=np.float64).T
@@ -212,6 +224,9 @@ def _check_tile(path: Path, ids: list[str], values: np.ndarray, tile: tuple[slic
     if rows == columns:
         is_far_from_itself = np.eye(len(block), dtype=bool) & (np.abs(block) > _TOLERANCE)
         _refuse(path, ids, tile, (is_far_from_itself, "not zero on the diagonal"))
+    _refuse(path, ids, tile, (block > _LARGEST, f"beyond {_LARGEST:g}"))
+    pairs = block[~np.eye(len(block), dtype=bool)] if rows == columns else block
+    return float(pairs.min(initial=np.inf)), float(pairs.max(initial=-np.inf))
 
 
 def _refuse(path: Path, ids: list[str], tile: tuple[slice, slice], finding: tuple[np.ndarray, str]) -> None:

@@ -5,34 +5,12 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from aam.errors import SequenceError, name_some
+from aam.errors import SequenceError
 from aam.io.atomic import atomic_path
 from aam.io.qza import SEQUENCES
 from aam.io.text_file import text_lines
 
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
-
-
-def read_fasta(path: Path) -> dict[str, str]:
-    """Read the sequence of each id into memory.
-
-    Raises
-    ------
-    SequenceError
-        As in `fasta_records`; or an id occurs twice.
-    """
-    sequences: dict[str, str] = {}
-    duplicates: dict[str, None] = {}
-    for name, sequence in fasta_records(path):
-        if name in sequences:
-            duplicates[name] = None
-        sequences[name] = sequence
-    if duplicates:
-        raise SequenceError(
-            f"{len(duplicates):,} ids occur more than once in --sequences {path}: {name_some(list(duplicates))}. "
-            "Keep one record for each id (its first word)."
-        )
-    return sequences
 
 
 def fasta_records(path: Path) -> Iterator[tuple[str, str]]:

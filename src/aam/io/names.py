@@ -1,9 +1,12 @@
 """Names in one block of bytes, so that a million of them cost what their letters cost."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import overload
 
 import numpy as np
+
+_PER_BLOCK = 1 << 12
 
 
 class Names(Sequence[str]):
@@ -17,10 +20,18 @@ class Names(Sequence[str]):
         Where each name begins, and the end of the last; int64 [n + 1].
     rows
         Which of them this sequence shows, in its order; None for all.
+    release
+        Lets go of the pages that were read, after each list that is decoded.
     """
 
-    def __init__(self, letters: np.ndarray, offsets: np.ndarray, rows: np.ndarray | None = None) -> None:
-        self._letters, self._offsets, self._rows = letters, offsets, rows
+    def __init__(
+        self,
+        letters: np.ndarray,
+        offsets: np.ndarray,
+        rows: np.ndarray | None = None,
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._letters, self._offsets, self._rows, self._release = letters, offsets, rows, release
 
     @classmethod
     def from_strings(cls, names: Sequence[str]) -> "Names":
@@ -51,18 +62,28 @@ class Names(Sequence[str]):
     def __getitem__(self, key: int | slice) -> str | list[str]:
         """Decode one name, or a list of them."""
         if isinstance(key, slice):
-            return [self[i] for i in range(*key.indices(len(self)))]
+            names = self._decode(key)
+            self._release()
+            return names
         n = len(self)
         if not -n <= key < n:
             raise IndexError(key)
         row = int(key) % n if self._rows is None else int(self._rows[key])
         return self._letters[self._offsets[row] : self._offsets[row + 1]].tobytes().decode()
 
+    def _decode(self, key: slice) -> list[str]:
+        if self._rows is None and key.step is None:
+            start, stop, _ = key.indices(len(self))
+            ends = self._offsets[start : max(start, stop) + 1]
+            letters = self._letters[ends[0] : ends[-1]].tobytes()
+            return [letters[begin:end].decode() for begin, end in pairwise((ends - ends[0]).tolist())]
+        return [self[i] for i in range(*key.indices(len(self)))]
+
     def __iter__(self) -> Iterator[str]:
         """Decode the names one after the other."""
-        return (self[i] for i in range(len(self)))
+        return (name for block in self.in_blocks() for name in block)
 
-    def in_blocks(self, size: int) -> Iterator[list[str]]:
+    def in_blocks(self, size: int = _PER_BLOCK) -> Iterator[list[str]]:
         """Decode the names ``size`` at a time."""
         return (self[start : start + size] for start in range(0, len(self), size))
 
@@ -82,7 +103,7 @@ class Names(Sequence[str]):
 
     def select(self, rows: np.ndarray) -> "Names":
         """Show some of the names, in the order given."""
-        return Names(self._letters, self._offsets, rows if self._rows is None else self._rows[rows])
+        return Names(self._letters, self._offsets, rows if self._rows is None else self._rows[rows], self._release)
 
 
 def pack_names(names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,87 +1,142 @@
-"""Phylogenetic trees in Newick: a text to flat arrays and back, without recursion."""
+"""Phylogenetic trees in Newick: a text of any size to flat arrays on disk and back, without recursion."""
 
 import math
 import re
-from collections import Counter
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from aam.errors import TreeError, name_some
+from aam.io.array_store import ArrayStore, ArrayWriter
 from aam.io.atomic import write_text_atomic
+from aam.io.name_index import NameIndex
+from aam.io.names import Names
 from aam.io.newick_scan import NewickError, scan
 from aam.io.qza import TREE
-from aam.io.text_file import read_bytes
+from aam.io.text_file import byte_blocks
 
+_LONGEST = 1e100  # a million of them, and their squares, can be added up
 _NEEDS_QUOTES = re.compile(r"[\s()\[\]':,;]")
+_NODES_PER_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)
 class TreeArrays:
-    """A rooted tree, its nodes in post-order: children before their parent, the root last.
+    """A rooted tree, its nodes in post-order: children before their parent, the root last. The arrays are memory maps.
+
+    What inner nodes are called, mostly a support value, has no use here.
 
     Attributes
     ----------
-    parent
-        Node above each node, −1 for the root, int64 [N].
+    level
+        Nodes between each and the root, itself included, int32 [N]. The node above another is the next one that is a level lower.
     length
         Length of the branch above each node, NaN where the file gave none, float64 [N].
+    is_tip
+        Whether nothing is below a node, bool [N].
     names
-        Name of each tip. None for inner nodes: what they are called, mostly a support value, has no use here, and in a tree of a
-        million tips would take as much memory as the lengths and parents together.
+        Name of each tip, in the order of the nodes.
+    index
+        Finds tips by their names.
+    release
+        Lets go of the pages that were read.
     """
 
-    parent: np.ndarray
+    level: np.ndarray
     length: np.ndarray
-    names: list[str | None]
+    is_tip: np.ndarray
+    names: Names
+    index: NameIndex
+    release: Callable[[], None]
+
+    def find(self, condition: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+        """Give the nodes whose levels and lengths meet a condition, int64."""
+        found = []
+        for start in range(0, len(self.level), _NODES_PER_BLOCK):
+            part = slice(start, start + _NODES_PER_BLOCK)
+            found.append(start + np.flatnonzero(condition(self.level[part], self.length[part])))
+            self.release()
+        return np.concatenate(found)
+
+    def name_nodes(self, nodes: np.ndarray, unnamed: str) -> list[str]:
+        """Name some nodes, for a message."""
+        tip = np.where(self.is_tip, np.cumsum(self.is_tip) - 1, -1)[nodes]
+        return [self.names[place] if place >= 0 else unnamed for place in tip.tolist()]
 
 
-def read_newick(path: Path) -> TreeArrays:
+def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
     """Read one rooted tree: plain text, gzip or a QIIME 2 artifact. Underscores in names stay as they are, as in QIIME 2.
+
+    Parameters
+    ----------
+    path
+        The file.
+    scratch
+        Where the arrays are written; None for the system's temporary directory. They are gone when nobody uses them any more.
 
     Raises
     ------
     TreeError
         The file is missing, empty or not one well-formed Newick tree; a length is malformed or negative; the tree has fewer
         than two tips, tips without a name or with the same name, or no root (more than two branches leave the first node).
+    OutputError
+        The disk refuses the arrays.
     """
-    text = read_bytes(path, TreeError, "--tree", TREE)
-    if not text or text.isspace():
-        raise TreeError(f"--tree {path} is empty. Pass one tree in Newick format.")
-    try:
-        tree = TreeArrays(*scan(text))
-    except NewickError as problem:
-        if problem.position is None:
-            raise TreeError(f"--tree {path} {problem}") from None
-        character = len(text[: problem.position].decode("utf-8")) + 1
-        raise TreeError(f"--tree {path}: character {character:,}: {problem}. Pass one tree in Newick format.") from None
-    _check_tips(path, tree)
+    with tempfile.TemporaryDirectory(prefix="aam-", dir=scratch) as folder:
+        try:
+            _write_arrays(path, Path(folder))
+        except NewickError as problem:
+            if problem.character is None:
+                raise TreeError(f"--tree {path} {problem}") from None
+            place = f"character {problem.character:,}"
+            raise TreeError(f"--tree {path}: {place}: {problem}. Pass one tree in Newick format.") from None
+        arrays = ArrayStore(Path(folder))  # maps stay when their files are deleted
+    names = Names(arrays["letters"], arrays["offsets"], release=arrays.release)
+    index = _index_tips(path, names)
+    tree = TreeArrays(arrays["level"], arrays["length"], arrays["is_tip"], names, index, arrays.release)
     _check_root(path, tree)
     _check_lengths(path, tree)
     return tree
 
 
-def _check_tips(path: Path, tree: TreeArrays) -> None:
-    is_tip = np.ones(len(tree.parent), dtype=bool)
-    is_tip[tree.parent[:-1]] = False
-    tips = [tree.names[node] for node in np.flatnonzero(is_tip)]
-    if len(tips) < 2:
+def _write_arrays(path: Path, directory: Path) -> None:
+    with ArrayWriter(directory) as writer:
+        writer.append("offsets", np.zeros(1, dtype=np.int64))
+        end = 0
+        for nodes in scan(byte_blocks(path, TreeError, "--tree", TREE)):
+            for array in ("level", "length", "is_tip"):
+                writer.append(array, getattr(nodes, array))
+            ends = end + np.cumsum([len(name) for name in nodes.names], dtype=np.int64)
+            writer.append("letters", np.frombuffer(b"".join(nodes.names), dtype=np.uint8))
+            writer.append("offsets", ends)
+            end = int(ends[-1]) if len(ends) else end
+        writer.finish({})
+
+
+def _index_tips(path: Path, names: Names) -> NameIndex:
+    if len(names) < 2:
         raise TreeError(f"--tree {path} has fewer than two tips. Pass a tree with the features as tips.")
-    n_unnamed = tips.count(None)
-    if n_unnamed:
-        raise TreeError(f"{n_unnamed:,} of {len(tips):,} tips of --tree {path} have no name. Name each by its feature.")
-    if len(set(tips)) < len(tips):
-        duplicates = [name for name, n in Counter(tips).items() if n > 1]
+    index = NameIndex(names)
+    if index.find([""])[0] >= 0:
+        n_unnamed = sum(not name for name in names)
+        raise TreeError(
+            f"{n_unnamed:,} of {len(names):,} tips of --tree {path} have no name. Name each by its feature."
+        )
+    places = index.duplicates()
+    if len(places):
+        duplicates = list(dict.fromkeys(names[place] for place in places.tolist()))
         raise TreeError(
             f"{len(duplicates):,} names of tips occur more than once in --tree {path}: {name_some(duplicates)}. "
             "Make the names unique."
         )
+    return index
 
 
 def _check_root(path: Path, tree: TreeArrays) -> None:
-    n_children = int((tree.parent == len(tree.parent) - 1).sum())
+    n_children = len(tree.find(lambda level, _: level == 1))
     if n_children > 2:
         raise TreeError(
             f"--tree {path} is unrooted: {n_children:,} branches leave its first node, and a root has two. UniFrac depends on the "
@@ -91,17 +146,17 @@ def _check_root(path: Path, tree: TreeArrays) -> None:
 
 def _check_lengths(path: Path, tree: TreeArrays) -> None:
     for is_bad, problem, remedy in (
-        (tree.length < 0, "have a negative length", "Set them to 0 or build the tree by another method."),
-        (np.isinf(tree.length), "are too long", "Correct them."),
+        (lambda length: length < 0, "have a negative length", "Set them to 0 or build the tree by another method."),
+        (lambda length: length > _LONGEST, f"are longer than {_LONGEST:g}", "Correct them."),
     ):
-        bad = np.flatnonzero(is_bad)
+        bad = tree.find(lambda _, length, is_bad=is_bad: is_bad(length))
         if len(bad):
-            names = [tree.names[node] or "(inner node)" for node in bad]
-            raise TreeError(f"{len(bad):,} branches of --tree {path} {problem}: {name_some(names)}. {remedy}")
+            names = name_some(tree.name_nodes(bad, "(inner node)"))
+            raise TreeError(f"{len(bad):,} branches of --tree {path} {problem}: {names}. {remedy}")
 
 
 def write_newick(path: Path, parent: np.ndarray, length: np.ndarray, names: Sequence[str | None]) -> None:
-    """Write a tree whose nodes are in post-order, as in `TreeArrays`; NaN lengths and empty names are left out.
+    """Write a tree from its nodes in post-order, with the one above each (−1: root); NaN lengths and empty names are left out.
 
     Raises
     ------

@@ -1,12 +1,13 @@
-"""The grammar of Newick over whole arrays: a text of millions of tips to nodes, without a step per character and without recursion.
+"""The grammar of Newick over arrays of a block: a text of millions of tips to nodes, in constant memory and without recursion.
 
 A node ends with ``,``, ``)`` or ``;``, so these marks, in the order of the text, number the nodes in post-order. What stands before
 a node's end, and how many parentheses are open there, is all that is needed; every rule of the grammar looks at two neighbouring
-marks. When several rules are broken, the first place is reported, as a reader from left to right would.
+marks. Blocks are cut behind a mark, and the next begins with what is known of it. When several rules are broken, the first place is
+reported, as a reader from left to right would.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -27,39 +28,46 @@ for _letters, _kind in (
 _SPECIAL = re.compile(rb"'[^']*+(?:''[^']*+)*+'|\[[^\]]*\]|['\[\]]")
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _OF_NUMBERS = b"0123456789+-.eE"
-_BLOCK = 2**22  # bytes, or words, that are looked at in one step
+_BLOCK = 2**18  # bytes that are looked at in one step
 _SHOWN = 20  # letters of a word
+_NEVER_CLOSED = "unbalanced parentheses: '(' is never closed"
 
 
 class Nodes(NamedTuple):
-    """Nodes in post-order: the node above (−1 for the root), the branch's length (NaN if missing), and the names of tips."""
+    """Consecutive nodes in post-order.
 
-    parent: np.ndarray
+    ``level`` counts the nodes between each and the root, itself included, int32 [N]; ``length`` is of the branch above it, NaN if
+    missing, float64 [N]; ``is_tip`` bool [N]; ``names`` are those of the tips, UTF-8, empty if missing.
+    """
+
+    level: np.ndarray
     length: np.ndarray
-    names: list[str | None]
+    is_tip: np.ndarray
+    names: list[bytes]
 
 
 class NewickError(Exception):
-    """What is wrong, and at which byte (from 0; None for the end of the text)."""
+    """What is wrong, and at which character (from 1; None for the end of the text)."""
 
-    def __init__(self, position: int | None, problem: str) -> None:
+    def __init__(self, character: int | None, problem: str) -> None:
         super().__init__(problem)
-        self.position = position
+        self.character = character
 
 
 class _Finding(NamedTuple):
-    """A broken rule: where a reader from left to right would notice it, the place to show, and the problem."""
+    """A broken rule: where in the block a reader from left to right would notice it, and the character to show if not that one."""
 
     noticed: int
-    position: int | None
     problem: str
+    character: int | None = None
 
 
 class _Marks(NamedTuple):
-    """Marks of structure, and words between them.
+    """Marks of structure in a block, and words between them.
 
     ``codes`` and ``places`` [M] are the marks; ``starts`` and ``stops`` [W] the words; ``gap`` [W] the mark that follows each word;
-    ``word`` [M + 1] the first word before each mark, −1 if there is none.
+    ``word`` [M + 1] the first word before each mark, −1 if there is none. ``before`` [M] is the code of the mark before each, and
+    ``level`` [M] counts the parentheses that are open around the node that it ends.
     """
 
     codes: np.ndarray
@@ -68,30 +76,115 @@ class _Marks(NamedTuple):
     stops: np.ndarray
     gap: np.ndarray
     word: np.ndarray
+    before: np.ndarray
+    level: np.ndarray
 
 
-def scan(text: bytes) -> Nodes:
-    """Read one tree.
+def scan(blocks: Iterable[bytes]) -> Iterator[Nodes]:
+    """Read one tree, which comes in blocks that may be cut anywhere.
 
     Raises
     ------
     NewickError
         The text is not one well-formed tree.
     """
-    marks, findings = _find_marks(text)
-    before = _marks_before(marks.codes)
-    ends = np.flatnonzero(np.isin(marks.codes, (_COMMA, _CLOSE, _END)))
-    has_length = before[ends] == _COLON
-    lengths, mistakes = _parse_lengths(text, marks, marks.word[np.flatnonzero(before == _COLON)])
-    findings += [*_check_grammar(text, marks), *mistakes]
-    if findings:
-        first = min(findings, key=lambda finding: finding.noticed)
-        raise NewickError(first.position, first.problem)
-    length = np.full(len(ends), np.nan)
-    length[has_length] = lengths
-    label = ends - has_length  # the mark after the name: the end, or ':' before the length
-    names = _tip_names(text, marks, label, before[label] != _CLOSE)
-    return Nodes(_parents(_levels(marks.codes)[ends]), length, names)
+    scanner, rest, wanted = _Scanner(), b"", _BLOCK
+    for block in blocks:
+        rest += block
+        if len(rest) < wanted:
+            continue
+        kinds, findings = _classify(rest)
+        cut = _find_cut(kinds, findings)
+        if cut:
+            yield scanner.read(rest[:cut], kinds[:cut], [])
+        rest = rest[cut:]
+        wanted = max(_BLOCK, 2 * len(rest))  # a long name or comment is not looked at again for each of its blocks
+    yield scanner.read(rest, *_classify(rest))
+    scanner.finish()
+
+
+def _find_cut(kinds: np.ndarray, findings: list[_Finding]) -> int:
+    """Give the place behind the last mark at which a block may be cut; what is open at its end may be closed in the next."""
+    stop = findings[0].noticed if findings else len(kinds)
+    marks = np.flatnonzero((kinds[:stop] >= _OPEN) & (kinds[:stop] <= _COMMA))
+    return int(marks[-1]) + 1 if len(marks) else 0
+
+
+class _Scanner:
+    """Reads blocks that end behind a mark, and remembers what the next one needs of those before."""
+
+    def __init__(self) -> None:
+        self._n_characters = self._level = 0
+        self._last = _SPACE
+        self._is_empty, self._is_ended = True, False
+        self._opening = np.zeros(1, dtype=np.int64)  # character of the last '(' of each level
+
+    def read(self, text: bytes, kinds: np.ndarray, findings: list[_Finding]) -> Nodes:
+        """Read the nodes that end in a block; ``findings`` are those of its letters."""
+        marks = _find_marks(kinds, self._last, self._level)
+        ends = np.flatnonzero(np.isin(marks.codes, (_COMMA, _CLOSE, _END)))
+        has_length = marks.before[ends] == _COLON
+        lengths, mistakes = _parse_lengths(text, marks, marks.word[np.flatnonzero(marks.before == _COLON)])
+        findings = [*findings, *_check_grammar(text, marks), *self._check_end(text, marks), *mistakes]
+        if findings:
+            first = min(findings, key=lambda finding: finding.noticed)
+            raise NewickError(first.character or self._character(text, first.noticed), first.problem)
+        length = np.full(len(ends), np.nan)
+        length[has_length] = lengths
+        label = ends - has_length  # the mark after the name: the end, or ':' before the length
+        is_tip = marks.before[label] != _CLOSE
+        self._pass(text, marks)
+        return Nodes(marks.level[ends], length, is_tip, list(_tip_names(text, marks, marks.word[label[is_tip]])))
+
+    def finish(self) -> None:
+        """Check that the tree has ended where the text does."""
+        if self._is_empty:
+            raise NewickError(None, "is empty. Pass one tree in Newick format.")
+        if not self._is_ended and self._level:
+            raise NewickError(int(self._opening[self._level]), _NEVER_CLOSED)
+        if not self._is_ended:
+            raise NewickError(None, "does not end with ';'. The file may be cut off: copy it again.")
+
+    def _check_end(self, text: bytes, marks: _Marks) -> list[_Finding]:
+        """Check that one ';' ends the text, with all parentheses closed."""
+        ends = [-1] if self._is_ended else np.flatnonzero(marks.codes == _END)[:1].tolist()
+        self._remember_opening(text, marks, *ends)
+        if not ends:
+            return []
+        (end,), findings = ends, []
+        if not self._is_ended and marks.level[end] > 0:
+            opening = int(self._opening[marks.level[end]])
+            findings.append(_Finding(int(marks.places[end]), _NEVER_CLOSED, opening))
+        later = [*marks.places[end + 1 : end + 2], *marks.starts[marks.gap > end][:1]]
+        if later:
+            problem = "text follows the ';' that ends the tree; more than one tree is not read"
+            findings.append(_Finding(int(min(later)), problem))
+        self._is_ended = True
+        return findings
+
+    def _remember_opening(self, text: bytes, marks: _Marks, end: int | None = None) -> None:
+        """Note where the parentheses of the tree open."""
+        level = marks.level[:end]
+        is_opening = (marks.codes[:end] == _OPEN) & (level > 0)
+        if level.max(initial=0) >= len(self._opening):
+            self._opening = np.append(self._opening, np.zeros(level.max(), dtype=np.int64))
+        place = marks.places[:end][is_opening]
+        if not text.isascii():
+            place = (
+                place - np.cumsum(np.frombuffer(text, dtype=np.uint8) & 0xC0 == 0x80)[place]
+            )  # letters of many bytes
+        self._opening[level[is_opening]] = self._n_characters + 1 + place
+
+    def _character(self, text: bytes, place: int) -> int:
+        return self._n_characters + len(text[:place].decode("utf-8")) + 1
+
+    def _pass(self, text: bytes, marks: _Marks) -> None:
+        """Remember what the next block needs."""
+        self._n_characters += len(text.decode("utf-8"))
+        self._is_empty &= not len(marks.codes) + len(marks.starts)
+        if len(marks.codes):
+            self._last = int(marks.codes[-1])
+            self._level = int(marks.level[-1]) - (self._last == _CLOSE)
 
 
 def _classify(text: bytes) -> tuple[np.ndarray, list[_Finding]]:
@@ -106,54 +199,33 @@ def _classify(text: bytes) -> tuple[np.ndarray, list[_Finding]]:
                 problem = f"{letter} has no partner; put names that hold special characters in quotes"
                 if letter == "[":
                     problem = "the comment that '[' starts is not closed by ']'"
-                findings.append(_Finding(start, start, problem))
+                findings.append(_Finding(start, problem))
             kind = _QUOTED if stop - start > 1 and match[0][:1] == b"'" else _SPACE
             kinds[start:stop] = bytes([kind]) * (stop - start)
     return np.frombuffer(kinds, dtype=np.uint8), findings
 
 
-def _find_marks(text: bytes) -> tuple[_Marks, list[_Finding]]:
-    kinds, findings = _classify(text)
-    index = np.int32 if len(text) < 2**31 else np.int64  # half the memory
-    places, starts, stops = [], [], []
-    for begin in range(0, len(kinds), _BLOCK):
-        block = kinds[begin : begin + _BLOCK]
-        before = np.concatenate([kinds[begin - 1 : begin] if begin else [_SPACE], block[:-1]])
-        is_change = block != before
-        for parts, is_there in (
-            (places, (block >= _OPEN) & (block <= _END)),
-            (starts, is_change & (block >= _WORD)),
-            (stops, is_change & (before >= _WORD)),
-        ):
-            parts.append((begin + np.flatnonzero(is_there)).astype(index))
-    if len(kinds) and kinds[-1] >= _WORD:
-        stops.append(np.array([len(kinds)], dtype=index))
-    place, start, stop = (np.concatenate([np.empty(0, dtype=index), *parts]) for parts in (places, starts, stops))
-    gap = np.searchsorted(place, start).astype(index)
-    word = np.full(len(place) + 1, -1, dtype=index)
-    word[gap[::-1]] = np.arange(len(start), dtype=index)[::-1]  # the first word of a gap is written last
-    return _Marks(kinds[place], place, start, stop, gap, word), findings
-
-
-def _marks_before(codes: np.ndarray) -> np.ndarray:
-    return np.concatenate([[_SPACE], codes[:-1]]).astype(np.uint8)[: len(codes)]
-
-
-def _levels(codes: np.ndarray) -> np.ndarray:
-    """Count the parentheses that are open around the node that each mark ends."""
-    step = np.zeros(len(codes), dtype=np.int32)
-    step[codes == _OPEN] = 1
-    step[codes == _CLOSE] = -1
-    return np.cumsum(step, dtype=np.int32) - np.minimum(step, 0)
+def _find_marks(kinds: np.ndarray, last: int, level: int) -> _Marks:
+    """Find the marks of a block that follows the mark ``last``, where so many parentheses are open."""
+    before = np.concatenate([[_SPACE], kinds])
+    after = np.concatenate([kinds, [_SPACE]])
+    is_change = before != after
+    place = np.flatnonzero((kinds >= _OPEN) & (kinds <= _END))
+    start, stop = np.flatnonzero(is_change & (after >= _WORD)), np.flatnonzero(is_change & (before >= _WORD))
+    gap = np.searchsorted(place, start)
+    word = np.full(len(place) + 1, -1)
+    word[gap[::-1]] = np.arange(len(start))[::-1]  # the first word of a gap is written last
+    codes = kinds[place]
+    step = (codes == _OPEN).astype(np.int32) - (codes == _CLOSE)
+    levels = level + np.cumsum(step, dtype=np.int32) - np.minimum(step, 0)
+    return _Marks(codes, place, start, stop, gap, word, np.concatenate([[last], codes])[:-1].astype(np.uint8), levels)
 
 
 def _check_grammar(text: bytes, marks: _Marks) -> list[_Finding]:
-    codes, places = marks.codes, marks.places
-    before = _marks_before(codes)
+    codes, before = marks.codes, marks.before
     has_word = marks.word[:-1] >= 0
-    level = _levels(codes)
     is_open, is_close, is_comma, is_end = (codes == kind for kind in (_OPEN, _CLOSE, _COMMA, _END))
-    is_outside = level < 1
+    is_outside = marks.level < 1
     rules = [
         (
             is_open & (has_word | (before == _CLOSE) | (before == _COLON)),
@@ -164,40 +236,15 @@ def _check_grammar(text: bytes, marks: _Marks) -> list[_Finding]:
         ((codes == _COLON) & (before == _COLON), "a node has two lengths"),
         ((is_comma | is_close | is_end) & (before == _COLON) & ~has_word, "the length after ':' is missing"),
     ]
-    findings = _check_end(text, marks, level)
-    for is_broken, problem in rules:
-        if is_broken.any():
-            place = int(places[np.argmax(is_broken)])
-            findings.append(_Finding(place, place, problem))
+    findings = [
+        _Finding(int(marks.places[np.argmax(is_broken)]), problem) for is_broken, problem in rules if is_broken.any()
+    ]
     is_second = marks.gap[1:] == marks.gap[:-1]
     if is_second.any():
         word = int(np.argmax(is_second)) + 1
         shown = _text_of(text, marks, word)
         problem = f"{shown!r} follows a name or length; put names that hold spaces in quotes"
-        findings.append(_Finding(int(marks.starts[word]), int(marks.starts[word]), problem))
-    return findings
-
-
-def _check_end(text: bytes, marks: _Marks, level: np.ndarray) -> list[_Finding]:
-    """Check that one ';' ends the text, with all parentheses closed."""
-    ends = np.flatnonzero(marks.codes == _END)
-    findings = []
-    if len(ends):
-        end = int(ends[0])
-        noticed, n_open = int(marks.places[end]), int(level[end])
-        later = [*marks.places[end + 1 : end + 2], *marks.starts[marks.gap > end][:1]]
-        if later:
-            place = int(min(later))
-            findings.append(
-                _Finding(place, place, "text follows the ';' that ends the tree; more than one tree is not read")
-            )
-    else:
-        end, noticed = len(marks.codes), len(text)
-        n_open = int(level[-1]) - int(marks.codes[-1] == _CLOSE) if end else 0
-        findings.append(_Finding(len(text) + 1, None, "does not end with ';'. The file may be cut off: copy it again."))
-    if n_open > 0:
-        opening = np.flatnonzero((marks.codes[:end] == _OPEN) & (level[:end] == n_open))[-1]
-        findings.append(_Finding(noticed, int(marks.places[opening]), "unbalanced parentheses: '(' is never closed"))
+        findings.append(_Finding(int(marks.starts[word]), problem))
     return findings
 
 
@@ -206,10 +253,8 @@ def _text_of(text: bytes, marks: _Marks, word: int) -> str:
 
 
 def _words(text: bytes, marks: _Marks, chosen: np.ndarray) -> Iterator[bytes]:
-    for begin in range(0, len(chosen), _BLOCK // 64):
-        part = chosen[begin : begin + _BLOCK // 64]
-        for start, stop in zip(marks.starts[part].tolist(), marks.stops[part].tolist(), strict=True):
-            yield text[start:stop]
+    places = zip(marks.starts[chosen].tolist(), marks.stops[chosen].tolist(), strict=True)
+    return (text[start:stop] for start, stop in places)
 
 
 def _parse_lengths(text: bytes, marks: _Marks, chosen: np.ndarray) -> tuple[np.ndarray, list[_Finding]]:
@@ -220,8 +265,8 @@ def _parse_lengths(text: bytes, marks: _Marks, chosen: np.ndarray) -> tuple[np.n
     except ValueError:
         is_bad = (not _NUMBER.fullmatch(word) for word in _words(text, marks, chosen))
         word = int(chosen[next(number for number, bad in enumerate(is_bad) if bad)])
-        place = int(marks.starts[word])
-        return np.empty(0), [_Finding(place, place, f"the length {_text_of(text, marks, word)!r} is not a number")]
+        problem = f"the length {_text_of(text, marks, word)!r} is not a number"
+        return np.empty(0), [_Finding(int(marks.starts[word]), problem)]
 
 
 def _parse(word: bytes) -> float:
@@ -230,23 +275,9 @@ def _parse(word: bytes) -> float:
     return float(word)
 
 
-def _tip_names(text: bytes, marks: _Marks, label: np.ndarray, is_tip: np.ndarray) -> list[str | None]:
-    words = marks.word[label]
-    chosen = np.flatnonzero(is_tip & (words >= 0))
-    names: list[str | None] = [None] * len(label)
-    for node, word in zip(chosen.tolist(), _words(text, marks, words[chosen]), strict=True):
-        name = word[1:-1].replace(b"''", b"'") if word.startswith(b"'") else word
-        names[node] = name.decode("utf-8") or None
-    return names
-
-
-def _parents(level: np.ndarray) -> np.ndarray:
-    """Find for each node the next one that is one level up: it ends where the parentheses around both close."""
-    n_nodes = len(level)
-    order = np.argsort(level, kind="stable")
-    key = level[order].astype(np.int64) * n_nodes + order
-    parent = np.full(n_nodes, -1, dtype=np.int64)
-    is_below = level[order] > 0
-    above = np.searchsorted(key, key[is_below] - n_nodes)
-    parent[order[is_below]] = order[above]
-    return parent
+def _tip_names(text: bytes, marks: _Marks, words: np.ndarray) -> Iterator[bytes]:
+    """Give the name of each tip, whose word may be missing (−1)."""
+    found = _words(text, marks, words[words >= 0])
+    for is_named in (words >= 0).tolist():
+        name = next(found) if is_named else b""
+        yield name[1:-1].replace(b"''", b"'") if name.startswith(b"'") else name

@@ -34,6 +34,8 @@ def check_output_directory(config: WritesDirectory) -> None:
     """
     path = config.output.output_dir
     check_names("--output-dir", path)
+    if path.is_symlink() and not path.exists():
+        raise OutputError(f"--output-dir {path} is a link to nothing. Name another directory, or remove the link.")
     if path.exists() and not path.is_dir():
         raise OutputError(f"--output-dir {path} is a file; name a directory.")
     for flag, given in input_paths(config):
@@ -86,5 +88,9 @@ def start_output_directory(config: WritesDirectory, written: Iterable[str]) -> N
 
 def _places(given: Path) -> list[Path]:
     """Say where an input lies; of a link, where the link itself lies as well."""
-    links = [Path(os.path.realpath(given.parent)) / given.name] if given.is_symlink() else []
+    try:
+        is_link = given.is_symlink()
+    except OSError:  # a name that is too long; said by what reads it
+        is_link = False
+    links = [Path(os.path.realpath(given.parent)) / given.name] if is_link else []
     return [Path(os.path.realpath(given)), *links]

@@ -92,4 +92,4 @@ def options_beside(output: Path) -> Path:
     ['age.config.yaml', 'age.v1.config.yaml']
     """
     stem = output.stem if output.suffix in (".tsv", ".txt") else output.name
-    return output.with_name(f"{stem}.config.yaml")
+    return output.parent / f"{stem}.config.yaml"

@@ -14,6 +14,7 @@ from aam.errors import InputError, name_some
 from aam.io.hdf5_file import open_hdf5
 from aam.io.named_file import GZIP, HDF5, NPY, is_zip, read_head
 from aam.io.qza import ArtifactFacts, describe_artifact, option_of
+from aam.io.text_file import refuse_packed_twice
 
 Kind = Literal["table", "sequences", "tree", "taxonomy", "metadata", "distances"]
 """What a file may be to aam; the option that takes it has the same name."""
@@ -118,6 +119,8 @@ def _beginning(path: Path, is_gzip: bool) -> _Text:
     try:
         with gzip.open(path) if is_gzip else path.open("rb") as file:
             content = file.read(_HEAD)
+        if is_gzip:
+            refuse_packed_twice(content, path, InputError, _WHAT)
         start = codecs.getincrementaldecoder("utf-8-sig")().decode(content)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise InputError(f"{_WHAT} {path} is a damaged or incomplete gzip file. Copy it again.") from None

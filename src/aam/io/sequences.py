@@ -11,7 +11,7 @@ import numpy as np
 from aam import vocabulary
 from aam.errors import SequenceError, name_some
 from aam.io.fasta import fasta_records, is_md5_of, is_md5_sum
-from aam.io.name_index import NameIndex, hash_names
+from aam.io.name_index import NameIndex
 
 _LETTERS = "".join(vocabulary.TOKEN_OF_LETTER)
 _SHORTEST_ID = 30
@@ -92,11 +92,11 @@ def sequences_in_fasta(path: Path, feature_ids: Sequence[str]) -> Iterator[Seque
         The file is malformed; a feature has no record or two; a sequence holds letters that are not nucleotides; or an MD5
         id is not that of its sequence.
     """
-    finder = NameIndex(hash_names(feature_ids))
+    finder = NameIndex(feature_ids)
     findings = _Findings(path, feature_ids)
     records = fasta_records(path)
     while block := list(islice(records, _PER_BLOCK)):
-        places = finder.find(hash_names(name for name, _ in block))
+        places = finder.find([name for name, _ in block])
         used = [record for record, place in zip(block, places, strict=True) if place >= 0]
         features = places[places >= 0]
         tokens, lengths = tokenize([sequence for _, sequence in used])

@@ -1,6 +1,7 @@
 """Read which sample is on which side of a split: the file that training writes, or numbered folds."""
 
 import csv
+from itertools import zip_longest
 from pathlib import Path
 
 from aam.errors import SplitError, name_some
@@ -18,7 +19,7 @@ def read_split_file(path: Path, fold: int | None) -> dict[str, str]:
     SplitError
         The file cannot be read, lacks a column, lists a sample twice, names other parts, or has no such fold.
     """
-    rows = list(csv.DictReader(read_text(path, SplitError, "--split-file").splitlines(), dialect="excel-tab"))
+    rows = _rows(path)
     columns = set(rows[0]) if rows else set()
     value_column = FOLD_COLUMN if fold is not None else PART_COLUMN
     if ID_COLUMN not in columns or not columns & {PART_COLUMN, FOLD_COLUMN}:
@@ -29,12 +30,28 @@ def read_split_file(path: Path, fold: int | None) -> dict[str, str]:
     if value_column not in columns:
         hint = "leave --fold out" if fold is not None else f"pass --fold with one of {_found(rows, FOLD_COLUMN)}"
         raise SplitError(f"--split-file {path} has no column '{value_column}': {hint}.")
-    values = {row[ID_COLUMN]: (row[value_column] or "").strip() for row in rows}
+    values = {row[ID_COLUMN]: row[value_column] for row in rows}
     if len(values) < len(rows):
         seen = [row[ID_COLUMN] for row in rows]
         twice = [sample for sample in values if seen.count(sample) > 1]
         raise SplitError(f"--split-file {path} lists samples more than once: {name_some(twice)}. Keep one row of each.")
     return _parts(path, values) if fold is None else _parts_of_folds(path, values, fold)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """Read the cells, without white space at their ends."""
+    lines = read_text(path, SplitError, "--split-file").splitlines()
+    try:
+        header, *rows = csv.reader(lines, dialect="excel-tab") if lines else [[]]
+    except csv.Error as error:
+        raise SplitError(f"--split-file {path} cannot be split into cells ({error}). Correct it.") from None
+    names = [name.strip() for name in header]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise SplitError(f"--split-file {path} has columns of the same name: {name_some(twice)}. Remove all but one.")
+    return [
+        dict(zip_longest(names, (cell.strip() for cell in row[: len(names)]), fillvalue="")) for row in rows if any(row)
+    ]
 
 
 def _parts(path: Path, values: dict[str, str]) -> dict[str, str]:
@@ -55,4 +72,4 @@ def _parts_of_folds(path: Path, values: dict[str, str], fold: int) -> dict[str, 
 
 
 def _found(rows: list[dict[str, str]], column: str) -> str:
-    return ", ".join(sorted({row[column] or "" for row in rows}))
+    return ", ".join(sorted({row[column] for row in rows}))

@@ -43,7 +43,7 @@ def read_taxonomy(path: Path) -> Taxonomy:
     TaxonomyError
         The file is missing, not text or not of two to four columns; an id is empty or occurs twice.
     """
-    text = read_text(path, TaxonomyError, "--taxonomy", TAXONOMY)
+    text = read_text(path, TaxonomyError, "The taxonomy", TAXONOMY)
     feature_ids: list[str] = []
     lineages: list[tuple[str | None, ...]] = []
     for number, line in enumerate(text.split("\n"), start=1):
@@ -58,12 +58,12 @@ def read_taxonomy(path: Path) -> Taxonomy:
         feature_ids.append(cells[0])
         lineages.append(split_lineage(cells[1]))
     if not feature_ids:
-        raise TaxonomyError(f"--taxonomy {path} holds no features. Pass a table of feature ids and their lineages.")
+        raise TaxonomyError(f"The taxonomy {path} holds no features. Pass a table of feature ids and their lineages.")
     if len(set(feature_ids)) < len(feature_ids):
         seen: set[str] = set()
         duplicates = sorted({name for name in feature_ids if name in seen or seen.add(name)})
         raise TaxonomyError(
-            f"{len(duplicates):,} ids occur more than once in --taxonomy {path}: {name_some(duplicates)}. Keep one row for each."
+            f"{len(duplicates):,} ids occur more than once in the taxonomy {path}: {name_some(duplicates)}. Keep one row for each."
         )
     return Taxonomy(feature_ids, lineages)
 
@@ -92,21 +92,21 @@ def _plain(name: str) -> str:
 def _check_header(path: Path, cells: list[str]) -> None:
     if _plain(cells[1]) not in _LINEAGE_HEADERS:
         raise TaxonomyError(
-            f"--taxonomy {path} is not a taxonomy: its second column is named {cells[1][:_SHOWN]!r}. Pass a table with the columns "
-            "'Feature ID' and 'Taxon'."
+            f"The taxonomy {path} is not a taxonomy: its second column is named {cells[1][:_SHOWN]!r}. Pass a table with the "
+            "columns 'Feature ID' and 'Taxon'."
         )
 
 
 def _check_row(path: Path, number: int, cells: list[str]) -> None:
     if not 2 <= len(cells) <= _MOST_COLUMNS:
         raise TaxonomyError(
-            f"--taxonomy {path}: line {number:,}, {cells[0][:_SHOWN]!r}, has {len(cells):,} columns. Pass a tab-separated table "
+            f"The taxonomy {path}: line {number:,}, {cells[0][:_SHOWN]!r}, has {len(cells):,} columns. Pass a tab-separated table "
             "of feature id, lineage and, if you like, confidence."
         )
     if not cells[0]:
-        raise TaxonomyError(f"--taxonomy {path}: line {number:,} has no feature id. Give it one or remove it.")
+        raise TaxonomyError(f"The taxonomy {path}: line {number:,} has no feature id. Give it one or remove it.")
     if _plain(cells[0]) in _SAMPLE_HEADERS or _NUMBER.fullmatch(cells[1]):
         raise TaxonomyError(
-            f"--taxonomy {path} is not a taxonomy: line {number:,} has {cells[1][:_SHOWN]!r} in the place of a lineage. Pass a "
+            f"The taxonomy {path} is not a taxonomy: line {number:,} has {cells[1][:_SHOWN]!r} in the place of a lineage. Pass a "
             "table with the columns 'Feature ID' and 'Taxon'."
         )

@@ -1,9 +1,11 @@
 """Read a text file that the user named, or say in one sentence why it cannot be read."""
 
+import codecs
 import gzip
 import io
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from aam.errors import InputError
@@ -12,6 +14,7 @@ from aam.io.named_file import GZIP, HDF5, is_zip, read_head
 from aam.io.qza import ArtifactKind, payload
 
 _BLOCK = 2**20
+_BYTES_PER_BLOCK = 2**18
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -32,43 +35,56 @@ def check_readable(path: Path, error: type[InputError], option: str) -> bytes:
     return head
 
 
-def read_bytes(path: Path, error: type[InputError], option: str, kind: ArtifactKind | None = None) -> bytes:
-    r"""Read a UTF-8 text file as bytes: plain, gzip (noticed by its first bytes) or in an artifact, without a byte order mark.
+def byte_blocks(path: Path, error: type[InputError], option: str, kind: ArtifactKind | None = None) -> Iterator[bytes]:
+    """Read a UTF-8 text file in blocks of bytes: plain, gzip (noticed by its first bytes) or in an artifact; no byte order mark.
 
     Raises
     ------
     InputError
-        As the child ``error``: the file cannot be read, is not UTF-8, is a damaged gzip file, or an artifact that does not fit.
+        As the child ``error``: the file cannot be read, is not UTF-8, holds NUL bytes, is damaged gzip, or an artifact that does
+        not fit.
     """
     if kind is None:
         check_readable(path, error, option)
-        content = read_plain_or_gzip(path, path, error, option)
+        yield from _text_blocks(path, path, error, option)
     else:
         with payload(path, kind, error, option) as file:
-            content = read_plain_or_gzip(path, file, error, option)
-    if content.startswith(HDF5):
-        raise error(
-            f"{option} {path} is an HDF5 file, such as a BIOM table, but text is needed. Pass it as another option."
-        )
-    if not content.isascii():
-        try:
-            content.decode("utf-8")
-        except UnicodeDecodeError as reason:
+            yield from _text_blocks(path, file, error, option)
+
+
+def _text_blocks(path: Path, file: Path, error: type[InputError], option: str) -> Iterator[bytes]:
+    decoder, n_read = codecs.getincrementaldecoder("utf-8")(), 0
+    for block in chain(_plain_or_gzip(path, file, error, option), [b""]):
+        if block.startswith(HDF5) and not n_read:
             raise error(
-                f"{option} {path} is not UTF-8 text: byte {reason.start + 1} cannot be read. Save it as UTF-8."
-            ) from None
-    return content.removeprefix(_BYTE_ORDER_MARK)
+                f"{option} {path} is an HDF5 file, such as a BIOM table, but text is needed. Pass it as another option."
+            )
+        n_waiting = len(decoder.getstate()[0])
+        if n_waiting or not block.isascii():
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as reason:
+                raise error(
+                    f"{option} {path} is not UTF-8 text: byte {n_read - n_waiting + reason.start + 1} cannot be read. "
+                    "Save it as UTF-8."
+                ) from None
+        if b"\0" in block:
+            raise error(
+                f"{option} {path} holds NUL bytes, as damaged files and other encodings do. Save it as UTF-8, or copy it again."
+            )
+        yield block if n_read else block.removeprefix(_BYTE_ORDER_MARK)
+        n_read += len(block)
 
 
 def read_text(path: Path, error: type[InputError], option: str, kind: ArtifactKind | None = None) -> str:
-    r"""Read a UTF-8 text file as `read_bytes` does; line ends become ``\n``.
+    r"""Read a UTF-8 text file as `byte_blocks` does; line ends become ``\n``.
 
     Raises
     ------
     InputError
-        As in `read_bytes`.
+        As in `byte_blocks`.
     """
-    text = read_bytes(path, error, option, kind).decode("utf-8")
+    text = b"".join(byte_blocks(path, error, option, kind)).decode("utf-8")
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
@@ -80,13 +96,16 @@ def text_lines(path: Path, error: type[InputError], option: str, kind: ArtifactK
     Raises
     ------
     InputError
-        As in `read_bytes`.
+        As in `byte_blocks`.
     """
     with payload(path, kind, error, option) as file:
         try:
             with file.open("rb") as raw:
                 is_gzip = raw.read(len(GZIP)) == GZIP
             opener = gzip.open if is_gzip else open
+            if is_gzip:
+                with gzip.open(file) as unpacked:
+                    refuse_packed_twice(unpacked.read(len(HDF5)), path, error, option)
             with opener(file, "rb") as opened, io.TextIOWrapper(opened, encoding="utf-8-sig") as text:
                 while line := text.readline(_BLOCK):
                     yield line
@@ -106,26 +125,45 @@ def read_plain_or_gzip(path: Path, file: Path, error: type[InputError], option: 
     InputError
         As the child ``error``: the file cannot be read, is damaged gzip, or unpacks to far more than it holds.
     """
+    content = io.BytesIO()  # gives what it holds without a copy
+    content.writelines(_plain_or_gzip(path, file, error, option))
+    return content.getvalue()
+
+
+def _plain_or_gzip(path: Path, file: Path, error: type[InputError], option: str) -> Iterator[bytes]:
     try:
         with file.open("rb") as raw:
-            if raw.read(len(GZIP)) != GZIP:
-                raw.seek(0)
-                return raw.read()
-        content = io.BytesIO()
-        n_packed = file.stat().st_size
-        with gzip.open(file) as unpacked:
-            while block := unpacked.read(_BLOCK):
-                content.write(block)
-                if is_bomb(n_packed, content.tell()):
+            is_gzip = raw.read(len(GZIP)) == GZIP
+        n_packed, n_read = file.stat().st_size, 0
+        opener = gzip.open if is_gzip else open
+        with opener(file, "rb") as opened:
+            while block := opened.read(_BYTES_PER_BLOCK):
+                if is_gzip and not n_read:
+                    refuse_packed_twice(block, path, error, option)
+                n_read += len(block)
+                if is_bomb(n_packed, n_read):
                     raise error(
                         f"{option} {path} unpacks to more than {LARGEST_RATIO} times its size, as files do that are made to fill "
                         "the memory. Unpack it, if you trust it."
                     )
-        return content.getvalue()
+                yield block
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise _damaged_gzip(path, error, option) from None
     except OSError as reason:
         raise error(f"{option} {path} cannot be read: {reason.strerror or reason}.") from None
+
+
+def refuse_packed_twice(begin: bytes, path: Path, error: type[InputError], option: str) -> None:
+    """Refuse a gzip file of a format that is packed already, by how its content begins.
+
+    Raises
+    ------
+    InputError
+        As the child ``error``.
+    """
+    what = "an HDF5 file" if begin.startswith(HDF5) else "a zip archive" if is_zip(begin) else None
+    if what is not None:
+        raise error(f"{option} {path} is {what} inside of gzip. Decompress it with gunzip and pass the result.")
 
 
 def _damaged_gzip(path: Path, error: type[InputError], option: str) -> InputError:

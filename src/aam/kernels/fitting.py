@@ -63,9 +63,7 @@ def fit_kernel_head(
         Member(name, machine.penalty, machine.loss, float(weight), machine.dual)
         for (name, machine), weight in zip(fitted.items(), weights, strict=True)
     )
-    held_out = sum(
-        weight * machine.held_out for machine, weight in zip(fitted.values(), weights, strict=True)
-    )
+    held_out = np.tensordot(weights, np.stack([machine.held_out for machine in fitted.values()]), axes=1)
     farthest = _farthest(kernels[FEATURES], training, subject)
     calibration = _calibrate(held_out, target, truth[rows], subject, resources.coverage, farthest)
     return KernelHead(target, known, phylogeny, training, kernels, members, calibration, resources.vectors)

@@ -97,8 +97,8 @@ class MeanKernel:
 
     def against_training(self, samples: Samples) -> np.ndarray:
         """Compare samples with the training samples; [m, n]."""
-        return sum(term.against_training(samples) for term in self.terms) / len(self.terms) + 1.0
+        return np.mean([term.against_training(samples) for term in self.terms], axis=0) + 1.0
 
     def distances(self, samples: Samples) -> np.ndarray:
         """Give the distances to the training samples, [m, n]; a training sample's to itself is 0 but for rounding."""
-        return np.sqrt(sum(term.distances(samples) for term in self.terms) / len(self.terms))
+        return np.sqrt(np.mean([term.distances(samples) for term in self.terms], axis=0))

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -146,23 +146,24 @@ class KernelHead:
         known = reads / np.maximum(chosen.depths, 1)
         _warn_of_unknown_reads(known)
         unlike = (nearest > self.calibration.farthest) | (known < LEAST_KNOWN)
-        values, columns = self._report(outputs)
-        return Predicted(values, {**columns, "known_reads": known, "unlike": unlike})
+        reported = self._report(outputs)
+        return replace(reported, columns={**reported.columns, "known_reads": known, "unlike": unlike})
 
     def _outputs(self, samples: Samples) -> np.ndarray:
-        return sum(
+        outputs = [
             member.weight * (self.kernels[member.name].against_training(samples) @ member.dual)
             for member in self.members
-        )
+        ]
+        return np.sum(outputs, axis=0)
 
     def _nearest(self, samples: Samples) -> np.ndarray:
         return self.kernels[FEATURES].distances(samples).min(axis=1)
 
-    def _report(self, outputs: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray | list[str]]]:
+    def _report(self, outputs: np.ndarray) -> Predicted:
         calibration = self.calibration
         if self.target.task == "regression":
             values = outputs[:, 0] + calibration.centre
-            return values, {"lower": values - calibration.threshold, "upper": values + calibration.threshold}
+            return Predicted(values, {"lower": values - calibration.threshold, "upper": values + calibration.threshold})
         classes = list(calibration.classes)
         probability = np.zeros((len(outputs), len(self.target.classes)))
         probability[:, classes] = to_probabilities(outputs / calibration.temperature, len(classes))
@@ -172,7 +173,7 @@ class KernelHead:
             SET_SEPARATOR.join(self.target.classes[k] for k in order if chosen[k])
             for order, chosen in zip(likeliest_first, sets, strict=True)
         ]
-        return probability, {"set": named}
+        return Predicted(probability, {"set": named}, sets)
 
 
 def _warn_of_unknown_reads(known: np.ndarray) -> None:

@@ -45,8 +45,9 @@ class KnownASVs:
             There is none.
         """
         names, number = np.unique(_sequences(study, study.tokens.longest), return_inverse=True)
-        seen = sample_counts(study.select_samples(rows), number, len(names))
-        kept = [bytes(names[k]) for k in np.flatnonzero((seen > 0).sum(axis=0) >= MINIMUM_PREVALENCE)]
+        counts = sample_counts(study.select_samples(rows), number, len(names))
+        prevalence = np.bincount(counts.indices[counts.data > 0], minlength=len(names))
+        kept = [bytes(names[k]) for k in np.flatnonzero(prevalence >= MINIMUM_PREVALENCE)]
         if not kept:
             raise TableError(
                 f"No ASV is seen in {MINIMUM_PREVALENCE} or more of the {len(rows):,} training samples, so that --head kernel has "

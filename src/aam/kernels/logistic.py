@@ -82,17 +82,16 @@ def _fit_machine(
     kernel: np.ndarray, is_class: np.ndarray, weight: np.ndarray, penalty: float, start: np.ndarray
 ) -> _Machine:
     """Take Newton steps until the logits stand still."""
-    logit = start
-    for _ in range(_NEWTON_STEPS):
+    logit, n_steps = start, 0
+    while True:
         probability = 1 / (1 + np.exp(-np.clip(logit, -30, 30)))
         curvature = np.maximum(weight * probability * (1 - probability), 1e-5)
         response = logit + weight * (is_class - probability) / curvature
         factor = cho_factor(kernel + np.diag(penalty / curvature))
         dual = cho_solve(factor, response)
-        step, logit = np.abs(kernel @ dual - logit).max(), kernel @ dual
-        if step < _SMALL_STEP:
-            break
-    return _Machine(logit, dual, response, cho_solve(factor, np.eye(len(kernel))))
+        earlier, logit, n_steps = logit, kernel @ dual, n_steps + 1
+        if np.abs(logit - earlier).max() < _SMALL_STEP or n_steps == _NEWTON_STEPS:
+            return _Machine(logit, dual, response, cho_solve(factor, np.eye(len(kernel))))
 
 
 def _leave_out(machine: _Machine, groups: list[np.ndarray]) -> np.ndarray:

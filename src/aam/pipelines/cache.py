@@ -4,12 +4,25 @@ import sys
 from datetime import datetime
 
 from aam.config.commands import CacheConfig
-from aam.io.cache import Cache
+from aam.errors import OutputError
+from aam.io.cache import ENVIRONMENT_VARIABLE, Cache, default_directory, holds_cache
 
 
 def cache(config: CacheConfig) -> None:
-    """Run the command."""
-    found = Cache(config.cache_dir)
+    """Run the command.
+
+    Raises
+    ------
+    OutputError
+        There is no cache.
+    """
+    directory = config.cache_dir or default_directory()
+    if not holds_cache(directory):
+        raise OutputError(
+            f"There is no cache in {directory}: check --cache-dir and ${ENVIRONMENT_VARIABLE}. The first command that reads a "
+            "study makes one, such as aam prepare."
+        )
+    found = Cache(directory)
     if config.limit_gb is not None:
         found.limit_gb = config.limit_gb
     found.shrink(0.0 if config.clear else found.limit_gb)

@@ -1,10 +1,12 @@
 """Which samples belong to one subject, and a warning when nobody said so."""
 
 import logging
+import shlex
 
 import numpy as np
 
 from aam.data.cells import warn_of_suspects
+from aam.data.splits import divided_groups
 from aam.errors import MetadataError, name_some
 from aam.io.metadata import Metadata
 
@@ -24,6 +26,17 @@ SUBJECT_WORDS = (
 """Words in the name of a column that probably says whom a sample is from."""
 
 
+_ADVICE = {
+    "stratified": "Pass --group-column {column} to prevent that.",
+    "k-fold": "Pass --group-column {column} to prevent that.",
+    "random": "Pass --split stratified --group-column {column} to prevent that.",
+    "leave-one-study-out": "Hold out a study that shares none with the others, or pass --split grouped --group-column {column} to "
+    "divide subjects instead of studies.",
+    "file": "Write each into one part of --split-file to prevent that.",
+}
+"""What to do about divided subjects, by the kind of split; those that are missing divide none."""
+
+
 def sample_groups(
     metadata: Metadata, sample_ids: list[str], group_column: str | None, target_column: str
 ) -> np.ndarray:
@@ -36,7 +49,6 @@ def sample_groups(
     """
     alone = np.array([f"sample {sample}" for sample in sample_ids], dtype=object)
     if group_column is None:
-        _warn_of_repeated_subjects(metadata, sample_ids, target_column)
         return alone.astype(str)
     if group_column == target_column:
         raise MetadataError(f"--group-column and --metadata-column are both {group_column}: name the subject's column.")
@@ -54,16 +66,36 @@ def sample_groups(
     return np.where(known, [f"group {value}" for value in values], alone).astype(str)
 
 
-def _warn_of_repeated_subjects(metadata: Metadata, sample_ids: list[str], target_column: str) -> None:
+def warn_of_divided_subjects(
+    metadata: Metadata, sample_ids: list[str], parts: np.ndarray, split: str, target_column: str
+) -> None:
+    """Warn if a column seems to name subjects, and some of them are in more than one part of a split that heeds no groups.
+
+    Parameters
+    ----------
+    metadata
+        Where the column is looked for.
+    sample_ids, parts
+        Samples that were divided, and the part of each, [S].
+    split
+        Kind of split, which decides what one can do about it.
+    target_column
+        Names no subjects.
+    """
     for column in metadata.frame.columns:
         if column == target_column or not any(word in column.lower() for word in SUBJECT_WORDS):
             continue
-        values = metadata.frame[column].reindex(sample_ids).dropna()
-        n_distinct = len(set(values))
-        if 1 < n_distinct <= len(values) / 2:
+        values = metadata.column(column).reindex(sample_ids)
+        known = values.notna().to_numpy()
+        names = values.to_numpy()[known].astype(str)
+        n_distinct = len(set(names))
+        if not 1 < n_distinct <= known.sum() / 2:
+            continue
+        divided = divided_groups(names, parts[known])
+        if divided:
             logger.warning(
-                "Column %r has %d values in %d samples: subjects seem to be sampled repeatedly, and validation will look "
-                "better than it is when a subject is on both sides. Pass --group-column %s to prevent that.",
-                column, n_distinct, len(values), column,
+                "Column %r has %d values in %d samples, and %d of them are in more than one part: if they are subjects, validation "
+                "looks better than it is. %s",
+                column, n_distinct, known.sum(), len(divided), _ADVICE[split].format(column=shlex.quote(column)),
             )  # fmt: skip
             return

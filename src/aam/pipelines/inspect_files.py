@@ -104,8 +104,8 @@ def _read_sequences(path: Path) -> tuple[Summary, Any]:
 
 def _read_tree(path: Path) -> tuple[Summary, Any]:
     tree = read_newick(path)
-    n_tips = sum(name is not None for name in tree.names)
-    return TreeSummary(n_tips, len(tree.parent), int(np.isnan(tree.length[:-1]).sum())), tree
+    unknown = tree.find(lambda level, length: np.isnan(length) & (level > 0))
+    return TreeSummary(len(tree.names), len(tree.level), len(unknown)), tree
 
 
 def _read_taxonomy(path: Path) -> tuple[Summary, Any]:

@@ -87,7 +87,7 @@ def _overlaps(parts: Mapping[str, Found], totals: TableTotals) -> list[Overlap]:
 def _feature_names(found: Found) -> Names | list[str]:
     content = found.content
     if isinstance(content, TreeArrays):
-        return [name for name in content.names if name is not None]
+        return content.names
     return content if isinstance(content, Names) else content.feature_ids
 
 

@@ -184,7 +184,10 @@ def _names(names: Sequence[str], n: int) -> str:
 
 
 def _columns(columns: list[ColumnSummary]) -> list[str]:
-    usable = [column for column in columns if column.task is not None]
+    usable = sorted(
+        (column for column in columns if column.task is not None and column.doubt is None),
+        key=lambda column: column.rank,
+    )
     lines = []
     for task in ("regression", "classification"):
         rows = [column for column in usable if column.task == task]
@@ -192,12 +195,21 @@ def _columns(columns: list[ColumnSummary]) -> list[str]:
             what = "regression (samples: range)" if task == "regression" else "classification (samples: classes)"
             lines += [f"{INDENT}{what}", *(fit(_column(column)) for column in rows[:_ROWS])]
             lines += [f"{INDENT * 2}… and {len(rows) - _ROWS:,} more"] if len(rows) > _ROWS else []
-    reasons: dict[str, list[str]] = {}
-    for column in columns:
-        if column.reason is not None:
-            reasons.setdefault(column.reason, []).append(short(column.name))
-    lines += wrap(f"not usable, {reason}: {', '.join(names)}." for reason, names in reasons.items())
+    lines += wrap(_by_reason("can be learned, but probably no targets", columns, lambda column: column.doubt))
+    lines += wrap(_by_reason("not usable", columns, lambda column: column.reason))
     return lines + wrap(_cells(columns))
+
+
+def _by_reason(
+    what: str, columns: list[ColumnSummary], reason_of: Callable[[ColumnSummary], str | None]
+) -> Iterable[str]:
+    """List the columns that are put aside, those of one reason together."""
+    names: dict[str, list[str]] = {}
+    for column in columns:
+        reason = reason_of(column)
+        if reason is not None:
+            names.setdefault(reason, []).append(short(column.name))
+    return (f"{what}, {reason}: {', '.join(group)}." for reason, group in names.items())
 
 
 def _cells(columns: list[ColumnSummary]) -> Iterable[str]:

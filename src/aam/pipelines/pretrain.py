@@ -14,6 +14,7 @@ from aam.data.splits import TRAIN, VALIDATION
 from aam.data.study import Study
 from aam.inference.model_directory import ModelDescription, save_model
 from aam.io.cache import Cache
+from aam.io.names import Names
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.models.build import build_encoder
 from aam.pipelines.composing import compose, memory_estimate
@@ -69,9 +70,9 @@ def pretrain(config: PretrainConfig) -> None:
     _report(summary, config)
 
 
-def _prepare(config: PretrainConfig) -> tuple[Study, BatchMaker, list[str]]:
+def _prepare(config: PretrainConfig) -> tuple[Study, BatchMaker, Names]:
     study = read_study(config.study, config.model.max_bp)
-    table_ids = list(study.sample_ids)
+    table_ids = study.sample_ids
     source = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
     logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")

@@ -11,7 +11,7 @@ from aam.config.study import DistanceConfig, StudyConfig
 from aam.data.batches import BatchTarget, PackedCounts
 from aam.data.study import Study
 from aam.data.study_build import FORMAT, build_study
-from aam.ecology.tree import FeatureTree
+from aam.ecology.tree import FeatureTree, write_feature_tree
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.errors import SequenceError, TableError, TreeError, name_some
 from aam.io.cache import Cache, digest_of
@@ -72,7 +72,7 @@ def read_distance_source(config: DistanceConfig, study: Study, cache: Cache) -> 
     """
     if config.tree is not None:
         tree = read_tree(config.tree, study, cache)
-        _report_missing_features(config, study, tree)
+        report_missing_features(config, study, tree)
         return DistanceSource(lambda _: _unifrac_target(tree))
     if config.distances is not None:
         matrix = read_distances(config.distances, config.distance_ids)
@@ -91,7 +91,7 @@ def read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
     read_head(path, TreeError, "--tree")
 
     def build(directory: Path) -> None:
-        FeatureTree.from_arrays(read_newick(path), study.feature_ids).save(directory)
+        write_feature_tree(read_newick(path, directory), study.feature_ids, directory)
 
     return cache.fetch("tree", digest_of(f"tree {FORMAT}", path, study.content), build, FeatureTree.open)
 
@@ -113,7 +113,14 @@ def _matrix_target(matrix: DistanceMatrix, study: Study) -> BatchTarget:
     return target
 
 
-def _report_missing_features(config: DistanceConfig, study: Study, tree: FeatureTree) -> None:
+def report_missing_features(config: DistanceConfig, study: Study, tree: FeatureTree) -> None:
+    """Say which features the tree lacks.
+
+    Raises
+    ------
+    TreeError
+        There are some, and ``--missing-features`` does not drop them.
+    """
     missing = tree.missing()
     if not len(missing):
         return

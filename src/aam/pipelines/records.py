@@ -21,7 +21,7 @@ from aam.training.plots import PURPOSE
 
 def write_splits(path: Path, sample_ids: Sequence[str], parts: np.ndarray) -> None:
     """Write the part of each sample; ``--split-file`` reads it back."""
-    write_tsv(path, {"sample-id": sample_ids, "split": parts.tolist()})
+    write_tsv(path, {"sample-id": sample_ids, "split": parts})
 
 
 def prediction_columns(

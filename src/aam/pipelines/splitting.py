@@ -1,6 +1,7 @@
 """From the options of a split and what is known of the samples to the part of each."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,7 +22,7 @@ def split_labelled(
     groups: np.ndarray,
     stratum: np.ndarray,
     metadata: Metadata,
-    table_ids: list[str],
+    table_ids: Sequence[str],
     config: SplitConfig,
     training: TrainingConfig,
 ) -> np.ndarray:
@@ -41,33 +42,36 @@ def split_labelled(
         What the user asked for.
     """
     candidates = Candidates(
-        sample_ids=list(study.sample_ids),
+        sample_ids=study.sample_ids,
         groups=groups,
         stratum=stratum,
         studies=None
         if config.study_column is None
         else _studies(metadata, config.study_column, list(study.sample_ids)),
         assigned=_assigned(config),
-        known_ids=frozenset(table_ids),
+        known_ids=table_ids,
     )
     parts = split_samples(candidates, config, training.validation_fraction, training.seed)
     divided = divided_groups(groups, parts)
     if divided:
         logger.warning(
             "%d of %d groups of %s are in more than one part of --split %s, so that validation looks better than it is: %s.",
-            len(divided), len(set(groups)), config.group_column, config.split, name_some(divided),
+            len(divided), len(set(groups)), config.group_column, config.split,
+            name_some([group.removeprefix("group ") for group in divided]),
         )  # fmt: skip
     return parts
 
 
-def split_unlabelled(study: Study, table_ids: list[str], config: SplitConfig, training: TrainingConfig) -> np.ndarray:
+def split_unlabelled(
+    study: Study, table_ids: Sequence[str], config: SplitConfig, training: TrainingConfig
+) -> np.ndarray:
     """Give the part of each sample, [S], where nothing but their ids is known."""
     candidates = Candidates(
-        sample_ids=list(study.sample_ids),
-        groups=np.array(study.sample_ids),
+        sample_ids=study.sample_ids,
+        groups=np.arange(study.n_samples),
         stratum=np.zeros(study.n_samples, dtype=np.int64),
         assigned=_assigned(config),
-        known_ids=frozenset(table_ids),
+        known_ids=table_ids,
     )
     return split_samples(candidates, config, training.validation_fraction, training.seed)
 

@@ -6,14 +6,6 @@ from aam.data.column_summary import ColumnSummary
 from aam.pipelines.inspect_facts import FileReport, ModelSummary, StudyReport
 
 _SHARE_FILLED = 0.5  # of the samples: a column filled less is a poor first example
-_TECHNICAL = (
-    "batch",
-    "run",
-    "plate",
-    "primer",
-    "lane",
-    "barcode",
-)  # and so is one that says how samples were processed
 
 
 def suggest(study: StudyReport, model: FileReport | None = None) -> StudyReport:
@@ -77,6 +69,6 @@ def _first_target(study: StudyReport) -> ColumnSummary | None:
     return min(usable, key=lambda column: _doubts(study, column), default=None)
 
 
-def _doubts(study: StudyReport, column: ColumnSummary) -> int:
-    is_technical = any(word in column.name.lower() for word in _TECHNICAL)
-    return 2 * (column.n_values < _SHARE_FILLED * study.table.n_samples) + is_technical + bool(column.probably_missing)
+def _doubts(study: StudyReport, column: ColumnSummary) -> tuple[bool, int, int]:
+    is_hardly_filled = column.n_values < _SHARE_FILLED * study.table.n_samples
+    return column.doubt is not None, 2 * is_hardly_filled + bool(column.probably_missing), column.rank

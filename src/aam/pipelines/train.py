@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 import logging
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,34 +18,25 @@ from aam.data.batches import (
     Masking,
     loader,
 )
-from aam.data.rarefaction import drop_shallow_samples, resolve_depth
-from aam.data.splits import TEST, TRAIN, VALIDATION, strata
-from aam.data.study import Study
-from aam.data.target import TargetState, batch_target, choose_task, fit_target
+from aam.data.rarefaction import resolve_depth
+from aam.data.target import batch_target
+from aam.errors import ModelError
 from aam.inference.asv_vectors import asv_vectors
-from aam.inference.metrics import evaluate
+from aam.inference.kernel_model import KernelModel
 from aam.inference.model_directory import ModelDescription, build_target, load_model, save_model
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.io.output_directory import check_output_directory, start_output_directory
-from aam.io.table_tsv import write_tsv
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.pipelines.composing import Composition, compose, memory_estimate
-from aam.pipelines.groups import sample_groups
-from aam.pipelines.labels import label_samples
-from aam.pipelines.reading import DistanceSource, read_distance_source, read_study
-from aam.pipelines.records import (
-    draw_target,
-    points_to_draw,
-    prediction_columns,
-    summarise,
-    truth_column,
-    write_metrics,
-    write_splits,
-)
-from aam.pipelines.splitting import split_labelled
+from aam.pipelines.head_options import SHAPE, choose_head
+from aam.pipelines.labelled import LabelledStudy, divide, read_labelled
+from aam.pipelines.reading import DistanceSource, read_distance_source
+from aam.pipelines.records import summarise, write_metrics, write_splits
+from aam.pipelines.train_kernel import Pretrained, train_kernel_head
+from aam.pipelines.validation import validate
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head
 from aam.training.fit import WRITTEN, fit
 from aam.training.module import TrainingModule
@@ -55,53 +45,30 @@ from aam.training.resources import BatchReport
 logger = logging.getLogger(__name__)
 
 RESULTS = ("model", "metrics.json", "metrics.tsv", "splits.tsv", "validation_predictions.tsv")
-SHAPE = ("embedding_dim", "attention_heads", "attention_layers", "ffn_ratio", "max_bp")
-"""Options that a pre-trained model has settled."""
-
-
-@dataclass(frozen=True)
-class LabelledStudy:
-    """A study ready for training.
-
-    Attributes
-    ----------
-    study
-        Samples with a value and enough reads.
-    depth
-        Reads drawn from each.
-    distances
-        Where distances come from, if anywhere.
-    target
-        What was fitted on the training samples.
-    truth
-        Values in own units or class numbers, [S].
-    held
-        True for validation samples, [S].
-    split_ids, split_parts
-        All samples that were divided, and the part of each; those left for a test, too.
-    """
-
-    study: Study
-    depth: int | None
-    distances: DistanceSource | None
-    target: TargetState
-    truth: np.ndarray
-    held: np.ndarray
-    split_ids: list[str]
-    split_parts: np.ndarray
 
 
 def train(config: TrainConfig) -> None:
     """Run the command."""
-    output = config.output.output_dir
     check_output_directory(config)
     pretrained = _load_pretrained(config)
-    shape = config.model if pretrained is None else _shape_of(pretrained, config.model)
-    labelled = _prepare(config, shape.max_bp)
+    shape = config.model if pretrained is None else _shape_of(pretrained[0], config.model)
+    samples = read_labelled(config, shape.max_bp)
+    if choose_head(config, samples.study.n_samples) == "kernel":
+        train_kernel_head(config, shape, pretrained, divide(config, samples, None), [*WRITTEN, *RESULTS])
+    else:
+        depth = resolve_depth(config.sampling.rarefy_depth, samples.study.depths)
+        _train_network(config, shape, None if pretrained is None else pretrained[0], divide(config, samples, depth))
+
+
+def _train_network(
+    config: TrainConfig, shape: ModelConfig, pretrained: SequenceEncoder | None, labelled: LabelledStudy
+) -> None:
+    output = config.output.output_dir
+    distances = read_distance_source(config.distance, labelled.study, Cache(config.study.cache_dir))
     torch.manual_seed(config.training.seed)
-    weights = _weights(config, labelled)
+    weights = _weights(config, distances)
     model = _build(config, shape, pretrained, labelled, weights)
-    maker = _batch_maker(config, labelled, weights, model)
+    maker = _batch_maker(config, labelled, distances, weights, model)
     digest = labelled.study.digest()
     batches = _batches(config, model, maker, labelled.held, digest)
     start_output_directory(dataclasses.replace(config, model=shape), [*WRITTEN, *RESULTS])
@@ -125,7 +92,8 @@ def train(config: TrainConfig) -> None:
         target_objectives=tuple(name for name in weights if name == "counts"),
         options=flatten(config),
     )
-    metrics = _validate(config, model, description, labelled)
+    reading = Reading(description.depth, Cache(config.study.cache_dir))
+    metrics = validate(config, SampleReader(copy.deepcopy(model), description, reading), labelled)
     metrics |= {"epochs": summary.epochs, "best_epoch": summary.best_epoch}
     write_metrics(output, metrics)
     save_model(output / "model", model, dataclasses.replace(description, metrics=metrics))
@@ -133,11 +101,17 @@ def train(config: TrainConfig) -> None:
     logger.info("Model: %s", output / "model")
 
 
-def _load_pretrained(config: TrainConfig) -> SequenceEncoder | None:
+def _load_pretrained(config: TrainConfig) -> Pretrained | None:
     if config.transfer.pretrained is None:
         return None
-    model, _ = load_model(config.transfer.pretrained)
-    return model.base_model if isinstance(model, SequencePredictor) else model
+    model, description = load_model(config.transfer.pretrained)
+    encoder = model.base_model if isinstance(model, SequencePredictor | KernelModel) else model
+    if encoder is None:
+        raise ModelError(
+            f"--pretrained {config.transfer.pretrained} is a kernel head without a pre-trained encoder. Pass the --output-dir of "
+            "'aam pretrain', or leave --pretrained out."
+        )
+    return encoder, description
 
 
 def _shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
@@ -152,47 +126,10 @@ def _shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
     return dataclasses.replace(asked, **settled)
 
 
-def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
-    study = read_study(config.study, max_bp)
-    table_ids = list(study.sample_ids)
-    distances = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
-    study, metadata, values = label_samples(config.label, study)
-    task = choose_task(values, config.task.task)
-    depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
-    logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
-    study = drop_shallow_samples(study, depth)
-    sample_ids = list(study.sample_ids)
-    values = values.loc[sample_ids]
-    groups = sample_groups(metadata, sample_ids, config.split.group_column, config.label.metadata_column)
-    stratum = strata(fit_target(values, task).encode(values))
-    parts = split_labelled(study, groups, stratum, metadata, table_ids, config.split, config.training)
-    target = fit_target(values[parts == TRAIN], task)
-    truth = target.encode(values)
-    rows = _rows_in_use(parts, truth, target)
-    held = parts[rows] == VALIDATION
-    logger.info(
-        "%s of %s: %d training and %d validation samples.",
-        task.capitalize(), target.column, int((~held).sum()), int(held.sum()),
-    )  # fmt: skip
-    in_use = study if len(rows) == study.n_samples else study.select_samples(rows)
-    return LabelledStudy(in_use, depth, distances, target, truth[rows], held, list(study.sample_ids), parts)
-
-
-def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> np.ndarray:
-    """Leave out test samples, and validation samples whose class cannot be predicted; say how many."""
-    is_test = parts == TEST
-    if is_test.any():
-        logger.info("Left out %d test samples; see 'aam evaluate' for them.", int(is_test.sum()))
-    is_unseen = (truth == -1) & (parts == VALIDATION) & (target.task == "classification")
-    if is_unseen.any():
-        logger.warning("Left out %d validation samples whose class no training sample has.", int(is_unseen.sum()))
-    return np.flatnonzero(~is_test & ~is_unseen)
-
-
-def _weights(config: TrainConfig, labelled: LabelledStudy) -> dict[str, float]:
+def _weights(config: TrainConfig, distances: DistanceSource | None) -> dict[str, float]:
     objectives = config.objectives
     weights = {"target": objectives.target_penalty, "counts": objectives.count_penalty}
-    if labelled.distances is not None and not config.transfer.freeze_base:
+    if distances is not None and not config.transfer.freeze_base:
         weights["distance"] = objectives.penalty
     return {name: weight for name, weight in weights.items() if weight > 0}
 
@@ -214,11 +151,15 @@ def _build(
 
 
 def _batch_maker(
-    config: TrainConfig, labelled: LabelledStudy, weights: dict[str, float], model: SequencePredictor
+    config: TrainConfig,
+    labelled: LabelledStudy,
+    distances: DistanceSource | None,
+    weights: dict[str, float],
+    model: SequencePredictor,
 ) -> BatchMaker:
     targets = {"target": batch_target(labelled.target, labelled.truth)}
-    if labelled.distances is not None and "distance" in weights:
-        targets["distance"] = labelled.distances.target(labelled.study)
+    if distances is not None and "distance" in weights:
+        targets["distance"] = distances.target(labelled.study)
     drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
     masking = Masking(count_mask_ratio=config.objectives.count_mask_ratio if "counts" in weights else None)
     augmentations = augmentations_of(config.augmentation)
@@ -234,20 +175,3 @@ def _batches(
     shape, training = model.base_model.config, config.training
     estimate = memory_estimate(model, shape, maker, training, config.transfer.freeze_base)
     return compose(maker, np.flatnonzero(~held), np.flatnonzero(held), estimate, training, digest)
-
-
-def _validate(
-    config: TrainConfig, model: SequencePredictor, description: ModelDescription, labelled: LabelledStudy
-) -> dict[str, object]:
-    """Predict the validation samples just as ``aam predict`` does, and write what it would."""
-    rows = np.flatnonzero(labelled.held)
-    study, truth, target = labelled.study.select_samples(rows), labelled.truth[rows], labelled.target
-    reading = Reading(description.depth, Cache(config.study.cache_dir))
-    reader, output = SampleReader(copy.deepcopy(model), description, reading), config.output.output_dir
-    prediction = reader.predict(study)
-    columns = prediction_columns(target, study.sample_ids, prediction)
-    write_tsv(output / "validation_predictions.tsv", {**columns, "truth": truth_column(target, truth)})
-    metrics = evaluate(target, prediction, truth)
-    points = points_to_draw(config.training.validation_plot_samples, config.training.seed)
-    draw_target(output / "plots" / "target.png", target, prediction, truth, metrics, points)
-    return metrics

@@ -1,0 +1,74 @@
+"""What the files of a model may hold: somebody may have edited them, and a number out of range must not be computed with."""
+
+import math
+from typing import Any
+
+FORMAT = 1
+"""Version of the layout of a model directory."""
+
+
+def check_config(values: dict[str, Any]) -> None:
+    """Refuse what no ``config.json`` of ours holds, beyond what building the model refuses.
+
+    Raises
+    ------
+    ValueError
+        A value is of another kind or out of range.
+    """
+    _check("format", values["format"], values["format"] == FORMAT, f"{FORMAT}, which this version of aam reads")
+    for name in ("objectives", "target_objectives"):
+        _check(name, values[name], _are_texts(values[name]), "names")
+    _check("options", values["options"], isinstance(values["options"], dict), "options")
+
+
+def check_state(values: dict[str, Any]) -> None:
+    """Refuse what no ``state.json`` of ours holds.
+
+    Raises
+    ------
+    ValueError
+        A value is of another kind or out of range.
+    """
+    depth, target = values["depth"], values["target"]
+    _check("depth", depth, depth is None or _is_whole(depth, 1), "a number of reads or null")
+    _check("token_limit", values["token_limit"], _is_whole(values["token_limit"], 1), "a number of ASVs")
+    _check("seed", values["seed"], _is_whole(values["seed"], 0), "a whole number")
+    _check("metrics", values["metrics"], isinstance(values["metrics"], dict), "metrics")
+    if target is not None:
+        _check("target", target, isinstance(target, dict), "a target or null")
+        _check("column", target["column"], isinstance(target["column"], str), "the name of a column")
+        _check("task", target["task"], target["task"] in _TASKS, " or ".join(_TASKS))
+        _TASKS[target["task"]](target)
+
+
+def _check_regression(target: dict[str, Any]) -> None:
+    for name in ("mean", "std", "guess"):
+        _check(name, target[name], _is_number(target[name]), "a number")
+    _check("std", target["std"], target["std"] > 0, "a number above 0")
+
+
+def _check_classification(target: dict[str, Any]) -> None:
+    classes = target["classes"]
+    are_classes = _are_texts(classes) and len(set(classes)) == len(classes) > 1
+    _check("classes", classes, are_classes, "different names")
+    _check("guess", target["guess"], target["guess"] in classes, "one of the classes")
+
+
+_TASKS = {"regression": _check_regression, "classification": _check_classification}
+
+
+def _check(name: str, value: Any, is_right: bool, expected: str) -> None:
+    if not is_right:
+        raise ValueError(f"{name} is {value!r:.80}, not {expected}")
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return type(value) is int and least <= value < 2**63
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
