@@ -41,10 +41,21 @@ def folder(tmp_path_factory):
     tree = ["--tree", folder / "study/tree.nwk"]
     run("pretrain", *study, *tree, "--output-dir", folder / "pretrained", *TINY)
     run(
-        "train", *study, *tree, *labels, "--metadata-column", "age", "--pretrained", folder / "pretrained",
+        "train", "--head", "network", *study, *tree, *labels, "--metadata-column", "age", "--pretrained", folder / "pretrained",
         "--output-dir", folder / "age", *TINY,
     )  # fmt: skip
-    run("train", *study, *labels, "--metadata-column", "disease", "--output-dir", folder / "disease", *TINY)
+    run(
+        "train",
+        "--head",
+        "network",
+        *study,
+        *labels,
+        "--metadata-column",
+        "disease",
+        "--output-dir",
+        folder / "disease",
+        *TINY,
+    )
     return folder
 
 
@@ -204,7 +215,7 @@ def test_distances_between_embeddings_are_what_pretraining_reported(folder, tmp_
 
 def test_a_frozen_base_keeps_its_weights(folder, tmp_path):
     run(
-        "train", *study_of(folder), "--metadata", folder / "study/metadata.tsv", "--metadata-column", "age",
+        "train", "--head", "network", *study_of(folder), "--metadata", folder / "study/metadata.tsv", "--metadata-column", "age",
         "--pretrained", folder / "pretrained", "--freeze-base", "--output-dir", tmp_path / "frozen", *TINY[6:],
     )  # fmt: skip
 
@@ -219,7 +230,7 @@ def test_a_frozen_base_keeps_its_weights(folder, tmp_path):
 def test_two_runs_with_one_seed_are_identical(folder, tmp_path):
     for name in ("a", "b"):
         run(
-            "train", *study_of(folder), "--tree", folder / "study/tree.nwk", "--metadata", folder / "study/metadata.tsv",
+            "train", "--head", "network", *study_of(folder), "--tree", folder / "study/tree.nwk", "--metadata", folder / "study/metadata.tsv",
             "--metadata-column", "age", "--output-dir", tmp_path / name, *TINY, "--dropout", "0.1", "--epochs", "1",
         )  # fmt: skip
 
@@ -248,7 +259,7 @@ def test_the_real_moving_pictures_run_from_raw_files(tmp_path):
     folder = real_study("moving_pictures")
     study = ["--table", folder / "table.biom", "--sequences", folder / "sequences.fasta"]
 
-    run("train", *study, "--tree", folder / "tree.nwk", "--metadata", folder / "metadata.tsv", "--metadata-column",
+    run("train", "--head", "network", *study, "--tree", folder / "tree.nwk", "--metadata", folder / "metadata.tsv", "--metadata-column",
         "body-site", "--group-column", "subject", "--output-dir", tmp_path / "out", *TINY, "--epochs", "1")  # fmt: skip
     run("predict", "--model", tmp_path / "out", *study, "--output", tmp_path / "p.tsv")
 
