@@ -64,6 +64,9 @@ def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], facts: dict
     if "branch_order" in arrays:
         phylogeny = Phylogeny(**{name: arrays[f"branch_{name}"] for name in _PHYLOGENY})
     training = Samples(counts, arrays.get("training_vectors"))
+    duals = {f"dual_{values['name']}" for values in facts["members"]}
+    if duals != {name for name in arrays if name.startswith("dual_")} or not duals:
+        raise ValueError("members and coefficients do not fit together")
     members = tuple(Member(**values, dual=arrays[f"dual_{values['name']}"]) for values in facts["members"])
     classes = tuple(facts["calibration"]["classes"])
     return KernelHead(
