@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +28,7 @@ from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.target import ClassificationTarget, RegressionTarget, TargetObjective
+from aam.objectives.unlabelled import Settings
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
 LIBRARIES = ("torch", "lightning", "numpy", "safetensors")
@@ -58,8 +60,8 @@ class ModelDescription:
         Hash of the study that it was trained on.
     target
         The metadata column, None for a pre-trained encoder.
-    target_objectives
-        Further objectives of the `SequencePredictor`, by name.
+    objective_settings
+        What they were built from beside the shape, by name.
     options
         All options of the run, for the record.
     metrics
@@ -76,7 +78,7 @@ class ModelDescription:
     seed: int
     study_digest: str
     target: TargetState | None = None
-    target_objectives: tuple[str, ...] = ()
+    objective_settings: Mapping[str, Settings] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     head: dict[str, Any] | None = None
@@ -90,13 +92,14 @@ class ModelDescription:
 
     def build(self) -> AnyModel:
         """Build the model with random weights."""
+        if self.head is not None and not self.head["has_encoder"]:
+            return KernelModel(self.head, None)
+        base = build_encoder(self.model, self.objectives, self.objective_settings)
         if self.head is not None:
-            encoder = build_encoder(self.model, self.objectives) if self.head["has_encoder"] else None
-            return KernelModel(self.head, encoder)
-        base = build_encoder(self.model, self.objectives)
+            return KernelModel(self.head, base)
         if self.target is None:
             return base
-        return build_predictor(base, build_target(self.model, self.target), self.target_objectives)
+        return build_predictor(base, build_target(self.model, self.target), ())
 
 
 def build_target(config: ModelConfig, target: TargetState) -> TargetObjective:
@@ -118,7 +121,6 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         "kind": description.kind,
         "model": dataclasses.asdict(description.model),
         "objectives": list(description.objectives),
-        "target_objectives": list(description.target_objectives),
         "head": description.head,
         "study_digest": description.study_digest,
         "weights_digest": digest,
@@ -131,6 +133,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         "token_limit": description.token_limit,
         "seed": description.seed,
         "target": None if description.target is None else description.target.to_dict(),
+        "objective_settings": dict(description.objective_settings),
         "metrics": without_nan(description.metrics),
     }
     write_text_atomic(directory / CONFIG, json.dumps(config, indent=2) + "\n")
@@ -185,7 +188,7 @@ def _read_description(directory: Path) -> tuple[ModelDescription, str]:
         seed=state["seed"],
         study_digest=config["study_digest"],
         target=None if state["target"] is None else TargetState.from_dict(state["target"]),
-        target_objectives=tuple(config["target_objectives"]),
+        objective_settings=state["objective_settings"],
         options=config["options"],
         metrics=state["metrics"],
         head=config.get("head"),

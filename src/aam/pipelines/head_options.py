@@ -48,7 +48,8 @@ def choose_head(config: TrainConfig, n_samples: int) -> Literal["kernel", "netwo
 def _ignored(config: TrainConfig) -> list[str]:
     """Name the options of the network that differ from their defaults."""
     sections = (
-        config.transfer, config.distance, config.sampling, config.objectives, config.augmentation, config.model, config.training,
+        config.transfer, config.distance, config.taxonomy, config.sampling, config.objectives, config.augmentation, config.model,
+        config.training,
     )  # fmt: skip
     settled = SHAPE if config.transfer.pretrained is not None else ()  # said elsewhere
     return [flag for section in sections for flag in _changed(section, (*_SHARED, *settled))]

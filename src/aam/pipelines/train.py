@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import logging
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from aam.data.batches import (
 )
 from aam.data.rarefaction import resolve_depth
 from aam.data.target import batch_target
+from aam.ecology.resources import StudyResources
 from aam.errors import ModelError
 from aam.inference.asv_vectors import asv_vectors
 from aam.inference.kernel_model import KernelModel
@@ -30,14 +32,17 @@ from aam.io.output_directory import check_output_directory, start_output_directo
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
+from aam.objectives.unlabelled import Settings
 from aam.pipelines.composing import Composition, compose, memory_estimate
 from aam.pipelines.head_options import SHAPE, choose_head
 from aam.pipelines.labelled import LabelledStudy, divide, read_labelled
-from aam.pipelines.reading import DistanceSource, read_distance_source
+from aam.pipelines.objectives import settle_objectives, with_targets
 from aam.pipelines.records import summarise, write_metrics, write_splits
+from aam.pipelines.resources import read_resources
 from aam.pipelines.train_kernel import Pretrained, train_kernel_head
 from aam.pipelines.validation import validate
-from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head
+from aam.training.balancing import LossBalance
+from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head, calibrate_objectives
 from aam.training.fit import WRITTEN, fit
 from aam.training.module import TrainingModule
 from aam.training.resources import BatchReport
@@ -64,11 +69,12 @@ def _train_network(
     config: TrainConfig, shape: ModelConfig, pretrained: SequenceEncoder | None, labelled: LabelledStudy
 ) -> None:
     output = config.output.output_dir
-    distances = read_distance_source(config.distance, labelled.study, Cache(config.study.cache_dir))
     torch.manual_seed(config.training.seed)
-    weights = _weights(config, distances)
-    model = _build(config, shape, pretrained, labelled, weights)
-    maker = _batch_maker(config, labelled, distances, weights, model)
+    weights = {"target": config.objectives.target_penalty, **config.weights}
+    resources = read_resources(config, config.weights, labelled.study, np.flatnonzero(~labelled.held))
+    settings = settle_objectives(config.weights, config.objectives, resources)
+    model = _build(config, shape, pretrained, labelled, settings)
+    maker = _batch_maker(config, labelled, resources, model)
     digest = labelled.study.digest()
     batches = _batches(config, model, maker, labelled.held, digest)
     start_output_directory(dataclasses.replace(config, model=shape), [*WRITTEN, *RESULTS])
@@ -76,8 +82,11 @@ def _train_network(
     some = maker[BatchPlan("calibration", tuple(batches.sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
     if pretrained is None:
         calibrate_encoder(model.base_model, some)
+    calibrate_objectives(model.base_model, some)
     calibrate_head(model, some)
-    module = TrainingModule(model, weights, config.training, main="target")
+    balance = LossBalance(weights, config.objectives.loss_balancing)
+    module = TrainingModule(model, weights, config.training, main="target", balance=balance)
+    module.calibrate(some)
     n_workers = config.training.num_workers
     loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
     summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)])
@@ -89,7 +98,7 @@ def _train_network(
         seed=config.training.seed,
         study_digest=digest,
         target=labelled.target,
-        target_objectives=tuple(name for name in weights if name == "counts"),
+        objective_settings=settings,
         options=flatten(config),
     )
     reading = Reading(description.depth, Cache(config.study.cache_dir))
@@ -126,47 +135,32 @@ def _shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
     return dataclasses.replace(asked, **settled)
 
 
-def _weights(config: TrainConfig, distances: DistanceSource | None) -> dict[str, float]:
-    objectives = config.objectives
-    weights = {"target": objectives.target_penalty, "counts": objectives.count_penalty}
-    if distances is not None and not config.transfer.freeze_base:
-        weights["distance"] = objectives.penalty
-    return {name: weight for name, weight in weights.items() if weight > 0}
-
-
 def _build(
     config: TrainConfig,
     shape: ModelConfig,
     pretrained: SequenceEncoder | None,
     labelled: LabelledStudy,
-    weights: dict[str, float],
+    settings: Mapping[str, Settings],
 ) -> SequencePredictor:
-    base = build_encoder(shape, [name for name in weights if name == "distance"])
+    base = build_encoder(shape, list(settings), settings)
     if pretrained is not None:
-        heads = {name for name in pretrained.state_dict() if name.startswith("objectives.")}
-        base.load_state_dict({name: value for name, value in pretrained.state_dict().items() if name not in heads})
-        logger.info("Loaded %d pre-trained tensors from %s.", len(base.state_dict()), config.transfer.pretrained)
-    own = [name for name in weights if name == "counts"]
-    return build_predictor(base, build_target(shape, labelled.target), own, config.transfer.freeze_base)
+        learned = {name: value for name, value in pretrained.state_dict().items() if not name.startswith("objectives.")}
+        base.load_state_dict({**base.state_dict(), **learned})
+        logger.info("Loaded %d pre-trained tensors from %s.", len(learned), config.transfer.pretrained)
+    return build_predictor(base, build_target(shape, labelled.target), (), config.transfer.freeze_base)
 
 
 def _batch_maker(
-    config: TrainConfig,
-    labelled: LabelledStudy,
-    distances: DistanceSource | None,
-    weights: dict[str, float],
-    model: SequencePredictor,
+    config: TrainConfig, labelled: LabelledStudy, resources: StudyResources, model: SequencePredictor
 ) -> BatchMaker:
     targets = {"target": batch_target(labelled.target, labelled.truth)}
-    if distances is not None and "distance" in weights:
-        targets["distance"] = distances.target(labelled.study)
     drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
-    masking = Masking(count_mask_ratio=config.objectives.count_mask_ratio if "counts" in weights else None)
     augmentations = augmentations_of(config.augmentation)
     vectors = None
     if config.transfer.freeze_base and config.augmentation.nucleotide_substitution is None:
         vectors = asv_vectors(model.base_model.asv_encoder, labelled.study, Cache(config.study.cache_dir))
-    return BatchMaker(labelled.study, drawing, masking, targets, augmentations, vectors)
+    maker = BatchMaker(labelled.study, drawing, Masking(), targets, augmentations, vectors)
+    return with_targets(maker, model.base_model.active_objectives(), config.objectives, resources)
 
 
 def _batches(

@@ -9,8 +9,6 @@ import numpy as np
 from aam.config._base import flatten
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
-from aam.data.study import Study
-from aam.ecology.tree import FeatureTree
 from aam.inference.kernel_model import KernelModel
 from aam.inference.kernel_reader import KernelReader
 from aam.inference.model_directory import ModelDescription, save_model
@@ -22,8 +20,8 @@ from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import KernelHead, Resources
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.pipelines.labelled import LabelledStudy
-from aam.pipelines.reading import read_tree, report_missing_features
 from aam.pipelines.records import summarise, write_metrics, write_splits
+from aam.pipelines.resources import read_given_tree
 from aam.pipelines.validation import validate
 
 logger = logging.getLogger(__name__)
@@ -48,7 +46,7 @@ def train_kernel_head(
         What an earlier run may have left in the output directory.
     """
     output, cache = config.output.output_dir, Cache(config.study.cache_dir)
-    tree = _tree(config, labelled.study, cache)
+    tree = None if config.distance.tree is None else read_given_tree(config, labelled.study)
     vectors = None
     if pretrained is not None:
         encoder, its_description = pretrained
@@ -69,14 +67,6 @@ def train_kernel_head(
     logger.info("Model: %s", output / "model")
 
 
-def _tree(config: TrainConfig, study: Study, cache: Cache) -> FeatureTree | None:
-    if config.distance.tree is None:
-        return None
-    tree = read_tree(config.distance.tree, study, cache)
-    report_missing_features(config.distance, study, tree)
-    return tree
-
-
 def _describe(
     config: TrainConfig,
     shape: ModelConfig,
@@ -91,7 +81,7 @@ def _describe(
         "head": model.facts,
     }
     if pretrained is not None:
-        return dataclasses.replace(pretrained[1], target_objectives=(), metrics={}, **own)
+        return dataclasses.replace(pretrained[1], metrics={}, **own)
     sampling, seed = config.sampling, config.training.seed
     return ModelDescription(
         model=shape, objectives=(), depth=None, token_limit=sampling.token_limit, seed=seed, **own
