@@ -15,6 +15,9 @@ from sklearn.metrics import balanced_accuracy_score, r2_score, roc_auc_score
 
 from aam.config.study import StudyConfig
 from aam.data.target import choose_task, fit_target
+from aam.inference.model_directory import load_model
+from aam.inference.pretrained_vectors import PretrainedVectors
+from aam.inference.read_samples import Reading
 from aam.io.cache import Cache
 from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import Resources
@@ -23,12 +26,16 @@ from aam.pipelines.reading import read_study, read_tree
 TASKS = {"ecam_infant": ("age_days", "delivery"), "ibd_2538": ("ibd",), "cfs": ("Subject",)}
 
 
-def main(data: Path) -> None:
+def main(data: Path, pretrained: Path | None) -> None:
+    vectors = None
+    if pretrained is not None:
+        model, description = load_model(pretrained)
+        vectors = PretrainedVectors(model, description, Reading(None, Cache(None)))  # type: ignore[arg-type]
     for name, columns in TASKS.items():
         study = read_study(
             StudyConfig(table=data / name / "table.biom", sequences=data / name / "sequences.fasta"), 150
         )
-        resources = Resources(tree=read_tree(data / name / "tree.nwk", study, Cache(None)))
+        resources = Resources(read_tree(data / name / "tree.nwk", study, Cache(None)), vectors)
         for column in columns:
             score(name, column, study, resources, data / name / "folds" / f"{column}.tsv")
 
@@ -71,4 +78,4 @@ def covered(target, truth, found) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)

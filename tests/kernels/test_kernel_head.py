@@ -104,7 +104,12 @@ def test_members_follow_what_there_is(tmp_path):
         )
     ]
 
-    assert names == [["features"], ["features", "clades"], ["features", "deep"], ["features", "clades", "deep"]]
+    assert names == [
+        ["features", "forest"],
+        ["features", "clades", "forest"],
+        ["features", "deep", "forest"],
+        ["features", "clades", "deep", "forest"],
+    ]
 
 
 @pytest.mark.parametrize("values", [NUMBER, KIND, THREE], ids=["number", "two", "three"])

@@ -10,7 +10,7 @@ def kernel_lines(facts: dict[str, Any]) -> list[str]:
     arrays, calibration = facts["arrays"], facts["calibration"]
     n_samples, n_asvs = arrays["count_offsets"][1] - 1, arrays["sequence_offsets"][1] - 1
     rows = [
-        f"| {member['name']}: {MEANINGS[member['name']]} | {member['weight']:.3f} | {member['penalty']:.3g} "
+        f"| {member['name']}: {MEANINGS[member['name']]} | {member['weight']:.3f} | {_penalty(member)} "
         f"| {member['loss']:.4g} |"
         for member in facts["members"]
     ]
@@ -26,3 +26,7 @@ def kernel_lines(facts: dict[str, Any]) -> list[str]:
         )
     lines += ["", "| member | weight | penalty | loss on groups left out |", "|---|---|---|---|", *rows, ""]
     return lines
+
+
+def _penalty(member: dict[str, Any]) -> str:
+    return "–" if member["penalty"] is None else f"{member['penalty']:.3g}"

@@ -30,7 +30,8 @@ class PretrainedVectors:
         self._known: dict[tuple[str, str], np.ndarray] = {}
 
     def __call__(self, study: Study) -> np.ndarray:
-        """Give the vectors of all samples of a study, float64 [S, D]."""
+        """Give the vectors of all samples of a study, float64 [S, D]; the model reads as many nucleotides as it was trained on."""
+        study = study.cut(self.description.model.max_bp)
         keys = [(study.content, sample) for sample in study.sample_ids]
         rows = np.array([row for row, key in enumerate(keys) if key not in self._known], dtype=np.int64)
         depth = self.description.depth

@@ -1,4 +1,4 @@
-"""What fitting one kernel machine gives."""
+"""What fitting one machine gives."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Fitted:
-    """One kernel machine at its best penalty.
+    """One machine at its best penalty.
 
     Attributes
     ----------
     penalty
-        The one chosen.
+        The one chosen; None for a machine without one.
     loss
-        Leave-one-group-out: squared error over variance, or log loss with classes of equal weight.
-    dual
-        Coefficients of the training samples, [n, K].
+        On groups left out: squared error over variance, or log loss with classes of equal weight.
     held_out
-        Outputs for each training sample by the machine that was fitted without its group, [n, K].
+        Outputs for each training sample by a machine that was fitted without its group, [n, K].
+    dual
+        Coefficients of the training samples, [n, K]; of kernel machines.
     """
 
-    penalty: float
+    penalty: float | None
     loss: float
-    dual: np.ndarray
     held_out: np.ndarray
+    dual: np.ndarray | None = None

@@ -8,11 +8,13 @@ import numpy as np
 from aam.data.study import Study
 from aam.data.target import TargetState
 from aam.kernels.fitted import Fitted
+from aam.kernels.forest import Forest, fit_forest
 from aam.kernels.gram import MeanKernel
 from aam.kernels.head import Calibration, KernelHead, Member, Resources
 from aam.kernels.known_asvs import KnownASVs, sample_counts
 from aam.kernels.logistic import class_weights, fit_logistic
-from aam.kernels.members import FEATURES, member_kernels
+from aam.kernels.machine import KernelMachine
+from aam.kernels.members import FEATURES, FOREST, member_kernels
 from aam.kernels.phylogeny import Phylogeny
 from aam.kernels.ridge import fit_ridge
 from aam.kernels.uncertainty import conformal_quantile, fit_temperature, to_probabilities
@@ -57,16 +59,16 @@ def fit_kernel_head(
     training = Samples(sample_counts(chosen, number, len(known)).toarray(), vectors)
     kernels = member_kernels(training, phylogeny)
     subject = _groups(groups[rows])
-    fitted = _fit_members(kernels, training, target, truth[rows], subject)
-    weights = member_weights([machine.loss for machine in fitted.values()])
+    machines, fitted = _fit_members(kernels, training, target, truth[rows], subject)
+    weights = member_weights([one.loss for one in fitted])
     members = tuple(
-        Member(name, machine.penalty, machine.loss, float(weight), machine.dual)
-        for (name, machine), weight in zip(fitted.items(), weights, strict=True)
+        Member(name, one.penalty, one.loss, float(weight), machine)
+        for (name, machine), one, weight in zip(machines.items(), fitted, weights, strict=True)
     )
-    held_out = np.tensordot(weights, np.stack([machine.held_out for machine in fitted.values()]), axes=1)
+    held_out = np.tensordot(weights, np.stack([one.held_out for one in fitted]), axes=1)
     farthest = _farthest(kernels[FEATURES], training, subject)
     calibration = _calibrate(held_out, target, truth[rows], subject, resources.coverage, farthest)
-    return KernelHead(target, known, phylogeny, training, kernels, members, calibration, resources.vectors)
+    return KernelHead(target, known, phylogeny, training, members, calibration, resources.vectors)
 
 
 def member_weights(losses: list[float]) -> np.ndarray:
@@ -92,13 +94,22 @@ def _groups(groups: np.ndarray) -> np.ndarray:
 
 def _fit_members(
     kernels: dict[str, MeanKernel], training: Samples, target: TargetState, truth: np.ndarray, subject: np.ndarray
-) -> dict[str, Fitted]:
+) -> tuple[dict[str, KernelMachine | Forest], list[Fitted]]:
     rows = [np.flatnonzero(subject == group) for group in range(subject.max() + 1)]
     grams = {name: kernel.against_training(training) for name, kernel in kernels.items()}
     if target.task == "regression":
-        return {name: fit_ridge(gram, truth - truth.mean(), rows) for name, gram in grams.items()}
-    classes, label = np.unique(truth, return_inverse=True)
-    return {name: fit_logistic(gram, label, len(classes), rows) for name, gram in grams.items()}
+        label, n_classes = truth - truth.mean(), None
+        fitted = {name: fit_ridge(gram, label, rows) for name, gram in grams.items()}
+    else:
+        classes, label = np.unique(truth, return_inverse=True)
+        n_classes = len(classes)
+        fitted = {name: fit_logistic(gram, label, n_classes, rows) for name, gram in grams.items()}
+    machines: dict[str, KernelMachine | Forest] = {}
+    for name, one in fitted.items():
+        assert one.dual is not None
+        machines[name] = KernelMachine(kernels[name], one.dual)
+    machines[FOREST], of_forest = fit_forest(training, label, n_classes, subject)
+    return machines, [*fitted.values(), of_forest]
 
 
 def _farthest(kernel: MeanKernel, training: Samples, subject: np.ndarray) -> float:

@@ -10,9 +10,9 @@ from aam.data.predicted import Predicted
 from aam.data.study import Study
 from aam.data.target import TargetState
 from aam.ecology.tree import FeatureTree
-from aam.kernels.gram import MeanKernel
+from aam.kernels.forest import Forest
 from aam.kernels.known_asvs import KnownASVs, sample_counts
-from aam.kernels.members import FEATURES
+from aam.kernels.machine import KernelMachine
 from aam.kernels.phylogeny import Phylogeny
 from aam.kernels.uncertainty import prediction_sets, to_probabilities
 from aam.kernels.views import Samples
@@ -46,25 +46,25 @@ class Resources:
 
 @dataclass(frozen=True)
 class Member:
-    """One kernel machine of a head.
+    """One machine of a head.
 
     Attributes
     ----------
     name
         Key of `members.MEANINGS`.
     penalty, loss
-        What was chosen, and its leave-one-group-out loss.
+        What was chosen (None for a forest), and its loss on groups left out.
     weight
         In the head's mean.
-    dual
-        Coefficients of the training samples, [n, K].
+    machine
+        Gives its outputs.
     """
 
     name: str
-    penalty: float
+    penalty: float | None
     loss: float
     weight: float
-    dual: np.ndarray
+    machine: KernelMachine | Forest
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,8 @@ class KernelHead:
         ASVs that it knows, and the branches above them, if there was a tree.
     training
         The samples that it was fitted to.
-    kernels
-        Of each member, by name.
     members
-        The machines.
+        The machines; the first is that on the ASVs.
     calibration
         What their outputs mean.
     vectors
@@ -121,7 +119,6 @@ class KernelHead:
     known: KnownASVs
     phylogeny: Phylogeny | None
     training: Samples
-    kernels: dict[str, MeanKernel]
     members: tuple[Member, ...]
     calibration: Calibration
     vectors: Callable[[Study], np.ndarray] | None = None
@@ -150,14 +147,12 @@ class KernelHead:
         return replace(reported, columns={**reported.columns, "known_reads": known, "unlike": unlike})
 
     def _outputs(self, samples: Samples) -> np.ndarray:
-        outputs = [
-            member.weight * (self.kernels[member.name].against_training(samples) @ member.dual)
-            for member in self.members
-        ]
-        return np.sum(outputs, axis=0)
+        return np.sum([member.weight * member.machine.outputs(samples) for member in self.members], axis=0)
 
     def _nearest(self, samples: Samples) -> np.ndarray:
-        return self.kernels[FEATURES].distances(samples).min(axis=1)
+        machine = self.members[0].machine
+        assert isinstance(machine, KernelMachine)
+        return machine.kernel.distances(samples).min(axis=1)
 
     def _report(self, outputs: np.ndarray) -> Predicted:
         calibration = self.calibration

@@ -44,7 +44,7 @@ class KnownASVs:
         TableError
             There is none.
         """
-        names, number = np.unique(_sequences(study, study.tokens.longest), return_inverse=True)
+        names, number = np.unique(_sequences(study), return_inverse=True)
         counts = sample_counts(study.select_samples(rows), number, len(names))
         prevalence = np.bincount(counts.indices[counts.data > 0], minlength=len(names))
         kept = [bytes(names[k]) for k in np.flatnonzero(prevalence >= MINIMUM_PREVALENCE)]
@@ -60,7 +60,7 @@ class KnownASVs:
     def find(self, study: Study) -> np.ndarray:
         """Give the number of each feature of a study among the known ASVs, −1 for those that are unknown; int64 [F]."""
         number = {self.letters[a:b].tobytes(): k for k, (a, b) in enumerate(_spans(self.offsets))}
-        sequences = _sequences(study, self.length)
+        sequences = _sequences(study.cut(self.length))
         return np.array([number.get(bytes(sequence), -1) for sequence in sequences], dtype=np.int64)
 
 
@@ -68,10 +68,10 @@ def _spans(offsets: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))
 
 
-def _sequences(study: Study, length: int) -> np.ndarray:
-    """Give each feature's first nucleotides as bytes; object [F]."""
+def _sequences(study: Study) -> np.ndarray:
+    """Give the nucleotides that are read of each feature as bytes; object [F]."""
     begin = np.asarray(study.tokens.offsets[:-1])
-    ends = begin + np.minimum(study.tokens.lengths, min(length, study.tokens.longest))
+    ends = begin + np.minimum(study.tokens.lengths, study.tokens.longest)
     letters = study.tokens.letters
     found = np.empty(len(begin), dtype=object)
     found[:] = [letters[a:b].tobytes() for a, b in zip(begin.tolist(), ends.tolist(), strict=True)]

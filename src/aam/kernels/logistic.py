@@ -54,7 +54,7 @@ def fit_logistic(kernel: np.ndarray, label: np.ndarray, n_classes: int, groups: 
         held_out = np.stack([_leave_out(machine, groups) for machine in machines], axis=1)
         loss = log_loss(held_out, is_class, weight)
         if best is None or loss < best.loss - _LEAST_GAIN:
-            best = Fitted(penalty, loss, np.stack([machine.dual for machine in machines], axis=1), held_out)
+            best = Fitted(float(penalty), loss, held_out, np.stack([machine.dual for machine in machines], axis=1))
             n_worse = 0
         elif (n_worse := n_worse + 1) >= WORSE_PENALTIES:
             break

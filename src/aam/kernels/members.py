@@ -1,13 +1,14 @@
-"""The kernels that a head is made of, by name."""
+"""What a head is made of, by name."""
 
 from aam.kernels.gram import MeanKernel, Similarity, Term, linear, radial, shared_branches
 from aam.kernels.phylogeny import Phylogeny
 from aam.kernels.views import Samples, View, clade_log_ratios, log_ratios, model_vectors, scaled, touched_branches
 
-FEATURES, CLADES, DEEP = "features", "clades", "deep"
+FEATURES, CLADES, DEEP, FOREST = "features", "clades", "deep", "forest"
 MEANINGS = {
     FEATURES: "ASVs: log ratios (linear and radial), and UniFrac where there is a tree",
     CLADES: "log ratios of all clades of the tree",
+    FOREST: "random forest on shares",
     DEEP: "sample vectors of the pre-trained model (linear and radial)",
 }
 

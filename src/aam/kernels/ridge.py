@@ -32,6 +32,6 @@ def fit_ridge(kernel: np.ndarray, target: np.ndarray, groups: list[np.ndarray]) 
             residual[rows] = np.linalg.solve((vectors[rows] * inverse) @ vectors[rows].T, dual[rows])
         loss = float(np.mean(residual**2) / target.var())
         if best is None or loss < best.loss:
-            best = Fitted(penalty, loss, dual[:, None], (target - residual)[:, None])
+            best = Fitted(float(penalty), loss, (target - residual)[:, None], dual[:, None])
     assert best is not None
     return best

@@ -7,13 +7,16 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from aam.data.target import TargetState
+from aam.kernels.forest import Forest
 from aam.kernels.head import Calibration, KernelHead, Member
 from aam.kernels.known_asvs import KnownASVs
-from aam.kernels.members import member_kernels
+from aam.kernels.machine import KernelMachine
+from aam.kernels.members import FOREST, member_kernels
 from aam.kernels.phylogeny import Phylogeny
 from aam.kernels.views import Samples
 
 _PHYLOGENY = ("order", "start", "stop", "length")
+_FOREST = tuple(field.name for field in dataclasses.fields(Forest))
 
 
 def head_arrays(head: KernelHead) -> dict[str, np.ndarray]:
@@ -26,7 +29,12 @@ def head_arrays(head: KernelHead) -> dict[str, np.ndarray]:
         "count_asvs": counts.indices.astype(np.int64),
         "counts": counts.data,
     }
-    arrays |= {f"dual_{member.name}": member.dual for member in head.members}
+    for member in head.members:
+        machine = member.machine
+        if isinstance(machine, KernelMachine):
+            arrays[f"dual_{member.name}"] = machine.dual
+        else:
+            arrays |= {f"forest_{name}": getattr(machine, name) for name in _FOREST}
     if head.phylogeny is not None:
         arrays |= {f"branch_{name}": getattr(head.phylogeny, name) for name in _PHYLOGENY}
     if head.training.vectors is not None:
@@ -37,7 +45,7 @@ def head_arrays(head: KernelHead) -> dict[str, np.ndarray]:
 def head_facts(head: KernelHead) -> dict[str, Any]:
     """Give what a head is beside its arrays, for JSON."""
     members = [
-        {"name": member.name, "penalty": float(member.penalty), "loss": member.loss, "weight": member.weight}
+        {"name": member.name, "penalty": member.penalty, "loss": member.loss, "weight": member.weight}
         for member in head.members
     ]
     calibration = dataclasses.asdict(head.calibration)
@@ -64,17 +72,21 @@ def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], facts: dict
     if "branch_order" in arrays:
         phylogeny = Phylogeny(**{name: arrays[f"branch_{name}"] for name in _PHYLOGENY})
     training = Samples(counts, arrays.get("training_vectors"))
-    duals = {f"dual_{values['name']}" for values in facts["members"]}
-    if duals != {name for name in arrays if name.startswith("dual_")} or not duals:
+    machines: dict[str, KernelMachine | Forest] = {
+        name: KernelMachine(kernel, arrays[f"dual_{name}"])
+        for name, kernel in member_kernels(training, phylogeny).items()
+    }
+    if "forest_roots" in arrays:
+        machines[FOREST] = Forest(**{name: arrays[f"forest_{name}"] for name in _FOREST})
+    if list(machines) != [values["name"] for values in facts["members"]]:
         raise ValueError("members and coefficients do not fit together")
-    members = tuple(Member(**values, dual=arrays[f"dual_{values['name']}"]) for values in facts["members"])
+    members = tuple(Member(**values, machine=machines[values["name"]]) for values in facts["members"])
     classes = tuple(facts["calibration"]["classes"])
     return KernelHead(
         target=target,
         known=known,
         phylogeny=phylogeny,
         training=training,
-        kernels=member_kernels(training, phylogeny),
         members=members,
         calibration=Calibration(**{**facts["calibration"], "classes": classes}),
     )

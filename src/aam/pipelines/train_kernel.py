@@ -18,6 +18,7 @@ from aam.io.cache import Cache
 from aam.io.output_directory import start_output_directory
 from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import KernelHead, Resources
+from aam.kernels.known_asvs import MINIMUM_PREVALENCE
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.records import summarise, write_metrics, write_splits
@@ -46,6 +47,9 @@ def train_kernel_head(
         What an earlier run may have left in the output directory.
     """
     output, cache = config.output.output_dir, Cache(config.study.cache_dir)
+    labelled = dataclasses.replace(
+        labelled, study=labelled.study.cut(config.model.max_bp)
+    )  # the encoder may read fewer
     tree = None if config.distance.tree is None else read_given_tree(config, labelled.study)
     vectors = None
     if pretrained is not None:
@@ -89,9 +93,9 @@ def _describe(
 
 
 def _log_members(head: KernelHead) -> None:
-    logger.info("%d ASVs are in at least 3 training samples.", len(head.known))
+    logger.info("%d ASVs are in at least %d training samples.", len(head.known), MINIMUM_PREVALENCE)
     for member in head.members:
+        penalty = "" if member.penalty is None else f", penalty {member.penalty:.3g}"
         logger.info(
-            "Member %s: weight %.2f, penalty %.3g, loss %.4g on groups left out.",
-            member.name, member.weight, member.penalty, member.loss,
-        )  # fmt: skip
+            "Member %s: weight %.2f%s, loss %.4g on groups left out.", member.name, member.weight, penalty, member.loss
+        )
