@@ -258,7 +258,7 @@ class CacheConfig(CacheDirConfig):
 
 @config
 class DemoConfig:
-    """Simulate a study, pre-train, fine-tune, predict and evaluate: the whole of aam in a few minutes on a laptop.
+    """Simulate a study, pre-train, learn a column, predict and evaluate: the whole of aam in a few minutes on a laptop.
 
     Example: aam demo --output-dir demo
     """
