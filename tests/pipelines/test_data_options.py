@@ -220,7 +220,7 @@ def budget_for(study, tmp_path, capsys) -> float:
     train(study, tmp_path / "plain", "--batch-size", "8")
     shown = capsys.readouterr().err
     assert first_epoch(shown) == (4, 7, 8)
-    (estimated, measured) = re.findall(r"estimated at ([\d.]+) GB; this process grew by ([\d.]+) GB", shown)[0]
+    (estimated, measured) = re.findall(r"estimated at ([\d.e-]+) GB; this process grew by ([\d.e-]+) GB", shown)[0]
     assert float(measured) < 1
     return float(estimated)
 

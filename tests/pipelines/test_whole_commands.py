@@ -40,7 +40,7 @@ def folder(tmp_path_factory):
     study = ["--table", folder / "study/table.biom", "--sequences", folder / "study/sequences.fasta"]
     labels = ["--metadata", folder / "study/metadata.tsv", "--group-column", "subject"]
     tree = ["--tree", folder / "study/tree.nwk"]
-    run("pretrain", *study, *tree, "--output-dir", folder / "pretrained", *TINY)
+    run("pretrain", *study, *tree, "--output-dir", folder / "pretrained", *TINY, "--precision", "32-true")
     run(
         "train", *study, *tree, *labels, "--metadata-column", "age", "--pretrained", folder / "pretrained",
         "--output-dir", folder / "age", *NETWORK,

@@ -26,7 +26,7 @@ class ModelConfig:
     """Nucleotides read of each sequence; longer sequences are cut after them. Memory grows with it."""
     patch_size: Annotated[int, Field(ge=1)] = 5
     """Nucleotides of a sequence that share one position of the ASV encoder: time and memory fall with it; 1: each has its own."""
-    asv_chunk_size: Annotated[int, Field(ge=1)] = 256
+    asv_chunk_size: Annotated[int, Field(ge=1)] = 64
     """ASVs encoded at a time; smaller needs less memory and changes no result."""
     gradient_checkpointing: bool = True
     """Recompute the ASV encoder's activations in the backward pass: far less memory for about a third more time; changes no

@@ -46,8 +46,9 @@ class TrainingConfig:
     validation_plot_samples: Annotated[int, Field(ge=1)] = DEFAULT_PLOT_SAMPLES
     """Points in each picture of the validation predictions, drawn from all of them with equal chances. Scores and confusion
     matrices are of all predictions."""
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
-    """Arithmetic of training; the mixed ones need hardware that supports them."""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = "auto"
+    """Arithmetic of training. auto: bf16-mixed (weights in single precision, products in half) where the GPU or CPU multiplies it
+    faster, else 32-true. A run repeats to the bit only in the same arithmetic: name one to compare machines."""
     attn_implementation: Literal["sdpa", "flash", "mem_efficient", "math"] = "sdpa"
     """Kernel of attention. sdpa: the fastest that PyTorch has for the case; flash (on a GPU, half precision without padding) and
     mem_efficient (on a GPU) never hold the A × A weights of a set of A positions; math holds them, and all that leads to them, for

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aam.config.model import ModelConfig
 
-BYTES_PER_NUMBER = {"32-true": 4, "64-true": 8, "bf16-mixed": 4, "16-mixed": 4}
+BYTES_PER_NUMBER = {"auto": 4, "32-true": 4, "64-true": 8, "bf16-mixed": 4, "16-mixed": 4}
 """By precision. The mixed ones hold some activations in 2 bytes and others, beside copies, in 4; counted in full."""
 STATE_PER_WEIGHT = 4
 """A weight, its gradient, and two moments of AdamW."""

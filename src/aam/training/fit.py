@@ -18,6 +18,7 @@ from aam.config.training import TrainingConfig
 from aam.nn.attention import attention_kernel
 from aam.training.module import TrainingModule
 from aam.training.plots import ValidationPlots
+from aam.training.precision import resolve_precision
 from aam.training.progress import progress
 from aam.training.tensorboard import OverlaidTensorBoard
 
@@ -129,15 +130,16 @@ def _judge(config: TrainingConfig) -> lightning.Trainer:
 
 def _arithmetic(config: TrainingConfig) -> Any:
     """Name Lightning's precision; its 64-true refuses frozen batches, so the module is converted by hand for it."""
-    return "32-true" if config.precision == "64-true" else config.precision
+    return "32-true" if config.precision == "64-true" else resolve_precision(config.precision)
 
 
 def _dtype(config: TrainingConfig) -> torch.dtype:
     """Give the arithmetic of attention; on a CPU it is never half precision."""
-    if config.precision == "64-true":
+    precision = resolve_precision(config.precision)
+    if precision == "64-true":
         return torch.float64
-    is_half = config.precision != "32-true" and torch.cuda.is_available()
-    return {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[config.precision] if is_half else torch.float32
+    is_half = precision != "32-true" and torch.cuda.is_available()
+    return {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[precision] if is_half else torch.float32
 
 
 def _device() -> str:

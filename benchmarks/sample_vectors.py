@@ -1,0 +1,162 @@
+"""What the sample vectors of a pre-trained model are worth without fine-tuning: distances, and probes beside principal coordinates.
+
+    python benchmarks/sample_vectors.py --model pretrained
+
+Distances: predicted against true unweighted UniFrac of the same rarefied reads, over all pairs of samples: those of its own study
+that pre-training held out (``splits.tsv`` beside the model), and all of studies that it never saw. Probes: a linear model and
+nearest neighbours on the vectors, on folds grouped by subject, beside the same on the principal coordinates of the true UniFrac, as
+many as the vectors are wide. Writes a dated page.
+"""
+
+import argparse
+import platform
+import sys
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import rankdata
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import balanced_accuracy_score, r2_score
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from aam.config.study import StudyConfig
+from aam.data.batches import EVALUATION, pack
+from aam.data.rarefaction import drop_shallow_samples
+from aam.data.study import Study
+from aam.ecology.unifrac import unweighted_unifrac
+from aam.inference.model_directory import load_model
+from aam.inference.read_samples import Reading, SampleReader
+from aam.io.cache import Cache
+from aam.models.sequence_encoder import SequenceEncoder
+from aam.objectives.sample_distance import SampleDistance
+from aam.pipelines.reading import read_study, read_tree
+
+DISTANCE = "unweighted-unifrac"
+N_NEIGHBOURS = 10
+TASKS = (("ecam_infant", "age_days"), ("ecam_infant", "delivery"), ("ibd_2538", "ibd"))
+UNSEEN = ("ibd_2538", "ecam_infant")
+
+
+def read(folder: Path, reader: SampleReader, cache: Cache) -> tuple[Study, np.ndarray, np.ndarray]:
+    """Give a study's samples that are deep enough, their vectors [S, D], and their true distances [S, S]."""
+    config = StudyConfig(table=folder / "table.biom", sequences=folder / "sequences.fasta", cache_dir=cache.directory)
+    whole = read_study(config, reader.base.config.max_bp)
+    tree = read_tree(folder / "tree.nwk", whole, cache)
+    study = drop_shallow_samples(whole, reader.drawing.depth)
+    rows = list(range(study.n_samples))
+    drawn = pack([reader.drawing.draw(study, row, EVALUATION) for row in rows], rows)
+    return study, reader.sample_vectors(study), unweighted_unifrac(tree, drawn.features, drawn.sample_offsets)
+
+
+def predicted_distances(model: SequenceEncoder, vectors: np.ndarray) -> np.ndarray:
+    """Give the distance that the model's head makes of each pair of vectors, [S, S]."""
+    head = model.active_objectives()[DISTANCE]
+    assert isinstance(head, SampleDistance)
+    own = np.logaddexp(0, head.double().unshared(torch.from_numpy(vectors)).detach().numpy())
+    squares = np.square(vectors).mean(axis=1)
+    shared = np.maximum(squares[:, None] + squares - 2 * vectors @ vectors.T / vectors.shape[1], 0)
+    return np.sqrt(shared + (own + own.T) / 2)
+
+
+def compare(name: str, predicted: np.ndarray, truth: np.ndarray) -> str:
+    """Write a row about all pairs."""
+    pairs = np.triu_indices(len(truth), 1)
+    found, true = predicted[pairs], truth[pairs]
+    scores = r2_score(true, found), np.corrcoef(true, found)[0, 1], np.corrcoef(rankdata(true), rankdata(found))[0, 1]
+    error = np.abs(true - found).mean()
+    numbers = " | ".join(f"{score:.3f}" for score in (*scores, error, true.std()))
+    return f"| {name} | {len(truth):,} | {numbers} |"
+
+
+def principal_coordinates(distances: np.ndarray, n_axes: int) -> np.ndarray:
+    """Give the principal coordinates of a matrix of distances (Gower 1966), [S, n_axes]."""
+    centring = np.eye(len(distances)) - 1 / len(distances)
+    values, axes = np.linalg.eigh(-0.5 * centring @ np.square(distances) @ centring)
+    return (axes * np.sqrt(np.maximum(values, 0)))[:, ::-1][:, :n_axes]
+
+
+def probe(features: np.ndarray, target: np.ndarray, fold: np.ndarray) -> tuple[str, str]:
+    """Score a linear model and nearest neighbours on held-out folds: mean and standard deviation over folds."""
+    is_number = target.dtype.kind == "f"
+    logistic = LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000)
+    linear = RidgeCV(np.logspace(-2, 5, 15)) if is_number else logistic
+    neighbours = (KNeighborsRegressor if is_number else KNeighborsClassifier)(N_NEIGHBOURS)
+    score = r2_score if is_number else balanced_accuracy_score
+    shown = []
+    for method in (make_pipeline(StandardScaler(), linear), neighbours):
+        scores = []
+        for held in np.unique(fold):
+            trained = fold != held
+            method.fit(features[trained], target[trained])
+            scores.append(score(target[~trained], method.predict(features[~trained])))
+        shown.append(f"{np.mean(scores):.3f} ± {np.std(scores):.3f}")
+    return shown[0], shown[1]
+
+
+def probe_rows(data: Path, study_name: str, column: str, known: dict) -> list[str]:
+    """Write the rows of one task."""
+    study, vectors, truth = known[study_name]
+    folds = pd.read_csv(data / study_name / "folds" / f"{column}.tsv", sep="\t", dtype=str, index_col=0)
+    rows = np.flatnonzero(np.isin(list(study.sample_ids), folds.index))
+    chosen = folds.loc[[study.sample_ids[row] for row in rows]]
+    names, fold = np.array(list(chosen["target"])), np.array(list(chosen["fold"]))
+    is_number = all(name.replace(".", "", 1).isdigit() for name in names)
+    values = names.astype(np.float64) if is_number else names
+    coordinates = principal_coordinates(truth, vectors.shape[1])
+    return [
+        f"| {study_name} {column} ({len(rows)}) | {name} | {' | '.join(probe(features[rows], values, fold))} |"
+        for name, features in (("sample vectors", vectors), ("principal coordinates of UniFrac", coordinates))
+    ]
+
+
+def main() -> None:
+    """Measure and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True, help="output directory of aam pretrain")
+    parser.add_argument("--study", default="pretrain_v4_100nt", help="study that it was pre-trained on")
+    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    arguments = parser.parse_args()
+    model, description = load_model(arguments.model)
+    assert isinstance(model, SequenceEncoder), "pass a pre-trained model"
+    cache = Cache(None)
+    reader = SampleReader(model, description, Reading(description.depth, cache, precision="32-true"))
+    known = {name: read(arguments.data / name, reader, cache) for name in (arguments.study, *UNSEEN)}
+    split = pd.read_csv(arguments.model / "splits.tsv", sep="\t", dtype=str, index_col=0)["split"]
+    study, vectors, truth = known[arguments.study]
+    held = np.flatnonzero([split.get(name) == "validation" for name in study.sample_ids])
+    lines = [
+        f"# Sample vectors without fine-tuning, {date.today()}",
+        "",
+        f"`python benchmarks/sample_vectors.py --model …`; {platform.machine()}, Python {platform.python_version()}, "
+        f"torch {torch.__version__}. The model: {description.model}, {description.depth:,} reads, options `{description.options}`.",
+        "",
+        "Predicted against true unweighted UniFrac, over all pairs:",
+        "",
+        "| samples | n | R² | Pearson | Spearman | mean absolute error | standard deviation of the truth |",
+        "|---|---|---|---|---|---|---|",
+        compare(f"{arguments.study}, held out", predicted_distances(model, vectors[held]), truth[np.ix_(held, held)]),
+        *(
+            compare(f"{name}, never seen", predicted_distances(model, known[name][1]), known[name][2])
+            for name in UNSEEN
+        ),
+        "",
+        "Probes, on the fixed folds grouped by subject: R² or balanced accuracy, mean ± standard deviation over folds; "
+        f"{N_NEIGHBOURS} neighbours.",
+        "",
+        "| task (samples) | features | linear | nearest neighbours |",
+        "|---|---|---|---|",
+        *(row for task in TASKS for row in probe_rows(arguments.data, *task, known)),
+    ]
+    path = arguments.results / f"sample_vectors_{date.today()}.md"
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    sys.stdout.write(path.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
