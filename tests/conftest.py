@@ -36,6 +36,14 @@ def _own_cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _few_trees():
+    """Let forests be small: how many trees there are changes how well they predict, and nothing else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aam.kernels.forest.TREES", 12)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _fixed_seed():
     torch.manual_seed(0)

@@ -15,7 +15,7 @@ LAYERS = [
     {"inference"},
     {"training"},
     {"models"},
-    {"objectives"},
+    {"objectives", "kernels"},
     {"nn", "data", "ecology", "simulation", "metrics"},
     {"batch", "drawn", "encoding", "figures", "io"},
     {"config", "vocabulary", "errors", "loading", "shapes"},

@@ -38,7 +38,7 @@ FLAGS = {
     | {"samples", "features", "seed", "sequence-length", "mean-depth", "subjects", "signal", "batch-effect"},
     "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES,
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
-    | OBJECTIVES | {"task", "pretrained", "freeze-base", "target-penalty"},
+    | OBJECTIVES | {"task", "head", "coverage", "pretrained", "freeze-base", "target-penalty"},
     "inspect": {"files", "output-dir", "overwrite"},
     "prepare": STUDY | {"tree"},
     "cache": {"cache-dir", "limit-gb", "clear"},

@@ -17,8 +17,7 @@ from aam.pipelines import demo
 def output(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "STUDY", SimulationConfig(samples=40, features=40, sequence_length=40))
     monkeypatch.setattr(demo, "MODEL", tiny())
-    for name in ("PRETRAINING", "FINE_TUNING"):
-        monkeypatch.setattr(demo, name, dataclasses.replace(getattr(demo, name), epochs=1))
+    monkeypatch.setattr(demo, "PRETRAINING", dataclasses.replace(demo.PRETRAINING, epochs=1))
     return tmp_path / "demo"
 
 

@@ -87,7 +87,8 @@ def test_fine_tuning_takes_the_same_types_beside_the_target(study, tmp_path):
     needs = ["tree", "taxonomy"]
 
     code = main([str(argument) for argument in (
-        "train", *files(study, needs), "--metadata", study / "metadata.tsv", "--metadata-column", "age", "--pretrained",
+        "train", "--head", "network", *files(study, needs),
+        "--metadata", study / "metadata.tsv", "--metadata-column", "age", "--pretrained",
         tmp_path / "pretrained", "--output-dir", tmp_path / "out", *TINY, "--epochs", 1, "--encoder-type", "jaccard", "composition",
         "weighted-unifrac", "--taxonomy-rank", "family", "--nuc-penalty", 0.1, "--loss-balancing", "uncertainty",
     )])  # fmt: skip

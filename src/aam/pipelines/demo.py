@@ -47,7 +47,6 @@ COLUMN, GROUP = "age", "subject"
 STUDY = SimulationConfig(samples=240, features=300)
 MODEL = ModelConfig(embedding_dim=64, attention_layers=2, ffn_ratio=2.0, gradient_checkpointing=False)
 PRETRAINING = TrainingConfig(epochs=12, batch_size=16, lr=1e-3)
-FINE_TUNING = TrainingConfig(epochs=30, batch_size=8, lr=5e-4)
 TEST_FRACTION = 0.25
 WRITTEN = ("study", "pretrained", "trained", "evaluation", "predictions.tsv", "predictions.config.yaml")
 
@@ -63,7 +62,7 @@ def demo(config: DemoConfig) -> None:
     _divide(study, config.seed)
     logger.info("2/5 pre-train without labels")
     pretrain(_pretraining(output, config.seed))
-    logger.info("3/5 fine-tune on %s", COLUMN)
+    logger.info("3/5 learn %s", COLUMN)
     train(_fine_tuning(output, config.seed))
     logger.info("4/5 predict subjects that training never saw")
     inference = InferenceConfig(model=output / "trained")
@@ -93,8 +92,7 @@ def _fine_tuning(output: Path, seed: int) -> TrainConfig:
         split=SplitConfig(group_column=GROUP),
         transfer=TransferConfig(pretrained=output / "pretrained"),
         distance=DistanceConfig(tree=output / "study" / "tree.nwk"),
-        model=MODEL,
-        training=dataclasses.replace(FINE_TUNING, seed=seed),
+        training=TrainingConfig(seed=seed),
     )
 
 
