@@ -66,7 +66,7 @@ class PretrainConfig:
             )
         if self.objectives.penalty and self.training.batch_size == 1:
             raise ValueError("--batch-size 1 leaves no pair of samples to learn distances from: use at least 2.")
-        _check_mixing(self.augmentation, self.distance, self.objectives.penalty)
+        check_mixing(self.augmentation, self.distance, self.objectives.penalty)
         return self
 
 
@@ -120,11 +120,18 @@ class TrainConfig:
 
     @model_validator(mode="after")
     def _mixtures_have_distances(self) -> "TrainConfig":
-        _check_mixing(self.augmentation, self.distance, self.objectives.penalty)
+        check_mixing(self.augmentation, self.distance, self.objectives.penalty)
         return self
 
 
-def _check_mixing(augmentation: AugmentationConfig, distance: DistanceConfig, penalty: float) -> None:
+def check_mixing(augmentation: AugmentationConfig, distance: DistanceConfig, penalty: float) -> None:
+    """Refuse mixtures whose distances nobody knows.
+
+    Raises
+    ------
+    ValueError
+        Samples are to be mixed, and distances are learned from a matrix.
+    """
     if augmentation.mixup_alpha is not None and distance.distances is not None and penalty:
         raise ValueError(
             "--mixup-alpha makes samples whose distances are not in --distances: pass --tree instead, or leave --mixup-alpha out."
@@ -185,7 +192,8 @@ class EvaluateConfig:
     --metadata-column age --output-dir evaluation
 
     Samples that the model was trained on are part of the table only if you leave them in: for an honest figure pass held-out
-    samples.
+    samples, or let aam train and score anew in each of several folds, beside classical baselines: aam evaluate --folds 5 --help
+    explains that.
     """
 
     study: StudyConfig

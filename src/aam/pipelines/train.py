@@ -3,41 +3,25 @@
 import copy
 import dataclasses
 import logging
-from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from aam.config._base import flag_of, flatten
 from aam.config.commands import TrainConfig
-from aam.config.model import ModelConfig
-from aam.data.augmentations.augmenter import augmentations_of
-from aam.data.batches import (
-    BatchMaker,
-    BatchPlan,
-    Drawing,
-    Masking,
-    loader,
-)
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.splits import TEST, TRAIN, VALIDATION, strata
-from aam.data.study import Study
-from aam.data.target import TargetState, batch_target, choose_task, fit_target
+from aam.data.target import TargetState, choose_task, fit_target
 from aam.errors import SplitError
-from aam.inference.asv_vectors import asv_vectors
 from aam.inference.metrics import evaluate
-from aam.inference.model_directory import ModelDescription, build_target, load_model, save_model
+from aam.inference.model_directory import ModelDescription, save_model
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.io.table_tsv import write_tsv
-from aam.models.build import build_encoder, build_predictor
-from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
-from aam.pipelines.composing import Composition, compose, memory_estimate
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
 from aam.pipelines.labels import label_samples
-from aam.pipelines.reading import DistanceSource, read_distance_source, read_study
+from aam.pipelines.network import LabelledStudy, fit_network, load_pretrained, plan_network, shape_of
+from aam.pipelines.reading import read_distance_source, read_study
 from aam.pipelines.records import (
     draw_target,
     points_to_draw,
@@ -48,109 +32,31 @@ from aam.pipelines.records import (
     write_splits,
 )
 from aam.pipelines.splitting import split_labelled
-from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head
-from aam.training.fit import WRITTEN, fit
-from aam.training.module import TrainingModule
-from aam.training.resources import BatchReport
+from aam.training.fit import WRITTEN
 
 logger = logging.getLogger(__name__)
 
 RESULTS = ("model", "metrics.json", "metrics.tsv", "splits.tsv", "validation_predictions.tsv")
-SHAPE = ("embedding_dim", "attention_heads", "attention_layers", "ffn_ratio", "max_bp")
-"""Options that a pre-trained model has settled."""
-
-
-@dataclass(frozen=True)
-class LabelledStudy:
-    """A study ready for training.
-
-    Attributes
-    ----------
-    study
-        Samples with a value and enough reads.
-    depth
-        Reads drawn from each.
-    distances
-        Where distances come from, if anywhere.
-    target
-        What was fitted on the training samples.
-    truth
-        Values in own units or class numbers, [S].
-    held
-        True for validation samples, [S].
-    split_ids, split_parts
-        All samples that were divided, and the part of each; those left for a test, too.
-    """
-
-    study: Study
-    depth: int | None
-    distances: DistanceSource | None
-    target: TargetState
-    truth: np.ndarray
-    held: np.ndarray
-    split_ids: list[str]
-    split_parts: np.ndarray
 
 
 def train(config: TrainConfig) -> None:
     """Run the command."""
     output = config.output.output_dir
     check_output_directory(config)
-    pretrained = _load_pretrained(config)
-    shape = config.model if pretrained is None else _shape_of(pretrained, config.model)
+    pretrained = load_pretrained(config.transfer.pretrained)
+    shape = config.model if pretrained is None else shape_of(pretrained, config.model)
     labelled = _prepare(config, shape.max_bp)
-    torch.manual_seed(config.training.seed)
-    weights = _weights(config, labelled)
-    model = _build(config, shape, pretrained, labelled, weights)
-    maker = _batch_maker(config, labelled, weights, model)
-    digest = labelled.study.digest()
-    batches = _batches(config, model, maker, labelled.held, digest)
+    network = plan_network(config, shape, pretrained, labelled)
     start_output_directory(dataclasses.replace(config, model=shape), [*WRITTEN, *RESULTS])
     write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
-    some = maker[BatchPlan("calibration", tuple(batches.sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
-    if pretrained is None:
-        calibrate_encoder(model.base_model, some)
-    calibrate_head(model, some)
-    module = TrainingModule(model, weights, config.training, main="target")
-    n_workers = config.training.num_workers
-    loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
-    summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)])
-    description = ModelDescription(
-        model=shape,
-        objectives=tuple(model.base_model.active_objectives()),
-        depth=labelled.depth,
-        token_limit=config.sampling.token_limit,
-        seed=config.training.seed,
-        study_digest=digest,
-        target=labelled.target,
-        target_objectives=tuple(name for name in weights if name == "counts"),
-        options=flatten(config),
-    )
+    summary = fit_network(network, output)
+    model, description = network.model, network.description
     metrics = _validate(config, model, description, labelled)
     metrics |= {"epochs": summary.epochs, "best_epoch": summary.best_epoch}
     write_metrics(output, metrics)
     save_model(output / "model", model, dataclasses.replace(description, metrics=metrics))
     logger.info("Validation of %s: %s.", labelled.target.column, summarise(metrics, labelled.target))
     logger.info("Model: %s", output / "model")
-
-
-def _load_pretrained(config: TrainConfig) -> SequenceEncoder | None:
-    if config.transfer.pretrained is None:
-        return None
-    model, _ = load_model(config.transfer.pretrained)
-    return model.base_model if isinstance(model, SequencePredictor) else model
-
-
-def _shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
-    """Take the shape from the pre-trained model and the rest from the user; say so if they asked for another shape."""
-    settled = {name: getattr(pretrained.config, name) for name in SHAPE}
-    default = ModelConfig()
-    ignored = [
-        flag_of(name) for name, value in settled.items() if getattr(asked, name) not in (value, getattr(default, name))
-    ]
-    if ignored:
-        logger.warning("The pre-trained model settles its shape; ignored: %s.", ", ".join(ignored))
-    return dataclasses.replace(asked, **settled)
 
 
 def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
@@ -195,53 +101,6 @@ def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> n
             "Choose another split or column: each class needs groups on both sides."
         )
     return np.flatnonzero(~is_test & ~is_unseen)
-
-
-def _weights(config: TrainConfig, labelled: LabelledStudy) -> dict[str, float]:
-    objectives = config.objectives
-    weights = {"target": objectives.target_penalty, "counts": objectives.count_penalty}
-    if labelled.distances is not None and not config.transfer.freeze_base:
-        weights["distance"] = objectives.penalty
-    return {name: weight for name, weight in weights.items() if weight > 0}
-
-
-def _build(
-    config: TrainConfig,
-    shape: ModelConfig,
-    pretrained: SequenceEncoder | None,
-    labelled: LabelledStudy,
-    weights: dict[str, float],
-) -> SequencePredictor:
-    base = build_encoder(shape, [name for name in weights if name == "distance"])
-    if pretrained is not None:
-        heads = {name for name in pretrained.state_dict() if name.startswith("objectives.")}
-        base.load_state_dict({name: value for name, value in pretrained.state_dict().items() if name not in heads})
-        logger.info("Loaded %d pre-trained tensors from %s.", len(base.state_dict()), config.transfer.pretrained)
-    own = [name for name in weights if name == "counts"]
-    return build_predictor(base, build_target(shape, labelled.target), own, config.transfer.freeze_base)
-
-
-def _batch_maker(
-    config: TrainConfig, labelled: LabelledStudy, weights: dict[str, float], model: SequencePredictor
-) -> BatchMaker:
-    targets = {"target": batch_target(labelled.target, labelled.truth)}
-    if labelled.distances is not None and "distance" in weights:
-        targets["distance"] = labelled.distances.target(labelled.study)
-    drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
-    masking = Masking(count_mask_ratio=config.objectives.count_mask_ratio if "counts" in weights else None)
-    augmentations = augmentations_of(config.augmentation)
-    vectors = None
-    if config.transfer.freeze_base and config.augmentation.nucleotide_substitution is None:
-        vectors = asv_vectors(model.base_model.asv_encoder, labelled.study, Cache(config.study.cache_dir))
-    return BatchMaker(labelled.study, drawing, masking, targets, augmentations, vectors)
-
-
-def _batches(
-    config: TrainConfig, model: SequencePredictor, maker: BatchMaker, held: np.ndarray, digest: str
-) -> Composition:
-    shape, training = model.base_model.config, config.training
-    estimate = memory_estimate(model, shape, maker, training, config.transfer.freeze_base)
-    return compose(maker, np.flatnonzero(~held), np.flatnonzero(held), estimate, training, digest)
 
 
 def _validate(
