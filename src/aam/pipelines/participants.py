@@ -150,7 +150,7 @@ def _check(participants: Participants, config: FoldsConfig) -> None:
             single.append(f"{name} of repeat {fold.repeat + 1}")
     if single:
         logger.warning(
-            "%d folds hold out samples of one value only, so that some of their scores are not defined and stay empty; pooled "
+            "Held-out samples of one value only in %d of %d folds, so that some of their scores are not defined and stay empty; pooled "
             "scores are of all samples: %s.",
-            len(single), name_some(single),
+            len(single), sum(1 for _ in participants), name_some(single),
         )  # fmt: skip
