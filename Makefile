@@ -28,9 +28,16 @@ format: $(STAMP)
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/ruff check --fix src tests benchmarks
 
+# About an hour on an idle machine; BENCH="--quick --results DIRECTORY" tries the first three in a few minutes.
+BENCH ?= --document docs/explanation/speed-and-memory.md
+STUDIES ?= $(wildcard ../shared/data/moving_pictures ../shared/data/ibd_2538)
 bench: $(STAMP)
+	$(BIN)/python benchmarks/speed.py $(BENCH)
+	$(BIN)/python benchmarks/options_cost.py $(BENCH)
+	$(BIN)/python benchmarks/scaling.py $(BENCH)
+	$(BIN)/python benchmarks/memory_estimate.py
 	$(BIN)/python benchmarks/validation_memory.py
-	$(BIN)/python benchmarks/unifrac_cost.py
+	$(if $(STUDIES),$(BIN)/python benchmarks/unifrac_cost.py $(STUDIES))
 
 clean:
 	rm -rf $(VENV) demo build

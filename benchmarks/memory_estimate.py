@@ -23,7 +23,7 @@ import torch
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
-from aam.data.masking import hide_abundances, mask_nucleotides
+from aam.data.masking import hide_pairs, mask_nucleotides
 from aam.data.memory import MemoryEstimate
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import RegressionTarget
@@ -131,7 +131,7 @@ def random_batch(case: Case) -> Batch:
         sample_offsets=torch.from_numpy(offsets),
         counts=torch.from_numpy(stream.integers(1, 100, size=offsets[-1])),
         masked=mask_nucleotides(tokens, SHARE_READ_AGAIN, 0.15, stream) if is_pretraining else None,
-        hidden=None if is_pretraining else hide_abundances(offsets, 0.15, stream),
+        hidden=None if is_pretraining else hide_pairs(offsets, 0.15, stream),
         targets=targets,
     )
 

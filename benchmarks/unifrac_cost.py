@@ -23,14 +23,16 @@ from skbio.diversity import beta_diversity
 from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.config.objectives import PretrainingObjectivesConfig
-from aam.config.study import DistanceConfig, SamplingConfig, StudyConfig
+from aam.config.study import SamplingConfig, StudyConfig
 from aam.config.training import DEFAULT_BATCH_SIZE
-from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking, PackedCounts, pack
+from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking, pack
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.study import Study
+from aam.drawn import PackedCounts
+from aam.ecology.unifrac import unweighted_unifrac
 from aam.io.cache import Cache
 from aam.models.build import build_encoder
-from aam.pipelines.reading import read_distance_source, read_study
+from aam.pipelines.reading import read_study, read_tree
 
 BATCHES = 3
 REPEATS = 20
@@ -56,16 +58,18 @@ def measure(folder: Path) -> dict[str, str]:
     study = read_study(
         StudyConfig(table=folder / "table.biom", sequences=folder / "sequences.fasta"), model_config.max_bp
     )
-    config = DistanceConfig(tree=folder / "tree.nwk", missing_features="drop")
-    source = read_distance_source(config, study, Cache())
-    assert source is not None
+    branches = read_tree(folder / "tree.nwk", study, Cache())
     depth = resolve_depth("auto", study.depths)
     study = drop_shallow_samples(study, depth)
-    unifrac, drawing = source.target(study), Drawing(depth, SamplingConfig().token_limit, 0)
+    drawing = Drawing(depth, SamplingConfig().token_limit, 0)
+
+    def unifrac(packed: PackedCounts) -> np.ndarray:
+        return unweighted_unifrac(branches, packed.features, packed.sample_offsets).astype(np.float32)
+
     maker = BatchMaker(study, drawing, masking(), {"distance": unifrac})
     model = build_encoder(model_config, ["distance", "nucleotides"])
     optimizer = torch.optim.AdamW(model.parameters())
-    tree = skbio.TreeNode.read(str(folder / "tree.nwk"), convert_underscores=False)
+    tree: skbio.TreeNode = skbio.TreeNode.read(str(folder / "tree.nwk"), convert_underscores=False)  # type: ignore[assignment]
     times: dict[str, list[float]] = {name: [] for name in ("unifrac", "batch", "step", "scikit-bio")}
     asvs, rng = [], np.random.default_rng(0)
     for epoch in range(BATCHES):

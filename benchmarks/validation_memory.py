@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -63,7 +64,7 @@ OBJECTIVES: dict[
     ),
     "distances": (SampleDistance, numbers),
     "hidden abundances": (lambda: HiddenAbundance(8), numbers),
-    "nucleotides": (lambda: MaskedNucleotides(8), lambda stream: classes(stream, 4)),
+    "nucleotides": (lambda: MaskedNucleotides(ModelConfig()), lambda stream: classes(stream, 4)),
 }
 
 
@@ -125,7 +126,7 @@ def errors() -> list[tuple[str, float, float, float]]:
     rows = []
     for name, (prediction, truth) in pairs.items():
         metric = streamed(Spearman(), prediction, truth)
-        rows.append((name, stats.spearmanr(prediction, truth).statistic, metric.compute().item(), metric.error_bound()))
+        rows.append((name, stats.spearmanr(prediction, truth)[0], metric.compute().item(), metric.error_bound()))
     truth = stream.integers(0, 3, n)
     for sharpness in (0.5, 2.0, 8.0):
         logits = sharpness * (stream.normal(size=(n, 3)) + np.eye(3)[truth])
@@ -151,7 +152,7 @@ def page(results: dict[str, list], wrong: list) -> str:
         f"# Memory of validation against the number of predictions, {date.today()}",
         "",
         f"`python benchmarks/validation_memory.py`; {platform.machine()}, {os.cpu_count()} CPU cores, 1 thread, Python "
-        f"{platform.python_version()}, torch {torch.__version__}, torchmetrics {torchmetrics.__version__}.",
+        f"{platform.python_version()}, torch {torch.__version__}, torchmetrics {version('torchmetrics')}.",
         "",
         f"Simulated predictions in batches of {BATCH:,}: all metrics of the objective, and a sample of {DEFAULT_PLOT_SAMPLES:,} to "
         "draw. Growth of resident memory at its peak so far, metrics computed at each size; in brackets the bytes of all states. "

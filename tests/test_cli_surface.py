@@ -27,15 +27,18 @@ SPLIT = {"split", "split-file", "fold"}
 LABELLED_SPLIT = SPLIT | {"group-column", "study-column", "held-out-study", "folds"}
 INFERENCE = {"model", "rarefy-depth", "batch-size", "precision"}
 
+OBJECTIVES = {
+    "taxonomy", "taxonomy-rank", "encoder-type", "encoder-weights", "penalty", "unifrac-alpha", "loss-balancing", "nuc-penalty",
+    "nuc-mask-ratio", "nuc-asv-fraction", "nuc-mask-strategy", "count-penalty", "count-mask-ratio", "count-loss", "asv-mask-ratio",
+}  # fmt: skip
+
 FLAGS = {
     "demo": DIRECTORY | {"seed"},
     "simulate": DIRECTORY
     | {"samples", "features", "seed", "sequence-length", "mean-depth", "subjects", "signal", "batch-effect"},
-    "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
-    | {"penalty", "nuc-penalty", "nuc-mask-ratio", "nuc-asv-fraction"},
+    "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES,
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
-    | {"task", "pretrained", "freeze-base"}
-    | {"target-penalty", "count-penalty", "count-mask-ratio", "penalty"},
+    | OBJECTIVES | {"task", "pretrained", "freeze-base", "target-penalty"},
     "inspect": {"files", "output-dir", "overwrite"},
     "prepare": STUDY | {"tree"},
     "cache": {"cache-dir", "limit-gb", "clear"},
@@ -99,11 +102,21 @@ def test_the_overview_names_every_command(capsys):
         (["pretrain", "--table", "t", "--output-dir", "o"], "pass --tree"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--lr", "-1"], r"--lr -1.0: input should be greater"),
         (["pretrain", "--table", "t", "--tree", "n", "--distances", "d", "--output-dir", "o"], "exclude each other"),
+        (["pretrain", "--table", "t", "--output-dir", "o", "--encoder-type", "unifrac"],
+         "--encoder-type unifrac is unknown: choose from 'unweighted-unifrac', "),
+        (["pretrain", "--table", "t", "--output-dir", "o", "--encoder-type", "shannon", "shannon"], "names one twice"),
+        (["pretrain", "--table", "t", "--output-dir", "o", "--encoder-type", "shannon", "--encoder-weights", "1", "2"],
+         "--encoder-weights has 2 numbers for 1 names in --encoder-type"),
+        (["pretrain", "--table", "t", "--output-dir", "o", "--encoder-type", "bray-curtis", "--batch-size", "1"], "leaves no pair"),
+        (["pretrain", "--table", "t", "--distances", "d", "--output-dir", "o", "--encoder-type", "distance", "--mixup-alpha", "1"],
+         "are not in --distances"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--batch-size", "1"], "leaves no pair"),
         (["pretrain", "--table", "t", "--output-dir", "o", "--penalty", "0", "--nuc-penalty", "0"], "nothing to learn"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--attention-heads", "3"], "does not divide"),
         (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--freeze-base"],
          "pass --pretrained"),
+        (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--freeze-base",
+          "--pretrained", "p", "--encoder-type", "shannon"], "leave out one of them"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--distance-ids", "i"], "pass both or neither"),
         (["pretrain", "--table", "t", "--distances", "d", "--output-dir", "o", "--mixup-alpha", "0.2"], "are not in --distances"),
         (["train", "--table", "t", "--distances", "d", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o",

@@ -52,8 +52,10 @@ class Batch:
         ASVs to read with masked nucleotides, or None.
     hidden
         Packed pairs whose abundance is to be predicted, [Q], or None.
+    hidden_asvs
+        Packed pairs whose ASV is to be predicted, [G], or None.
     targets
-        What objectives compare with, by objective name; the first axis is B.
+        What objectives compare with, by objective name; the first axis is B, or U for what is known of ASVs.
     asv_vectors
         Vectors of the distinct ASVs where they were computed beforehand, [U, D]; None if the model is to encode the tokens.
     """
@@ -68,6 +70,7 @@ class Batch:
     hidden: Int[Tensor, "Q"] | None = None
     targets: Mapping[str, Tensor] = field(default_factory=dict)
     asv_vectors: Float[Tensor, "U D"] | None = None
+    hidden_asvs: Int[Tensor, "G"] | None = None
 
     @property
     def n_samples(self) -> int:

@@ -1,7 +1,6 @@
 """The command line: a table of commands; every flag comes from a config."""
 
 import dataclasses
-import importlib
 import io
 import logging
 import signal
@@ -15,6 +14,7 @@ from typing import Any
 
 import aam
 from aam.errors import AamError, ConfigError, Terminated, name_some
+from aam.loading import load as _load
 
 
 @dataclass(frozen=True)
@@ -255,11 +255,6 @@ def _take_config_files(options: list[str]) -> tuple[list[Path], list[str]]:
         else:
             rest.append(option)
     return paths, rest
-
-
-def _load(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
 
 
 def _set_up_output() -> None:

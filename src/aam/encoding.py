@@ -37,6 +37,10 @@ class Encoding:
         Vectors of the patches that hold the masked nucleotides, [R, K, D]; None where none are masked.
     hidden_context
         Vectors of the pairs whose abundance was hidden, read with it hidden, [Q, D]; None where none are.
+    hidden_asv_context
+        Vectors of the pairs whose ASV was hidden, read with it hidden, [G, D]; None where none are.
+    asv_vectors
+        Vectors of the distinct ASVs, from their nucleotides alone, [U, D]; None where they were not needed.
     target_features
         What the heads for the user's target read, [B, F]; None in a model without such heads.
     """
@@ -44,4 +48,6 @@ class Encoding:
     samples: SampleEncoding
     masked_nucleotides: Float[Tensor, "R K D"] | None = None
     hidden_context: Float[Tensor, "Q D"] | None = None
+    hidden_asv_context: Float[Tensor, "G D"] | None = None
+    asv_vectors: Float[Tensor, "U D"] | None = None
     target_features: Float[Tensor, "B F"] | None = None

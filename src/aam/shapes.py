@@ -16,4 +16,5 @@ N  branches of the tree that the batch touches
 R  distinct ASVs that are also read with masked nucleotides
 K  masked nucleotides per ASV
 Q  (sample, ASV) pairs whose abundance is hidden
+G  (sample, ASV) pairs whose ASV is hidden
 """

@@ -24,11 +24,6 @@ def test_a_value_that_is_no_choice_names_its_flag(cls, values, message):
         cls(**values)
 
 
-def test_a_tree_and_a_matrix_exclude_each_other():
-    with pytest.raises(ConfigError, match=r"^--tree and --distances exclude each other: pass one of them\.$"):
-        DistanceConfig(tree=Path("t.nwk"), distances=Path("d.npy"))
-
-
 @pytest.mark.parametrize("values", [{}, {"tree": Path("t.nwk")}])
 def test_ids_without_a_matrix_are_an_error(values):
     message = r"^--distance-ids names the rows of a --distances matrix: pass both or neither\.$"
@@ -46,3 +41,11 @@ def test_ids_without_a_matrix_are_an_error(values):
 )  # fmt: skip
 def test_either_source_gives_distances(values, is_given):
     assert DistanceConfig(**values).is_given == is_given
+
+
+@pytest.mark.parametrize(
+    ("values", "default"),
+    [({}, None), ({"tree": Path("t")}, "unweighted-unifrac"), ({"distances": Path("d")}, "distance")],
+)
+def test_the_file_that_is_given_says_what_samples_are_known_for(values, default):
+    assert DistanceConfig(**values).default_type == default

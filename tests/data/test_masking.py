@@ -8,7 +8,7 @@ from scipy import stats
 
 from aam import vocabulary
 from aam.batch import IGNORED
-from aam.data.masking import hide_abundances, mask_nucleotides
+from aam.data.masking import hide_pairs, mask_nucleotides
 from aam.data.seeding import generator
 
 SHARES = st.floats(0.01, 0.99)
@@ -80,12 +80,38 @@ def test_the_same_stream_masks_the_same_and_another_does_not():
     assert first.columns.tolist() != other.columns.tolist()
 
 
+def test_in_training_some_are_read_as_another_nucleotide_and_some_as_they_are():
+    tokens = np.full((400, 50), 2, dtype=np.uint8)
+
+    masked = mask_nucleotides(tokens, 1.0, 0.5, generator(0, "test"), is_training=True)
+
+    read = np.take_along_axis(masked.tokens.numpy(), masked.columns.numpy(), axis=1)
+    shares = [(read == vocabulary.MASK).mean(), (read == 2).mean(), ((read != 2) & (read < 5)).mean()]
+    np.testing.assert_allclose(shares, [0.8, 0.1 + 0.1 / 4, 0.1 * 3 / 4], atol=0.015)
+    assert (masked.labels == 1).all()
+    assert (masked.tokens != 2).sum() <= masked.columns.numel()
+
+
+def test_spans_are_runs_of_neighbours_as_many_as_single_positions_and_anywhere():
+    tokens = np.ones((600, 40), dtype=np.uint8)
+
+    single, runs = (mask_nucleotides(tokens, 1.0, 0.2, generator(0, "test"), kind) for kind in ("random", "span"))
+
+    assert runs.columns.shape == single.columns.shape == (600, 8)
+    gaps = [np.diff(np.sort(masked.columns.numpy(), axis=1), axis=1) for masked in (single, runs)]
+    assert (gaps[0] == 1).mean() < 0.25
+    assert (gaps[1] == 1).mean() > 0.5
+    counts = np.bincount(runs.columns.numpy().ravel(), minlength=40)
+    assert counts.min() > 0.6 * counts.mean()
+    assert counts.max() < 1.4 * counts.mean()
+
+
 @settings(max_examples=100, deadline=None)
 @given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=5), ratio=SHARES, seed=st.integers(0, 999))
 def test_every_sample_hides_its_share_of_its_own_asvs(lengths, ratio, seed):
     offsets = np.concatenate([[0], np.cumsum(lengths)])
 
-    hidden = hide_abundances(offsets, ratio, generator(seed, "test")).numpy()
+    hidden = hide_pairs(offsets, ratio, generator(seed, "test")).numpy()
 
     per_sample = np.histogram(hidden, bins=offsets)[0] if len(lengths) > 1 else [len(hidden)]
     assert list(per_sample) == [max(1, round(ratio * length)) for length in lengths]
@@ -97,6 +123,6 @@ def test_every_sample_hides_its_share_of_its_own_asvs(lengths, ratio, seed):
 def test_hidden_pairs_repeat_with_their_stream(seed):
     offsets = np.array([0, 12, 30])
 
-    assert hide_abundances(offsets, 0.3, generator(seed, "test")).tolist() == (
-        hide_abundances(offsets, 0.3, generator(seed, "test")).tolist()
+    assert hide_pairs(offsets, 0.3, generator(seed, "test")).tolist() == (
+        hide_pairs(offsets, 0.3, generator(seed, "test")).tolist()
     )

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from aam import vocabulary
 from aam.config.model import tiny
-from aam.data.batches import Masking
+from aam.data.batches import EVALUATION, Masking
 from aam.models.build import build_encoder
 from conftest import dense, make_batch, make_study, store_study
 
@@ -167,7 +167,7 @@ def test_chunks_and_recomputation_change_neither_outputs_nor_gradients(changes):
 def test_masked_positions_see_no_trace_of_what_they_hide():
     study = make_study()
     model = encoder(["nucleotides"])
-    batch = make_batch(study, masking=Masking(nuc_mask_ratio=0.3))
+    batch = make_batch(study, masking=Masking(nuc_mask_ratio=0.3), epoch=EVALUATION)
     masked = batch.masked
     hidden = torch.gather(masked.tokens, 1, masked.columns)
 

@@ -22,11 +22,13 @@ def batch():
         TARGET: lambda packed: np.array([1.0, 4.0, 2.0]),
         "distance": lambda packed: np.full((3, 3), 0.5) - np.eye(3) / 2,
     }
-    return make_batch(study, masking=Masking(nuc_mask_ratio=0.3, count_mask_ratio=0.3), targets=targets)
+    return make_batch(
+        study, masking=Masking(nuc_mask_ratio=0.3, count_mask_ratio=0.3, asv_mask_ratio=0.3), targets=targets
+    )
 
 
 def predictor(freeze_base, own=("counts",)):
-    base = build_encoder(CONFIG, ["distance", "nucleotides"])
+    base = build_encoder(CONFIG, ["distance", "nucleotides", "masked-asvs"])
     return build_predictor(base, RegressionTarget(CONFIG, "age", 2.0, 1.5), own, freeze_base).double()
 
 
@@ -87,7 +89,8 @@ def test_unfreezing_an_earlier_frozen_base_lets_it_learn():
 
 
 @pytest.mark.parametrize(
-    ("freeze_base", "names"), [(False, {"distance", "nucleotides", "target", "counts"}), (True, {"target", "counts"})]
+    ("freeze_base", "names"),
+    [(False, {"distance", "nucleotides", "masked-asvs", "target", "counts"}), (True, {"target", "counts"})],
 )
 def test_a_frozen_base_has_nothing_to_learn_of_its_own(freeze_base, names):
     assert set(predictor(freeze_base).active_objectives()) == names

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from scipy import special, stats
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from aam.data.batches import Masking
@@ -97,3 +98,27 @@ def test_a_batch_that_hides_nothing_is_our_own_mistake(batch, objective):
         objective(encoding_of(None), batch)
     with pytest.raises(AssertionError, match="hides no abundance"):
         objective.loss(torch.zeros(2), dataclasses.replace(batch, hidden=None))
+
+
+def test_the_multinomial_likelihood_is_scipys_but_for_what_the_counts_settle(batch):
+    objective, prediction = HiddenAbundance(8, is_compositional=True).double(), torch.randn(len(batch.hidden)).double()
+
+    loss = objective.loss(prediction, batch)
+
+    sample, counts = batch.sample_of_pair[batch.hidden].numpy(), batch.counts[batch.hidden].numpy()
+    expected = 0.0
+    for number in range(batch.n_samples):
+        reads, weight = counts[sample == number], np.exp(2.0 * prediction.numpy()[sample == number])
+        likelihood = stats.multinomial.logpmf(reads, reads.sum(), weight / weight.sum())
+        arrangements = special.gammaln(reads.sum() + 1) - special.gammaln(reads + 1).sum()
+        expected -= (likelihood - arrangements) / reads.sum() / batch.n_samples
+    assert loss.item() == pytest.approx(expected)
+
+
+def test_compositional_predictions_are_scored_with_the_total_that_is_shown(batch):
+    objective = HiddenAbundance(8, is_compositional=True).double()
+    perfect_but_for_a_factor = torch.tensor((true_logs(batch) + 6.0) / 2.0) + 5
+
+    predicted, truth = objective.scored(perfect_but_for_a_factor, batch)
+
+    torch.testing.assert_close(predicted, truth)

@@ -69,7 +69,7 @@ def test_training_runs_with_all_augmentations_and_predicts_as_reported(study, tm
 def test_pretraining_runs_with_all_augmentations(study, tmp_path):
     pretrain(study, tmp_path / "out", *ALL_AUGMENTATIONS)
 
-    assert np.isfinite(json.loads((tmp_path / "out/metrics.json").read_text())["distance_loss"])
+    assert np.isfinite(json.loads((tmp_path / "out/metrics.json").read_text())["unweighted-unifrac_loss"])
 
 
 def parts_of(folder) -> pd.Series:

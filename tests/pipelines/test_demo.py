@@ -36,6 +36,6 @@ def test_the_whole_demo_runs_and_compares_with_a_forest_on_subjects_held_out(out
     assert len(train | test) == 40
     assert not set(subject.loc[sorted(train)]) & set(subject.loc[sorted(test)])
     assert len((output / "predictions.tsv").read_text().splitlines()) - 1 == metrics["n"]
-    for picture in ("evaluation/plots/target.png", "pretrained/plots/distance.png"):
+    for picture in ("evaluation/plots/target.png", "pretrained/plots/unweighted-unifrac.png"):
         assert (output / picture).is_file()
         assert str(output / picture) in shown

@@ -62,7 +62,7 @@ def test_each_file_is_told_by_its_content(study, tmp_path, inspect):
     assert [file["option"] for file in report["files"]] == [
         "--metadata",
         "--tree",
-        None,
+        "--taxonomy",
         "--sequences",
         "--table",
     ]

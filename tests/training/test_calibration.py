@@ -6,7 +6,7 @@ import torch
 
 from aam.config.model import ModelConfig
 from aam.models.build import build_encoder, build_predictor
-from aam.objectives.sample_distance import SampleDistance
+from aam.objectives.sample_distance import SHARED_AT_FIRST
 from aam.objectives.target import RegressionTarget
 from aam.training.calibration import calibrate_encoder, calibrate_head
 from conftest import make_batch, make_study
@@ -17,7 +17,7 @@ CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn
 @pytest.fixture
 def distances():
     points = np.random.default_rng(4).random((5, 3))
-    return np.linalg.norm(points[:, None] - points[None], axis=2)
+    return np.linalg.norm(points[:, None] - points[None], axis=2) / 2
 
 
 def batch_of(distances=None):
@@ -33,13 +33,16 @@ def snapshot(model):
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def test_sample_vectors_get_the_mean_distance_that_the_samples_have(distances):
+def test_distances_begin_at_the_size_that_the_samples_have(distances):
     model, batch = build_encoder(CONFIG, ["distance"]).double(), batch_of(distances)
 
     calibrate_encoder(model, batch)
 
-    predicted = SampleDistance()(model(batch), batch)
-    assert predicted.mean().item() == pytest.approx(distances[np.triu_indices(5, 1)].mean(), rel=1e-9)
+    truth = np.square(distances[np.triu_indices(5, 1)])
+    predicted = model.objectives["distance"](model(batch), batch).square()
+    between = torch.pdist(model(batch).samples.sample_vectors).square() / 8
+    assert predicted.mean().item() == pytest.approx(truth.mean(), rel=1e-9)
+    assert between.mean().item() == pytest.approx(SHARED_AT_FIRST * truth.mean(), rel=1e-9)
 
 
 def test_asv_vectors_are_standardised_over_the_batch():
@@ -58,13 +61,15 @@ def test_only_sizes_change_and_all_weights_stay(distances):
 
     calibrate_encoder(model, batch_of(distances))
 
-    assert changed(before, model) == {"scale", "sample_encoder.standardise.mean", "sample_encoder.standardise.scale"}
+    assert changed(before, model) == {
+        "scale", "sample_encoder.standardise.mean", "sample_encoder.standardise.scale", "objectives.distance.unshared.1.bias",
+    }  # fmt: skip
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("truth", [None, np.zeros((5, 5))], ids=["no distances", "all samples alike"])
 def test_without_distances_to_match_sample_vectors_keep_their_size(truth):
-    model = build_encoder(CONFIG, ["distance"])
+    model = build_encoder(CONFIG, [] if truth is None else ["distance"])
 
     calibrate_encoder(model, batch_of(truth))
 
@@ -116,3 +121,18 @@ def test_dropout_does_not_enter_calibration(distances):
         results.append(snapshot(model))
 
     assert all(torch.equal(value, results[1][name]) for name, value in results[0].items())
+
+
+def test_distances_beyond_1_are_learned_in_units_of_their_mean_and_scored_in_their_own(distances):
+    model, batch = build_encoder(CONFIG, ["distance"]).double(), batch_of(50 * distances)
+
+    calibrate_encoder(model, batch)
+
+    objective, encoding = model.objectives["distance"], model(batch)
+    prediction = objective(encoding, batch)
+    predicted, truth = objective.scored(prediction, batch)
+    unit = objective.unit.item()
+    assert unit == pytest.approx(truth.mean().item())
+    assert predicted.square().mean().item() == pytest.approx(truth.square().mean().item())
+    assert prediction.square().mean().item() == pytest.approx((truth / unit).square().mean().item())
+    assert truth.mean().item() == pytest.approx(50 * distances[np.triu_indices(5, 1)].mean())

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
 from aam.config.model import ModelConfig
-from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig
+from aam.config.objective_table import FLAG_OF_RESOURCE
+from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig, rows_of
 from aam.config.simulate import SimulationConfig
 from aam.config.split import SplitConfig, UnlabelledSplitConfig
 from aam.config.study import (
@@ -20,6 +21,7 @@ from aam.config.study import (
     OutputFileConfig,
     SamplingConfig,
     StudyConfig,
+    TaxonomyConfig,
 )
 from aam.config.training import TrainingConfig
 
@@ -40,9 +42,10 @@ class SimulateConfig:
 
 @config
 class PretrainConfig:
-    """Learn from a study without labels: masked nucleotides, and distances between samples.
+    """Learn from a study without labels: masked nucleotides, distances between samples, diversity, taxonomy.
 
     Example: aam pretrain --table table.biom --sequences rep-seqs.fasta --tree tree.nwk --output-dir pretrained
+    --encoder-type unweighted-unifrac bray-curtis faith-pd --encoder-weights 1 0.5 0.1
 
     The result is a directory; pass it to 'aam train --pretrained' or 'aam embed --model'.
     """
@@ -50,6 +53,7 @@ class PretrainConfig:
     study: StudyConfig
     distance: DistanceConfig
     output: OutputDirectoryConfig
+    taxonomy: TaxonomyConfig = field(default_factory=TaxonomyConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     objectives: PretrainingObjectivesConfig = field(default_factory=PretrainingObjectivesConfig)
     split: UnlabelledSplitConfig = field(default_factory=UnlabelledSplitConfig)
@@ -58,16 +62,19 @@ class PretrainConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     @model_validator(mode="after")
-    def _distances_have_a_source(self) -> "PretrainConfig":
-        if self.objectives.penalty and not self.distance.is_given:
+    def _objectives_have_what_they_need(self) -> "PretrainConfig":
+        if self.objectives.penalty and not self.objectives.encoder_type and not self.distance.is_given:
             raise ValueError(
-                "Pre-training learns distances between samples: pass --tree (or --distances), or --penalty 0 to learn "
-                "from masked nucleotides alone."
+                "Pre-training learns distances between samples: pass --tree (or --distances), or name an --encoder-type that needs "
+                "neither, such as bray-curtis, or --penalty 0 to learn from masked nucleotides alone."
             )
-        if self.objectives.penalty and self.training.batch_size == 1:
-            raise ValueError("--batch-size 1 leaves no pair of samples to learn distances from: use at least 2.")
-        check_mixing(self.augmentation, self.distance, self.objectives.penalty)
+        check_objectives(self)
         return self
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each objective, by name."""
+        return self.objectives.weights(self.distance.default_type)
 
 
 @config
@@ -112,6 +119,7 @@ class TrainConfig:
     split: SplitConfig = field(default_factory=SplitConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
+    taxonomy: TaxonomyConfig = field(default_factory=TaxonomyConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     objectives: SupervisedObjectivesConfig = field(default_factory=SupervisedObjectivesConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
@@ -119,20 +127,34 @@ class TrainConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     @model_validator(mode="after")
-    def _mixtures_have_distances(self) -> "TrainConfig":
-        check_mixing(self.augmentation, self.distance, self.objectives.penalty)
+    def _objectives_have_what_they_need(self) -> "TrainConfig":
+        if self.transfer.freeze_base and self.objectives.encoder_type:
+            raise ValueError("--freeze-base keeps what --encoder-type would teach as it is: leave out one of them.")
+        check_objectives(self)
         return self
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each objective beside the target, by name; a frozen base has nothing to learn from them."""
+        return {} if self.transfer.freeze_base else self.objectives.weights(self.distance.default_type)
 
-def check_mixing(augmentation: AugmentationConfig, distance: DistanceConfig, penalty: float) -> None:
-    """Refuse mixtures whose distances nobody knows.
 
-    Raises
-    ------
-    ValueError
-        Samples are to be mixed, and distances are learned from a matrix.
-    """
-    if augmentation.mixup_alpha is not None and distance.distances is not None and penalty:
+def check_objectives(config: PretrainConfig | TrainConfig) -> None:
+    """Check that what each objective needs is given, and that the batches suit it."""
+    objectives, distance, rows = config.objectives, config.distance, rows_of(config.weights)
+    if distance.tree and distance.distances and objectives.penalty and not objectives.encoder_type:
+        raise ValueError(
+            "--tree and --distances exclude each other unless --encoder-type says what is learned from them: pass one of them, or "
+            "--encoder-type distance unweighted-unifrac."
+        )
+    given = {"tree": distance.tree, "distances": distance.distances, "taxonomy": config.taxonomy.taxonomy}
+    for name, row in rows.items():
+        missing = [FLAG_OF_RESOURCE[need] for need in row.needs if given[need] is None]
+        if missing:
+            raise ValueError(f"--encoder-type {name} needs {' and '.join(missing)}.")
+    if any(row.needs_pairs for row in rows.values()) and config.training.batch_size == 1:
+        raise ValueError("--batch-size 1 leaves no pair of samples to learn distances from: use at least 2.")
+    if config.augmentation.mixup_alpha is not None and any("distances" in row.needs for row in rows.values()):
         raise ValueError(
             "--mixup-alpha makes samples whose distances are not in --distances: pass --tree instead, or leave --mixup-alpha out."
         )
@@ -175,8 +197,8 @@ class EmbedConfig:
 
     Example: aam embed --model pretrained --table table.biom --sequences rep-seqs.fasta --output embeddings.tsv
 
-    Euclidean distances between the vectors, divided by the square root of their width, approximate the distances that the
-    model was trained on.
+    Samples that hold alike organisms have vectors near each other, by the first distance of the model's --encoder-type: the
+    squared distance of two samples is the mean squared difference of their vectors, plus what each shares with no other.
     """
 
     study: StudyConfig

@@ -1,17 +1,24 @@
 """Options of comparing methods over folds, each trained anew."""
 
-from dataclasses import field
+from dataclasses import field, fields, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
-from aam.config.commands import TaskConfig, TransferConfig, check_mixing
+from aam.config.commands import TaskConfig, TrainConfig, TransferConfig
 from aam.config.model import ModelConfig
 from aam.config.objectives import SupervisedObjectivesConfig
-from aam.config.study import DistanceConfig, LabelConfig, OutputDirectoryConfig, SamplingConfig, StudyConfig
+from aam.config.study import (
+    DistanceConfig,
+    LabelConfig,
+    OutputDirectoryConfig,
+    SamplingConfig,
+    StudyConfig,
+    TaxonomyConfig,
+)
 from aam.config.training import TrainingConfig
 
 Baseline = Literal["guess", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
@@ -52,6 +59,10 @@ class FoldsConfig:
         return self
 
 
+SHARED = tuple(item.name for item in fields(TrainConfig) if item.name not in ("output", "split", "training"))
+"""Groups of options that a fold passes on to training as they are."""
+
+
 @config
 class EvaluateFoldsConfig:
     """Train aam and classical baselines anew in each fold, and compare them on the samples that were held out.
@@ -71,6 +82,7 @@ class EvaluateFoldsConfig:
     task: TaskConfig = field(default_factory=TaskConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
+    taxonomy: TaxonomyConfig = field(default_factory=TaxonomyConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     objectives: SupervisedObjectivesConfig = field(default_factory=SupervisedObjectivesConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
@@ -79,7 +91,13 @@ class EvaluateFoldsConfig:
 
     @model_validator(mode="after")
     def _options_fit_together(self) -> "EvaluateFoldsConfig":
-        check_mixing(self.augmentation, self.distance, self.objectives.penalty)
+        self.of_training(self.output.output_dir, self.training.seed)  # refuses what aam train refuses
         if "unifrac" in (self.folds.baselines or ()) and self.distance.tree is None:
             raise ValueError("--baselines unifrac needs --tree.")
         return self
+
+    def of_training(self, output_dir: Path, seed: int) -> TrainConfig:
+        """Give the same options as those of ``aam train``, whose split is settled by the fold."""
+        shared: dict[str, Any] = {name: getattr(self, name) for name in SHARED}
+        output = OutputDirectoryConfig(output_dir=output_dir)
+        return TrainConfig(output=output, training=replace(self.training, seed=seed), **shared)

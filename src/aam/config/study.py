@@ -46,19 +46,17 @@ class DistanceConfig:
 
     tree: Path | None = None
     """Rooted phylogenetic tree with the features as tips, Newick (plain or gzip) or a QIIME 2 artifact Phylogeny[Rooted]:
-    unweighted UniFrac is computed from it per batch."""
+    UniFrac and Faith's diversity are computed from it per batch."""
     distances: Path | None = None
-    """Square distance matrix made elsewhere, used instead of a tree: .npy with an ids file, .h5 of ssu, .tsv or .csv (plain or
+    """Square distance matrix made elsewhere, --encoder-type distance: .npy with an ids file, .h5 of ssu, .tsv or .csv (plain or
     gzip), or a QIIME 2 artifact DistanceMatrix."""
     distance_ids: Path | None = None
     """Sample ids of a .npy matrix, one per line; None: a file beside it named like it, ending in .ids or .txt."""
     missing_features: Literal["error", "drop"] = "error"
-    """What to do with features that the tree lacks: stop, or compute UniFrac without them; all else reads them."""
+    """What to do with features that the tree lacks: stop, or compute what the tree is for without them; all else reads them."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> "DistanceConfig":
-        if self.tree and self.distances:
-            raise ValueError("--tree and --distances exclude each other: pass one of them.")
+    def _ids_have_a_matrix(self) -> "DistanceConfig":
         if self.distance_ids and not self.distances:
             raise ValueError("--distance-ids names the rows of a --distances matrix: pass both or neither.")
         return self
@@ -67,6 +65,24 @@ class DistanceConfig:
     def is_given(self) -> bool:
         """Whether there is a tree or a matrix to learn distances from."""
         return self.tree is not None or self.distances is not None
+
+    @property
+    def default_type(self) -> str | None:
+        """What samples are to be known for where ``--encoder-type`` is not given."""
+        if self.tree is not None:
+            return "unweighted-unifrac"
+        return None if self.distances is None else "distance"
+
+
+@config
+class TaxonomyConfig:
+    """What is known of the ASVs' place among the living."""
+
+    taxonomy: Path | None = None
+    """Lineage of each feature, for --encoder-type taxonomy and composition: a table of feature id and lineage (plain or gzip), or a
+    QIIME 2 artifact FeatureData[Taxonomy]."""
+    taxonomy_rank: Literal["domain", "phylum", "class", "order", "family", "genus", "species"] = "genus"
+    """Rank at which --encoder-type composition adds up the reads of a sample."""
 
 
 @config

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,13 +10,14 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from aam.batch import Batch, MaskedNucleotides
-from aam.data.augmentations.augmentation import Augmentation, Mixture, Reads
+from aam.data.augmentations.augmentation import Augmentation, Reads
 from aam.data.augmentations.augmenter import Augmenter
 from aam.data.composition import BySamples, Composer, sort_in_windows, split_until
-from aam.data.masking import hide_abundances, mask_nucleotides
+from aam.data.masking import hide_pairs, mask_nucleotides
 from aam.data.rarefaction import rarefy
 from aam.data.seeding import generator
 from aam.data.study import Study
+from aam.drawn import AsvTarget, BatchTarget, PackedCounts
 
 MOST_WORKERS = 8
 EVALUATION = "evaluation"
@@ -24,39 +25,14 @@ EVALUATION = "evaluation"
 
 
 @dataclass(frozen=True)
-class PackedCounts:
-    """The reads that were drawn from the samples of a batch, before the token limit.
-
-    Attributes
-    ----------
-    samples
-        Rows of the study, [B].
-    features, counts
-        ASVs of each sample and their reads, packed: [T].
-    sample_offsets
-        Where each sample begins, [B + 1].
-    mixture
-        Which samples these reads were mixed with; None for samples as they are.
-    """
-
-    samples: np.ndarray
-    features: np.ndarray
-    counts: np.ndarray
-    sample_offsets: np.ndarray
-    mixture: Mixture | None = None
-
-
-BatchTarget = Callable[[PackedCounts], np.ndarray]
-"""Computes what an objective compares with, from the reads that were drawn; the first axis is B."""
-
-
-@dataclass(frozen=True)
 class Masking:
-    """Shares of what is hidden; None hides nothing."""
+    """What is hidden, by the names of the options: shares, None hides nothing, and how nucleotides are chosen."""
 
     nuc_mask_ratio: float | None = None
     nuc_asv_fraction: float = 1.0
+    nuc_mask_strategy: str = "random"
     count_mask_ratio: float | None = None
+    asv_mask_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +87,7 @@ class BatchMaker(Dataset[Batch]):
     augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
     asv_vectors: np.ndarray | None = None
     """Vectors of the study's features, computed beforehand, [F, D]; None if the model is to encode them."""
+    asv_targets: Mapping[str, AsvTarget] = field(default_factory=dict)
 
     def __getitem__(self, plan: BatchPlan) -> Batch:
         """Draw, augment in training, limit, pack and mask the samples of one batch."""
@@ -120,7 +97,8 @@ class BatchMaker(Dataset[Batch]):
         kept = keep_most_abundant(packed, self.drawing.token_limit)
         features, asv_index = np.unique(kept.features, return_inverse=True)
         tokens = self.study.tokens[features]
-        masked, hidden = self._mask(plan, tokens, kept.sample_offsets)
+        targets |= {name: torch.as_tensor(target(features)) for name, target in self.asv_targets.items()}
+        masking = self.masking
         self.study.release()
         return Batch(
             sample_index=torch.tensor(plan.samples),
@@ -129,8 +107,9 @@ class BatchMaker(Dataset[Batch]):
             asv_index=torch.from_numpy(asv_index.astype(np.int64)),
             sample_offsets=torch.from_numpy(kept.sample_offsets),
             counts=torch.from_numpy(kept.counts.astype(np.int64)),
-            masked=masked,
-            hidden=hidden,
+            masked=self._mask(plan, tokens),
+            hidden=self._hide(plan, kept.sample_offsets, masking.count_mask_ratio, "abundances"),
+            hidden_asvs=self._hide(plan, kept.sample_offsets, masking.asv_mask_ratio, "hidden-asvs"),
             targets=targets,
             asv_vectors=None if self.asv_vectors is None else torch.from_numpy(self.asv_vectors[features]),
         )
@@ -147,20 +126,22 @@ class BatchMaker(Dataset[Batch]):
         drawn, mixture = augmenter.mix(drawn, sample_ids)
         return replace(pack(drawn, plan.samples), mixture=mixture)
 
-    def _mask(
-        self, plan: BatchPlan, tokens: np.ndarray, sample_offsets: np.ndarray
-    ) -> tuple[MaskedNucleotides | None, torch.Tensor | None]:
-        """Choose what is hidden; masked nucleotides are those of the study, before any is substituted."""
-        masking, seed = self.masking, self.drawing.seed
-        ids = [self.study.sample_ids[row] for row in plan.samples]
-        masked = hidden = None
-        if masking.nuc_mask_ratio is not None:
-            stream = generator(seed, "nucleotides", plan.epoch, *ids)
-            masked = mask_nucleotides(tokens, masking.nuc_asv_fraction, masking.nuc_mask_ratio, stream)
-        if masking.count_mask_ratio is not None:
-            stream = generator(seed, "abundances", plan.epoch, *ids)
-            hidden = hide_abundances(sample_offsets, masking.count_mask_ratio, stream)
-        return masked, hidden
+    def _mask(self, plan: BatchPlan, tokens: np.ndarray) -> MaskedNucleotides | None:
+        """Mask nucleotides of the study, before any is substituted."""
+        masking = self.masking
+        if masking.nuc_mask_ratio is None:
+            return None
+        fraction, ratio, stream = masking.nuc_asv_fraction, masking.nuc_mask_ratio, self._stream(plan, "nucleotides")
+        return mask_nucleotides(tokens, fraction, ratio, stream, masking.nuc_mask_strategy, plan.is_training)
+
+    def _hide(
+        self, plan: BatchPlan, sample_offsets: np.ndarray, ratio: float | None, purpose: str
+    ) -> torch.Tensor | None:
+        """Choose the pairs of which something is hidden."""
+        return None if ratio is None else hide_pairs(sample_offsets, ratio, self._stream(plan, purpose))
+
+    def _stream(self, plan: BatchPlan, purpose: str) -> np.random.Generator:
+        return generator(self.drawing.seed, purpose, plan.epoch, *(self.study.sample_ids[row] for row in plan.samples))
 
 
 def pack(drawn: Sequence[Reads], samples: Sequence[int]) -> PackedCounts:

@@ -36,7 +36,7 @@ class MemoryEstimate:
     share_read_again
         Share of the distinct ASVs that are read a second time, with masked nucleotides.
     sample_passes
-        How often the layers above the ASV encoder run: once, and once more where abundances are hidden.
+        How often the layers above the ASV encoder run: once, and once more where abundances, or ASVs, are hidden.
     precision
         Arithmetic of training.
     is_base_frozen

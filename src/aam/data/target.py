@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from aam.data.batches import BatchTarget, PackedCounts
 from aam.data.cells import describe, missing_values_option, misspelt_numbers, not_numbers, suspects, warn_of_suspects
+from aam.drawn import BatchTarget, PackedCounts
 from aam.errors import MetadataError, name_some
 
 logger = logging.getLogger(__name__)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from aam.drawn import PackedCounts
+from aam.ecology.resources import StudyResources
 from aam.ecology.tree import FeatureTree
 
 
@@ -43,3 +45,9 @@ def unweighted_unifrac(tree: FeatureTree, features: np.ndarray, sample_offsets: 
     distance = np.clip((distance + distance.T) / 2, 0.0, 1.0)
     np.fill_diagonal(distance, 0.0)
     return distance
+
+
+def unweighted(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
+    """Compute unweighted UniFrac of the reads that were drawn; float64 [B, B]."""
+    assert resources.tree is not None, "UniFrac needs a tree"
+    return unweighted_unifrac(resources.tree, packed.features, packed.sample_offsets)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,7 @@ from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.target import ClassificationTarget, RegressionTarget, TargetObjective
+from aam.objectives.unlabelled import Settings
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
 LIBRARIES = ("torch", "lightning", "numpy", "safetensors")
@@ -54,8 +56,8 @@ class ModelDescription:
         Hash of the study that it was trained on.
     target
         The metadata column, None for a pre-trained encoder.
-    target_objectives
-        Further objectives of the `SequencePredictor`, by name.
+    objective_settings
+        What they were built from beside the shape, by name.
     options
         All options of the run, for the record.
     metrics
@@ -69,16 +71,16 @@ class ModelDescription:
     seed: int
     study_digest: str
     target: TargetState | None = None
-    target_objectives: tuple[str, ...] = ()
+    objective_settings: Mapping[str, Settings] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
 
     def build(self) -> SequenceEncoder | SequencePredictor:
         """Build the model with random weights."""
-        base = build_encoder(self.model, self.objectives)
+        base = build_encoder(self.model, self.objectives, self.objective_settings)
         if self.target is None:
             return base
-        return build_predictor(base, build_target(self.model, self.target), self.target_objectives)
+        return build_predictor(base, build_target(self.model, self.target), ())
 
 
 def build_target(config: ModelConfig, target: TargetState) -> TargetObjective:
@@ -100,7 +102,6 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         "kind": "SequenceEncoder" if description.target is None else "SequencePredictor",
         "model": dataclasses.asdict(description.model),
         "objectives": list(description.objectives),
-        "target_objectives": list(description.target_objectives),
         "study_digest": description.study_digest,
         "weights_digest": digest,
         "options": description.options,
@@ -112,6 +113,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         "token_limit": description.token_limit,
         "seed": description.seed,
         "target": None if description.target is None else description.target.to_dict(),
+        "objective_settings": dict(description.objective_settings),
         "metrics": without_nan(description.metrics),
     }
     write_text_atomic(directory / CONFIG, json.dumps(config, indent=2) + "\n")
@@ -164,7 +166,7 @@ def _read_description(directory: Path) -> tuple[ModelDescription, str]:
         seed=state["seed"],
         study_digest=config["study_digest"],
         target=None if state["target"] is None else TargetState.from_dict(state["target"]),
-        target_objectives=tuple(config["target_objectives"]),
+        objective_settings=state["objective_settings"],
         options=config["options"],
         metrics=state["metrics"],
     )

@@ -16,8 +16,7 @@ def check_config(values: dict[str, Any]) -> None:
         A value is of another kind or out of range.
     """
     _check("format", values["format"], values["format"] == FORMAT, f"{FORMAT}, which this version of aam reads")
-    for name in ("objectives", "target_objectives"):
-        _check(name, values[name], _are_texts(values[name]), "names")
+    _check("objectives", values["objectives"], _are_texts(values["objectives"]), "names")
     _check("options", values["options"], isinstance(values["options"], dict), "options")
 
 
@@ -33,7 +32,8 @@ def check_state(values: dict[str, Any]) -> None:
     _check("depth", depth, depth is None or _is_whole(depth, 1), "a number of reads or null")
     _check("token_limit", values["token_limit"], _is_whole(values["token_limit"], 1), "a number of ASVs")
     _check("seed", values["seed"], _is_whole(values["seed"], 0), "a whole number")
-    _check("metrics", values["metrics"], isinstance(values["metrics"], dict), "metrics")
+    for name in ("metrics", "objective_settings"):
+        _check(name, values[name], isinstance(values[name], dict), name.replace("_", " "))
     if target is not None:
         _check("target", target, isinstance(target, dict), "a target or null")
         _check("column", target["column"], isinstance(target["column"], str), "the name of a column")

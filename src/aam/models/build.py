@@ -1,33 +1,41 @@
-"""Models from their description: the one place that knows which objective is which class."""
+"""Models from their description: the one place that makes objectives by their names in the table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 from aam.config.model import ModelConfig
+from aam.config.objective_table import OBJECTIVES
+from aam.loading import load
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
-from aam.objectives.hidden_abundance import HiddenAbundance
-from aam.objectives.masked_nucleotides import MaskedNucleotides
 from aam.objectives.objective import Objective
-from aam.objectives.sample_distance import SampleDistance
 from aam.objectives.target import TargetObjective
+from aam.objectives.unlabelled import Settings, UnlabelledObjective
 
-OBJECTIVES: dict[str, Callable[[ModelConfig], Objective]] = {
-    "distance": lambda config: SampleDistance(),
-    "nucleotides": MaskedNucleotides,
-    "counts": lambda config: HiddenAbundance(config.embedding_dim),
-}
-"""Objectives that need no labels, by the name they have in logs and in ``config.json``."""
+NO_SETTINGS: Mapping[str, Settings] = {}
 
 
-def build_encoder(config: ModelConfig, objectives: Sequence[str]) -> SequenceEncoder:
+def class_of(name: str) -> type[UnlabelledObjective]:
+    """Load the class of an objective that needs no labels."""
+    return load(OBJECTIVES[name].path)
+
+
+def build_objectives(
+    config: ModelConfig, names: Sequence[str], settings: Mapping[str, Settings] = NO_SETTINGS
+) -> dict[str, UnlabelledObjective]:
+    """Build objectives; ``settings`` are by name, as `Objective.settle` gave them."""
+    return {name: class_of(name).build(config, name, settings.get(name, {})) for name in names}
+
+
+def build_encoder(
+    config: ModelConfig, objectives: Sequence[str], settings: Mapping[str, Settings] = NO_SETTINGS
+) -> SequenceEncoder:
     """Build a `SequenceEncoder` with the objectives named."""
-    return SequenceEncoder(config, {name: OBJECTIVES[name](config) for name in objectives})
+    return SequenceEncoder(config, build_objectives(config, objectives, settings))
 
 
 def build_predictor(
     base_model: SequenceEncoder, target: TargetObjective, objectives: Sequence[str], freeze_base: bool = False
 ) -> SequencePredictor:
     """Build a `SequencePredictor` on a base, with a target and further objectives of its own."""
-    heads: dict[str, Objective] = {"target": target}
-    heads |= {name: OBJECTIVES[name](base_model.config) for name in objectives}
+    heads: dict[str, Objective] = {"target": target, **build_objectives(base_model.config, objectives)}
     return SequencePredictor(base_model, heads, freeze_base)

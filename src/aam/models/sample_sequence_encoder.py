@@ -26,17 +26,29 @@ class SampleSequenceEncoder(nn.Module):
         self.standardise = Standardise(dim)
         self.abundance_embedding = nn.Sequential(nn.Linear(1, dim), nn.GELU(), nn.Linear(dim, 2 * dim))
         self.hidden_abundance = nn.Parameter(torch.randn(2 * dim) * dim**-0.5)
+        self.hidden_asv = nn.Parameter(torch.randn(dim) * dim**-0.5)
         self.transformer = Transformer(config)
 
     def forward(
-        self, asv_vectors: Float[Tensor, "U D"], batch: Batch, hidden: Int[Tensor, "Q"] | None = None
+        self,
+        asv_vectors: Float[Tensor, "U D"],
+        batch: Batch,
+        hidden: Int[Tensor, "Q"] | None = None,
+        hidden_asvs: Int[Tensor, "G"] | None = None,
     ) -> Float[Tensor, "T D"]:
-        """Give each sample's ASVs in context, packed; ``hidden`` pairs are read without abundance."""
+        """Give each sample's ASVs in context, packed.
+
+        ``hidden`` pairs are read without abundance, ``hidden_asvs`` without knowing which ASV it is.
+        """
         abundance = self.abundance_embedding(standardise(log_abundance(batch)).to(asv_vectors.dtype)[:, None])
         if hidden is not None:
             abundance = abundance.index_copy(
                 0, hidden, self.hidden_abundance.to(abundance.dtype).expand(len(hidden), -1)
             )
         gain, shift = abundance.chunk(2, dim=1)
-        packed = rows(self.standardise(asv_vectors), batch.asv_index) * (1 + gain) + shift
+        vectors = rows(self.standardise(asv_vectors), batch.asv_index)
+        if hidden_asvs is not None:
+            nothing = self.hidden_asv.to(vectors.dtype).expand(len(hidden_asvs), -1)
+            vectors = vectors.index_copy(0, hidden_asvs, nothing)
+        packed = vectors * (1 + gain) + shift
         return self.transformer(packed, Packed(batch.sample_offsets))

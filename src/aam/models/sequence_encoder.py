@@ -13,7 +13,7 @@ from aam.nn.attention import Packed
 from aam.nn.gather import rows
 from aam.nn.pooling import AttentionPooling
 from aam.nn.transformer import Transformer
-from aam.objectives.objective import Objective
+from aam.objectives.unlabelled import UnlabelledObjective
 
 
 class SequenceEncoder(nn.Module):
@@ -23,7 +23,7 @@ class SequenceEncoder(nn.Module):
     that they reproduce.
     """
 
-    def __init__(self, config: ModelConfig, objectives: dict[str, Objective]) -> None:
+    def __init__(self, config: ModelConfig, objectives: dict[str, UnlabelledObjective]) -> None:
         super().__init__()
         self.config = config
         self.asv_encoder = ASVEncoder(config)
@@ -52,6 +52,13 @@ class SequenceEncoder(nn.Module):
         context = self.sample_encoder(asv_vectors, batch, batch.hidden)
         return rows(self.encoder(context, Packed(batch.sample_offsets)), batch.hidden)
 
+    def encode_hidden_asvs(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> Float[Tensor, "G D"] | None:
+        """Encode the pairs whose ASV is to be predicted, without showing it; their abundance is shown."""
+        if batch.hidden_asvs is None:
+            return None
+        context = self.sample_encoder(asv_vectors, batch, hidden_asvs=batch.hidden_asvs)
+        return rows(self.encoder(context, Packed(batch.sample_offsets)), batch.hidden_asvs)
+
     def forward(self, batch: Batch) -> Encoding:
         """Encode all that the batch asks for."""
         asv_vectors = self.asv_vectors(batch)
@@ -60,8 +67,10 @@ class SequenceEncoder(nn.Module):
             samples=self.encode_samples(asv_vectors, batch),
             masked_nucleotides=None if masked is None else self.asv_encoder.at_positions(masked.tokens, masked.columns),
             hidden_context=self.encode_hidden(asv_vectors, batch),
+            hidden_asv_context=self.encode_hidden_asvs(asv_vectors, batch),
+            asv_vectors=asv_vectors,
         )
 
-    def active_objectives(self) -> dict[str, Objective]:
+    def active_objectives(self) -> dict[str, UnlabelledObjective]:
         """Give the objectives that this model can learn from, by name."""
         return dict(self.objectives.items())  # type: ignore[arg-type]

@@ -1,5 +1,8 @@
 """Hidden abundances: how abundant an ASV is, from the rest of its sample."""
 
+from typing import Any
+
+import torch
 from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor, nn
@@ -7,19 +10,47 @@ from torch.nn import functional as F
 from torchmetrics import Metric
 
 from aam.batch import Batch
+from aam.config.model import ModelConfig
+from aam.config.objectives import ObjectivesConfig
+from aam.ecology.resources import StudyResources
 from aam.encoding import Encoding
 from aam.figures import draw_regression
 from aam.metrics.regression import regression_metrics
 from aam.nn.abundance import log_abundance, standardise, unstandardise
-from aam.objectives.objective import Objective, Overall
+from aam.objectives.mean_baseline import MeanBaseline
+from aam.objectives.objective import Overall
+from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
 
 
-class HiddenAbundance(Objective):
-    """Predict the log relative abundance of an ASV whose abundance the model was not shown."""
+class HiddenAbundance(UnlabelledObjective):
+    """Predict the log relative abundance of an ASV whose abundance the model was not shown.
 
-    def __init__(self, dim: int) -> None:
+    Parameters
+    ----------
+    dim
+        Width of the vectors.
+    is_compositional
+        Predict how the reads of a sample's hidden ASVs are divided among them. How many reads these are together is no secret: the
+        shares of the others are shown. Else predict each by itself.
+    """
+
+    masks = ("count_mask_ratio",)
+    headline = "r2"
+
+    def __init__(self, dim: int, is_compositional: bool = False) -> None:
         super().__init__()
+        self.is_compositional = is_compositional
         self.head = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.LayerNorm(dim), nn.Linear(dim, 1))
+
+    @classmethod
+    def settle(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
+        """Keep what kind of loss was asked for."""
+        return {"is_compositional": options.count_loss == "multinomial"}
+
+    @classmethod
+    def build(cls, config: ModelConfig, name: str, settings: Settings) -> "HiddenAbundance":
+        """Build the head."""
+        return cls(config.embedding_dim, **settings)
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "Q"]:
         """Give the standardised log relative abundance of each hidden pair."""
@@ -27,8 +58,11 @@ class HiddenAbundance(Objective):
         return self.head(encoding.hidden_context).squeeze(-1)
 
     def loss(self, prediction: Float[Tensor, "Q"], batch: Batch) -> Float[Tensor, ""]:
-        """Mean squared error in standardised units."""
-        return F.mse_loss(prediction, standardise(self._truth(batch)).to(prediction.dtype))
+        """Mean squared error in standardised units, or the multinomial's negative log-likelihood per read, in nats, of a sample."""
+        if not self.is_compositional:
+            return F.mse_loss(prediction, standardise(self._truth(batch)).to(prediction.dtype))
+        share = self._within_sample(self._truth(batch), batch).exp().to(prediction.dtype)
+        return -(share * self._within_sample(unstandardise(prediction), batch)).sum() / batch.n_samples
 
     def metrics(self) -> dict[str, Metric]:
         """Errors and correlations of the natural logarithm."""
@@ -36,13 +70,34 @@ class HiddenAbundance(Objective):
 
     def scored(self, prediction: Float[Tensor, "Q"], batch: Batch) -> tuple[Tensor, Tensor]:
         """Predicted and true natural logarithms of relative abundance."""
-        return unstandardise(prediction), self._truth(batch)
+        predicted, truth = unstandardise(prediction), self._truth(batch)
+        if not self.is_compositional:
+            return predicted, truth
+        return self._within_sample(predicted, batch) + self._total(truth, batch), truth
+
+    def baseline(self) -> Baseline:
+        """Predict the mean logarithm of training samples for every ASV."""
+        return MeanBaseline(self._truth)
 
     def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
         """Predicted against true log abundances."""
         name = "ln relative abundance of a hidden ASV"
         r2 = float(overall.metrics["r2"])
         return draw_regression(prediction.numpy(), truth.numpy(), name, r2, overall.n, "ASVs in samples")
+
+    def _within_sample(self, logarithms: Tensor, batch: Batch) -> Tensor:
+        """Let the hidden abundances of each sample add up to 1."""
+        return logarithms - self._total(logarithms, batch)
+
+    @staticmethod
+    def _total(logarithms: Tensor, batch: Batch) -> Tensor:
+        """Give each hidden pair the logarithm of the sum over the hidden pairs of its sample."""
+        assert batch.hidden is not None, "the batch hides no abundance"
+        sample = batch.sample_of_pair[batch.hidden]
+        largest = logarithms.detach().new_full((batch.n_samples,), -torch.inf)
+        largest = largest.scatter_reduce(0, sample, logarithms.detach(), "amax")
+        scaled = (logarithms - largest[sample]).exp()
+        return scaled.new_zeros(batch.n_samples).index_add(0, sample, scaled).log()[sample] + largest[sample]
 
     @staticmethod
     def _truth(batch: Batch) -> Tensor:

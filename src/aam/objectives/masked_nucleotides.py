@@ -11,7 +11,8 @@ from aam import vocabulary
 from aam.batch import IGNORED, Batch
 from aam.config.model import ModelConfig
 from aam.encoding import Encoding
-from aam.objectives.objective import Objective
+from aam.objectives.nucleotide_baselines import NucleotideBaselines
+from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
 
 
 class FlatPerplexity(Perplexity):
@@ -22,11 +23,14 @@ class FlatPerplexity(Perplexity):
         super().update(preds[None], target[None])
 
 
-class MaskedNucleotides(Objective):
+class MaskedNucleotides(UnlabelledObjective):
     """Predict masked nucleotides from the rest of their sequence (Devlin et al. 2019); logits exist at masked positions only.
 
     The head reads the vector of the nucleotide's patch, and which of its nucleotides it is.
     """
+
+    masks = ("nuc_mask_ratio", "nuc_asv_fraction", "nuc_mask_strategy")
+    headline = "accuracy"
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -35,6 +39,11 @@ class MaskedNucleotides(Objective):
         self.head = nn.Sequential(
             nn.Linear(dim, dim), nn.GELU(), nn.LayerNorm(dim), nn.Linear(dim, len(vocabulary.NUCLEOTIDES))
         )
+
+    @classmethod
+    def build(cls, config: ModelConfig, name: str, settings: Settings) -> "MaskedNucleotides":
+        """Build the head."""
+        return cls(config)
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "M V"]:
         """Give the logits of the four nucleotides at each masked position that can be scored."""
@@ -57,6 +66,10 @@ class MaskedNucleotides(Objective):
         """Logits and labels, one masked nucleotide a row."""
         labels = _labels(batch)
         return prediction, labels[labels != IGNORED]
+
+    def baseline(self) -> Baseline:
+        """Predict each position's usual nucleotide, and the one that usually follows those before it."""
+        return NucleotideBaselines()
 
 
 def _labels(batch: Batch) -> Tensor:

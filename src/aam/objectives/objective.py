@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from matplotlib.figure import Figure
 from torch import Tensor, nn
@@ -33,7 +34,14 @@ class Objective(nn.Module, ABC):
 
     A subclass holds its head, and a weight-free description of how well it does. The model owns objectives by name; the
     trainer adds up their losses, weighted.
+
+    Attributes
+    ----------
+    headline
+        The metric that progress shows, if any.
     """
+
+    headline: ClassVar[str | None] = None
 
     @abstractmethod
     def forward(self, encoding: Encoding, batch: Batch) -> Tensor:

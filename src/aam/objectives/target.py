@@ -56,6 +56,8 @@ class TargetObjective(Objective):
 class RegressionTarget(TargetObjective):
     """A numeric column, learned standardised by the training samples' mean and standard deviation."""
 
+    headline = "r2"
+
     def __init__(self, config: ModelConfig, column: str, mean: float, std: float) -> None:
         super().__init__(config, column, n_outputs=1)
         self.mean, self.std = mean, std
@@ -85,6 +87,8 @@ class RegressionTarget(TargetObjective):
 
 class ClassificationTarget(TargetObjective):
     """A categorical column."""
+
+    headline = "balanced_accuracy"
 
     def __init__(self, config: ModelConfig, column: str, classes: Sequence[str]) -> None:
         super().__init__(config, column, n_outputs=len(classes))

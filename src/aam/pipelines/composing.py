@@ -52,7 +52,7 @@ def memory_estimate(
         n_weights=sum(weight.numel() for weight in model.parameters()),
         n_positions=maker.study.tokens.longest,
         share_read_again=0.0 if masking.nuc_mask_ratio is None else masking.nuc_asv_fraction,
-        sample_passes=1 if masking.count_mask_ratio is None else 2,
+        sample_passes=1 + (masking.count_mask_ratio is not None) + (masking.asv_mask_ratio is not None),
         precision=training.precision,
         is_base_frozen=is_base_frozen,
     )

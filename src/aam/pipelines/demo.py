@@ -133,7 +133,7 @@ def _summarise(output: Path, seconds: float) -> None:
         f"  {'guess (median)':<16}{ours['guess_mae']:>20.1f}{ours['guess_r2']:>8.3f}",
         "",
         f"pictures: {output / 'evaluation' / 'plots' / 'target.png'} (predicted against true {COLUMN})",
-        f"          {output / 'pretrained' / 'plots' / 'distance.png'} (UniFrac, predicted against true)",
+        f"          {output / 'pretrained' / 'plots' / 'unweighted-unifrac.png'} (UniFrac, predicted against true)",
         f"          tensorboard --logdir {output} (learning curves; pip install tensorboard)",
         f"predictions: {output / 'predictions.tsv'}",
         f"took {seconds / 60:.1f} minutes",

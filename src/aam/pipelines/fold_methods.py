@@ -1,24 +1,20 @@
 """The methods that are compared over folds: each fits some rows of the study and predicts others."""
 
 import copy
-import dataclasses
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from aam.baselines.problem import Cohort
 from aam.baselines.table import BASELINES, NEED_TREE
-from aam.config.commands import TrainConfig
 from aam.config.folds import EvaluateFoldsConfig
 from aam.config.model import ModelConfig
-from aam.config.study import OutputDirectoryConfig
 from aam.data.rarefaction import resolve_depth
 from aam.data.splits import TEST, TRAIN, VALIDATION, hold_out, strata
 from aam.data.study import Study
@@ -31,7 +27,7 @@ from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.pipelines.network import LabelledStudy, fit_network, plan_network
 from aam.pipelines.participants import Fold, Participants
-from aam.pipelines.reading import read_tree
+from aam.pipelines.resources import READERS
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +69,8 @@ def cohort_of(config: EvaluateFoldsConfig, participants: Participants, has_dista
     offsets = np.concatenate([[0], np.cumsum([len(held) for held, _ in samples])])
     distances = None
     if has_distances:
-        assert config.distance.tree is not None, "the config requires --tree"
-        tree = read_tree(config.distance.tree, study, Cache(config.study.cache_dir))
-        distances = unweighted_unifrac(tree, features, offsets)
+        options = config.of_training(config.output.output_dir, config.training.seed)
+        distances = unweighted_unifrac(READERS["tree"](options, study), features, offsets)
     table = csr_array((counts, features, offsets), shape=(study.n_samples, study.n_features))
     target = participants.target
     return Cohort(table, participants.truth, participants.groups, target.task, len(target.classes), distances)
@@ -106,9 +101,7 @@ def part_of_fold(config: EvaluateFoldsConfig, participants: Participants, fold: 
     parts = np.full(study.n_samples, TEST, dtype=object)
     parts[rows] = np.where(held, VALIDATION, TRAIN)
     chosen = study.select_samples(rows)
-    return LabelledStudy(
-        chosen, depth, participants.distances, target, truth, held, list(study.sample_ids), parts.astype(str)
-    )
+    return LabelledStudy(chosen, depth, target, truth, held, list(study.sample_ids), parts.astype(str))
 
 
 def _fit_baseline(cohort: Cohort, name: str, seed: int, fold: Fold) -> np.ndarray:
@@ -126,7 +119,9 @@ def _fit_aam(
     labelled = part_of_fold(config, participants, fold)
     with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, _quiet():
         directory = Path(name)
-        network = plan_network(_options_of(config, fold, directory), shape, pretrained, labelled)
+        network = plan_network(
+            config.of_training(directory, config.training.seed + fold.repeat), shape, pretrained, labelled
+        )
         fit_network(network, directory)
         prediction = _predict(network.model, network.description, participants.study, fold.test, directory)
     if participants.target.task == "regression":
@@ -134,17 +129,6 @@ def _fit_aam(
     whole = np.zeros((len(fold.test), len(participants.target.classes)))
     whole[:, [participants.target.classes.index(name) for name in labelled.target.classes]] = prediction
     return whole
-
-
-def _options_of(config: EvaluateFoldsConfig, fold: Fold, directory: Path) -> TrainConfig:
-    """Give the user's options as those of ``aam train``."""
-    shared: dict[str, Any] = {
-        field.name: getattr(config, field.name)
-        for field in dataclasses.fields(TrainConfig)
-        if field.name not in ("output", "split", "training")
-    }
-    training = dataclasses.replace(config.training, seed=config.training.seed + fold.repeat)
-    return TrainConfig(output=OutputDirectoryConfig(output_dir=directory), training=training, **shared)
 
 
 def _predict(

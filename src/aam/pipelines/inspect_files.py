@@ -62,7 +62,7 @@ def inspect_file(path: Path) -> Found:
             report,
             kind=recognised.kind,
             format=recognised.format,
-            option=None if recognised.kind == "taxonomy" else f"--{recognised.kind}",
+            option=f"--{recognised.kind}",
             artifact=described,
         )
         with listening("aam.io") as notes:

@@ -40,7 +40,7 @@ def write_report(report: Report) -> str:
 
 def _describe(file: FileReport) -> Iterable[str]:
     if file.format is not None:
-        yield f"{file.format}, for {file.option}" if file.option else f"{file.format}; no command reads it yet"
+        yield f"{file.format}, for {file.option}"
     if file.artifact is not None:
         sums = "checksums hold" if file.artifact["has_checksums"] else "made before artifacts had checksums"
         yield f"{file.artifact['type']} ({file.artifact['format']}), {sums}"

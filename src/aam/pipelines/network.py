@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,15 +23,19 @@ from aam.data.batches import (
 )
 from aam.data.study import Study
 from aam.data.target import TargetState, batch_target
+from aam.ecology.resources import StudyResources
 from aam.inference.asv_vectors import asv_vectors
 from aam.inference.model_directory import ModelDescription, build_target, load_model
 from aam.io.cache import Cache
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
+from aam.objectives.unlabelled import Settings
 from aam.pipelines.composing import Composition, compose, memory_estimate
-from aam.pipelines.reading import DistanceSource
-from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head
+from aam.pipelines.objectives import settle_objectives, with_targets
+from aam.pipelines.resources import read_resources
+from aam.training.balancing import LossBalance
+from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head, calibrate_objectives
 from aam.training.fit import FitSummary, fit
 from aam.training.module import TrainingModule
 from aam.training.resources import BatchReport
@@ -51,8 +56,6 @@ class LabelledStudy:
         Samples with a value and enough reads.
     depth
         Reads drawn from each.
-    distances
-        Where distances come from, if anywhere.
     target
         What was fitted on the training samples.
     truth
@@ -65,7 +68,6 @@ class LabelledStudy:
 
     study: Study
     depth: int | None
-    distances: DistanceSource | None
     target: TargetState
     truth: np.ndarray
     held: np.ndarray
@@ -81,8 +83,8 @@ class PlannedNetwork:
     ----------
     model, description
         As they will be saved.
-    weights
-        Of the objectives, by name.
+    weights, balance
+        Of the objectives.
     maker, batches
         What it reads.
     training
@@ -94,6 +96,7 @@ class PlannedNetwork:
     model: SequencePredictor
     description: ModelDescription
     weights: dict[str, float]
+    balance: LossBalance
     maker: BatchMaker
     batches: Composition
     training: TrainingConfig
@@ -107,13 +110,15 @@ def plan_network(
 
     Raises
     ------
-    ConfigError
-        Its weights do not fit into ``--max-memory-gb``.
+    AamError
+        What the objectives need cannot be read, or the weights do not fit into ``--max-memory-gb``.
     """
     torch.manual_seed(config.training.seed)
-    weights = _weights(config, labelled)
-    model = _build(config, shape, pretrained, labelled, weights)
-    maker = _batch_maker(config, labelled, weights, model)
+    weights = {"target": config.objectives.target_penalty, **config.weights}
+    resources = read_resources(config, config.weights, labelled.study, np.flatnonzero(~labelled.held))
+    settings = settle_objectives(config.weights, config.objectives, resources)
+    model = _build(config, shape, pretrained, labelled, settings)
+    maker = _batch_maker(config, labelled, resources, model)
     digest = labelled.study.digest()
     batches = _batches(config, model, maker, labelled.held, digest)
     description = ModelDescription(
@@ -124,23 +129,26 @@ def plan_network(
         seed=config.training.seed,
         study_digest=digest,
         target=labelled.target,
-        target_objectives=tuple(name for name in weights if name == "counts"),
+        objective_settings=settings,
         options=flatten(config),
     )
-    return PlannedNetwork(model, description, weights, maker, batches, config.training, pretrained is None)
+    balance = LossBalance(weights, config.objectives.loss_balancing)
+    return PlannedNetwork(model, description, weights, balance, maker, batches, config.training, pretrained is None)
 
 
 def fit_network(network: PlannedNetwork, output: Path) -> FitSummary:
     """Train, and leave the weights of the best epoch in the model; the trainer writes into ``output``."""
-    model, maker, batches, training = network.model, network.maker, network.batches, network.training
+    model, maker, batches = network.model, network.maker, network.batches
     some = maker[BatchPlan("calibration", tuple(batches.sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
     if network.is_fresh:
         calibrate_encoder(model.base_model, some)
+    calibrate_objectives(model.base_model, some)
     calibrate_head(model, some)
-    module = TrainingModule(model, network.weights, training, main="target")
-    n_workers = training.num_workers
+    module = TrainingModule(model, network.weights, network.training, main="target", balance=network.balance)
+    module.calibrate(some)
+    n_workers = network.training.num_workers
     loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
-    return fit(module, *loaders, output, training, [BatchReport(batches.estimated_bytes)])
+    return fit(module, *loaders, output, network.training, [BatchReport(batches.estimated_bytes)])
 
 
 def load_pretrained(path: Path | None) -> SequenceEncoder | None:
@@ -163,43 +171,32 @@ def shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
     return dataclasses.replace(asked, **settled)
 
 
-def _weights(config: TrainConfig, labelled: LabelledStudy) -> dict[str, float]:
-    objectives = config.objectives
-    weights = {"target": objectives.target_penalty, "counts": objectives.count_penalty}
-    if labelled.distances is not None and not config.transfer.freeze_base:
-        weights["distance"] = objectives.penalty
-    return {name: weight for name, weight in weights.items() if weight > 0}
-
-
 def _build(
     config: TrainConfig,
     shape: ModelConfig,
     pretrained: SequenceEncoder | None,
     labelled: LabelledStudy,
-    weights: dict[str, float],
+    settings: Mapping[str, Settings],
 ) -> SequencePredictor:
-    base = build_encoder(shape, [name for name in weights if name == "distance"])
+    base = build_encoder(shape, list(settings), settings)
     if pretrained is not None:
-        heads = {name for name in pretrained.state_dict() if name.startswith("objectives.")}
-        base.load_state_dict({name: value for name, value in pretrained.state_dict().items() if name not in heads})
-        logger.info("Loaded %d pre-trained tensors from %s.", len(base.state_dict()), config.transfer.pretrained)
-    own = [name for name in weights if name == "counts"]
-    return build_predictor(base, build_target(shape, labelled.target), own, config.transfer.freeze_base)
+        learned = {name: value for name, value in pretrained.state_dict().items() if not name.startswith("objectives.")}
+        base.load_state_dict({**base.state_dict(), **learned})
+        logger.info("Loaded %d pre-trained tensors from %s.", len(learned), config.transfer.pretrained)
+    return build_predictor(base, build_target(shape, labelled.target), (), config.transfer.freeze_base)
 
 
 def _batch_maker(
-    config: TrainConfig, labelled: LabelledStudy, weights: dict[str, float], model: SequencePredictor
+    config: TrainConfig, labelled: LabelledStudy, resources: StudyResources, model: SequencePredictor
 ) -> BatchMaker:
     targets = {"target": batch_target(labelled.target, labelled.truth)}
-    if labelled.distances is not None and "distance" in weights:
-        targets["distance"] = labelled.distances.target(labelled.study)
     drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
-    masking = Masking(count_mask_ratio=config.objectives.count_mask_ratio if "counts" in weights else None)
     augmentations = augmentations_of(config.augmentation)
     vectors = None
     if config.transfer.freeze_base and config.augmentation.nucleotide_substitution is None:
         vectors = asv_vectors(model.base_model.asv_encoder, labelled.study, Cache(config.study.cache_dir))
-    return BatchMaker(labelled.study, drawing, masking, targets, augmentations, vectors)
+    maker = BatchMaker(labelled.study, drawing, Masking(), targets, augmentations, vectors)
+    return with_targets(maker, model.base_model.active_objectives(), config.objectives, resources)
 
 
 def _batches(

@@ -13,11 +13,10 @@ from aam.data.splits import divided_groups, fold_numbers, strata
 from aam.data.study import Study
 from aam.data.target import TargetState, choose_task, fit_target
 from aam.errors import SplitError, name_some
-from aam.io.cache import Cache
 from aam.io.split_file import read_fold_file
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
 from aam.pipelines.labels import label_samples
-from aam.pipelines.reading import DistanceSource, read_distance_source, read_study
+from aam.pipelines.reading import read_study
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +49,6 @@ class Participants:
         Number of each sample's fold in each repeat, int64 [R, S].
     fold_names
         What the folds are called.
-    distances
-        Where distances come from, if anywhere.
     """
 
     study: Study
@@ -61,7 +58,6 @@ class Participants:
     groups: np.ndarray
     folds: np.ndarray
     fold_names: list[str]
-    distances: DistanceSource | None
 
     def __iter__(self) -> Iterator[Fold]:
         """Give every fold of every repeat."""
@@ -80,7 +76,6 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
     """
     study = read_study(config.study, max_bp)
     table_ids = study.sample_ids
-    distances = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
     study, metadata, values = label_samples(config.label, study)
     task = choose_task(values, config.task.task)
     study = drop_shallow_samples(study, None)
@@ -95,7 +90,7 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
         folds, names = _from_file(config.folds, sample_ids, frozenset(table_ids))
     if config.folds.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, folds[0].astype(str), "k-fold", config.label.metadata_column)
-    participants = Participants(study, values, target, truth, groups, folds, names, distances)
+    participants = Participants(study, values, target, truth, groups, folds, names)
     _check(participants, config.folds)
     return participants
 
@@ -150,7 +145,7 @@ def _check(participants: Participants, config: FoldsConfig) -> None:
             single.append(f"{name} of repeat {fold.repeat + 1}")
     if single:
         logger.warning(
-            "Held-out samples of one value only in %d of %d folds, so that some of their scores are not defined and stay empty; pooled "
-            "scores are of all samples: %s.",
+            "Held-out samples of one value only in %d of %d folds, so that some of their scores are not defined and stay empty; "
+            "pooled scores are of all samples: %s.",
             len(single), sum(1 for _ in participants), name_some(single),
         )  # fmt: skip

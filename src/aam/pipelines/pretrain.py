@@ -8,19 +8,21 @@ import torch
 from aam.config._base import flatten
 from aam.config.commands import PretrainConfig
 from aam.data.augmentations.augmenter import augmentations_of
-from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking, loader
+from aam.data.batches import BatchMaker, BatchPlan, Drawing, loader
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.splits import TRAIN, VALIDATION
 from aam.data.study import Study
 from aam.inference.model_directory import ModelDescription, save_model
-from aam.io.cache import Cache
 from aam.io.names import Names
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.models.build import build_encoder
 from aam.pipelines.composing import compose, memory_estimate
-from aam.pipelines.reading import read_distance_source, read_study
+from aam.pipelines.objectives import settle_objectives, trivial_scores, with_targets
+from aam.pipelines.reading import read_study
 from aam.pipelines.records import write_metrics, write_splits
+from aam.pipelines.resources import read_resources
 from aam.pipelines.splitting import split_unlabelled
+from aam.training.balancing import LossBalance
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder
 from aam.training.fit import WRITTEN, FitSummary, fit
 from aam.training.module import TrainingModule
@@ -35,22 +37,28 @@ def pretrain(config: PretrainConfig) -> None:
     check_output_directory(config)
     study, maker, table_ids = _prepare(config)
     parts = split_unlabelled(study, table_ids, config.split.full, config.training)
-    torch.manual_seed(seed)
-    weights = _weights(config)
-    model = build_encoder(config.model, list(weights))
-    digest = study.digest()
     rows, held = np.flatnonzero(parts == TRAIN), np.flatnonzero(parts == VALIDATION)
+    resources = read_resources(config, config.weights, study, rows)
+    settings = settle_objectives(config.weights, config.objectives, resources)
+    torch.manual_seed(seed)
+    model = build_encoder(config.model, list(config.weights), settings)
+    maker = with_targets(maker, model.active_objectives(), config.objectives, resources)
+    digest = study.digest()
     estimate = memory_estimate(model, config.model, maker, config.training)
     batches = compose(maker, rows, held, estimate, config.training, digest)
     start_output_directory(config, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv"])
     write_splits(output / "splits.tsv", study.sample_ids, parts)
-    calibrate_encoder(model, maker[BatchPlan("calibration", tuple(rows[:CALIBRATION_SAMPLES].tolist()))])
-    module = TrainingModule(model, weights, config.training)
+    some = maker[BatchPlan("calibration", tuple(rows[:CALIBRATION_SAMPLES].tolist()))]
+    calibrate_encoder(model, some)
+    balance = LossBalance(config.weights, config.objectives.loss_balancing)
+    module = TrainingModule(model, config.weights, config.training, balance=balance)
+    module.calibrate(some)
     n_workers = config.training.num_workers
     loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
     summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)])
     metrics = {
         **summary.metrics,
+        **trivial_scores(model.active_objectives(), maker, batches.sampler.plans(0), batches.validation),
         "epochs": summary.epochs,
         "best_epoch": summary.best_epoch,
         "n": len(held),
@@ -58,7 +66,8 @@ def pretrain(config: PretrainConfig) -> None:
     write_metrics(output, metrics)
     description = ModelDescription(
         model=config.model,
-        objectives=tuple(weights),
+        objectives=tuple(config.weights),
+        objective_settings=settings,
         depth=maker.drawing.depth,
         token_limit=config.sampling.token_limit,
         seed=seed,
@@ -73,23 +82,11 @@ def pretrain(config: PretrainConfig) -> None:
 def _prepare(config: PretrainConfig) -> tuple[Study, BatchMaker, Names]:
     study = read_study(config.study, config.model.max_bp)
     table_ids = study.sample_ids
-    source = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
     logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
     study = drop_shallow_samples(study, depth)
-    uses_distances = source is not None and config.objectives.penalty > 0
-    masking = Masking(
-        nuc_mask_ratio=config.objectives.nuc_mask_ratio if config.objectives.nuc_penalty else None,
-        nuc_asv_fraction=config.objectives.nuc_asv_fraction,
-    )
     drawing = Drawing(depth, config.sampling.token_limit, config.training.seed)
-    targets = {"distance": source.target(study)} if source is not None and uses_distances else {}
-    return study, BatchMaker(study, drawing, masking, targets, augmentations_of(config.augmentation)), table_ids
-
-
-def _weights(config: PretrainConfig) -> dict[str, float]:
-    weights = {"distance": config.objectives.penalty, "nucleotides": config.objectives.nuc_penalty}
-    return {name: weight for name, weight in weights.items() if weight > 0}
+    return study, BatchMaker(study, drawing, augmentations=augmentations_of(config.augmentation)), table_ids
 
 
 def _report(summary: FitSummary, config: PretrainConfig) -> None:

@@ -21,7 +21,7 @@ from aam.models.sequence_predictor import SequencePredictor
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
 from aam.pipelines.labels import label_samples
 from aam.pipelines.network import LabelledStudy, fit_network, load_pretrained, plan_network, shape_of
-from aam.pipelines.reading import read_distance_source, read_study
+from aam.pipelines.reading import read_study
 from aam.pipelines.records import (
     draw_target,
     points_to_draw,
@@ -62,7 +62,6 @@ def train(config: TrainConfig) -> None:
 def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
     study = read_study(config.study, max_bp)
     table_ids = study.sample_ids
-    distances = read_distance_source(config.distance, study, Cache(config.study.cache_dir))
     study, metadata, values = label_samples(config.label, study)
     task = choose_task(values, config.task.task)
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
@@ -84,7 +83,7 @@ def _prepare(config: TrainConfig, max_bp: int) -> LabelledStudy:
         task.capitalize(), target.column, int((~held).sum()), int(held.sum()),
     )  # fmt: skip
     in_use = study if len(rows) == study.n_samples else study.select_samples(rows)
-    return LabelledStudy(in_use, depth, distances, target, truth[rows], held, list(study.sample_ids), parts)
+    return LabelledStudy(in_use, depth, target, truth[rows], held, list(study.sample_ids), parts)
 
 
 def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> np.ndarray:

@@ -5,7 +5,6 @@ import torch
 from aam.batch import Batch
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
-from aam.objectives.sample_distance import TARGET, SampleDistance
 
 CALIBRATION_SAMPLES = 32
 """Training samples that are enough to set sizes."""
@@ -13,18 +12,27 @@ CALIBRATION_SAMPLES = 32
 
 @torch.no_grad()
 def calibrate_encoder(model: SequenceEncoder, batch: Batch) -> None:
-    """Standardise a new model's ASV vectors, and give its sample vectors the mean distance that the samples have.
+    """Standardise a new model's ASV vectors, and give its sample vectors and heads the sizes that the objectives ask for.
 
-    Without it, the first hundreds of steps only stretch the vectors. Where the batch has no distances, sample vectors keep their
-    size.
+    Without it, the first hundreds of steps only stretch the vectors. Where no objective asks for a size, sample vectors keep
+    theirs.
     """
     model.eval()
     model.sample_encoder.standardise.fit(model.asv_vectors(batch))
-    if TARGET not in batch.targets:
-        return
-    predicted, truth = SampleDistance().scored(SampleDistance()(model(batch), batch), batch)
-    if len(truth) and predicted.mean() > 0 and truth.mean() > 0:
-        model.scale.mul_(truth.mean() / predicted.mean())
+    encoding = model(batch)
+    asked = [objective.vector_scale(encoding, batch) for objective in model.active_objectives().values()]
+    factors = [factor for factor in asked if factor is not None]
+    if factors:
+        model.scale.mul_(factors[0])
+    calibrate_objectives(model, batch)
+
+
+@torch.no_grad()
+def calibrate_objectives(model: SequenceEncoder, batch: Batch) -> None:
+    """Set the sizes of new heads on a model whose vectors have theirs."""
+    encoding = model.eval()(batch)
+    for objective in model.active_objectives().values():
+        objective.calibrate(encoding, batch)
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from aam.errors import AamError
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Overall
+from aam.training.balancing import LossBalance
 from aam.training.schedule import warmup_cosine
 
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
@@ -37,12 +38,14 @@ class TrainingModule(lightning.LightningModule):
         weights: dict[str, float],
         training: TrainingConfig,
         main: str | None = None,
+        balance: LossBalance | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.weights = weights
         self.training_config = training
         self.main = main
+        self.balance = LossBalance(weights) if balance is None else balance
         objectives = model.active_objectives()
         self.scores = nn.ModuleDict(
             {name: nn.ModuleDict(objectives[name].metrics()) for name in weights}  # type: ignore[arg-type]
@@ -50,10 +53,16 @@ class TrainingModule(lightning.LightningModule):
         self.n_scored = nn.ModuleDict({name: SumMetric() for name in weights})
         self.overall: dict[str, Overall] = {}
 
+    @torch.no_grad()
+    def calibrate(self, batch: Batch) -> None:
+        """Let learned balances start from the losses of a training batch."""
+        self.eval()
+        self.balance.calibrate(self._predict(batch)[1])
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Give the weighted sum of the losses."""
         _, losses = self._predict(batch)
-        total = self._total(losses)
+        total = self.balance(losses)
         if not torch.isfinite(total):
             raise AamError(
                 f"The loss became {total.item()} at step {self.global_step} (epoch {self.current_epoch}). "
@@ -62,6 +71,8 @@ class TrainingModule(lightning.LightningModule):
         for name, loss in losses.items():
             self._log(f"train/{name}_loss", loss, batch)
         self._log("train/loss", total, batch)
+        for name, log_variance in self.balance.log_variances.items():
+            self._log(f"train/{name}_log_variance", log_variance, batch)
         self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
         return total
 
@@ -84,17 +95,18 @@ class TrainingModule(lightning.LightningModule):
                 metric.update(prediction.double(), truth)
         for name, loss in losses.items():
             self._log(f"validation/{name}_loss", loss, batch)
-        self._log("validation/loss", losses[self.main] if self.main else self._total(losses), batch)
+        self._log("validation/loss", losses[self.main] if self.main else self.balance.fixed(losses), batch)
         return scored
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch's metrics."""
         self.overall = {name: self._finish(name) for name in self.scores}
         for name, overall in self.overall.items():
+            headline = self.model.active_objectives()[name].headline
             for metric_name, value in overall.metrics.items():
                 if overall.n >= _FEWEST_SCORED and value.ndim == 0:
                     full_name = f"validation/{name}_{metric_name}"
-                    self.log(full_name, value.float(), prog_bar=self._is_shown(name, metric_name))
+                    self.log(full_name, value.float(), prog_bar=metric_name == headline)
 
     def _finish(self, name: str) -> Overall:
         """Give an objective's metrics, of all processes, and make them ready for the next epoch."""
@@ -125,7 +137,7 @@ class TrainingModule(lightning.LightningModule):
         optimizer = torch.optim.AdamW(
             [
                 {"params": decayed, "weight_decay": config.weight_decay},
-                {"params": plain, "weight_decay": 0.0},
+                {"params": [*plain, *self.balance.parameters()], "weight_decay": 0.0},
             ],
             lr=config.lr,
             fused=not unscales,
@@ -140,13 +152,6 @@ class TrainingModule(lightning.LightningModule):
         predictions = {name: objectives[name](encoding, batch) for name in self.weights}
         return predictions, {name: objectives[name].loss(predictions[name], batch) for name in self.weights}
 
-    def _total(self, losses: dict[str, Tensor]) -> Tensor:
-        return torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
-
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
         is_shown = name.endswith("loss") and (name.startswith("train/") or name == "validation/loss")
         self.log(name, value, prog_bar=is_shown, on_step=False, on_epoch=True, batch_size=batch.n_samples)
-
-    @staticmethod
-    def _is_shown(objective: str, metric: str) -> bool:
-        return metric in ("r2", "balanced_accuracy") and objective in ("target", "distance")

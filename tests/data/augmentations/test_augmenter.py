@@ -15,9 +15,10 @@ from aam.data.augmentations.augmenter import AUGMENTATIONS, augmentations_of
 from aam.data.augmentations.depth_variation import DepthVariation
 from aam.data.augmentations.mixing import Mixing, mix_reads
 from aam.data.augmentations.nucleotide_substitution import NucleotideSubstitution
-from aam.data.batches import EVALUATION, BatchMaker, BatchPlan, Drawing, Masking, PackedCounts
+from aam.data.batches import EVALUATION, BatchMaker, BatchPlan, Drawing, Masking
 from aam.data.seeding import generator
 from aam.data.target import batch_target, fit_target
+from aam.drawn import PackedCounts
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.objectives.target import TARGET, ClassificationTarget
 from conftest import make_study

@@ -1,30 +1,15 @@
 """What an augmentation may change: how deep a sample is read, its reads, its mixture with others, and nucleotides."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+
+from aam.drawn import Mixture
 
 Reads = tuple[np.ndarray, np.ndarray]
 """Features of a sample and their counts, both [n]; features increase."""
 Streams = Callable[[object], np.random.Generator]
 """Gives the random stream of a sample id, or of a sequence."""
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """Which samples of a batch were mixed, and how.
-
-    Attributes
-    ----------
-    partners
-        Place in the batch of each sample's partner, int64 [B].
-    weights
-        Share of each mixture's reads that are the sample's own, float64 [B].
-    """
-
-    partners: np.ndarray
-    weights: np.ndarray
 
 
 class Augmentation:

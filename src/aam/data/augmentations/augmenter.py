@@ -9,11 +9,12 @@ import numpy as np
 from aam.config.augmentation import AugmentationConfig
 from aam.data.augmentations.abundance_noise import AbundanceNoise
 from aam.data.augmentations.asv_dropout import AsvDropout
-from aam.data.augmentations.augmentation import Augmentation, Mixture, Reads, Streams
+from aam.data.augmentations.augmentation import Augmentation, Reads, Streams
 from aam.data.augmentations.depth_variation import DepthVariation
 from aam.data.augmentations.mixing import Mixing
 from aam.data.augmentations.nucleotide_substitution import NucleotideSubstitution
 from aam.data.seeding import generator
+from aam.drawn import Mixture
 
 AUGMENTATIONS: dict[str, Callable[[float], Augmentation]] = {
     "min_depth_fraction": DepthVariation,

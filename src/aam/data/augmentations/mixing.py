@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aam.data.augmentations.augmentation import Augmentation, Mixture, Reads, Streams
+from aam.data.augmentations.augmentation import Augmentation, Reads, Streams
 from aam.data.rarefaction import rarefy
+from aam.drawn import Mixture
 
 
 @dataclass(frozen=True)

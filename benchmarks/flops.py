@@ -1,0 +1,97 @@
+"""Floating-point operations of the model by formula from the shapes, and how many a second the machine does at best."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from aam import vocabulary
+from aam.batch import IGNORED, Batch
+from aam.config.model import ModelConfig
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Operations of the matrix products of one forward pass; a multiplication and an addition are two.
+
+    Attributes
+    ----------
+    asv_encoder
+        Of reading ASVs, those with masked nucleotides included.
+    above
+        Of all else.
+    """
+
+    asv_encoder: float
+    above: float
+
+    @property
+    def of_step(self) -> float:
+        """Forward and backward; the backward pass takes twice the forward one."""
+        return 3 * (self.asv_encoder + self.above)
+
+    @property
+    def of_recomputing_step(self) -> float:
+        """The same, with the ASV encoder's forward pass run once more."""
+        return self.of_step + self.asv_encoder
+
+
+def flops_of(config: ModelConfig, batch: Batch) -> Flops:
+    """Count those of pre-training on a batch, each distinct ASV read once and nothing padded."""
+    asvs = _stack(config, _patches(config, batch.tokens)) + _pooling(config, _patches(config, batch.tokens))
+    above = _samples(config, batch.sample_offsets.diff().numpy(), len(batch.asv_index))
+    if batch.masked is not None:
+        asvs += _stack(config, _patches(config, batch.masked.tokens))
+        above += _nucleotide_head(config, int((batch.masked.labels != IGNORED).sum()))
+    return Flops(asvs, above)
+
+
+def padded_flops_of(config: ModelConfig, batch: Batch, token_limit: int) -> Flops:
+    """Count those of the padded reference on the same batch, padding included."""
+    n_pairs, n_positions = len(batch.asv_index), batch.tokens.shape[1]
+    patches = np.full(n_pairs, -(-n_positions // config.patch_size))
+    asvs = _stack(config, patches) + _pooling(config, patches)
+    above = _samples(config, np.full(batch.n_samples, token_limit), n_pairs)
+    return Flops(asvs, above + _nucleotide_head(config, int(patches.sum()) * config.patch_size))
+
+
+def _patches(config: ModelConfig, tokens: torch.Tensor) -> np.ndarray:
+    lengths = (tokens != vocabulary.PAD).sum(dim=1).numpy()
+    return np.maximum(1, -(-lengths // config.patch_size))
+
+
+def _samples(config: ModelConfig, lengths: np.ndarray, n_pairs: int) -> float:
+    """Two stacks, pooling, and the abundances' embedding."""
+    dim = config.embedding_dim
+    abundances = 2 * n_pairs * (dim + dim * 2 * dim)
+    return 2 * _stack(config, lengths) + _pooling(config, lengths) + abundances
+
+
+def _stack(config: ModelConfig, lengths: np.ndarray) -> float:
+    """Blocks over sets of some sizes: projections (4 D²), feed-forward (2 D × its width), and every position reads every other."""
+    dim, hidden = config.embedding_dim, max(1, round(config.ffn_ratio * config.embedding_dim))
+    lengths = lengths.astype(np.float64)
+    per_position = 2 * (4 * dim**2 + 2 * dim * hidden)
+    return config.attention_layers * (per_position * lengths.sum() + 4 * dim * (lengths**2).sum())
+
+
+def _pooling(config: ModelConfig, lengths: np.ndarray) -> float:
+    dim, n_positions = config.embedding_dim, float(lengths.sum())
+    return n_positions * (4 * dim**2 + 4 * dim) + 2 * dim**2 * len(lengths)
+
+
+def _nucleotide_head(config: ModelConfig, n_positions: int) -> float:
+    dim = config.embedding_dim
+    return 2 * n_positions * (dim**2 + dim * len(vocabulary.NUCLEOTIDES))
+
+
+def peak_flops(dtype: torch.dtype, size: int, repeats: int = 3) -> float:
+    """Measure how many operations a second a large matrix product does, the fastest of some."""
+    first, second = torch.randn(2, size, size).to(dtype)
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        torch.mm(first, second)
+        times.append(time.perf_counter() - start)
+    return 2 * size**3 / min(times[1:])

@@ -1,0 +1,122 @@
+"""Masked ASVs: which ASV a sample holds at a place that was hidden, from the rest of the sample."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics import Metric
+
+from aam.batch import Batch
+from aam.config.model import ModelConfig
+from aam.encoding import Encoding
+from aam.objectives.mean_score import MeanScore
+from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
+
+FIRST_TEMPERATURE = 0.1
+
+
+class MaskedASVs(UnlabelledObjective):
+    """Tell the ASV that was hidden from the other ASVs of the batch (InfoNCE, van den Oord et al. 2018).
+
+    What the model made of the hidden place, and the vectors of the batch's distinct ASVs, are mapped to one space and compared by
+    their cosine, over a temperature that is learned. ASVs that the sample shows elsewhere are no candidates: a sample holds each
+    once.
+    """
+
+    masks = ("asv_mask_ratio",)
+    headline = "accuracy"
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.from_context = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
+        self.from_asv = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim))
+        self.log_temperature = nn.Parameter(torch.tensor(FIRST_TEMPERATURE).log())
+
+    @classmethod
+    def build(cls, config: ModelConfig, name: str, settings: Settings) -> "MaskedASVs":
+        """Build the head."""
+        return cls(config.embedding_dim)
+
+    def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "G U"]:
+        """Give the logits of the distinct ASVs at each hidden place; −inf for those that are no candidates."""
+        assert encoding.hidden_asv_context is not None, "the batch hides no ASV"
+        assert encoding.asv_vectors is not None, "the model gives no vectors of ASVs"
+        place = F.normalize(self.from_context(encoding.hidden_asv_context), dim=1)
+        asv = F.normalize(self.from_asv(encoding.asv_vectors), dim=1)
+        logits = place @ asv.T / self.log_temperature.exp()
+        return logits.masked_fill(~candidates(batch), -torch.inf)
+
+    def loss(self, prediction: Float[Tensor, "G U"], batch: Batch) -> Float[Tensor, ""]:
+        """Mean cross-entropy over the hidden places, in nats."""
+        return F.cross_entropy(prediction, _truth(batch))
+
+    def metrics(self) -> dict[str, Metric]:
+        """Accuracy, and the mean of one over the rank of the right ASV, among the candidates of each batch."""
+        return {"accuracy": MeanScore(_is_first), "reciprocal_rank": MeanScore(_reciprocal)}
+
+    def scored(self, prediction: Float[Tensor, "G U"], batch: Batch) -> tuple[Tensor, Tensor]:
+        """Rank of the right ASV, from 1; the best that it can be is 1."""
+        rank = ranks(prediction, _truth(batch))
+        return rank, torch.ones_like(rank)
+
+    def baseline(self) -> Baseline:
+        """Predict the candidate that most training samples hold."""
+        return CommonestASV()
+
+
+def candidates(batch: Batch) -> Bool[Tensor, "G U"]:
+    """Tell for each hidden place which of the batch's distinct ASVs its sample does not show elsewhere."""
+    hidden, sample = _hidden(batch), batch.sample_of_pair
+    is_shown = torch.ones_like(batch.counts, dtype=torch.bool).index_fill(0, hidden, False)
+    shown = torch.zeros(batch.n_samples, len(batch.features), dtype=torch.bool, device=hidden.device)
+    shown[sample[is_shown], batch.asv_index[is_shown]] = True
+    return ~shown[sample[hidden]]
+
+
+def ranks(logits: Float[Tensor, "G U"], truth: Tensor) -> Float[Tensor, "G"]:
+    """Give the rank of the right one, from 1; of equals, all others go first."""
+    right = logits.gather(1, truth[:, None])
+    return (logits >= right).sum(dim=1).to(logits.dtype)
+
+
+def _is_first(rank: Tensor, best: Tensor) -> Tensor:
+    return rank <= best
+
+
+def _reciprocal(rank: Tensor, best: Tensor) -> Tensor:
+    return best / rank
+
+
+def _hidden(batch: Batch) -> Tensor:
+    assert batch.hidden_asvs is not None, "the batch hides no ASV"
+    return batch.hidden_asvs
+
+
+def _truth(batch: Batch) -> Tensor:
+    return batch.asv_index[_hidden(batch)]
+
+
+class CommonestASV(Baseline):
+    """Rank candidates by how many training samples hold them; those that none holds come last."""
+
+    def __init__(self) -> None:
+        self.n_samples = torch.zeros(0, dtype=torch.int64)
+        self.ranks: list[Tensor] = []
+
+    def learn(self, batch: Batch) -> None:
+        """Count the samples that hold each feature of the study."""
+        held = torch.bincount(batch.features[batch.asv_index], minlength=len(self.n_samples))
+        self.n_samples = F.pad(self.n_samples, (0, len(held) - len(self.n_samples))) + held
+
+    def score(self, batch: Batch) -> None:
+        """Rank the right one."""
+        missing = max(0, int(batch.features.max()) + 1 - len(self.n_samples))
+        frequency = F.pad(self.n_samples, (0, missing))[batch.features].double()
+        self.ranks.append(ranks(torch.where(candidates(batch), frequency, -torch.inf), _truth(batch)))
+
+    def scores(self) -> dict[str, float]:
+        """Give the metrics of the objective."""
+        if not self.ranks:
+            return {}
+        rank = torch.cat(self.ranks)
+        return {"accuracy": float((rank <= 1).double().mean()), "reciprocal_rank": float((1 / rank).mean())}

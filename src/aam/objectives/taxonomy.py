@@ -1,0 +1,138 @@
+"""Taxonomy: the lineage of each ASV, rank by rank."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics import Metric
+
+from aam.batch import Batch
+from aam.config.model import ModelConfig
+from aam.config.objectives import ObjectivesConfig
+from aam.drawn import AsvTarget
+from aam.ecology.lineages import RANKS, UNKNOWN
+from aam.ecology.resources import StudyResources
+from aam.encoding import Encoding
+from aam.objectives.mean_score import MeanScore
+from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
+
+FEWEST_TAXA = 2
+"""Taxa of a rank from which on there is something to tell apart."""
+
+
+class Taxonomy(UnlabelledObjective):
+    """Classify each distinct ASV of a batch at every rank, from its vector, which its nucleotides alone decide.
+
+    Each rank has a softmax of its own over the taxa that training samples hold; a taxon is its whole lineage. Where an ASV has no
+    name at a rank, or one that training never saw, the rank does not count for it.
+
+    Parameters
+    ----------
+    name
+        In the table.
+    dim
+        Width of the vectors.
+    taxa
+        Names at each rank; a rank of fewer than two is left out.
+    """
+
+    def __init__(self, name: str, dim: int, taxa: Sequence[Sequence[str]]) -> None:
+        super().__init__()
+        self.name = name
+        self.taxa = [list(names) for names in taxa]
+        self.ranks = [rank for rank, names in enumerate(taxa) if len(names) >= FEWEST_TAXA]
+        self.widths = [len(taxa[rank]) for rank in self.ranks]
+        self.head = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, sum(self.widths)))
+
+    @classmethod
+    def settle(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
+        """Find the taxa that training samples hold."""
+        assert resources.lineages is not None, "taxonomy needs lineages"
+        return {"taxa": resources.lineages.seen(resources.is_seen)}
+
+    @classmethod
+    def build(cls, config: ModelConfig, name: str, settings: Settings) -> "Taxonomy":
+        """Build the head."""
+        return cls(name, config.embedding_dim, settings["taxa"])
+
+    def asv_target(self, resources: StudyResources) -> AsvTarget:
+        """Look up the numbers of the taxa of the distinct ASVs at the ranks that are learned, int64 [U, ranks]."""
+        assert resources.lineages is not None, "taxonomy needs lineages"
+        numbers = resources.lineages.numbered_as(self.taxa)[:, self.ranks]
+
+        def target(features: np.ndarray) -> np.ndarray:
+            return numbers[features]
+
+        return target
+
+    def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "U C"]:
+        """Give the logits of all ranks, side by side, for each distinct ASV."""
+        assert encoding.asv_vectors is not None, "the model gives no vectors of ASVs"
+        return self.head(encoding.asv_vectors)
+
+    def loss(self, prediction: Float[Tensor, "U C"], batch: Batch) -> Float[Tensor, ""]:
+        """Cross-entropy in nats, averaged over the names of each rank, and then over the ranks that have any."""
+        losses = []
+        for logits, truth in zip(prediction.split(self.widths, dim=1), batch.targets[self.name].T, strict=True):
+            if (truth != UNKNOWN).any():
+                losses.append(F.cross_entropy(logits, truth, ignore_index=UNKNOWN))
+        return torch.stack(losses).mean() if losses else prediction.sum() * 0
+
+    def metrics(self) -> dict[str, Metric]:
+        """Accuracy at each rank, over the distinct ASVs of each batch that have a name there."""
+        starts = np.cumsum([0, *self.widths])
+        return {
+            f"{RANKS[rank]}_accuracy": MeanScore(_AccuracyAt(place, slice(starts[place], starts[place + 1])))
+            for place, rank in enumerate(self.ranks)
+        }
+
+    def scored(self, prediction: Float[Tensor, "U C"], batch: Batch) -> tuple[Tensor, Tensor]:
+        """Logits of all ranks, and numbers of the taxa."""
+        return prediction, batch.targets[self.name]
+
+    def baseline(self) -> Baseline:
+        """Predict each rank's commonest taxon."""
+        return MajorityTaxa(self)
+
+
+class _AccuracyAt:
+    """Whether each ASV that has a name at a rank is given the right one."""
+
+    def __init__(self, place: int, columns: slice) -> None:
+        self.place, self.columns = place, columns
+
+    def __call__(self, prediction: Tensor, truth: Tensor) -> Tensor:
+        named = truth[:, self.place] != UNKNOWN
+        return prediction[named][:, self.columns].argmax(dim=1) == truth[named, self.place]
+
+
+class MajorityTaxa(Baseline):
+    """Predict each rank's commonest taxon among the distinct ASVs of training batches."""
+
+    def __init__(self, objective: Taxonomy) -> None:
+        self.name, self.ranks = objective.name, objective.ranks
+        self.counts = [torch.zeros(width, dtype=torch.int64) for width in objective.widths]
+        self.right, self.named = np.zeros(len(self.ranks)), np.zeros(len(self.ranks))
+
+    def learn(self, batch: Batch) -> None:
+        """Count taxa."""
+        for counts, truth in zip(self.counts, batch.targets[self.name].T, strict=True):
+            counts.add_(torch.bincount(truth[truth != UNKNOWN], minlength=len(counts)))
+
+    def score(self, batch: Batch) -> None:
+        """Count how many ASVs belong to the commonest."""
+        for place, (counts, truth) in enumerate(zip(self.counts, batch.targets[self.name].T, strict=True)):
+            self.right[place] += int((truth == counts.argmax()).sum())
+            self.named[place] += int((truth != UNKNOWN).sum())
+
+    def scores(self) -> dict[str, float]:
+        """Give the accuracy at each rank."""
+        return {
+            f"{RANKS[rank]}_accuracy": float(self.right[place] / self.named[place])
+            for place, rank in enumerate(self.ranks)
+            if self.named[place]
+        }

@@ -1,0 +1,67 @@
+"""Operations by formula against PyTorch's own count of what runs."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from aam.config.model import tiny
+from aam.data.batches import Masking
+from aam.models.build import build_encoder
+from conftest import make_batch, make_study
+from flops import flops_of, padded_flops_of, peak_flops
+from padded_reference import PaddedReference, pair_tokens
+from pretraining_step import OBJECTIVES
+
+CONFIG = dataclasses.replace(tiny(), max_bp=11, patch_size=3, attention_layers=2, ffn_ratio=3.0)
+
+
+def counted(run):
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+        run()
+    return counter.get_total_flops()
+
+
+@pytest.fixture
+def batch():
+    return make_batch(make_study(), masking=Masking(nuc_mask_ratio=0.3, nuc_asv_fraction=0.5))
+
+
+def test_operations_of_the_model_are_those_that_run(batch):
+    model = build_encoder(CONFIG, OBJECTIVES)
+
+    def asvs():
+        model.asv_encoder(batch.tokens)
+        model.asv_encoder.at_positions(batch.masked.tokens, batch.masked.columns)
+
+    def whole():
+        model.active_objectives()["nucleotides"](model(batch), batch)
+
+    flops = flops_of(CONFIG, batch)
+
+    assert flops.asv_encoder == counted(asvs)
+    assert flops.asv_encoder + flops.above == counted(whole)
+
+
+def test_operations_of_the_reference_are_those_that_run(batch):
+    reference = PaddedReference(build_encoder(CONFIG, OBJECTIVES), token_limit=17).eval()
+
+    def whole():
+        reference.nucleotide_logits(reference(pair_tokens(batch), batch).nucleotides)
+
+    flops = padded_flops_of(CONFIG, batch, token_limit=17)
+
+    assert flops.asv_encoder + flops.above == counted(whole)
+
+
+def test_a_step_counts_three_passes_and_recomputation_a_fourth_of_the_asv_encoder(batch):
+    flops = flops_of(CONFIG, batch)
+
+    assert flops.of_step == 3 * (flops.asv_encoder + flops.above)
+    assert flops.of_recomputing_step == 4 * flops.asv_encoder + 3 * flops.above
+
+
+def test_the_peak_is_measured():
+    assert peak_flops(torch.float32, 16, repeats=2) > 0

@@ -1,0 +1,118 @@
+"""Pre-training with each objective, alone and together, as a user runs it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from aam.cli import main
+from aam.config.objective_table import OBJECTIVES, encoder_types
+
+TINY = [
+    "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40", "--rarefy-depth", "500",
+    "--batch-size", "8", "--lr", "0.003",
+]  # fmt: skip
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study") / "study"
+    assert (
+        main(
+            ["simulate", "--output-dir", str(folder), "--samples", "60", "--features", "60", "--sequence-length", "40"]
+        )
+        == 0
+    )
+    from aam.io.tables import read_table
+
+    ids = read_table(folder / "table.biom").sample_ids
+    points = np.random.default_rng(0).random((len(ids), 3))
+    np.save(folder / "d.npy", np.linalg.norm(points[:, None] - points[None], axis=2))
+    (folder / "d.ids").write_text("\n".join(ids))
+    return folder
+
+
+def files(study, needs):
+    given = {
+        "tree": ["--tree", study / "tree.nwk"],
+        "taxonomy": ["--taxonomy", study / "taxonomy.tsv"],
+        "distances": ["--distances", study / "d.npy"],
+    }
+    chosen = [part for need in sorted(needs) for part in given[need]]
+    return ["--table", study / "table.biom", "--sequences", study / "sequences.fasta", *chosen]
+
+
+def pretrain(study, output, types, *options):
+    needs = {need for name in types for need in OBJECTIVES[name].needs}
+    arguments = [
+        "pretrain", *files(study, needs), "--output-dir", output, *TINY, "--epochs", 1, "--encoder-type", *types, *options,
+    ]  # fmt: skip
+    assert main([str(argument) for argument in arguments]) == 0
+    return json.loads((output / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("name", [name for name in encoder_types() if name != "distance"])
+def test_a_run_with_each_type_reports_it_beside_its_trivial_prediction(name, study, tmp_path):
+    scores = pretrain(study, tmp_path / "out", [name], "--nuc-penalty", 0)
+
+    assert np.isfinite(scores[f"{name}_loss"])
+    trivial = [metric for metric in scores if metric.startswith(f"{name}_baseline_")]
+    assert trivial
+    assert {metric.replace("baseline_", "") for metric in trivial} <= set(scores)
+
+
+def test_several_types_share_one_sample_vector_and_the_first_distance_is_its_own(study, tmp_path):
+    types = ["bray-curtis", "unweighted-unifrac", "distance", "faith-pd", "taxonomy"]
+
+    scores = pretrain(
+        study, tmp_path / "out", types, "--encoder-weights", 1, 0.5, 0.1, 0.2, 0.3, "--loss-balancing", "uncertainty",
+        "--count-penalty", 0.1, "--count-loss", "multinomial", "--nuc-mask-strategy", "span",
+    )  # fmt: skip
+
+    from aam.inference.model_directory import load_model
+
+    model, description = load_model(tmp_path / "out")
+    assert set(description.objectives) == {*types, "nucleotides", "counts"}
+    assert not list(model.objectives["bray-curtis"].projection.parameters())
+    assert [tuple(model.objectives[name].projection.weight.shape) for name in types[1:3]] == [(16, 16), (16, 16)]
+    assert all(np.isfinite(scores[f"{name}_loss"]) for name in types)
+    assert not [name for name in model.state_dict() if "log_variance" in name]
+    assert {"nucleotides_baseline_position_accuracy", "nucleotides_baseline_markov_perplexity"} <= set(scores)
+
+
+def test_fine_tuning_takes_the_same_types_beside_the_target(study, tmp_path):
+    pretrain(study, tmp_path / "pretrained", ["shannon"])
+    needs = ["tree", "taxonomy"]
+
+    code = main([str(argument) for argument in (
+        "train", *files(study, needs), "--metadata", study / "metadata.tsv", "--metadata-column", "age", "--pretrained",
+        tmp_path / "pretrained", "--output-dir", tmp_path / "out", *TINY, "--epochs", 1, "--encoder-type", "jaccard", "composition",
+        "weighted-unifrac", "--taxonomy-rank", "family", "--nuc-penalty", 0.1, "--loss-balancing", "uncertainty",
+    )])  # fmt: skip
+
+    assert code == 0
+    config = json.loads((tmp_path / "out/model/config.json").read_text())
+    assert set(config["objectives"]) == {"jaccard", "composition", "weighted-unifrac", "nucleotides", "counts"}
+
+
+def test_a_file_that_no_objective_reads_is_said_to_have_no_effect(study, tmp_path, capsys):
+    extra = ["--taxonomy", study / "taxonomy.tsv"]
+
+    pretrain(study, tmp_path / "out", ["jaccard"], *extra)
+
+    assert "--taxonomy: no objective in use reads it, so it has no effect." in capsys.readouterr().err
+
+
+def test_a_taxonomy_of_other_features_is_one_message(study, tmp_path, capsys):
+    (tmp_path / "taxonomy.tsv").write_text("Feature ID\tTaxon\nx\tk__Bacteria\n")
+
+    code = main([str(argument) for argument in (
+        "pretrain", *files(study, []), "--taxonomy", tmp_path / "taxonomy.tsv", "--encoder-type", "taxonomy", "--output-dir",
+        tmp_path / "out", *TINY,
+    )])  # fmt: skip
+
+    assert code == 2
+    assert "gives none of the 60 features of the table a lineage" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
