@@ -21,6 +21,7 @@ from aam.nn.patches import patch_mask
 from aam.nn.pooling import AttentionPooling
 from aam.nn.transformer import SelfAttention, Transformer
 from aam.objectives.masked_nucleotides import MaskedNucleotides
+from aam.objectives.sample_distance import TARGET, SampleDistance
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,10 @@ class PaddedReference(nn.Module):
     def distance_loss(self, vectors: Tensor, distances: Tensor) -> Tensor:
         """Mean squared error over all pairs of different samples."""
         differences = vectors[:, None] - vectors[None]
-        predicted = torch.linalg.vector_norm(differences, dim=2) / vectors.shape[1] ** 0.5
+        objective = self.model.active_objectives()[TARGET]
+        assert isinstance(objective, SampleDistance)
+        own = F.softplus(objective.unshared(vectors))
+        predicted = (differences.square().mean(dim=2) + (own + own.T) / 2).sqrt()
         is_pair = ~torch.eye(len(vectors), dtype=torch.bool)
         return F.mse_loss(predicted[is_pair], distances.to(predicted.dtype)[is_pair])
 

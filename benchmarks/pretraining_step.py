@@ -16,16 +16,18 @@ from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.config.objectives import PretrainingObjectivesConfig
 from aam.config.simulate import SimulationConfig
-from aam.config.study import DistanceConfig, StudyConfig
+from aam.config.study import StudyConfig
 from aam.config.training import TrainingConfig
-from aam.data.batches import BatchMaker, BatchPlan, BatchTarget, Drawing, Masking, pack
+from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking, pack
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
+from aam.drawn import BatchTarget
+from aam.ecology.unifrac import unweighted_unifrac
 from aam.io.cache import Cache
 from aam.models.build import build_encoder
 from aam.nn.attention import attention_kernel
 from aam.objectives.sample_distance import TARGET
-from aam.pipelines.reading import read_distance_source, read_study
+from aam.pipelines.reading import read_study, read_tree
 from aam.pipelines.simulate import write_study
 from aam.simulation.study import simulate_study
 
@@ -137,10 +139,9 @@ def open_study(setting: Setting) -> tuple[Study, BatchTarget]:
     table, sequences, tree = (Path(setting.study) / name for name in FILES)
     cache = Path(setting.cache)
     study = read_study(StudyConfig(table=table, sequences=sequences, cache_dir=cache), setting.shape.max_bp)
-    source = read_distance_source(DistanceConfig(tree=tree, missing_features="drop"), study, Cache(cache))
-    assert source is not None
+    branches = read_tree(tree, study, Cache(cache))
     study = drop_shallow_samples(study, setting.depth)
-    return study, source.target(study)
+    return study, lambda drawn: unweighted_unifrac(branches, drawn.features, drawn.sample_offsets).astype(np.float32)
 
 
 def dense_distances(training: Pretraining) -> np.ndarray:

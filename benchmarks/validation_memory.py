@@ -62,7 +62,7 @@ OBJECTIVES: dict[
         lambda: ClassificationTarget(ModelConfig(), "site", [str(k) for k in range(N_CLASSES)]),
         classes,
     ),
-    "distances": (SampleDistance, numbers),
+    "distances": (lambda: SampleDistance(8), numbers),
     "hidden abundances": (lambda: HiddenAbundance(8), numbers),
     "nucleotides": (lambda: MaskedNucleotides(ModelConfig()), lambda stream: classes(stream, 4)),
 }

@@ -15,7 +15,7 @@ LAYERS = [
     {"inference", "baselines"},
     {"training"},
     {"models"},
-    {"objectives"},
+    {"objectives", "kernels"},
     {"nn", "data", "ecology", "simulation", "metrics", "comparison"},
     {"batch", "drawn", "encoding", "figures", "io"},
     {"config", "vocabulary", "errors", "loading", "shapes"},

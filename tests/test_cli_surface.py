@@ -38,7 +38,7 @@ FLAGS = {
     | {"samples", "features", "seed", "sequence-length", "mean-depth", "subjects", "signal", "batch-effect"},
     "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES,
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
-    | OBJECTIVES | {"task", "pretrained", "freeze-base", "target-penalty"},
+    | OBJECTIVES | {"task", "head", "coverage", "pretrained", "freeze-base", "target-penalty"},
     "inspect": {"files", "output-dir", "overwrite"},
     "prepare": STUDY | {"tree"},
     "cache": {"cache-dir", "limit-gb", "clear"},
@@ -49,7 +49,7 @@ FLAGS = {
 
 FOLDS = (
     STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES
-    | {"task", "pretrained", "freeze-base", "target-penalty"}
+    | {"task", "head", "coverage", "pretrained", "freeze-base", "target-penalty"}
     | {"folds", "fold-file", "repeats", "group-column", "baselines", "aam"}
 )  # fmt: skip
 """Of ``aam evaluate --folds``."""

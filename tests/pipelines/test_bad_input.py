@@ -154,7 +154,7 @@ def command(given, name, changes) -> list[str]:
     if name in ("train", "evaluate"):
         options |= {"--metadata": study / "s/metadata.tsv", "--metadata-column": "age"}
     if name == "train":
-        options |= {"--group-column": "subject", **TINY}
+        options |= {"--group-column": "subject", "--head": "network", **TINY}
     if name == "pretrain":
         options |= {"--tree": study / "s/tree.nwk", **TINY}
     if name in ("predict", "embed", "evaluate"):

@@ -48,7 +48,7 @@ def pretrain(study, output, *more) -> None:
 def train(study, output, *more, column="age") -> None:
     files = ["--table", study / "table.biom", "--sequences", study / "sequences.fasta", "--tree", study / "tree.nwk"]
     labels = ["--metadata", study / "metadata.tsv", "--metadata-column", column]
-    run("train", *files, *labels, "--output-dir", output, *TINY, *more)
+    run("train", "--head", "network", *files, *labels, "--output-dir", output, *TINY, *more)
 
 
 @pytest.mark.parametrize("column", ["age", "disease"])

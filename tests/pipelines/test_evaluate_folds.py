@@ -72,6 +72,10 @@ def test_regression_over_repeated_folds_beside_all_baselines(study, tmp_path, ca
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Repeat ")]
     assert len(lines) == 6, "one per fold"
     assert lines[-1].endswith("; done.")
+    results = read(tmp_path / "o/results.tsv").query("method == 'aam'")
+    assert results.query("metric == 'coverage'")["value"].between(0, 1).all()
+    assert len(results.query("metric == 'interval_width'")) == 6
+    assert "Intervals or sets of aam hold the truth of" in (tmp_path / "o/summary.md").read_text()
 
 
 def test_results_are_the_scores_of_the_predictions(study, tmp_path):
@@ -95,7 +99,7 @@ def test_classification_with_fixed_folds_and_a_pretrained_model(study, tmp_path)
 
     code = evaluate(
         study, tmp_path / "o", "--fold-file", study / "folds.tsv", "--group-column", "subject", "--pretrained",
-        tmp_path / "pretrained", "--freeze-base", "--baselines", "guess", "linear", column="disease",
+        tmp_path / "pretrained", "--freeze-base", "--head", "network", "--baselines", "guess", "linear", column="disease",
     )  # fmt: skip
 
     assert code == 0
@@ -114,8 +118,9 @@ def test_classification_with_fixed_folds_and_a_pretrained_model(study, tmp_path)
     assert "aam minus it" in (tmp_path / "o/summary.md").read_text()
 
 
+@pytest.mark.parametrize("head", ["kernel", "network"])
 @pytest.mark.parametrize("column", ["age", "disease"])
-def test_no_prediction_depends_on_the_values_of_held_out_samples(study, tmp_path, column):
+def test_no_prediction_depends_on_the_values_of_held_out_samples(study, tmp_path, column, head):
     """Values are exchanged inside one fold; what is predicted while it is held out must stay."""
     fold = read(study / "folds.tsv").set_index("sample-id")["fold"]
     rows = [line.split("\t") for line in (study / "metadata.tsv").read_text().splitlines()]
@@ -125,7 +130,7 @@ def test_no_prediction_depends_on_the_values_of_held_out_samples(study, tmp_path
     for row, value in zip(inside, [*values[5:], *values[:5]], strict=True):
         row[place] = value
     (tmp_path / "m.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
-    options = ["--fold-file", study / "folds.tsv", "--group-column", "subject"]
+    options = ["--fold-file", study / "folds.tsv", "--group-column", "subject", "--head", head]
 
     assert evaluate(study, tmp_path / "a", *options, column=column) == 0
     assert evaluate(study, tmp_path / "b", *options, column=column, metadata=tmp_path / "m.tsv") == 0
@@ -150,7 +155,7 @@ def test_a_run_repeats_from_its_own_config(study, tmp_path):
 
 
 def test_samples_with_fewer_reads_than_are_drawn_are_predicted_too(study, tmp_path):
-    options = ["--fold-file", study / "folds.tsv", "--baselines", "guess", "--rarefy-depth", 6000]
+    options = ["--fold-file", study / "folds.tsv", "--baselines", "guess", "--head", "network", "--rarefy-depth", 6000]
 
     assert evaluate(study, tmp_path / "o", *options) == 0
 

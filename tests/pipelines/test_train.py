@@ -40,7 +40,8 @@ def study(folder):
 
 def train(folder, output, *options, metadata=None, column="age"):
     labels = ["--metadata", str(metadata or folder / "s/metadata.tsv"), "--metadata-column", column]
-    return main(["train", *study(folder), *labels, "--output-dir", str(output), *SHORT, *options])
+    options = ["--head", "network", *SHORT, *options]
+    return main(["train", *study(folder), *labels, "--output-dir", str(output), *options])
 
 
 def test_the_shape_of_a_pretrained_model_wins_and_what_was_asked_for_is_named(folder, tmp_path, capsys):

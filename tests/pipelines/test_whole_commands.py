@@ -17,6 +17,7 @@ TINY = [
     "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40", "--epochs", "2",
     "--batch-size", "8", "--lr", "0.002",
 ]  # fmt: skip
+NETWORK = ["--head", "network", *TINY]
 RUN = {"model", "checkpoints", "tensorboard", "plots", "config.yaml", "splits.tsv", "metrics.json", "metrics.tsv"}
 CARD = {"model.safetensors", "config.json", "state.json", "README.md"}
 
@@ -42,9 +43,9 @@ def folder(tmp_path_factory):
     run("pretrain", *study, *tree, "--output-dir", folder / "pretrained", *TINY)
     run(
         "train", *study, *tree, *labels, "--metadata-column", "age", "--pretrained", folder / "pretrained",
-        "--output-dir", folder / "age", *TINY,
+        "--output-dir", folder / "age", *NETWORK,
     )  # fmt: skip
-    run("train", *study, *labels, "--metadata-column", "disease", "--output-dir", folder / "disease", *TINY)
+    run("train", *study, *labels, "--metadata-column", "disease", "--output-dir", folder / "disease", *NETWORK)
     return folder
 
 
@@ -215,7 +216,7 @@ def test_distances_between_embeddings_are_what_pretraining_reported(folder, tmp_
 def test_a_frozen_base_keeps_its_weights(folder, tmp_path):
     run(
         "train", *study_of(folder), "--metadata", folder / "study/metadata.tsv", "--metadata-column", "age",
-        "--pretrained", folder / "pretrained", "--freeze-base", "--output-dir", tmp_path / "frozen", *TINY[6:],
+        "--pretrained", folder / "pretrained", "--freeze-base", "--output-dir", tmp_path / "frozen", "--head", "network", *TINY[6:],
     )  # fmt: skip
 
     before = load_file(folder / "pretrained/model/model.safetensors")
@@ -230,7 +231,7 @@ def test_two_runs_with_one_seed_are_identical(folder, tmp_path):
     for name in ("a", "b"):
         run(
             "train", *study_of(folder), "--tree", folder / "study/tree.nwk", "--metadata", folder / "study/metadata.tsv",
-            "--metadata-column", "age", "--output-dir", tmp_path / name, *TINY, "--dropout", "0.1", "--epochs", "1",
+            "--metadata-column", "age", "--output-dir", tmp_path / name, *NETWORK, "--dropout", "0.1", "--epochs", "1",
         )  # fmt: skip
 
     assert (tmp_path / "a/model/model.safetensors").read_bytes() == (
@@ -259,7 +260,7 @@ def test_the_real_moving_pictures_run_from_raw_files(tmp_path):
     study = ["--table", folder / "table.biom", "--sequences", folder / "sequences.fasta"]
 
     run("train", *study, "--tree", folder / "tree.nwk", "--metadata", folder / "metadata.tsv", "--metadata-column",
-        "body-site", "--group-column", "subject", "--output-dir", tmp_path / "out", *TINY, "--epochs", "1")  # fmt: skip
+        "body-site", "--group-column", "subject", "--output-dir", tmp_path / "out", *NETWORK, "--epochs", "1")  # fmt: skip
     run("predict", "--model", tmp_path / "out", *study, "--output", tmp_path / "p.tsv")
 
     reported = read(tmp_path / "out/validation_predictions.tsv").drop(columns="truth")

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
+from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
 from aam.config.objective_table import FLAG_OF_RESOURCE
 from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig, rows_of
@@ -109,13 +110,14 @@ class TrainConfig:
     --group-column subject --tree tree.nwk --pretrained pretrained --output-dir trained
 
     Writes model/ (all that 'aam predict', 'embed' and 'evaluate' need), metrics.json, validation_predictions.tsv,
-    splits.tsv, plots/, tensorboard/ and checkpoints/.
+    splits.tsv and plots/; the network also tensorboard/ and checkpoints/.
     """
 
     study: StudyConfig
     label: LabelConfig
     output: OutputDirectoryConfig
     task: TaskConfig = field(default_factory=TaskConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
@@ -183,7 +185,7 @@ class PredictConfig:
     Example: aam predict --model trained --table new.biom --sequences new-rep-seqs.fasta --output predictions.tsv
 
     The table may hold ASVs that training never saw. Columns: sample-id, prediction (in the target's own units, or the class),
-    and for classes probability:CLASS.
+    and for classes probability:CLASS. A kernel head adds lower and upper (or set), known_reads and unlike.
     """
 
     study: StudyConfig

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
 from aam.config.commands import TaskConfig, TrainConfig, TransferConfig
+from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
 from aam.config.objectives import SupervisedObjectivesConfig
 from aam.config.study import (
@@ -80,6 +81,7 @@ class EvaluateFoldsConfig:
     folds: FoldsConfig
     output: OutputDirectoryConfig
     task: TaskConfig = field(default_factory=TaskConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
     taxonomy: TaxonomyConfig = field(default_factory=TaxonomyConfig)

@@ -16,6 +16,7 @@ from aam.comparison.scores import (
     root_mean_square_error,
     spearman,
 )
+from aam.data.predicted import Predicted
 from aam.data.target import TargetState
 
 
@@ -34,6 +35,20 @@ def evaluate(target: TargetState, prediction: np.ndarray, truth: np.ndarray) -> 
     if target.task == "regression":
         return _regression(float(target.guess), prediction, truth)
     return _classification(target, prediction, truth)
+
+
+def evaluate_predicted(target: TargetState, predicted: Predicted, truth: np.ndarray) -> dict[str, Any]:
+    """Compute the metrics of a target's task, and where there are intervals or sets how many hold the truth, and their size."""
+    metrics = evaluate(target, predicted.values, truth)
+    if predicted.chosen is not None:
+        chosen = predicted.chosen
+        inside = chosen[np.arange(len(truth)), truth]
+        return {**metrics, "coverage": float(inside.mean()), "mean_set_size": float(chosen.sum(axis=1).mean())}
+    if "lower" in predicted.columns:
+        lower, upper = (np.asarray(predicted.columns[name]) for name in ("lower", "upper"))
+        inside = (lower <= truth) & (truth <= upper)
+        return {**metrics, "coverage": float(inside.mean()), "mean_width": float((upper - lower).mean())}
+    return metrics
 
 
 def without_nan(metrics: dict[str, Any]) -> dict[str, Any]:

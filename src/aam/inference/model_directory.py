@@ -18,6 +18,8 @@ from aam.config._base import rebuild
 from aam.config.model import ModelConfig
 from aam.data.target import TargetState
 from aam.errors import ConfigError, ModelError
+from aam.inference.kernel_card import kernel_lines
+from aam.inference.kernel_model import KernelModel
 from aam.inference.metrics import without_nan
 from aam.inference.stored_values import FORMAT, check_config, check_state
 from aam.io.atomic import atomic_path, write_text_atomic
@@ -34,6 +36,8 @@ _DAMAGE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError, ConfigError,
 )  # fmt: skip
 """What reading a file that is missing, cut off or edited by hand may raise."""
+
+AnyModel = SequenceEncoder | SequencePredictor | KernelModel
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,9 @@ class ModelDescription:
         All options of the run, for the record.
     metrics
         Validation metrics, for the record.
+    head
+        What a kernel head is, None for a network. Shape, objectives, depth, token limit and seed are then those of its pre-trained
+        encoder, if it has one.
     """
 
     model: ModelConfig
@@ -74,10 +81,22 @@ class ModelDescription:
     objective_settings: Mapping[str, Settings] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    head: dict[str, Any] | None = None
 
-    def build(self) -> SequenceEncoder | SequencePredictor:
+    @property
+    def kind(self) -> str:
+        """Name of the model's class."""
+        if self.head is not None:
+            return "KernelModel"
+        return "SequenceEncoder" if self.target is None else "SequencePredictor"
+
+    def build(self) -> AnyModel:
         """Build the model with random weights."""
+        if self.head is not None and not self.head["has_encoder"]:
+            return KernelModel(self.head, None)
         base = build_encoder(self.model, self.objectives, self.objective_settings)
+        if self.head is not None:
+            return KernelModel(self.head, base)
         if self.target is None:
             return base
         return build_predictor(base, build_target(self.model, self.target), ())
@@ -99,9 +118,10 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         digest = digest_of(temporary)
     config = {
         "format": FORMAT,
-        "kind": "SequenceEncoder" if description.target is None else "SequencePredictor",
+        "kind": description.kind,
         "model": dataclasses.asdict(description.model),
         "objectives": list(description.objectives),
+        "head": description.head,
         "study_digest": description.study_digest,
         "weights_digest": digest,
         "options": description.options,
@@ -121,7 +141,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
     write_text_atomic(directory / CARD, model_card(description))
 
 
-def load_model(path: Path) -> tuple[SequenceEncoder | SequencePredictor, ModelDescription]:
+def load_model(path: Path) -> tuple[AnyModel, ModelDescription]:
     """Load a model directory, or the ``model/`` in a run's output directory; strictly, and on the CPU.
 
     Raises
@@ -144,6 +164,8 @@ def load_model(path: Path) -> tuple[SequenceEncoder | SequencePredictor, ModelDe
         if not all(bool(weight.isfinite().all()) for weight in weights.values()):
             raise ValueError(f"{WEIGHTS} holds weights that are not finite")
         model.load_state_dict(weights)
+        if isinstance(model, KernelModel):
+            model.head(_target_of(description))  # do its parts fit together?
     except _DAMAGE as error:
         problem = " ".join(str(error).split())[:300]
         raise ModelError(
@@ -169,8 +191,15 @@ def _read_description(directory: Path) -> tuple[ModelDescription, str]:
         objective_settings=state["objective_settings"],
         options=config["options"],
         metrics=state["metrics"],
+        head=config.get("head"),
     )
     return description, config["weights_digest"]
+
+
+def _target_of(description: ModelDescription) -> TargetState:
+    if description.target is None:
+        raise ValueError("a kernel head without a target")
+    return description.target
 
 
 def model_card(description: ModelDescription) -> str:
@@ -178,13 +207,15 @@ def model_card(description: ModelDescription) -> str:
     target, model = description.target, description.model
     what = "pre-trained encoder" if target is None else f"{target.task} of `{target.column}`"
     depth = "all reads of each sample" if description.depth is None else f"{description.depth:,} reads of each sample"
-    lines = [
-        f"# aam {aam.__version__}: {what}",
-        "",
-        f"- Reads the first {model.max_bp} nucleotides of up to {description.token_limit:,} ASVs per sample, and {depth}.",
-        f"- Width {model.embedding_dim}, {model.attention_layers} layers, {model.attention_heads} heads.",
-        f"- Trained on a study with digest `{description.study_digest}`, seed {description.seed}.",
-    ]
+    lines = [f"# aam {aam.__version__}: {what}", ""]
+    if description.head is not None:
+        lines += kernel_lines(description.head)
+    else:
+        lines += [
+            f"- Reads the first {model.max_bp} nucleotides of up to {description.token_limit:,} ASVs per sample, and {depth}.",
+            f"- Width {model.embedding_dim}, {model.attention_layers} layers, {model.attention_heads} heads.",
+        ]
+    lines += [f"- Trained on a study with digest `{description.study_digest}`, seed {description.seed}."]
     if target is not None:
         lines += [f"- Classes: {', '.join(target.classes)}."] if target.classes else []
         lines += [f"- Without looking at the sample one would guess {target.guess}."]

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from aam.batch import Batch
 from aam.data.batches import BatchMaker, Drawing, loader, plan_in_order
+from aam.data.predicted import Predicted
 from aam.data.study import Study
 from aam.encoding import Encoding, SampleEncoding
 from aam.errors import ModelError
@@ -68,6 +69,15 @@ class SampleReader:
         self.base = model.base_model if isinstance(model, SequencePredictor) else model
         self.drawing = Drawing(options.depth, description.token_limit, description.seed)
         self.options = options
+
+    @property
+    def depth(self) -> int | None:
+        """Reads drawn from each sample; None for all."""
+        return self.drawing.depth
+
+    def predicted(self, study: Study) -> Predicted:
+        """Predict each sample's target, as `predict` does."""
+        return Predicted(self.predict(study))
 
     def sample_vectors(self, study: Study) -> np.ndarray:
         """Give the vector of each sample, float64 [S, D]."""

@@ -1,7 +1,6 @@
 """``aam predict``, ``aam embed`` and ``aam evaluate``: use a trained model on a table."""
 
 import logging
-from pathlib import Path
 
 import numpy as np
 
@@ -13,8 +12,10 @@ from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
 from aam.data.target import TargetState, require_numbers
 from aam.errors import MetadataError, ModelError, name_some
-from aam.inference.metrics import evaluate as compute_metrics
-from aam.inference.model_directory import load_model
+from aam.inference.kernel_model import KernelModel
+from aam.inference.kernel_reader import KernelReader
+from aam.inference.metrics import evaluate_predicted
+from aam.inference.model_directory import ModelDescription, load_model
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.io.output_directory import check_output_directory, start_output_directory
@@ -43,11 +44,13 @@ EVALUATION_RESULTS = (
 def predict(config: PredictConfig) -> None:
     """Run the command."""
     check_output_file(config)
-    reader, study, target = _open(config.inference, config.study)
-    target = _require_target(target, config.inference.model)
-    study = drop_shallow_samples(study, reader.drawing.depth)
-    prediction = reader.predict(study)
-    write_tsv(config.output.output, prediction_columns(target, study.sample_ids, prediction))
+    reader, study, description = _open(config.inference, config.study)
+    target = description.target
+    assert target is not None
+    study = drop_shallow_samples(study, reader.depth)
+    predicted = reader.predicted(study)
+    columns = prediction_columns(target, study.sample_ids, predicted.values)
+    write_tsv(config.output.output, {**columns, **predicted.columns})
     write_options_beside(config)
     logger.info("Predicted %s of %d samples: %s", target.column, study.n_samples, config.output.output)
 
@@ -55,8 +58,8 @@ def predict(config: PredictConfig) -> None:
 def embed(config: EmbedConfig) -> None:
     """Run the command."""
     check_output_file(config)
-    reader, study, _ = _open(config.inference, config.study)
-    study = drop_shallow_samples(study, reader.drawing.depth)
+    reader, study = _open_encoder(config.inference, config.study)
+    study = drop_shallow_samples(study, reader.depth)
     vectors = reader.sample_vectors(study)
     columns = {f"dim{k + 1}": vectors[:, k] for k in range(vectors.shape[1])}
     write_tsv(config.output.output, {"sample-id": study.sample_ids, **columns})
@@ -68,41 +71,62 @@ def evaluate(config: EvaluateConfig) -> None:
     """Run the command."""
     output = config.output.output_dir
     check_output_directory(config)
-    reader, study, target = _open(config.inference, config.study)
-    target = _require_target(target, config.inference.model)
+    reader, study, description = _open(config.inference, config.study)
+    target = description.target
+    assert target is not None
     study, _, values = label_samples(config.label, study)
     if target.task == "regression":
         require_numbers(values, f"the model predicts the number {target.column}", "another column")
     warn_of_suspects("--metadata-column", values)
-    study = drop_shallow_samples(study, reader.drawing.depth)
+    study = drop_shallow_samples(study, reader.depth)
     study, truth = _known_classes(target, study, target.encode(values.loc[list(study.sample_ids)]))
     start_output_directory(config, EVALUATION_RESULTS)
-    prediction = reader.predict(study)
-    columns = prediction_columns(target, study.sample_ids, prediction)
-    write_tsv(output / "predictions.tsv", {**columns, "truth": truth_column(target, truth)})
-    metrics = compute_metrics(target, prediction, truth)
+    predicted = reader.predicted(study)
+    columns = prediction_columns(target, study.sample_ids, predicted.values)
+    truths = {"truth": truth_column(target, truth)}
+    write_tsv(output / "predictions.tsv", {**columns, **predicted.columns, **truths})
+    metrics = evaluate_predicted(target, predicted, truth)
     write_metrics(output, metrics)
-    points = points_to_draw(DEFAULT_PLOT_SAMPLES, reader.drawing.seed)
-    draw_target(output / "plots" / "target.png", target, prediction, truth, metrics, points)
+    points = points_to_draw(DEFAULT_PLOT_SAMPLES, description.seed)
+    draw_target(output / "plots" / "target.png", target, predicted.values, truth, metrics, points)
     logger.info("%s: %s.", target.column, summarise(metrics, target))
     logger.info("Results: %s", output)
 
 
-def _open(config: InferenceConfig, study_config: StudyConfig) -> tuple[SampleReader, Study, TargetState | None]:
+def _open(
+    config: InferenceConfig, study_config: StudyConfig
+) -> tuple[SampleReader | KernelReader, Study, ModelDescription]:
+    """Open a model that has a target, and the study."""
     model, description = load_model(config.model)
-    depth = {"model": description.depth, "none": None}.get(str(config.rarefy_depth), config.rarefy_depth)
-    study = read_study(study_config, description.model.max_bp)
-    options = Reading(depth, Cache(study_config.cache_dir), config.batch_size, config.precision)  # type: ignore[arg-type]
-    return SampleReader(model, description, options), study, description.target
-
-
-def _require_target(target: TargetState | None, model: Path) -> TargetState:
-    if target is None:
+    if description.target is None:
         raise ModelError(
-            f"{model} is a pre-trained encoder without a target. Fine-tune it first: aam train --pretrained {model} …, "
-            "or use aam embed."
+            f"{config.model} is a pre-trained encoder without a target. Fine-tune it first: aam train --pretrained "
+            f"{config.model} …, or use aam embed."
         )
-    return target
+    study, options = read_study(study_config, description.model.max_bp), _reading(config, study_config, description)
+    if not isinstance(model, KernelModel):
+        return SampleReader(model, description, options), study, description
+    if config.rarefy_depth != "model":
+        logger.warning("--rarefy-depth has no effect on a kernel head, which uses all reads.")
+    return KernelReader(model, description, options), study, description
+
+
+def _open_encoder(config: InferenceConfig, study_config: StudyConfig) -> tuple[SampleReader, Study]:
+    """Open the part of a model that gives vectors, and the study."""
+    model, description = load_model(config.model)
+    encoder = model.base_model if isinstance(model, KernelModel) else model
+    if encoder is None:
+        raise ModelError(
+            f"{config.model} is a kernel head without a pre-trained encoder, and has no vectors of samples. Pass the --output-dir "
+            "of 'aam pretrain', or of an 'aam train' with --pretrained."
+        )
+    options = _reading(config, study_config, description)
+    return SampleReader(encoder, description, options), read_study(study_config, description.model.max_bp)
+
+
+def _reading(config: InferenceConfig, study_config: StudyConfig, description: ModelDescription) -> Reading:
+    depth = {"model": description.depth, "none": None}.get(str(config.rarefy_depth), config.rarefy_depth)
+    return Reading(depth, Cache(study_config.cache_dir), config.batch_size, config.precision)  # type: ignore[arg-type]
 
 
 def _known_classes(target: TargetState, study: Study, truth: np.ndarray) -> tuple[Study, np.ndarray]:

@@ -21,10 +21,11 @@ from aam.data.batches import (
     Masking,
     loader,
 )
-from aam.data.study import Study
-from aam.data.target import TargetState, batch_target
+from aam.data.target import batch_target
 from aam.ecology.resources import StudyResources
+from aam.errors import ModelError
 from aam.inference.asv_vectors import asv_vectors
+from aam.inference.kernel_model import KernelModel
 from aam.inference.model_directory import ModelDescription, build_target, load_model
 from aam.io.cache import Cache
 from aam.models.build import build_encoder, build_predictor
@@ -32,8 +33,11 @@ from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.unlabelled import Settings
 from aam.pipelines.composing import Composition, compose, memory_estimate
+from aam.pipelines.head_options import SHAPE
+from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.objectives import settle_objectives, with_targets
 from aam.pipelines.resources import read_resources
+from aam.pipelines.train_kernel import Pretrained
 from aam.training.balancing import LossBalance
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head, calibrate_objectives
 from aam.training.fit import FitSummary, fit
@@ -41,38 +45,6 @@ from aam.training.module import TrainingModule
 from aam.training.resources import BatchReport
 
 logger = logging.getLogger(__name__)
-
-SHAPE = ("embedding_dim", "attention_heads", "attention_layers", "ffn_ratio", "max_bp")
-"""Options that a pre-trained model has settled."""
-
-
-@dataclass(frozen=True)
-class LabelledStudy:
-    """A study ready for training.
-
-    Attributes
-    ----------
-    study
-        Samples with a value and enough reads.
-    depth
-        Reads drawn from each.
-    target
-        What was fitted on the training samples.
-    truth
-        Values in own units or class numbers, [S].
-    held
-        True for validation samples, [S].
-    split_ids, split_parts
-        All samples that were divided, and the part of each; those left for a test, too.
-    """
-
-    study: Study
-    depth: int | None
-    target: TargetState
-    truth: np.ndarray
-    held: np.ndarray
-    split_ids: list[str]
-    split_parts: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -151,12 +123,24 @@ def fit_network(network: PlannedNetwork, output: Path) -> FitSummary:
     return fit(module, *loaders, output, network.training, [BatchReport(batches.estimated_bytes)])
 
 
-def load_pretrained(path: Path | None) -> SequenceEncoder | None:
-    """Load the encoder to start from, if any."""
+def load_pretrained(path: Path | None) -> Pretrained | None:
+    """Load the encoder to start from, and what it is, if any.
+
+    Raises
+    ------
+    ModelError
+        The directory holds no such model.
+    """
     if path is None:
         return None
-    model, _ = load_model(path)
-    return model.base_model if isinstance(model, SequencePredictor) else model
+    model, description = load_model(path)
+    encoder = model.base_model if isinstance(model, SequencePredictor | KernelModel) else model
+    if encoder is None:
+        raise ModelError(
+            f"--pretrained {path} is a kernel head without a pre-trained encoder. Pass the --output-dir of "
+            "'aam pretrain', or leave --pretrained out."
+        )
+    return encoder, description
 
 
 def shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:

@@ -67,7 +67,14 @@ def _seen_features(study: Study, rows: np.ndarray) -> np.ndarray:
     return is_seen
 
 
-def _read_tree(config: Config, study: Study) -> FeatureTree:
+def read_given_tree(config: Config, study: Study) -> FeatureTree:
+    """Open ``--tree``, which was given.
+
+    Raises
+    ------
+    TreeError
+        It is missing or malformed, holds no feature of the study, or lacks some and ``--missing-features`` does not drop them.
+    """
     path = config.distance.tree
     assert path is not None, "checked with the options"
     tree = read_tree(path, study, Cache(config.study.cache_dir))
@@ -99,7 +106,7 @@ def _read_lineages(config: Config, study: Study) -> Lineages:
 
 
 READERS: Mapping[str, Callable[[Config, Study], Any]] = {
-    "tree": _read_tree,
+    "tree": read_given_tree,
     "distances": _read_matrix,
     "taxonomy": _read_lineages,
 }

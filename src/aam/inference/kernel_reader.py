@@ -1,0 +1,35 @@
+"""Predictions of a kernel head, the way a network's are read."""
+
+import dataclasses
+
+from aam.data.predicted import Predicted
+from aam.data.study import Study
+from aam.inference.kernel_model import KernelModel
+from aam.inference.model_directory import ModelDescription
+from aam.inference.pretrained_vectors import PretrainedVectors
+from aam.inference.read_samples import Reading
+
+
+class KernelReader:
+    """Reads samples with a kernel head.
+
+    Parameters
+    ----------
+    model, description
+        What `load_model` gave.
+    options
+        How its pre-trained encoder reads; counts are read whole.
+    """
+
+    depth: int | None = None
+    """Reads drawn from each sample: all."""
+
+    def __init__(self, model: KernelModel, description: ModelDescription, options: Reading) -> None:
+        assert description.target is not None
+        encoder = model.base_model
+        vectors = None if encoder is None else PretrainedVectors(encoder, description, options)
+        self.head = dataclasses.replace(model.head(description.target), vectors=vectors)
+
+    def predicted(self, study: Study) -> Predicted:
+        """Predict each sample's target, with intervals or sets, and what the head knows of the sample."""
+        return self.head.predict(study)

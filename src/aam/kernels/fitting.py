@@ -1,0 +1,138 @@
+"""Fit a kernel head to some samples of a study; nothing of the others is seen."""
+
+import logging
+import math
+
+import numpy as np
+
+from aam.data.study import Study
+from aam.data.target import TargetState
+from aam.kernels.fitted import Fitted
+from aam.kernels.gram import MeanKernel
+from aam.kernels.head import Calibration, KernelHead, Member, Resources
+from aam.kernels.known_asvs import KnownASVs, sample_counts
+from aam.kernels.logistic import class_weights, fit_logistic
+from aam.kernels.members import FEATURES, member_kernels
+from aam.kernels.phylogeny import Phylogeny
+from aam.kernels.ridge import fit_ridge
+from aam.kernels.uncertainty import conformal_quantile, fit_temperature, to_probabilities
+from aam.kernels.views import Samples
+
+logger = logging.getLogger(__name__)
+
+TOLERANCE = 0.1
+"""A member whose loss is this share above the least keeps exp(−1) of its weight."""
+FARTHEST = 0.99
+"""Share of the training samples that are nearer to another group than a sample that is unlike them."""
+
+
+def fit_kernel_head(
+    study: Study, rows: np.ndarray, target: TargetState, truth: np.ndarray, groups: np.ndarray, resources: Resources
+) -> KernelHead:
+    """Fit a head to the samples ``rows``.
+
+    Parameters
+    ----------
+    study
+        All samples; nothing of those that are not in ``rows`` is used.
+    rows
+        Training samples.
+    target
+        What is predicted.
+    truth, groups
+        Value or class number, and subject, of each sample of the study, [S].
+    resources
+        What else may be used.
+
+    Raises
+    ------
+    TableError
+        No ASV is seen in enough training samples.
+    """
+    chosen = study.select_samples(rows)
+    known = KnownASVs.of_training(study, rows)
+    number = known.find(study)
+    phylogeny = None if resources.tree is None else Phylogeny.above(resources.tree, number)
+    vectors = None if resources.vectors is None else resources.vectors(chosen)
+    training = Samples(sample_counts(chosen, number, len(known)).toarray(), vectors)
+    kernels = member_kernels(training, phylogeny)
+    subject = _groups(groups[rows])
+    fitted = _fit_members(kernels, training, target, truth[rows], subject)
+    weights = member_weights([machine.loss for machine in fitted.values()])
+    members = tuple(
+        Member(name, machine.penalty, machine.loss, float(weight), machine.dual)
+        for (name, machine), weight in zip(fitted.items(), weights, strict=True)
+    )
+    held_out = np.tensordot(weights, np.stack([machine.held_out for machine in fitted.values()]), axes=1)
+    farthest = _farthest(kernels[FEATURES], training, subject)
+    calibration = _calibrate(held_out, target, truth[rows], subject, resources.coverage, farthest)
+    return KernelHead(target, known, phylogeny, training, kernels, members, calibration, resources.vectors)
+
+
+def member_weights(losses: list[float]) -> np.ndarray:
+    """Weigh members by exp(−(loss / least loss − 1) / `TOLERANCE`); the sum is 1.
+
+    Examples
+    --------
+    >>> member_weights([0.5, 0.5]).tolist()
+    [0.5, 0.5]
+    """
+    weights = np.exp(-(np.array(losses) / max(min(losses), 1e-12) - 1) / TOLERANCE)
+    return weights / weights.sum()
+
+
+def _groups(groups: np.ndarray) -> np.ndarray:
+    """Number the groups; a single one says nothing about others, so that then each sample is left out alone."""
+    names, number = np.unique(groups, return_inverse=True)
+    if len(names) > 1:
+        return number
+    logger.warning("All training samples are of one group: each sample is left out alone, and errors look too small.")
+    return np.arange(len(groups))
+
+
+def _fit_members(
+    kernels: dict[str, MeanKernel], training: Samples, target: TargetState, truth: np.ndarray, subject: np.ndarray
+) -> dict[str, Fitted]:
+    rows = [np.flatnonzero(subject == group) for group in range(subject.max() + 1)]
+    grams = {name: kernel.against_training(training) for name, kernel in kernels.items()}
+    if target.task == "regression":
+        return {name: fit_ridge(gram, truth - truth.mean(), rows) for name, gram in grams.items()}
+    classes, label = np.unique(truth, return_inverse=True)
+    return {name: fit_logistic(gram, label, len(classes), rows) for name, gram in grams.items()}
+
+
+def _farthest(kernel: MeanKernel, training: Samples, subject: np.ndarray) -> float:
+    """Give the distance to another group's nearest sample that nearly all training samples keep below."""
+    distances = np.where(subject[:, None] == subject, np.inf, kernel.distances(training))
+    return float(np.quantile(distances.min(axis=1), FARTHEST))
+
+
+def _calibrate(
+    held_out: np.ndarray,
+    target: TargetState,
+    truth: np.ndarray,
+    subject: np.ndarray,
+    coverage: float,
+    farthest: float,
+) -> Calibration:
+    if target.task == "regression":
+        centre = float(truth.mean())
+        scores = np.abs(truth - centre - held_out[:, 0])
+        return Calibration(centre, 1.0, (), coverage, _threshold(scores, subject, coverage), farthest)
+    classes, label = np.unique(truth, return_inverse=True)
+    temperature = fit_temperature(held_out, label, len(classes), class_weights(label, len(classes)))
+    probability = to_probabilities(held_out / temperature, len(classes))
+    scores = 1 - probability[np.arange(len(label)), label]
+    threshold = _threshold(scores, subject, coverage)
+    return Calibration(0.0, temperature, tuple(classes.tolist()), coverage, threshold, farthest)
+
+
+def _threshold(scores: np.ndarray, subject: np.ndarray, coverage: float) -> float:
+    threshold = conformal_quantile(scores, subject, coverage)
+    if math.isfinite(threshold):
+        return threshold
+    logger.warning(
+        "%d groups are too few for --coverage %g: intervals and sets are as wide as the largest error on a group left out.",
+        subject.max() + 1, coverage,
+    )  # fmt: skip
+    return float(scores.max())

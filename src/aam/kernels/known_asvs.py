@@ -1,0 +1,92 @@
+"""The ASVs that training saw often enough, known by their sequences, and how often a study's samples hold them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from aam.data.study import Study
+from aam.errors import TableError
+
+MINIMUM_PREVALENCE = 3
+"""Training samples that an ASV must be seen in: rarer ones are noise, a share of all samples would be too many (lab log)."""
+
+
+@dataclass(frozen=True)
+class KnownASVs:
+    """Sequences that a head knows.
+
+    A sequence of another study is the same ASV if its first ``length`` nucleotides are the same.
+
+    Attributes
+    ----------
+    letters
+        All sequences as tokens, one after the other, sorted; uint8.
+    offsets
+        Where each begins, and the end of the last; int64 [F + 1].
+    length
+        Nucleotides that are compared: those of the longest.
+    """
+
+    letters: np.ndarray
+    offsets: np.ndarray
+    length: int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @classmethod
+    def of_training(cls, study: Study, rows: np.ndarray) -> "KnownASVs":
+        """Choose those that are seen in at least `MINIMUM_PREVALENCE` of the samples ``rows``.
+
+        Raises
+        ------
+        TableError
+            There is none.
+        """
+        names, number = np.unique(_sequences(study, study.tokens.longest), return_inverse=True)
+        counts = sample_counts(study.select_samples(rows), number, len(names))
+        prevalence = np.bincount(counts.indices[counts.data > 0], minlength=len(names))
+        kept = [bytes(names[k]) for k in np.flatnonzero(prevalence >= MINIMUM_PREVALENCE)]
+        if not kept:
+            raise TableError(
+                f"No ASV is seen in {MINIMUM_PREVALENCE} or more of the {len(rows):,} training samples, so that --head kernel has "
+                "nothing to compare: cluster the ASVs to OTUs first, or pass --head network."
+            )
+        lengths = [len(sequence) for sequence in kept]
+        letters = np.frombuffer(b"".join(kept), dtype=np.uint8)
+        return cls(letters, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), max(lengths))
+
+    def find(self, study: Study) -> np.ndarray:
+        """Give the number of each feature of a study among the known ASVs, −1 for those that are unknown; int64 [F]."""
+        number = {self.letters[a:b].tobytes(): k for k, (a, b) in enumerate(_spans(self.offsets))}
+        sequences = _sequences(study, self.length)
+        return np.array([number.get(bytes(sequence), -1) for sequence in sequences], dtype=np.int64)
+
+
+def _spans(offsets: np.ndarray) -> list[tuple[int, int]]:
+    return list(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))
+
+
+def _sequences(study: Study, length: int) -> np.ndarray:
+    """Give each feature's first nucleotides as bytes; object [F]."""
+    begin = np.asarray(study.tokens.offsets[:-1])
+    ends = begin + np.minimum(study.tokens.lengths, min(length, study.tokens.longest))
+    letters = study.tokens.letters
+    found = np.empty(len(begin), dtype=object)
+    found[:] = [letters[a:b].tobytes() for a, b in zip(begin.tolist(), ends.tolist(), strict=True)]
+    study.release()
+    return found
+
+
+def sample_counts(study: Study, number: np.ndarray, n: int) -> csr_array:
+    """Count the reads of each numbered ASV in each sample; features numbered −1 are passed over, equal numbers added; [S, n]."""
+    parts = [study.sample(row) for row in range(study.n_samples)]
+    features = np.concatenate([part[0] for part in parts])
+    counts = np.concatenate([part[1] for part in parts]).astype(np.float64)
+    sample = np.repeat(np.arange(study.n_samples), [len(part[0]) for part in parts])
+    study.release()
+    column = number[features]
+    is_known = column >= 0
+    coordinates = (sample[is_known], column[is_known])
+    return csr_array((counts[is_known], coordinates), shape=(study.n_samples, n))

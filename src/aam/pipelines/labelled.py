@@ -1,0 +1,136 @@
+"""From files and labels to the samples that a model is trained and validated on."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from aam.config.commands import TrainConfig
+from aam.data.rarefaction import drop_shallow_samples
+from aam.data.splits import TEST, TRAIN, VALIDATION, strata
+from aam.data.study import Study
+from aam.data.target import TargetState, Task, choose_task, fit_target
+from aam.errors import SplitError
+from aam.io.metadata import Metadata
+from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
+from aam.pipelines.labels import label_samples
+from aam.pipelines.reading import read_study
+from aam.pipelines.splitting import split_labelled
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LabelledSamples:
+    """The samples that have a value, before any is dropped or held out.
+
+    Attributes
+    ----------
+    study
+        Those samples.
+    metadata, values
+        All columns, and the one to learn.
+    task
+        How it is learned.
+    table_ids
+        All samples of the table.
+    """
+
+    study: Study
+    metadata: Metadata
+    values: pd.Series
+    task: Task
+    table_ids: Sequence[str]
+
+
+@dataclass(frozen=True)
+class LabelledStudy:
+    """A study ready for training.
+
+    Attributes
+    ----------
+    study
+        Samples with a value and enough reads.
+    depth
+        Reads drawn from each; None for all.
+    target
+        What was fitted on the training samples.
+    truth
+        Values in own units or class numbers, [S].
+    groups
+        Subject of each, [S].
+    held
+        True for validation samples, [S].
+    split_ids, split_parts
+        All samples that were divided, and the part of each; those left for a test, too.
+    """
+
+    study: Study
+    depth: int | None
+    target: TargetState
+    truth: np.ndarray
+    groups: np.ndarray
+    held: np.ndarray
+    split_ids: list[str]
+    split_parts: np.ndarray
+
+
+def read_labelled(config: TrainConfig, max_bp: int) -> LabelledSamples:
+    """Read a study and the column to learn.
+
+    Raises
+    ------
+    TableError, SequenceError, MetadataError
+        A file is missing or malformed, they do not fit together, or the column cannot be learned.
+    """
+    study = read_study(config.study, max_bp)
+    table_ids = study.sample_ids
+    study, metadata, values = label_samples(config.label, study)
+    return LabelledSamples(study, metadata, values, choose_task(values, config.task.task), table_ids)
+
+
+def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) -> LabelledStudy:
+    """Drop the samples with fewer reads than ``depth``, hold some out, and learn the target's scale from the others.
+
+    Raises
+    ------
+    TableError, MetadataError, SplitError
+        Nothing is left to train on or to validate.
+    """
+    logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
+    study, metadata, task = drop_shallow_samples(labelled.study, depth), labelled.metadata, labelled.task
+    sample_ids = list(study.sample_ids)
+    values = labelled.values.loc[sample_ids]
+    groups = sample_groups(metadata, sample_ids, config.split.group_column, config.label.metadata_column)
+    stratum = strata(fit_target(values, task).encode(values))
+    parts = split_labelled(study, groups, stratum, metadata, labelled.table_ids, config.split, config.training)
+    if config.split.group_column is None:
+        warn_of_divided_subjects(metadata, sample_ids, parts, config.split.split, config.label.metadata_column)
+    target = fit_target(values[parts == TRAIN], task)
+    truth = target.encode(values)
+    rows = _rows_in_use(parts, truth, target)
+    held = parts[rows] == VALIDATION
+    logger.info(
+        "%s of %s: %d training and %d validation samples.",
+        task.capitalize(), target.column, int((~held).sum()), int(held.sum()),
+    )  # fmt: skip
+    in_use = study if len(rows) == study.n_samples else study.select_samples(rows)
+    return LabelledStudy(in_use, depth, target, truth[rows], groups[rows], held, sample_ids, parts)
+
+
+def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> np.ndarray:
+    """Leave out test samples, and validation samples whose class cannot be predicted; say how many."""
+    is_test = parts == TEST
+    if is_test.any():
+        logger.info("Left out %d test samples; see 'aam evaluate' for them.", int(is_test.sum()))
+    is_unseen = (truth == -1) & (parts == VALIDATION) & (target.task == "classification")
+    if is_unseen.any():
+        logger.warning("Left out %d validation samples whose class no training sample has.", int(is_unseen.sum()))
+    if not ((parts == VALIDATION) & ~is_unseen).any():
+        raise SplitError(
+            f"No validation sample has a class of {target.column} that a training sample has, so that nothing can be validated. "
+            "Choose another split or column: each class needs groups on both sides."
+        )
+    return np.flatnonzero(~is_test & ~is_unseen)

@@ -1,0 +1,97 @@
+"""Training of the kernel head: one fit, without gradients."""
+
+import copy
+import dataclasses
+import logging
+
+import numpy as np
+
+from aam.config._base import flatten
+from aam.config.commands import TrainConfig
+from aam.config.model import ModelConfig
+from aam.inference.kernel_model import KernelModel
+from aam.inference.kernel_reader import KernelReader
+from aam.inference.model_directory import ModelDescription, save_model
+from aam.inference.pretrained_vectors import PretrainedVectors
+from aam.inference.read_samples import Reading
+from aam.io.cache import Cache
+from aam.io.output_directory import start_output_directory
+from aam.kernels.fitting import fit_kernel_head
+from aam.kernels.head import KernelHead, Resources
+from aam.models.sequence_encoder import SequenceEncoder
+from aam.pipelines.labelled import LabelledStudy
+from aam.pipelines.records import summarise, write_metrics, write_splits
+from aam.pipelines.resources import read_given_tree
+from aam.pipelines.validation import validate
+
+logger = logging.getLogger(__name__)
+
+Pretrained = tuple[SequenceEncoder, ModelDescription]
+
+
+def train_kernel_head(
+    config: TrainConfig, shape: ModelConfig, pretrained: Pretrained | None, labelled: LabelledStudy, written: list[str]
+) -> None:
+    """Fit, validate and save the head.
+
+    Parameters
+    ----------
+    config, shape
+        What the user asked for, and what a pre-trained model made of it.
+    pretrained
+        The encoder of the deep member, if any.
+    labelled
+        Samples to train on and to validate.
+    written
+        What an earlier run may have left in the output directory.
+    """
+    output, cache = config.output.output_dir, Cache(config.study.cache_dir)
+    tree = None if config.distance.tree is None else read_given_tree(config, labelled.study)
+    vectors = None
+    if pretrained is not None:
+        encoder, its_description = pretrained
+        vectors = PretrainedVectors(copy.deepcopy(encoder), its_description, Reading(None, cache))
+    resources = Resources(tree, vectors, config.head.coverage)
+    rows = np.flatnonzero(~labelled.held)
+    head = fit_kernel_head(labelled.study, rows, labelled.target, labelled.truth, labelled.groups, resources)
+    _log_members(head)
+    model = KernelModel.of(head, None if pretrained is None else pretrained[0])
+    description = _describe(config, shape, pretrained, labelled, model)
+    start_output_directory(dataclasses.replace(config, model=shape), written)
+    write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
+    reader = KernelReader(copy.deepcopy(model), description, Reading(None, cache))
+    metrics = validate(config, reader, labelled)
+    write_metrics(output, metrics)
+    save_model(output / "model", model, dataclasses.replace(description, metrics=metrics))
+    logger.info("Validation of %s: %s.", labelled.target.column, summarise(metrics, labelled.target))
+    logger.info("Model: %s", output / "model")
+
+
+def _describe(
+    config: TrainConfig,
+    shape: ModelConfig,
+    pretrained: Pretrained | None,
+    labelled: LabelledStudy,
+    model: KernelModel,
+) -> ModelDescription:
+    own = {
+        "study_digest": labelled.study.digest(),
+        "target": labelled.target,
+        "options": flatten(config),
+        "head": model.facts,
+    }
+    if pretrained is not None:
+        return dataclasses.replace(pretrained[1], metrics={}, **own)
+    sampling, seed = config.sampling, config.training.seed
+    return ModelDescription(
+        model=shape, objectives=(), depth=None, token_limit=sampling.token_limit, seed=seed, **own
+    )  # fmt: skip
+
+
+def _log_members(head: KernelHead) -> None:
+    logger.info("%d ASVs are in at least 3 training samples.", len(head.known))
+    for member in head.members:
+        logger.info(
+            "Member %s: weight %.2f, penalty %.3g, loss %.4g on groups left out.",
+            member.name, member.weight, member.penalty, member.loss,
+        )  # fmt: skip

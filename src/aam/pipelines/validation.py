@@ -1,0 +1,25 @@
+"""Predict the validation samples just as ``aam predict`` does, and write what it would."""
+
+import numpy as np
+
+from aam.config.commands import TrainConfig
+from aam.inference.kernel_reader import KernelReader
+from aam.inference.metrics import evaluate_predicted
+from aam.inference.read_samples import SampleReader
+from aam.io.table_tsv import write_tsv
+from aam.pipelines.labelled import LabelledStudy
+from aam.pipelines.records import draw_target, points_to_draw, prediction_columns, truth_column
+
+
+def validate(config: TrainConfig, reader: SampleReader | KernelReader, labelled: LabelledStudy) -> dict[str, object]:
+    """Write the table and the picture; give the metrics."""
+    rows, output = np.flatnonzero(labelled.held), config.output.output_dir
+    study, truth, target = labelled.study.select_samples(rows), labelled.truth[rows], labelled.target
+    predicted = reader.predicted(study)
+    columns = prediction_columns(target, study.sample_ids, predicted.values)
+    truths = {"truth": truth_column(target, truth)}
+    write_tsv(output / "validation_predictions.tsv", {**columns, **predicted.columns, **truths})
+    metrics = evaluate_predicted(target, predicted, truth)
+    points = points_to_draw(config.training.validation_plot_samples, config.training.seed)
+    draw_target(output / "plots" / "target.png", target, predicted.values, truth, metrics, points)
+    return metrics
