@@ -181,7 +181,10 @@ def parse(name: str, options: list[str]) -> Any:
     """
     import tyro
 
+    from aam.config._base import check_arguments
+
     options = _with_config_files(name, options)
+    check_arguments(options)
     return tyro.cli(
         _load(form_of(name, options).config),
         prog=f"aam {name}",
