@@ -12,11 +12,11 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "aam"
 LAYERS = [
     {"cli", "__main__"},
     {"pipelines"},
-    {"inference"},
+    {"inference", "baselines"},
     {"training"},
     {"models"},
     {"objectives", "kernels"},
-    {"nn", "data", "ecology", "simulation", "metrics"},
+    {"nn", "data", "ecology", "simulation", "metrics", "comparison"},
     {"batch", "drawn", "encoding", "figures", "io"},
     {"config", "vocabulary", "errors", "loading", "shapes"},
 ]

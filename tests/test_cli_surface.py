@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aam.cli import COMMANDS, _load, main
+from aam.cli import COMMANDS, _load, form_of, main
 
 STUDY = {"table", "sequences", "cache-dir"}
 DISTANCE = {"tree", "distances", "distance-ids", "missing-features"}
@@ -47,6 +47,13 @@ FLAGS = {
     "evaluate": STUDY | LABEL | DIRECTORY | INFERENCE,
 }  # fmt: skip
 
+FOLDS = (
+    STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES
+    | {"task", "head", "coverage", "pretrained", "freeze-base", "target-penalty"}
+    | {"folds", "fold-file", "repeats", "group-column", "baselines", "aam"}
+)  # fmt: skip
+"""Of ``aam evaluate --folds``."""
+
 POSITIONAL = {"files": "[PATH [PATH ...]]"}
 """Options without a flag, and how the help shows them."""
 
@@ -84,6 +91,43 @@ def test_every_flag_is_explained_in_the_help(name, capsys):
         assert POSITIONAL.get(flag, f"--{flag}") in shown
     for config in configs(_load(COMMANDS[name].config)):
         assert config.__doc__
+
+
+def test_evaluate_over_folds_has_options_of_its_own(capsys):
+    form = form_of("evaluate", ["--folds", "5"])
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", "--folds", "5", "--help"])
+
+    shown = capsys.readouterr().out
+    assert sorted(flags(_load(form.config))) == sorted(FOLDS)
+    assert stop.value.code == 0
+    assert all(f"--{flag}" in shown for flag in FOLDS)
+    for config in configs(_load(form.config)):
+        assert config.__doc__
+
+
+def test_what_training_takes_is_taken_over_folds_as_well():
+    training, folds = (
+        dataclasses.fields(_load(f"aam.config.{name}"))
+        for name in ("commands:TrainConfig", "folds:EvaluateFoldsConfig")
+    )
+
+    assert {item.name for item in training} - {item.name for item in folds} == {"split"}
+
+
+@pytest.mark.parametrize(
+    ("options", "config"),
+    [
+        (["--model", "m"], "EvaluateConfig"),
+        (["--model=m"], "EvaluateConfig"),
+        (["--help"], "EvaluateConfig"),
+        (["--folds", "5"], "EvaluateFoldsConfig"),
+        (["--folds=5"], "EvaluateFoldsConfig"),
+        (["--fold_file", "f.tsv"], "EvaluateFoldsConfig"),
+    ],
+)
+def test_options_choose_the_form_of_evaluate(options, config):
+    assert form_of("evaluate", options).config.endswith(f":{config}")
 
 
 def test_the_overview_names_every_command(capsys):

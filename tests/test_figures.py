@@ -11,6 +11,7 @@ from aam.figures import (
     MOST_CELLS_WITH_NUMBERS,
     _font_with,
     draw_confusion,
+    draw_methods,
     draw_regression,
 )
 
@@ -137,3 +138,13 @@ def test_letters_that_the_default_font_lacks_are_drawn_in_one_that_has_them():
 def test_no_font_is_looked_for_where_the_default_has_all_letters_and_none_is_made_up():
     assert _font_with(frozenset("R² = é кишечник")) is None
     assert _font_with(frozenset("\U000e0fff")) is None
+
+
+def test_methods_are_drawn_from_the_top_with_their_means():
+    figure = draw_methods({"aam": [0.5, 0.7], "guess": [0.0, np.nan]}, "R² of age")
+
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["aam", "guess"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first on top"
+    assert [text.get_text() for text in axes.texts] == ["0.600", "0.000"]
+    assert [len(points.get_offsets()) for points in axes.collections] == [2, 1]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aam
-from aam.errors import AamError, Terminated, name_some
+from aam.errors import AamError, ConfigError, Terminated, name_some
 from aam.loading import load as _load
 
 
@@ -22,11 +22,43 @@ class Command:
     """One row of the table: where the config and the function are, and a line of help.
 
     They are named, not imported, so that ``aam --help`` answers at once.
+
+    Attributes
+    ----------
+    config, function
+        As ``module:name``.
+    summary
+        A line of help.
+    other
+        Another form of the command with options of its own, if it has one.
     """
 
     config: str
     function: str
     summary: str
+    other: "OtherForm | None" = None
+
+
+@dataclass(frozen=True)
+class OtherForm:
+    """A second form of a command; exactly one of `usual_flag` and `flags` is given.
+
+    Attributes
+    ----------
+    flags
+        Any of these asks for it.
+    usual_flag
+        Asks for the usual form.
+    command
+        Its config and function.
+    hint
+        What either form does, for whoever gave both or neither.
+    """
+
+    flags: tuple[str, ...]
+    usual_flag: str
+    command: Command
+    hint: str
 
 
 COMMANDS = {
@@ -63,7 +95,13 @@ COMMANDS = {
     "evaluate": Command(
         "aam.config.commands:EvaluateConfig",
         "aam.pipelines.inference:evaluate",
-        "compare predictions with metadata",
+        "score a model, or methods over folds, against metadata",
+        OtherForm(
+            flags=("--folds", "--fold-file"),
+            usual_flag="--model",
+            command=Command("aam.config.folds:EvaluateFoldsConfig", "aam.pipelines.evaluate_folds:evaluate_folds", ""),
+            hint="--model scores a trained model; --folds (or --fold-file) trains and scores anew in each fold",
+        ),
     ),
     "cache": Command(
         "aam.config.commands:CacheConfig", "aam.pipelines.cache:cache", "list, limit or clear what is kept on disk"
@@ -90,9 +128,10 @@ def _run(name: str, options: list[str]) -> int:
     try:
         if name not in COMMANDS:
             raise AamError(f"there is no command {name!r}. Commands: {', '.join(COMMANDS)}. See aam --help.")
+        options = _with_config_files(name, options)
         config = parse(name, options)
         _set_up_output()
-        _load(COMMANDS[name].function)(config)
+        _load(form_of(name, options).function)(config)
     except AamError as error:
         sys.stderr.write(f"aam {name}: {error}\n" if name in COMMANDS else f"aam: {error}\n")
         return 2
@@ -142,24 +181,54 @@ def parse(name: str, options: list[str]) -> Any:
     """
     import tyro
 
-    from aam.config._base import check_arguments, flags_from_yaml
+    from aam.config._base import check_arguments
 
-    given, options = _take_config_files(options)
-    config = _load(COMMANDS[name].config)
-    without_flag = [
-        field.name
-        for field in dataclasses.fields(config)
-        if tyro.conf.Positional in getattr(field.type, "__metadata__", ())
-    ]
-    from_files = [argument for path in given for argument in flags_from_yaml(path, without_flag)]
-    arguments = [*from_files, *options]
-    check_arguments(arguments)
+    options = _with_config_files(name, options)
+    check_arguments(options)
     return tyro.cli(
-        config,
+        _load(form_of(name, options).config),
         prog=f"aam {name}",
-        args=arguments,
+        args=options,
         config=(tyro.conf.OmitArgPrefixes,),
     )
+
+
+def form_of(name: str, options: list[str]) -> Command:
+    """Choose the form of a command that its options ask for.
+
+    Raises
+    ------
+    ConfigError
+        They ask for both forms, or for none.
+    """
+    command = COMMANDS[name]
+    other = command.other
+    if other is None:
+        return command
+    given = {option.split("=")[0].replace("_", "-") for option in options}
+    asked = [flag for flag in other.flags if flag in given]
+    if asked and other.usual_flag in given:
+        raise ConfigError(f"{other.usual_flag} and {asked[0]} exclude each other: {other.hint}.")
+    if not asked and not given & {other.usual_flag, "-h", "--help"}:
+        raise ConfigError(f"pass either {other.usual_flag} or {other.flags[0]}: {other.hint}.")
+    return other.command if asked else command
+
+
+def _with_config_files(name: str, options: list[str]) -> list[str]:
+    """Put the options of ``--config`` files before the others."""
+    import tyro
+
+    from aam.config._base import flags_from_yaml
+
+    given, options = _take_config_files(options)
+    if not given:
+        return options
+    without_flag = [
+        field.name
+        for field in dataclasses.fields(_load(COMMANDS[name].config))
+        if tyro.conf.Positional in getattr(field.type, "__metadata__", ())
+    ]
+    return [*(argument for path in given for argument in flags_from_yaml(path, without_flag)), *options]
 
 
 def overview() -> str:

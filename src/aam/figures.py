@@ -1,7 +1,7 @@
 """The pictures that training and evaluation draw."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -59,6 +59,37 @@ def draw_regression(
     shown = f"all {n:,}" if len(truth) == n else f"{len(truth):,} of {n:,}"
     axes.set_title(f"R² = {r2:.3f}, {shown} {counted} shown", fontsize=11)
     axes.legend(loc="upper left", frameon=False)
+    return figure
+
+
+def draw_methods(values: Mapping[str, Sequence[float]], label: str) -> Figure:
+    """Draw the score of each method in each fold as a dot, and their mean as a bar with its number.
+
+    Parameters
+    ----------
+    values
+        Scores by method, the first on top; nan where a fold has none.
+    label
+        What the scores are.
+    """
+    figure = Picture(figsize=(7.5, 1.3 + 0.45 * len(values)), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    for row, scores in enumerate(values.values()):
+        defined = np.array(scores)[~np.isnan(scores)]
+        spread = np.linspace(-0.18, 0.18, len(defined)) if len(defined) > 1 else np.zeros(len(defined))
+        axes.scatter(defined, row + spread, s=16, alpha=0.55, linewidths=0, color="#1f6f8b")
+        if len(defined):
+            mean = float(defined.mean())
+            axes.plot([mean, mean], [row - 0.32, row + 0.32], color="#b5482a", linewidth=2.5)
+            axes.annotate(
+                f"{mean:.3f}", (1.01, row), xycoords=("axes fraction", "data"), va="center", color="#b5482a", fontsize=9
+            )
+    axes.set_yticks(range(len(values)), list(values), parse_math=False)
+    axes.set_ylim(len(values) - 0.5, -0.5)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(label, parse_math=False)
+    axes.set_title("dots: folds; bar and number: their mean", fontsize=9, loc="left")
     return figure
 
 

@@ -174,3 +174,37 @@ def test_divided_groups_are_named():
 
     assert divided_groups(np.array(["a", "a", "b", "c", "c"]), parts) == ["a", "c"]
     assert divided_groups(np.array(["a", "b", "c", "d", "c"]), parts) == []
+
+
+def grouped_samples(n_groups=12):
+    """Make groups of unlike size; the stratum goes with the group."""
+    sizes = np.random.default_rng(0).integers(2, 9, size=n_groups)
+    return np.repeat(np.arange(n_groups), sizes), np.repeat(np.arange(n_groups) % 2, sizes)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_folds_of_groups_are_whole_alike_in_size_and_in_stratum(seed):
+    groups, stratum = grouped_samples()
+
+    number = fold_numbers(groups, stratum, 3, seed)
+
+    assert all(len(set(number[groups == group])) == 1 for group in set(groups))
+    sizes = np.bincount(number, minlength=3)
+    assert sizes.max() - sizes.min() <= 8, "the largest group"
+    assert all(set(stratum[number == fold]) == {0, 1} for fold in range(3))
+
+
+def test_another_seed_gives_other_folds_of_groups():
+    groups, stratum = grouped_samples()
+
+    drawn = {tuple(fold_numbers(groups, stratum, 3, seed)) for seed in range(6)}
+
+    assert len(drawn) == 6
+
+
+def test_as_many_folds_as_groups_hold_one_each():
+    groups, stratum = grouped_samples()
+
+    number = fold_numbers(groups, stratum, 12, seed=0)
+
+    assert len(set(zip(groups.tolist(), number.tolist(), strict=True))) == len(set(number.tolist())) == 12

@@ -3,7 +3,7 @@
 import pytest
 
 from aam.errors import SplitError
-from aam.io.split_file import read_split_file
+from aam.io.split_file import read_fold_file, read_split_file
 
 
 @pytest.fixture
@@ -58,3 +58,22 @@ def test_a_malformed_file_is_an_error(text, fold, message, write):
 def test_an_absent_file_is_an_error(tmp_path):
     with pytest.raises(SplitError, match=r"--split-file .*absent\.tsv does not exist"):
         read_split_file(tmp_path / "absent.tsv", None)
+
+
+def test_folds_have_names(write):
+    assert read_fold_file(write("fold\tsample-id\n b \tS1\n2\tS2\n")) == {"S1": "b", "S2": "2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"--fold-file .*: expected tab-separated columns 'sample-id' and 'fold' .* found nothing"),
+        ("sample-id\tsplit\nS1\ttrain\n", r"expected .* found 'sample-id', 'split'"),
+        ("sample-id\tfold\nS1\t0\nS1\t1\n", r"--fold-file .* lists samples more than once: 'S1'"),
+        ("sample-id\tfold\nS1\t0\nS2\n", r"1 samples have no fold: 'S2'\. Number them"),
+        ("sample-id\tfold\nS1\t0\nS2\t0\n", r"has one fold only: at least 2"),
+    ],
+)
+def test_a_malformed_file_of_folds_is_an_error(text, message, write):
+    with pytest.raises(SplitError, match=message):
+        read_fold_file(write(text))

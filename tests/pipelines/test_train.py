@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from aam.cli import main
 from aam.config.model import ModelConfig, tiny
 from aam.models.build import build_encoder
-from aam.pipelines import train as train_pipeline
+from aam.pipelines.head_options import SHAPE as SETTLED
 
 SHAPE = [
     "--embedding-dim",
@@ -83,7 +83,7 @@ def test_all_options_that_shape_weights_are_settled_by_the_pretrained_model():
         if shapes[0] != shapes[1]:
             settled.add(field.name)
 
-    assert settled <= set(train_pipeline.SHAPE)
+    assert settled <= set(SETTLED)
 
 
 def test_a_predictor_is_as_good_a_start_as_an_encoder(folder, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """What every config shares: a frozen, validated dataclass whose errors name the flag."""
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
@@ -91,8 +92,8 @@ def input_paths(instance: Any) -> Iterator[tuple[str, Path]]:
 
 
 def command_of(instance: Any) -> str:
-    """Name the command that a config belongs to: ``train`` for a TrainConfig."""
-    return type(instance).__name__.removesuffix("Config").lower()
+    """Name the command that a config belongs to, its first word: ``evaluate`` for an EvaluateFoldsConfig."""
+    return re.findall("[A-Z][a-z]*", type(instance).__name__)[0].lower()
 
 
 def write_yaml(instance: Any) -> str:

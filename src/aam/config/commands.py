@@ -216,7 +216,8 @@ class EvaluateConfig:
     --metadata-column age --output-dir evaluation
 
     Samples that the model was trained on are part of the table only if you leave them in: for an honest figure pass held-out
-    samples.
+    samples, or let aam train and score anew in each of several folds, beside classical baselines: aam evaluate --folds 5 --help
+    explains that.
     """
 
     study: StudyConfig

@@ -14,6 +14,8 @@ from aam.errors import SplitError, name_some
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 N_CANDIDATES = 200
 """Random splits that are drawn; the one whose two sides are most alike is kept."""
+N_DEALS = 20
+"""Random ways to deal groups out to folds, of which the one with the most even strata is kept; few, so that seeds differ."""
 N_QUANTILES = 4
 """Bins of a numeric target that should be alike on both sides."""
 
@@ -148,23 +150,49 @@ def fold_numbers(groups: np.ndarray, stratum: np.ndarray, folds: int, seed: int)
     SplitError
         There are fewer groups than folds.
     """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
     group = np.unique(groups, return_inverse=True)[1]
     n_groups = int(group.max()) + 1
     if n_groups < folds:
         raise SplitError(f"--folds {folds} is more than the {n_groups:,} groups of samples. Choose fewer folds.")
     if np.bincount(stratum).max() < folds:
         stratum = np.zeros_like(stratum)  # strata too small to be spread over the folds
-    is_alone = n_groups == len(group)
-    kind = StratifiedKFold if is_alone else StratifiedGroupKFold
-    divide = kind(folds, shuffle=True, random_state=int(generator(seed, "folds").integers(2**31)))
-    number = np.empty(len(group), dtype=np.int64)
+    if n_groups == len(group):
+        return _spread_samples(stratum, folds, seed)
+    stream = generator(seed, "folds")
+    drawn = [_deal_groups(group, folds, stream) for _ in range(N_DEALS)]
+    return min(drawn, key=lambda number: _unlikeness(number, stratum, folds))
+
+
+def _spread_samples(stratum: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    from sklearn.model_selection import StratifiedKFold
+
+    divide = StratifiedKFold(folds, shuffle=True, random_state=int(generator(seed, "folds").integers(2**31)))
+    number = np.empty(len(stratum), dtype=np.int64)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", category=UserWarning)
-        for fold, (_, held) in enumerate(divide.split(stratum, stratum, None if is_alone else group)):
+        for fold, (_, held) in enumerate(divide.split(stratum, stratum)):
             number[held] = fold
     return number
+
+
+def _deal_groups(group: np.ndarray, folds: int, stream: np.random.Generator) -> np.ndarray:
+    """Give each group in a random order, to the fold that is smallest so far."""
+    sizes = np.bincount(group)
+    fold_of, filled = np.empty(len(sizes), dtype=np.int64), np.zeros(folds, dtype=np.int64)
+    for place, one in enumerate(stream.permutation(len(sizes))):
+        fold_of[one] = place if place < folds else int(np.argmin(filled))
+        filled[fold_of[one]] += sizes[one]
+    return fold_of[group]
+
+
+def _unlikeness(number: np.ndarray, stratum: np.ndarray, folds: int) -> float:
+    """Say how far the folds are from being alike in strata and size; a stratum that is in one fold alone counts ten times."""
+    table = np.zeros((folds, int(stratum.max()) + 1))
+    np.add.at(table, (number, stratum), 1)
+    present = table[:, table.sum(axis=0) > 0]
+    even = present.sum(axis=0) / folds
+    n_alone = int((present.max(axis=0) == present.sum(axis=0)).sum())
+    return float(np.abs(present - even).sum()) / len(number) + 10.0 * n_alone
 
 
 def _named(held: np.ndarray) -> np.ndarray:

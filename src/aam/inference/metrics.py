@@ -4,9 +4,18 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 from sklearn import metrics as sklearn_metrics
 
+from aam.comparison.scores import (
+    accuracy,
+    auroc,
+    balanced_accuracy,
+    macro_f1,
+    mean_absolute_error,
+    r_squared,
+    root_mean_square_error,
+    spearman,
+)
 from aam.data.predicted import Predicted
 from aam.data.target import TargetState
 
@@ -56,22 +65,15 @@ def without_nan(metrics: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def r_squared(prediction: np.ndarray, truth: np.ndarray) -> float:
-    """Share of the variance explained: 1 − Σ(truth − prediction)² / Σ(truth − mean)²; nan for a constant truth."""
-    spread = float(np.square(truth - truth.mean()).sum())
-    return 1.0 - float(np.square(truth - prediction).sum()) / spread if np.ptp(truth) > 0 else float("nan")
-
-
 def _regression(guess: float, prediction: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    error = prediction - truth
     varies = np.ptp(truth) > 0 and np.ptp(prediction) > 0
     return {
         "n": len(truth),
         "r2": r_squared(prediction, truth),
-        "mae": float(np.abs(error).mean()),
-        "rmse": float(np.sqrt(np.square(error).mean())),
+        "mae": mean_absolute_error(prediction, truth),
+        "rmse": root_mean_square_error(prediction, truth),
         "pearson": float(np.corrcoef(prediction, truth)[0, 1]) if varies else float("nan"),
-        "spearman": float(np.corrcoef(rankdata(prediction), rankdata(truth))[0, 1]) if varies else float("nan"),
+        "spearman": spearman(prediction, truth),
         "guess_mae": float(np.abs(guess - truth).mean()),
         "guess_r2": r_squared(np.full(len(truth), guess), truth),
     }
@@ -82,16 +84,13 @@ def _classification(target: TargetState, probability: np.ndarray, truth: np.ndar
     prediction = probability.argmax(axis=1)
     present = np.unique(truth)
     confusion = sklearn_metrics.confusion_matrix(truth, prediction, labels=numbers)
-    recall = np.diag(confusion)[present] / confusion.sum(axis=1)[present]
-    involved = confusion.sum(axis=0) + confusion.sum(axis=1)
-    f1 = 2 * np.diag(confusion)[involved > 0] / involved[involved > 0]
     guess = target.classes.index(str(target.guess))
     return {
         "n": len(truth),
-        "accuracy": float((prediction == truth).mean()),
-        "balanced_accuracy": float(np.mean(recall)),
-        "macro_f1": float(np.mean(f1)),
-        "auroc": _auroc(probability, truth, present),
+        "accuracy": accuracy(probability, truth),
+        "balanced_accuracy": balanced_accuracy(probability, truth),
+        "macro_f1": macro_f1(probability, truth),
+        "auroc": auroc(probability, truth),
         "log_loss": float(-np.log(np.maximum(probability[np.arange(len(truth)), truth], 1e-15)).mean()),
         "guess_accuracy": float((truth == guess).mean()),
         "guess_balanced_accuracy": 1.0 / len(present),
@@ -100,10 +99,3 @@ def _classification(target: TargetState, probability: np.ndarray, truth: np.ndar
             "rows_true_columns_predicted": confusion.tolist(),
         },
     }
-
-
-def _auroc(probability: np.ndarray, truth: np.ndarray, present: np.ndarray) -> float:
-    """Mean over the classes present of one-against-rest AUROC; nan with a single class."""
-    if len(present) < 2:
-        return float("nan")
-    return float(np.mean([sklearn_metrics.roc_auc_score(truth == k, probability[:, k]) for k in present]))

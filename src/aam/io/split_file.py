@@ -1,4 +1,4 @@
-"""Read which sample is on which side of a split: the file that training writes, or numbered folds."""
+"""Read which sample is on which side of a split, or in which fold."""
 
 import csv
 from itertools import zip_longest
@@ -19,7 +19,7 @@ def read_split_file(path: Path, fold: int | None) -> dict[str, str]:
     SplitError
         The file cannot be read, lacks a column, lists a sample twice, names other parts, or has no such fold.
     """
-    rows = _rows(path)
+    rows = _rows(path, "--split-file")
     columns = set(rows[0]) if rows else set()
     value_column = FOLD_COLUMN if fold is not None else PART_COLUMN
     if ID_COLUMN not in columns or not columns & {PART_COLUMN, FOLD_COLUMN}:
@@ -30,17 +30,47 @@ def read_split_file(path: Path, fold: int | None) -> dict[str, str]:
     if value_column not in columns:
         hint = "leave --fold out" if fold is not None else f"pass --fold with one of {_found(rows, FOLD_COLUMN)}"
         raise SplitError(f"--split-file {path} has no column '{value_column}': {hint}.")
-    values = {row[ID_COLUMN]: row[value_column] for row in rows}
-    if len(values) < len(rows):
-        seen = [row[ID_COLUMN] for row in rows]
-        twice = [sample for sample in values if seen.count(sample) > 1]
-        raise SplitError(f"--split-file {path} lists samples more than once: {name_some(twice)}. Keep one row of each.")
+    values = _values(path, "--split-file", rows, value_column)
     return _parts(path, values) if fold is None else _parts_of_folds(path, values, fold)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def read_fold_file(path: Path) -> dict[str, str]:
+    """Give the name of each sample's fold.
+
+    Raises
+    ------
+    SplitError
+        The file cannot be read, lacks a column, lists a sample twice or without a fold, or has fewer than two folds.
+    """
+    rows = _rows(path, "--fold-file")
+    columns = set(rows[0]) if rows else set()
+    if not {ID_COLUMN, FOLD_COLUMN} <= columns:
+        raise SplitError(
+            f"--fold-file {path}: expected tab-separated columns '{ID_COLUMN}' and '{FOLD_COLUMN}' above at least one sample; "
+            f"found {name_some(sorted(map(str, columns))) or 'nothing'}."
+        )
+    values = _values(path, "--fold-file", rows, FOLD_COLUMN)
+    empty = [sample for sample, fold in values.items() if not fold]
+    if empty:
+        raise SplitError(f"--fold-file {path}: {len(empty):,} samples have no fold: {name_some(empty)}. Number them.")
+    if len(set(values.values())) < 2:
+        raise SplitError(f"--fold-file {path} has one fold only: at least 2 are needed, so that one can be held out.")
+    return values
+
+
+def _values(path: Path, flag: str, rows: list[dict[str, str]], column: str) -> dict[str, str]:
+    """Give one column by sample."""
+    values = {row[ID_COLUMN]: row[column] for row in rows}
+    if len(values) < len(rows):
+        seen = [row[ID_COLUMN] for row in rows]
+        twice = [sample for sample in values if seen.count(sample) > 1]
+        raise SplitError(f"{flag} {path} lists samples more than once: {name_some(twice)}. Keep one row of each.")
+    return values
+
+
+def _rows(path: Path, flag: str) -> list[dict[str, str]]:
     """Read the cells, without white space at their ends."""
-    lines = read_text(path, SplitError, "--split-file").splitlines()
+    lines = read_text(path, SplitError, flag).splitlines()
     try:
         header, *rows = csv.reader(lines, dialect="excel-tab") if lines else [[]]
     except csv.Error as error:

@@ -34,7 +34,11 @@ from aam.pipelines.records import (
 
 logger = logging.getLogger(__name__)
 
-EVALUATION_RESULTS = ("metrics.json", "metrics.tsv", "predictions.tsv", "plots")
+EVALUATION_RESULTS = (
+    "metrics.json", "metrics.tsv", "predictions.tsv", "plots",
+    "folds.tsv", "results.tsv", "summary.tsv", "summary.png", "summary.md",
+)  # fmt: skip
+"""What the command writes in either of its forms, so that the one leaves nothing of the other behind."""
 
 
 def predict(config: PredictConfig) -> None:

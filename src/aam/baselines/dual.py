@@ -1,0 +1,72 @@
+"""Ridge and logistic regression of a kernel: what linear models on many features and kernel machines have in common."""
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import KernelCenterer
+
+from aam.baselines.problem import Problem
+from aam.baselines.tuning import all_classes, best_candidate
+
+RIDGE_PENALTIES = tuple(np.logspace(-4, 2, 13))
+LOGISTIC_PENALTIES = tuple(np.logspace(-4, 1, 11))
+"""In units of the kernel's mean diagonal."""
+_LEAST_SHARE_OF_SPECTRUM = 1e-9
+
+
+def kernel_model(problem: Problem, kernel: np.ndarray, test_kernel: np.ndarray) -> np.ndarray:
+    """Fit ridge or logistic regression with a kernel, the penalty chosen in the inner folds.
+
+    Parameters
+    ----------
+    problem
+        The fold.
+    kernel, test_kernel
+        Of the training samples, and of the held-out ones with these, [n, n] and [m, n].
+    """
+    is_regression = problem.task == "regression"
+    fit_and_predict = _ridge if is_regression else _logistic
+
+    def predict(penalty: float, fit: np.ndarray, judge: np.ndarray) -> np.ndarray:
+        return fit_and_predict(
+            problem, penalty, problem.truth[fit], *_centred(kernel[np.ix_(fit, fit)], kernel[np.ix_(judge, fit)])
+        )
+
+    penalties = RIDGE_PENALTIES if is_regression else LOGISTIC_PENALTIES
+    chosen = best_candidate(problem, penalties, predict)
+    return fit_and_predict(problem, chosen, problem.truth, *_centred(kernel, test_kernel))
+
+
+def _centred(kernel: np.ndarray, test_kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Move the training samples' mean to the origin, and scale them to a mean square of 1."""
+    centre = KernelCenterer().fit(kernel)
+    centred = centre.transform(kernel)
+    scale = max(float(np.diag(centred).mean()), np.finfo(np.float64).tiny)
+    return centred / scale, centre.transform(test_kernel) / scale
+
+
+def _ridge(
+    problem: Problem, penalty: float, truth: np.ndarray, kernel: np.ndarray, test_kernel: np.ndarray
+) -> np.ndarray:
+    mean = truth.mean()
+    model = KernelRidge(alpha=penalty, kernel="precomputed")  # type: ignore[arg-type]
+    model.fit(kernel, truth - mean)
+    return model.predict(test_kernel) + mean
+
+
+def _logistic(
+    problem: Problem, penalty: float, truth: np.ndarray, kernel: np.ndarray, test_kernel: np.ndarray
+) -> np.ndarray:
+    """Fit on coordinates whose products are the kernel: the same as with all features, and faster."""
+    values, vectors = np.linalg.eigh(kernel)
+    kept = values > _LEAST_SHARE_OF_SPECTRUM * values[-1]
+    root = np.sqrt(values[kept])
+    model = LogisticRegression(C=1 / (penalty * len(truth)), class_weight="balanced", max_iter=500)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a weak penalty, which the inner folds judge
+        model.fit(vectors[:, kept] * root, truth)
+    probability = model.predict_proba(test_kernel @ (vectors[:, kept] / root))
+    return all_classes(probability, model.classes_, problem.n_classes)

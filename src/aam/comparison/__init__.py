@@ -1,0 +1,1 @@
+"""How methods compare on the same held-out samples: scores, and the spread of their differences."""

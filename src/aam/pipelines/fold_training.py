@@ -1,0 +1,167 @@
+"""What ``aam train`` does, done with the training part of a fold, and what ``aam predict`` does with the others."""
+
+import copy
+import logging
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from aam.config.commands import TrainConfig
+from aam.config.folds import EvaluateFoldsConfig
+from aam.config.model import ModelConfig
+from aam.data.predicted import Predicted
+from aam.data.rarefaction import resolve_depth
+from aam.data.splits import TEST, TRAIN, VALIDATION, hold_out, strata
+from aam.data.study import Study
+from aam.data.target import TargetState, fit_target
+from aam.inference.model_directory import ModelDescription
+from aam.inference.pretrained_vectors import PretrainedVectors
+from aam.inference.read_samples import Reading, SampleReader
+from aam.io.cache import Cache
+from aam.kernels.fitting import fit_kernel_head
+from aam.kernels.head import Resources
+from aam.models.sequence_encoder import SequenceEncoder
+from aam.models.sequence_predictor import SequencePredictor
+from aam.pipelines.head_options import choose_head
+from aam.pipelines.labelled import LabelledStudy
+from aam.pipelines.network import fit_network, plan_network
+from aam.pipelines.participants import Fold, Participants
+from aam.pipelines.resources import read_given_tree
+from aam.pipelines.train_kernel import Pretrained
+
+
+def aam_method(
+    config: EvaluateFoldsConfig, shape: ModelConfig, pretrained: Pretrained | None, participants: Participants
+) -> Callable[[Fold], Predicted]:
+    """Give aam as a method, with the head that its options ask for; the same head in all folds.
+
+    Raises
+    ------
+    AamError
+        A fold leaves too few samples to train on, or a file that training needs cannot be read.
+    """
+    options = config.of_training(config.output.output_dir, config.training.seed)
+    if choose_head(options, participants.study.n_samples) == "kernel":
+        return _kernel_method(options, pretrained, participants)
+    encoder = None if pretrained is None else pretrained[0]
+    parts = [part_of_fold(config, participants, fold) for fold in participants]
+    plan_network(options, shape, encoder, parts[0])  # refuses before anything is trained or written
+    return partial(_fit_network, config, shape, encoder, participants)
+
+
+def _kernel_method(
+    options: TrainConfig, pretrained: Pretrained | None, participants: Participants
+) -> Callable[[Fold], Predicted]:
+    study, target = participants.study, participants.target
+    tree = None if options.distance.tree is None else read_given_tree(options, study)
+    vectors = None
+    if pretrained is not None:
+        encoder, description = pretrained
+        vectors = PretrainedVectors(copy.deepcopy(encoder), description, Reading(None, Cache(options.study.cache_dir)))
+    resources = Resources(tree, vectors, options.head.coverage)
+
+    def fit(fold: Fold) -> Predicted:
+        own = fit_target(participants.values.iloc[fold.train], target.task)
+        truth = own.encode(participants.values)
+        with _quiet():
+            head = fit_kernel_head(study, fold.train, own, truth, participants.groups, resources)
+            return in_all_classes(head.predict(study.select_samples(fold.test)), own, target)
+
+    return fit
+
+
+def part_of_fold(config: EvaluateFoldsConfig, participants: Participants, fold: Fold) -> LabelledStudy:
+    """Divide the training part of a fold once more, into samples to fit and samples that say when to stop.
+
+    Nothing depends on the held-out samples: neither the depth, nor scaling and classes.
+
+    Raises
+    ------
+    SplitError, MetadataError
+        Too few samples or values are left.
+    """
+    study, training = participants.study, config.training
+    depth = resolve_depth(config.sampling.rarefy_depth, study.depths[fold.train])
+    rows = fold.train[study.depths[fold.train] >= (depth or 1)]
+    task = participants.target.task
+    stratum = strata(participants.truth[rows])
+    held = hold_out(participants.groups[rows], stratum, training.validation_fraction, training.seed + fold.repeat)
+    values = participants.values.iloc[rows]
+    target = fit_target(values[~held], task)
+    truth = target.encode(values)
+    if task == "classification":
+        kept = truth >= 0
+        rows, held, truth = rows[kept], held[kept], truth[kept]
+    parts = np.full(study.n_samples, TEST, dtype=object)
+    parts[rows] = np.where(held, VALIDATION, TRAIN)
+    chosen = study.select_samples(rows)
+    return LabelledStudy(
+        chosen, depth, target, truth, participants.groups[rows], held, list(study.sample_ids), parts.astype(str)
+    )
+
+
+def _fit_network(
+    config: EvaluateFoldsConfig,
+    shape: ModelConfig,
+    encoder: SequenceEncoder | None,
+    participants: Participants,
+    fold: Fold,
+) -> Predicted:
+    """Train the network, and leave nothing on disk."""
+    labelled = part_of_fold(config, participants, fold)
+    with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, _quiet():
+        directory = Path(name)
+        network = plan_network(
+            config.of_training(directory, config.training.seed + fold.repeat), shape, encoder, labelled
+        )
+        fit_network(network, directory)
+        prediction = _predict(network.model, network.description, participants.study, fold.test, directory)
+    return in_all_classes(Predicted(prediction), labelled.target, participants.target)
+
+
+def in_all_classes(predicted: Predicted, own: TargetState, target: TargetState) -> Predicted:
+    """Write predictions of the classes that training saw down in all classes of the study; the others have probability 0."""
+    if target.task == "regression":
+        return predicted
+    place = [target.classes.index(name) for name in own.classes]
+    values = np.zeros((len(predicted.values), len(target.classes)))
+    values[:, place] = predicted.values
+    if predicted.chosen is None:
+        return Predicted(values, predicted.columns)
+    chosen = np.zeros(values.shape, dtype=bool)
+    chosen[:, place] = predicted.chosen
+    return Predicted(values, predicted.columns, chosen)
+
+
+def _predict(
+    model: SequencePredictor, description: ModelDescription, study: Study, rows: np.ndarray, directory: Path
+) -> np.ndarray:
+    """Predict held-out samples; those with fewer reads than are drawn are read whole, so that none is left out."""
+    is_shallow = study.depths[rows] < (description.depth or 0)
+    prediction: np.ndarray | None = None
+    for chosen, depth in ((~is_shallow, description.depth), (is_shallow, None)):
+        if not chosen.any():
+            continue
+        reader = SampleReader(copy.deepcopy(model), description, Reading(depth, Cache(directory / "cache")))
+        part = reader.predict(study.select_samples(rows[chosen]))
+        if prediction is None:
+            prediction = np.empty((len(rows), *part.shape[1:]))
+        prediction[chosen] = part
+    assert prediction is not None, "a fold holds samples"
+    return prediction
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out the lines of each epoch, and warnings that every fold would repeat: a fold has one line of its own."""
+    aam_logger = logging.getLogger("aam")
+    earlier = aam_logger.level
+    aam_logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        aam_logger.setLevel(earlier)

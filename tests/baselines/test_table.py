@@ -1,0 +1,81 @@
+"""Every baseline learns, repeats, and gives each class of the study a probability."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from aam.baselines.problem import Cohort
+from aam.baselines.table import BASELINES
+from aam.baselines.tuning import loss
+
+LEARNING = [name for name in BASELINES if name != "guess"]
+
+
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch):
+    monkeypatch.setattr("aam.baselines.forests.TREES", 40)
+    monkeypatch.setattr("aam.baselines.forests.TREES_OF_TUNING", 10)
+    monkeypatch.setattr("aam.baselines.boosting.MOST_TREES", 20)
+
+
+def cohort(task, n_samples=60, seed=0) -> Cohort:
+    """Let the ratio of the first two features decide the value, and the distances follow it."""
+    stream = np.random.default_rng(seed)
+    signal = stream.normal(size=n_samples)
+    rates = np.exp(np.column_stack([signal, -signal, stream.normal(size=(n_samples, 6))]) + 3)
+    counts = csr_array(stream.poisson(rates))
+    groups = np.array([f"g{i // 2}" for i in range(n_samples)])
+    near = np.exp(-np.square(signal[:, None] - signal[None, :]))
+    truth = 10 * signal + 50 if task == "regression" else np.digitize(signal, [-0.5, 0.5])
+    return Cohort(counts, truth, groups, task, 0 if task == "regression" else 3, 1 - near)
+
+
+def predict(whole: Cohort, name: str, n_train=45) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.arange(len(whole.truth))
+    return BASELINES[name](whole.problem(rows[:n_train], rows[n_train:], seed=0)), whole.truth[n_train:]
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+@pytest.mark.parametrize("name", LEARNING)
+def test_it_loses_less_than_the_guess(name, task):
+    prediction, truth = predict(cohort(task), name)
+    guess, _ = predict(cohort(task), "guess")
+
+    assert loss(task, prediction, truth) < 0.8 * loss(task, guess, truth)
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+@pytest.mark.parametrize("name", BASELINES)
+def test_it_repeats_and_has_the_shape_of_its_task(name, task):
+    first, truth = predict(cohort(task), name)
+    second, _ = predict(cohort(task), name)
+
+    assert first.shape == ((len(truth),) if task == "regression" else (len(truth), 3))
+    np.testing.assert_array_equal(first, second)
+    if task == "classification":
+        np.testing.assert_allclose(first.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_class_that_training_never_saw_has_probability_0(name):
+    whole = cohort("classification")
+    whole.truth[:45] = np.minimum(whole.truth[:45], 1)
+
+    probability, _ = predict(whole, name)
+
+    assert (probability[:, 2] == 0).all()
+
+
+def test_the_guess_is_the_median_or_the_shares_of_classes():
+    value, _ = predict(cohort("regression"), "guess")
+    share, _ = predict(cohort("classification"), "guess")
+
+    assert value.tolist() == [np.median(cohort("regression").truth[:45])] * 15
+    assert share[0].tolist() == (np.bincount(cohort("classification").truth[:45]) / 45).tolist()
+
+
+def test_the_order_of_the_features_does_not_matter_to_linear():
+    whole = cohort("regression")
+    other = Cohort(whole.counts[:, ::-1], whole.truth, whole.groups, "regression", 0)
+
+    np.testing.assert_allclose(predict(whole, "linear")[0], predict(other, "linear")[0], rtol=1e-6)
