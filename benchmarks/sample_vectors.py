@@ -18,11 +18,10 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import rankdata
-from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import balanced_accuracy_score, r2_score
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from aam.config.study import StudyConfig
 from aam.data.batches import EVALUATION, pack
@@ -80,22 +79,26 @@ def principal_coordinates(distances: np.ndarray, n_axes: int) -> np.ndarray:
     return (axes * np.sqrt(np.maximum(values, 0)))[:, ::-1][:, :n_axes]
 
 
-def probe(features: np.ndarray, target: np.ndarray, fold: np.ndarray) -> tuple[str, str]:
-    """Score a linear model and nearest neighbours on held-out folds: mean and standard deviation over folds."""
+def probe(features: np.ndarray, target: np.ndarray, fold: np.ndarray, group: np.ndarray) -> tuple[str, str]:
+    """Score a linear model, its penalty chosen on inner grouped folds, and nearest neighbours: mean and deviation over folds."""
     is_number = target.dtype.kind == "f"
-    logistic = LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000)
-    linear = RidgeCV(np.logspace(-2, 5, 15)) if is_number else logistic
     neighbours = (KNeighborsRegressor if is_number else KNeighborsClassifier)(N_NEIGHBOURS)
     score = r2_score if is_number else balanced_accuracy_score
-    shown = []
-    for method in (make_pipeline(StandardScaler(), linear), neighbours):
-        scores = []
-        for held in np.unique(fold):
-            trained = fold != held
+    features = (features - features.mean(axis=0)) / features.std()  # one scale for all: small directions stay small
+    scores: dict[str, list[float]] = {"linear": [], "neighbours": []}
+    for held in np.unique(fold):
+        trained = fold != held
+        inner = list(GroupKFold(3).split(features[trained], target[trained], group[trained]))
+        if is_number:
+            linear = GridSearchCV(Ridge(), {"alpha": np.logspace(-2, 4, 13)}, cv=inner)
+        else:
+            logistic = LogisticRegression(class_weight="balanced", max_iter=5000)
+            linear = GridSearchCV(logistic, {"C": np.logspace(-4, 2, 7)}, cv=inner, scoring="balanced_accuracy")
+        for name, method in (("linear", linear), ("neighbours", neighbours)):
             method.fit(features[trained], target[trained])
-            scores.append(score(target[~trained], method.predict(features[~trained])))
-        shown.append(f"{np.mean(scores):.3f} ± {np.std(scores):.3f}")
-    return shown[0], shown[1]
+            scores[name].append(score(target[~trained], method.predict(features[~trained])))
+    linear_score, neighbours_score = (f"{np.mean(values):.3f} ± {np.std(values):.3f}" for values in scores.values())
+    return linear_score, neighbours_score
 
 
 def probe_rows(data: Path, study_name: str, column: str, known: dict) -> list[str]:
@@ -104,12 +107,12 @@ def probe_rows(data: Path, study_name: str, column: str, known: dict) -> list[st
     folds = pd.read_csv(data / study_name / "folds" / f"{column}.tsv", sep="\t", dtype=str, index_col=0)
     rows = np.flatnonzero(np.isin(list(study.sample_ids), folds.index))
     chosen = folds.loc[[study.sample_ids[row] for row in rows]]
-    names, fold = np.array(list(chosen["target"])), np.array(list(chosen["fold"]))
+    names, fold, group = (np.array(list(chosen[column])) for column in ("target", "fold", "group"))
     is_number = all(name.replace(".", "", 1).isdigit() for name in names)
     values = names.astype(np.float64) if is_number else names
     coordinates = principal_coordinates(truth, vectors.shape[1])
     return [
-        f"| {study_name} {column} ({len(rows)}) | {name} | {' | '.join(probe(features[rows], values, fold))} |"
+        f"| {study_name} {column} ({len(rows)}) | {name} | {' | '.join(probe(features[rows], values, fold, group))} |"
         for name, features in (("sample vectors", vectors), ("principal coordinates of UniFrac", coordinates))
     ]
 
