@@ -61,7 +61,7 @@ OPTIONS = (
     Option("--ffn-ratio 2", {"ffn_ratio": 2.0}),
     *(Option(f"--patch-size {size}", {"patch_size": size}) for size in (1, 10)),
     Option("--patch-size 1 --attn-implementation math", {"patch_size": 1}, {"attention": "math"}),
-    Option("--precision bf16-mixed", changes={"precision": "bf16-mixed"}),
+    Option("--precision 32-true", changes={"precision": "32-true"}),
     Option("--compile", changes={"is_compiled": True}),
 )
 QUICK = (DEFAULT, Option("--attn-implementation math", changes={"attention": "math"}))

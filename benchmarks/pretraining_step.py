@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from aam.objectives.sample_distance import TARGET
 from aam.pipelines.reading import read_study, read_tree
 from aam.pipelines.simulate import write_study
 from aam.simulation.study import simulate_study
+from aam.training.precision import resolve_precision
 
 OBJECTIVES = (TARGET, "nucleotides")
 FILES = ("table.biom", "sequences.fasta", "tree.nwk")
@@ -60,7 +62,7 @@ class Setting:
     model: dict[str, Any] = field(default_factory=dict)
     depth: int = 5000
     token_limit: int = 1024
-    precision: str = "32-true"
+    precision: str = field(default_factory=partial(resolve_precision, "auto"))
     attention: str = "sdpa"
     is_compiled: bool = False
 

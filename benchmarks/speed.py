@@ -90,7 +90,7 @@ class Run:
             self._compare(changed, self.sizes.batch_sizes[0], memory)
         self._predict(setting)
         for threads in self.sizes.threads_of_parts:
-            self._parts(setting, threads)
+            self._parts(dataclasses.replace(setting, precision="32-true"), threads)
 
     def _fresh(self, task: str, setting: Setting, threads: int | None = None, **arguments: Any) -> dict[str, Any]:
         return in_fresh_process(task, threads or self.options.threads, setting=dataclasses.asdict(setting), **arguments)
