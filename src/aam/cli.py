@@ -139,6 +139,9 @@ def _run(name: str, options: list[str]) -> int:
     except AamError as error:
         sys.stderr.write(f"aam {name}: {error}\n" if name in COMMANDS else f"aam: {error}\n")
         return 2
+    except BrokenPipeError:  # who read the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt as stop:
         who, code = ("SIGTERM", signal.SIGTERM) if isinstance(stop, Terminated) else ("the user", signal.SIGINT)
         line_end = "\n" if sys.stderr.isatty() else ""  # of the bar

@@ -35,7 +35,7 @@ class StudyResources:
     n_features
         Features of the whole study, F.
     is_seen
-        Which features any training sample holds, bool [F].
+        Which features any training sample holds, bool [F]; None where there is no taxonomy.
     tree
         Phylogeny of the features.
     lineages
@@ -49,7 +49,7 @@ class StudyResources:
     """
 
     n_features: int
-    is_seen: np.ndarray
+    is_seen: np.ndarray | None = None
     tree: FeatureTree | None = None
     lineages: Lineages | None = None
     matrix: SampleMatrix | None = None

@@ -50,6 +50,7 @@ class Composition(UnlabelledObjective):
     def settle(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
         """Find the taxa that training samples hold."""
         assert resources.lineages is not None, "composition needs lineages"
+        assert resources.is_seen is not None, "composition needs to know which features are trained on"
         rank = resources.taxonomy_rank
         return {"rank": rank, "taxa": resources.lineages.seen(resources.is_seen)[rank]}
 

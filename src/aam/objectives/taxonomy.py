@@ -52,6 +52,7 @@ class Taxonomy(UnlabelledObjective):
     def settle(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
         """Find the taxa that training samples hold."""
         assert resources.lineages is not None, "taxonomy needs lineages"
+        assert resources.is_seen is not None, "taxonomy needs to know which features are trained on"
         return {"taxa": resources.lineages.seen(resources.is_seen)}
 
     @classmethod

@@ -23,6 +23,8 @@ from aam.pipelines.reading import read_tree
 logger = logging.getLogger(__name__)
 
 Config = PretrainConfig | TrainConfig
+SAMPLES_READ = 256
+"""Samples after which the pages that were read are let go of."""
 
 
 def read_resources(config: Config, weights: Mapping[str, float], study: Study, rows: np.ndarray) -> StudyResources:
@@ -52,7 +54,7 @@ def read_resources(config: Config, weights: Mapping[str, float], study: Study, r
     opened = {FIELD_OF_RESOURCE[name]: READERS[name](config, study) for name in needed}
     return StudyResources(
         n_features=study.n_features,
-        is_seen=_seen_features(study, rows),
+        is_seen=_seen_features(study, rows) if "taxonomy" in needed else None,
         taxonomy_rank=RANKS.index(config.taxonomy.taxonomy_rank),
         unifrac_alpha=config.objectives.unifrac_alpha,
         **opened,
@@ -61,9 +63,10 @@ def read_resources(config: Config, weights: Mapping[str, float], study: Study, r
 
 def _seen_features(study: Study, rows: np.ndarray) -> np.ndarray:
     is_seen = np.zeros(study.n_features, dtype=bool)
-    for row in rows.tolist():
+    for number, row in enumerate(rows.tolist(), start=1):
         is_seen[study.sample(row)[0]] = True
-    study.release()
+        if number % SAMPLES_READ == 0:
+            study.release()
     return is_seen
 
 
