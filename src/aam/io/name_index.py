@@ -129,12 +129,15 @@ def _merge(store: ArrayStore, starts: list[int]) -> Iterator[np.ndarray]:
     bounds = [(number << 64) // len(runs) for number in range(1, len(runs))]
     places = [0] * len(runs)
     for bound in [*bounds, None]:
-        stops = [len(run) if bound is None else run.searchsorted(bound.to_bytes(8, "big")) for run in runs]
-        rows = np.concatenate([run[start:stop] for run, start, stop in zip(runs, places, stops, strict=True)])
-        store.release()
+        parts = []
+        for number, run in enumerate(runs):
+            stop = len(run) if bound is None else int(run.searchsorted(bound.to_bytes(8, "big")))
+            parts.append(run[places[number] : stop].copy())
+            places[number] = stop
+            store.release()
+        rows = np.concatenate(parts)
         rows.sort()
         yield rows
-        places = stops
 
 
 class NameIndex:

@@ -81,9 +81,7 @@ def sequences_in_ids(feature_ids: Sequence[str]) -> Iterator[SequenceBlock]:
         )
 
 
-def sequences_in_fasta(
-    path: Path, feature_ids: Sequence[str], scratch: Path | None = None
-) -> Iterator[SequenceBlock]:
+def sequences_in_fasta(path: Path, feature_ids: Sequence[str], scratch: Path | None = None) -> Iterator[SequenceBlock]:
     """Read the features' sequences from a FASTA file, in the order of the file; other records are passed over.
 
     Where all ids look like MD5 sums, as QIIME 2 makes them, they must be the sums of their sequences. ``scratch`` is where
