@@ -1,8 +1,11 @@
 """Names are found by their hashes."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aam.errors import OutputError
+from aam.io import name_index
 from aam.io.name_index import HASH_DTYPE, NameIndex, hash_names
 
 
@@ -20,6 +23,44 @@ def test_doubles_are_those_that_an_earlier_name_equals(names):
     duplicates = NameIndex(names).duplicates()
 
     assert duplicates.tolist() == [i for i, name in enumerate(names) if name in names[:i]]
+
+
+@pytest.fixture
+def short_runs(monkeypatch):
+    monkeypatch.setattr(name_index, "_PER_BLOCK", 7)
+    monkeypatch.setattr(name_index, "_BLOCKS_PER_RUN", 2)
+    monkeypatch.setattr(name_index, "_PER_RELEASE", 3)
+
+
+@pytest.mark.parametrize("n", [13, 14, 15, 28, 29, 500])
+def test_names_are_found_among_those_on_disk(n, short_runs, tmp_path):
+    names = [f"name {number}" for number in range(n)]
+
+    index = NameIndex(names, tmp_path)
+
+    assert index.find(["no name", *reversed(names), ""]).tolist() == [-1, *reversed(range(n)), -1]
+    assert not len(index.duplicates())
+    assert not list(tmp_path.iterdir())  # nothing stays behind
+
+
+@pytest.mark.parametrize("n_distinct", [1, 2, 90])
+def test_doubles_are_found_among_names_on_disk(n_distinct, short_runs):
+    names = [str(number % n_distinct) for number in range(100)]
+
+    index = NameIndex(names)
+
+    assert index.duplicates().tolist() == list(range(n_distinct, 100))
+    assert index.find(["0"]).tolist() == [0]  # the first of them
+
+
+def test_a_disk_that_refuses_hashes_is_an_error_of_output(short_runs, monkeypatch, tmp_path):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+
+    with pytest.raises(OutputError, match="cannot be written: No space left on device"):
+        NameIndex([str(number) for number in range(100)], tmp_path)
 
 
 def test_a_hash_has_a_fixed_width():

@@ -11,6 +11,7 @@ from aam import vocabulary
 from aam.io.array_store import ArrayStore
 from aam.io.names import Names
 
+_LENGTHS_PER_RELEASE = 1 << 14
 _ROWS_PER_RELEASE = 32  # each may make 64 kB resident, as the system maps the pages around
 
 
@@ -64,6 +65,14 @@ class TokenRows:
         """Nucleotides of each whole sequence, int64 [F]."""
         return np.diff(self.offsets)
 
+    def count_longer(self, max_bp: int) -> int:
+        """Count the sequences of more nucleotides."""
+        n_longer = 0
+        for start in range(0, len(self), _LENGTHS_PER_RELEASE):
+            n_longer += int((np.diff(self.offsets[start : start + _LENGTHS_PER_RELEASE + 1]) > max_bp).sum())
+            self.release()
+        return n_longer
+
 
 @dataclass(frozen=True)
 class Study:
@@ -115,6 +124,8 @@ class Study:
         """
         arrays = ArrayStore(directory)
         rows = arrays["order"]
+        depths = arrays["depths"][rows]
+        arrays.release()
         return cls(
             sample_ids=Names(arrays["sample_letters"], arrays["sample_offsets"], rows, arrays.release),
             feature_ids=Names(arrays["feature_letters"], arrays["feature_offsets"], release=arrays.release),
@@ -123,7 +134,7 @@ class Study:
             indices=arrays["indices"],
             counts=arrays["counts"],
             rows=rows,
-            depths=arrays["depths"][rows],
+            depths=depths,
             content=arrays.facts["content"],
             store=arrays,
         )

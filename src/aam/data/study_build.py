@@ -75,9 +75,10 @@ class _UnorderedFeatures:
     """Names and sequences as the files give them, on disk, to be read in another order."""
 
     def __init__(self, table: Table, fasta: Path | None, scratch: Path) -> None:
+        self._scratch = scratch
         self.names = _names_on_disk(table, "observation", scratch)
-        refuse_duplicates("features", self.names)
-        blocks = sequences_in_ids(self.names) if fasta is None else sequences_in_fasta(fasta, self.names)
+        refuse_duplicates("features", self.names, scratch)
+        blocks = sequences_in_ids(self.names) if fasta is None else sequences_in_fasta(fasta, self.names, scratch)
         directory = scratch / "sequences"
         directory.mkdir()
         self._row = np.empty(len(self.names), dtype=np.int32)
@@ -103,7 +104,8 @@ class _UnorderedFeatures:
 
     def canonical_order(self) -> np.ndarray:
         """Sort features by a hash of their sequence, then by one of their name; int32 [F]."""
-        return sort_hashes(self._hashes(), len(self.names))["place"].astype(np.int32)
+        rows = sort_hashes(self._hashes(), self._scratch).in_blocks()
+        return np.concatenate([block["place"].astype(np.int32) for block in rows])
 
     def _hashes(self) -> Iterator[np.ndarray]:
         """Give 8 bytes of a sequence's hash and 8 of the name's: sequences that share theirs are told apart by name."""
@@ -118,7 +120,7 @@ class _UnorderedFeatures:
 def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayWriter) -> tuple[np.ndarray, np.ndarray]:
     """Write the counts as the table gives them; give the order of the sample ids, and a digest of each sample."""
     names = _names_on_disk(table, "sample", scratch)
-    refuse_duplicates("samples", names)
+    refuse_duplicates("samples", names, scratch)
     order = names.sorted_places()
     writer.append("order", order)
     _append_names(writer, "sample", names.in_blocks())

@@ -130,7 +130,8 @@ def write_feature_tree(tree: TreeArrays, feature_ids: Sequence[str], directory: 
         )
     with ArrayWriter(directory) as writer:
         _write_depths(tree, is_kept, writer)
-        place = np.cumsum(is_kept[::-1], dtype=np.int32)[::-1] - 1
+        place = np.cumsum(is_kept[::-1], dtype=np.int32)[::-1]
+        place -= 1
         for part in parts:
             writer.append("position", np.where(tip[part] >= 0, place[tip[part]], _NOT_IN_TREE).astype(np.int64))
         writer.finish({})

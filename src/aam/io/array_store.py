@@ -14,7 +14,7 @@ import numpy as np
 from aam.errors import OutputError
 
 _MANIFEST = "manifest.json"
-_READ_BYTES = 1 << 22
+_READ_BYTES = 1 << 18
 
 
 class DamagedStoreError(Exception):

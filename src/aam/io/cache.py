@@ -27,7 +27,7 @@ DEFAULT_LIMIT_GB = 50.0
 _SETTINGS, _LOCKS, _UNFINISHED = "settings.json", "locks", "unfinished"
 _USED = "used"  # an empty file in each entry; its time of change is the last use
 _ABANDONED_SECONDS = 86_400  # nothing is built for a day without a new file
-_READ_BYTES = 1 << 22
+_READ_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)

@@ -183,15 +183,15 @@ def no_counts(path: Path, problem: str, n_bad_of_all: tuple[int, int], samples: 
     )
 
 
-def refuse_duplicates(kind: str, ids: Sequence[str]) -> None:
-    """Refuse ids that occur more than once.
+def refuse_duplicates(kind: str, ids: Sequence[str], scratch: Path | None = None) -> None:
+    """Refuse ids that occur more than once; ``scratch`` is where `NameIndex` writes.
 
     Raises
     ------
     TableError
         An id does.
     """
-    places = NameIndex(ids).duplicates()
+    places = NameIndex(ids, scratch).duplicates()
     if len(places):
         names = sorted({ids[int(place)] for place in places})
         raise TableError(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 """What h5py raises for damage, depending on the place: links, headers, types, sizes or data."""
 _HEAP = b"GCOL\x01\0\0\0"  # begins a collection of texts of different lengths, such as ids
-_WINDOW = 1 << 24  # bytes that are searched at a time
+_WINDOW = 1 << 22  # bytes that are searched at a time
 _HEADER = 16  # bytes before the objects of a heap, and before each object
 
 

@@ -1,14 +1,20 @@
-"""Millions of names as fixed-width hashes: to find them, and to notice doubles, without holding the names."""
+"""Millions of names as fixed-width hashes: to find them, and to notice doubles, without holding names or hashes."""
 
 import hashlib
-import mmap
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice, pairwise
+from pathlib import Path
 
 import numpy as np
 
+from aam.io.array_store import ArrayStore, ArrayWriter
+
 _DIGEST_BYTES = 16  # 128 bits: among ten million names, two share a hash with a probability of 1.5e-25
 _PER_BLOCK = 1 << 12  # digests are three times as large before they are joined
+_BLOCKS_PER_RUN = 1 << 3  # 0.7 MB
+_PER_RELEASE = 1 << 5  # names in any order: each may make 64 kB resident, as the system maps the pages around
 HASH_DTYPE = np.dtype(f"S{_DIGEST_BYTES}")
 SORTED_DTYPE = np.dtype([("hash", HASH_DTYPE), ("place", ">u4")])
 _ROW = np.dtype(f"S{SORTED_DTYPE.itemsize}")  # read as bytes, rows sort by hash, then place, and without a second array
@@ -35,58 +41,145 @@ def hash_bytes(contents: Iterable[bytes]) -> np.ndarray:
     return np.frombuffer(digests, dtype=HASH_DTYPE)
 
 
-def sort_hashes(blocks: Iterable[np.ndarray], n: int) -> np.ndarray:
-    """Sort ``n`` hashes in place, equal ones in the order in which they come; with their places, `SORTED_DTYPE` [n].
+@dataclass(frozen=True)
+class SortedHashes:
+    """Hashes in increasing order, with the place at which each came; equal ones in the order in which they came.
+
+    Attributes
+    ----------
+    rows
+        `SORTED_DTYPE` [n], may be a memory map.
+    release
+        Lets go of the pages that were read.
+    """
+
+    rows: np.ndarray
+    release: Callable[[], None] = lambda: None
+
+    def in_blocks(self) -> Iterator[np.ndarray]:
+        """Give the rows block by block, each in memory."""
+        for start in range(0, len(self.rows), _PER_BLOCK):
+            rows = self.rows[start : start + _PER_BLOCK].copy()
+            self.release()
+            yield rows
+
+    def search(self, wanted: np.ndarray) -> np.ndarray:
+        """Give the first row that is not before each of ``wanted``, the last if there is none; `SORTED_DTYPE` [m]."""
+        found = np.empty_like(wanted)
+        order = np.argsort(wanted.view(_ROW))  # neighbours are on the same pages
+        for start in range(0, len(order), _PER_RELEASE):
+            part = order[start : start + _PER_RELEASE]
+            near = np.searchsorted(self.rows.view(_ROW), wanted[part].view(_ROW))
+            found[part] = self.rows[np.minimum(near, len(self.rows) - 1)]
+            self.release()
+        return found
+
+
+def sort_hashes(blocks: Iterable[np.ndarray], scratch: Path | None = None) -> SortedHashes:
+    """Sort hashes in the memory of a run of them: runs are sorted one by one, written to disk and merged there.
 
     Parameters
     ----------
     blocks
         The hashes, ``HASH_DTYPE``, block by block.
-    n
-        How many there are.
+    scratch
+        Where they are written, if there are more than a run; None for the system's temporary directory.
+
+    Raises
+    ------
+    OutputError
+        The disk refuses them.
     """
-    # mapped by itself, it goes back to the system at once; and what the allocator frees raises how much it keeps for itself
-    rows = np.frombuffer(mmap.mmap(-1, max(1, n * SORTED_DTYPE.itemsize)), dtype=SORTED_DTYPE, count=n)
-    start = 0
-    for block in blocks:
-        part = rows[start : start + len(block)]
-        part["hash"], part["place"] = block, np.arange(start, start + len(block))
-        start += len(block)
-    rows.view(_ROW).sort()
-    return rows
+    runs = _sorted_runs(blocks)
+    first = next(runs, np.empty(0, dtype=SORTED_DTYPE))
+    second = next(runs, None)
+    if second is None:
+        return SortedHashes(first)
+    with tempfile.TemporaryDirectory(prefix="aam-", dir=scratch) as folder:
+        with ArrayWriter(Path(folder)) as writer:
+            starts = [0]
+            for run in chain((first, second), runs):
+                writer.append("runs", run.view(_ROW))
+                starts.append(starts[-1] + len(run))
+            del first, second
+            writer.finish({})
+        merged = Path(folder) / "merged"
+        merged.mkdir()
+        with ArrayWriter(merged) as writer:
+            for rows in _merge(ArrayStore(Path(folder)), starts):
+                writer.append("rows", rows)
+            writer.finish({})
+        store = ArrayStore(merged)  # maps stay when their files are deleted
+    return SortedHashes(store["rows"].view(SORTED_DTYPE), store.release)
+
+
+def _sorted_runs(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    hashes, start = iter(blocks), 0
+    while parts := list(islice(hashes, _BLOCKS_PER_RUN)):
+        rows = np.empty(sum(map(len, parts)), dtype=SORTED_DTYPE)
+        rows["hash"], rows["place"] = np.concatenate(parts), np.arange(start, start + len(rows))
+        rows.view(_ROW).sort()
+        yield rows
+        start += len(rows)
+
+
+def _merge(store: ArrayStore, starts: list[int]) -> Iterator[np.ndarray]:
+    """Take what falls into one range of hashes from all runs, then into the next: as hashes are uniform, each is about a run."""
+    runs = [store["runs"][start:stop] for start, stop in pairwise(starts)]
+    bounds = [(number << 64) // len(runs) for number in range(1, len(runs))]
+    places = [0] * len(runs)
+    for bound in [*bounds, None]:
+        parts = []
+        for number, run in enumerate(runs):
+            stop = len(run) if bound is None else int(run.searchsorted(bound.to_bytes(8, "big")))
+            parts.append(run[places[number] : stop].copy())
+            places[number] = stop
+            store.release()
+        rows = np.concatenate(parts)
+        rows.sort()
+        yield rows
 
 
 class NameIndex:
-    """Finds names among others by their hashes, at 20 bytes a name.
+    """Finds names among others by their hashes, which are on disk if there are many.
 
     Parameters
     ----------
     names
         What to find others in.
+    scratch
+        Where the hashes are written; None for the system's temporary directory.
+
+    Raises
+    ------
+    OutputError
+        The disk refuses the hashes.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._rows = sort_hashes(map(hash_names, _in_blocks(names)), len(names))
+    def __init__(self, names: Sequence[str], scratch: Path | None = None) -> None:
+        self._hashes = sort_hashes(map(hash_names, _in_blocks(names)), scratch)
 
     def find(self, names: Sequence[str]) -> np.ndarray:
         """Give the place of each name, −1 where it is not among them; int64 [m]."""
         found = np.full(len(names), -1, dtype=np.int64)
-        if not len(self._rows):
+        if not len(self._hashes.rows):
             return found
         for number, block in enumerate(_in_blocks(names)):
             wanted = np.zeros(len(block), dtype=SORTED_DTYPE)  # place 0: before all of the same hash
             wanted["hash"] = hash_names(block)
-            near = self._rows[
-                np.minimum(np.searchsorted(self._rows.view(_ROW), wanted.view(_ROW)), len(self._rows) - 1)
-            ]
+            near = self._hashes.search(wanted)
             part = found[number * _PER_BLOCK :][: len(block)]
             np.copyto(part, near["place"], where=near["hash"] == wanted["hash"])
         return found
 
     def duplicates(self) -> np.ndarray:
         """Give the places of names that an earlier one equals, increasing; int64."""
-        is_same = self._rows["hash"][1:] == self._rows["hash"][:-1]
-        return np.sort(self._rows["place"][1:][is_same].astype(np.int64))
+        last, places = None, [np.empty(0, dtype=np.int64)]
+        for rows in self._hashes.in_blocks():
+            is_same = np.append(rows["hash"][0] == last, rows["hash"][1:] == rows["hash"][:-1])
+            places.append(rows["place"][is_same].astype(np.int64))
+            last = rows["hash"][-1]
+        return np.sort(np.concatenate(places))
 
 
 def _in_blocks(names: Sequence[str]) -> Iterator[Sequence[str]]:

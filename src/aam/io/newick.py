@@ -95,7 +95,7 @@ def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
             raise TreeError(f"--tree {path}: {place}: {problem}. Pass one tree in Newick format.") from None
         arrays = ArrayStore(Path(folder))  # maps stay when their files are deleted
     names = Names(arrays["letters"], arrays["offsets"], release=arrays.release)
-    index = _index_tips(path, names)
+    index = _index_tips(path, names, scratch)
     tree = TreeArrays(arrays["level"], arrays["length"], arrays["is_tip"], names, index, arrays.release)
     _check_root(path, tree)
     _check_lengths(path, tree)
@@ -116,10 +116,10 @@ def _write_arrays(path: Path, directory: Path) -> None:
         writer.finish({})
 
 
-def _index_tips(path: Path, names: Names) -> NameIndex:
+def _index_tips(path: Path, names: Names, scratch: Path | None) -> NameIndex:
     if len(names) < 2:
         raise TreeError(f"--tree {path} has fewer than two tips. Pass a tree with the features as tips.")
-    index = NameIndex(names)
+    index = NameIndex(names, scratch)
     if index.find([""])[0] >= 0:
         n_unnamed = sum(not name for name in names)
         raise TreeError(

@@ -81,10 +81,11 @@ def sequences_in_ids(feature_ids: Sequence[str]) -> Iterator[SequenceBlock]:
         )
 
 
-def sequences_in_fasta(path: Path, feature_ids: Sequence[str]) -> Iterator[SequenceBlock]:
+def sequences_in_fasta(path: Path, feature_ids: Sequence[str], scratch: Path | None = None) -> Iterator[SequenceBlock]:
     """Read the features' sequences from a FASTA file, in the order of the file; other records are passed over.
 
-    Where all ids look like MD5 sums, as QIIME 2 makes them, they must be the sums of their sequences.
+    Where all ids look like MD5 sums, as QIIME 2 makes them, they must be the sums of their sequences. ``scratch`` is where
+    `NameIndex` writes.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def sequences_in_fasta(path: Path, feature_ids: Sequence[str]) -> Iterator[Seque
         The file is malformed; a feature has no record or two; a sequence holds letters that are not nucleotides; or an MD5
         id is not that of its sequence.
     """
-    finder = NameIndex(feature_ids)
+    finder = NameIndex(feature_ids, scratch)
     findings = _Findings(path, feature_ids)
     records = fasta_records(path)
     while block := list(islice(records, _PER_BLOCK)):

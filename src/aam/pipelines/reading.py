@@ -37,7 +37,7 @@ def read_study(config: StudyConfig, max_bp: int) -> Study:
 
     key = digest_of(f"study {FORMAT}", config.table, config.sequences)
     study = Cache(config.cache_dir).fetch("study", key, build, Study.open).cut(max_bp)
-    n_longer = int((study.tokens.lengths > max_bp).sum())
+    n_longer = study.tokens.count_longer(max_bp)
     if n_longer:
         logger.warning(
             "%d of %d sequences are longer than %d nucleotides; what follows is not read (--max-bp).",
