@@ -1,6 +1,7 @@
 """What every config shares: ranges that name the flag, YAML that reads back, and the order in which options win."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -285,3 +286,10 @@ def test_values_that_do_not_fit_the_class_are_an_error(cls, values, message):
 def test_what_is_no_finite_number_is_refused(flag, value):
     with pytest.raises(ConfigError, match=rf"^{flag} {value}: input should be"):
         parse("pretrain", [*REQUIRED["pretrain"], flag, value])
+
+
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(ConfigError, match=r"--config \S+pipe is a named pipe: save the options to a file"):
+        flags_from_yaml(tmp_path / "pipe")

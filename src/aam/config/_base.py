@@ -121,6 +121,8 @@ def flags_from_yaml(path: Path, without_flag: Sequence[str] = ()) -> list[str]:
     ConfigError
         The file is missing, is not YAML, or is not one flat mapping.
     """
+    if path.is_fifo():  # opening one waits, perhaps for ever
+        raise ConfigError(f"--config {path} is a named pipe: save the options to a file.")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
