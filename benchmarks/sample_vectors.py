@@ -133,11 +133,14 @@ def main() -> None:
     split = pd.read_csv(arguments.model / "splits.tsv", sep="\t", dtype=str, index_col=0)["split"]
     study, vectors, truth = known[arguments.study]
     held = np.flatnonzero([split.get(name) == "validation" for name in study.sample_ids])
+    options = {
+        name: value for name, value in description.options.items() if not isinstance(value, str) or "/" not in value
+    }
     lines = [
         f"# Sample vectors without fine-tuning, {date.today()}",
         "",
         f"`python benchmarks/sample_vectors.py --model …`; {platform.machine()}, Python {platform.python_version()}, "
-        f"torch {torch.__version__}. The model: {description.model}, {description.depth:,} reads, options `{description.options}`.",
+        f"torch {torch.__version__}. The model: {description.model}, {description.depth:,} reads, options `{options}`.",
         "",
         "Predicted against true unweighted UniFrac, over all pairs:",
         "",
