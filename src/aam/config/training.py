@@ -29,8 +29,8 @@ class TrainingConfig:
     batches: pass --batch-size as well to limit them."""
     size_window: Annotated[int, Field(ge=1)] = 1
     """Batches' worth of shuffled samples that are sorted by their number of ASVs before they are cut into batches; 1: not at all.
-    8 leaves less than half of the padding above the ASV encoder, but makes the samples of a batch alike, and the model learns
-    worse: worth it only where padding is what exhausts memory."""
+    8 leaves less than half of the padding in attention among ASVs on a GPU (a CPU pads nothing), but makes the samples of a batch
+    alike, and the model learns worse: worth it only where padding is what exhausts a GPU's memory."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1)] = 1
     """Batches whose gradients are added up before each optimiser step."""
     lr: Annotated[float, Field(gt=0, le=100)] = 3e-4
