@@ -14,7 +14,7 @@ from aam.errors import TableError, name_some
 from aam.io.atomic import atomic_path
 from aam.io.biom_matrix import PARTS, BiomMatrix, Fingerprint, MisfitError, check_columns
 from aam.io.count_table import PROBLEMS, Axis, CountTable, check_depths, check_sample_ids, check_type, no_counts, no_ids
-from aam.io.hdf5_file import DAMAGE, check_heaps, describe_damage
+from aam.io.hdf5_file import DAMAGE, check_heaps, describe_damage, limit_cache
 
 _ACCEPTED = (
     "Pass a table in BIOM 2.1 (HDF5), BIOM 1.0 (JSON), tab-separated text or FeatureTable[Frequency] of QIIME 2."
@@ -49,6 +49,7 @@ class BiomFile:
         with self._explained():
             check_heaps(file)
             self._file: Any = h5py.File(file, "r")  # h5py's own types know no dataset from a group
+            limit_cache(self._file)
         try:
             with self._explained():  # even the type of a dataset may be damaged
                 self.shape = self._check_ids()

@@ -15,6 +15,7 @@ DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError,
 """What h5py raises for damage, depending on the place: links, headers, types, sizes or data."""
 _HEAP = b"GCOL\x01\0\0\0"  # begins a collection of texts of different lengths, such as ids
 _WINDOW = 1 << 22  # bytes that are searched at a time
+_CACHE_BYTES = 1 << 19  # the library would let it grow to 32 MB, with texts that are read once
 _HEADER = 16  # bytes before the objects of a heap, and before each object
 
 
@@ -35,6 +36,14 @@ def open_hdf5(path: Path, file: Path, error: type[InputError], option: str) -> "
             yield opened
     except DAMAGE as reason:
         raise error(describe_damage(path, reason, option)) from None
+
+
+def limit_cache(opened: "h5py.File") -> None:
+    """Keep the library's cache of metadata and texts small."""
+    cache = opened.id.get_mdc_config()
+    cache.set_initial_size = True
+    cache.initial_size = cache.min_size = cache.max_size = _CACHE_BYTES
+    opened.id.set_mdc_config(cache)
 
 
 def describe_damage(path: Path, reason: Exception, option: str) -> str:
