@@ -166,6 +166,21 @@ class Run:
             "Where the time of a step goes": table(["study", "threads", "batch", "s/step", *PARTS, *whole], self.parts),
         }
 
+    def write(self) -> None:
+        """Write the page, or write it anew with the studies measured since."""
+        options, size = self.options, self.sizes.matrix
+        lines = [
+            f"Fastest matrix product of {size} × {size} in these processes: {max(self.peaks) / 1e9:,.0f} GFLOP/s in float32, "
+            f"{max(self.half_peaks) / 1e9:,.0f} in bfloat16. Model: {'small, for trial' if options.quick else 'default'}. "
+            f"The reference may take {options.memory_gb:g} GiB, and 90 % of what is free.",
+        ]
+        tables = self.tables()
+        for title, rows in tables.items():
+            lines += ["", f"## {title}", "", NOTES[title], "", *rows]
+        page = write_page(options, "speed", "Speed and memory of training and prediction", lines)
+        for title, rows in tables.items():
+            quote(options, title, page, rows)
+
 
 NOTES = {
     "One training step": "Seconds are medians (smallest–largest) over steps on different batches. FLOPs are those of the matrix "
@@ -191,20 +206,7 @@ def main() -> None:
     with simulated_study() if options.quick else nullcontext() as folder, tempfile.TemporaryDirectory() as cache:
         for study in [folder] if folder else present_studies(options.data):
             run.measure(Setting(str(study), cache, **run.sizes.changes))
-    if not run.peaks:
-        return
-    tables = run.tables()
-    size = run.sizes.matrix
-    lines = [
-        f"Fastest matrix product of {size} × {size} in these processes: {max(run.peaks) / 1e9:,.0f} GFLOP/s in float32, "
-        f"{max(run.half_peaks) / 1e9:,.0f} in bfloat16. Model: {'small, for trial' if options.quick else 'default'}. "
-        f"The reference may take {options.memory_gb:g} GiB, and 90 % of what is free.",
-    ]
-    for title, rows in tables.items():
-        lines += ["", f"## {title}", "", NOTES[title], "", *rows]
-    page = write_page(options, "speed", "Speed and memory of training and prediction", lines)
-    for title, rows in tables.items():
-        quote(options, title, page, rows)
+            run.write()
 
 
 if __name__ == "__main__":

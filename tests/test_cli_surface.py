@@ -21,9 +21,11 @@ TRAINING = {
     "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction",
     "samples-per-epoch", "gradient-clip", "patience", "precision", "validation-fraction", "seed",
     "attn-implementation", "compile", "num-workers", "validation-plot-samples",
+    "optimizer", "find-lr", "momentum", "schedule", "cycles", "plateau-epochs",
 }  # fmt: skip
 AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}
 SPLIT = {"split", "split-file", "fold"}
+TRANSFER = {"pretrained", "freeze-base", "head-lr", "layer-decay", "unfreeze-epochs"}
 LABELLED_SPLIT = SPLIT | {"group-column", "study-column", "held-out-study", "folds"}
 INFERENCE = {"model", "rarefy-depth", "batch-size", "precision"}
 
@@ -38,7 +40,7 @@ FLAGS = {
     | {"samples", "features", "seed", "sequence-length", "mean-depth", "subjects", "signal", "batch-effect"},
     "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES,
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
-    | OBJECTIVES | {"task", "head", "coverage", "pretrained", "freeze-base", "target-penalty"},
+    | OBJECTIVES | {"task", "head", "coverage", "target-penalty"} | TRANSFER,
     "inspect": {"files", "output-dir", "overwrite"},
     "prepare": STUDY | {"tree"},
     "cache": {"cache-dir", "limit-gb", "clear"},
@@ -49,7 +51,7 @@ FLAGS = {
 
 FOLDS = (
     STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES
-    | {"task", "head", "coverage", "pretrained", "freeze-base", "target-penalty"}
+    | {"task", "head", "coverage", "target-penalty"} | TRANSFER
     | {"folds", "fold-file", "repeats", "group-column", "baselines", "aam"}
 )  # fmt: skip
 """Of ``aam evaluate --folds``."""

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from aam.config.commands import DemoConfig, InferenceConfig, PretrainConfig, TaskConfig, TransferConfig
+from aam.config.commands import DemoConfig, InferenceConfig, PretrainConfig, TaskConfig
 from aam.config.objectives import PretrainingObjectivesConfig
 from aam.config.study import DistanceConfig, OutputDirectoryConfig, StudyConfig
 from aam.config.training import TrainingConfig
+from aam.config.transfer import TransferConfig
 from aam.errors import ConfigError
 
 TREE = DistanceConfig(tree=Path("t.nwk"))

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
+from aam.config.transfer import TransferConfig
 from aam.data.batches import BatchMaker, Drawing, EpochSampler, loader, plan_in_order
 from aam.data.composition import BySamples
 from aam.models.build import build_encoder, build_predictor
@@ -26,7 +27,7 @@ CONFIG = TrainingConfig(epochs=3, batch_size=4, lr=1e-2, precision="64-true", wa
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*")
 
 
-def run(folder, config=CONFIG):
+def run(folder, config=CONFIG, transfer=None):
     """Fit a regression of four samples, watched on three others."""
     torch.manual_seed(4)
     study = make_study(n_samples=7)
@@ -36,7 +37,7 @@ def run(folder, config=CONFIG):
     (some,) = loader(maker, plan_in_order(TRAINED, 4))
     calibrate_encoder(model.base_model, some)
     calibrate_head(model, some)
-    module = TrainingModule(model, {"target": 1.0}, config, main="target")
+    module = TrainingModule(model, {"target": 1.0}, config, main="target", transfer=transfer)
     train = loader(
         maker, EpochSampler(TRAINED, BySamples(config.batch_size), np.ones(study.n_samples), 0, study.digest())
     )
@@ -115,3 +116,35 @@ def test_double_precision_is_double(tmp_path):
 
     saved = torch.load(tmp_path / "o/checkpoints/best.ckpt", weights_only=True)
     assert {value.dtype for name, value in saved["state_dict"].items() if name.startswith("model.")} == {torch.float64}
+
+
+def test_blocks_move_only_from_the_epoch_on_that_unfreezes_them(tmp_path):
+    config = dataclasses.replace(CONFIG, epochs=2)
+    upper, _, _ = run(tmp_path / "a", config, TransferConfig(unfreeze_epochs=1))
+    heads, _, _ = run(tmp_path / "b", config, TransferConfig(unfreeze_epochs=2))
+
+    moved = {name for name, value in weights(upper).items() if not torch.equal(value, weights(heads)[name])}
+
+    assert any(name.startswith("base_model.encoder.blocks") for name in moved)
+    assert not any(name.startswith(("base_model.asv_encoder", "base_model.sample_encoder")) for name in moved)
+
+
+def test_a_plateau_halves_the_rate(tmp_path):
+    config = dataclasses.replace(CONFIG, epochs=8, lr=1e-6, schedule="plateau", plateau_epochs=2, patience=8)
+
+    run(tmp_path / "o", config)
+
+    last = torch.load(tmp_path / "o/checkpoints/last.ckpt", weights_only=True)
+    (optimiser,) = last["optimizer_states"]
+    assert optimiser["param_groups"][0]["lr"] <= 0.25e-6  # hardly anything is learned at such a rate
+
+
+def test_the_rate_found_is_used_drawn_and_leaves_the_weights_alone(tmp_path):
+    module, _, _ = run(tmp_path / "a", dataclasses.replace(CONFIG, epochs=1, find_lr=True))
+
+    rate = module.training_config.lr
+    assert 1e-6 < rate < 1
+    assert (tmp_path / "a/plots/find_lr.png").stat().st_size > 1000
+    named, _, _ = run(tmp_path / "b", dataclasses.replace(CONFIG, epochs=1, lr=rate))
+    for name, value in weights(named).items():
+        assert torch.equal(weights(module)[name], value)

@@ -6,9 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, CosineAnnealingWarmRestarts, LambdaLR, OneCycleLR
 
-from aam.training.schedule import warmup_cosine
+from aam.config.optimisation import OptimisationConfig
+from aam.training.schedule import one_cycle, share_of_peak, warmup_cosine
 
 
 def rates(schedule_of, n_steps, peak=0.3):
@@ -62,3 +63,28 @@ def test_it_rises_then_falls_and_every_step_learns_something(n_steps, fraction):
 @pytest.mark.parametrize("step", [10, 11, 1000])
 def test_after_the_last_step_it_stays_at_zero(step):
     assert math.isclose(warmup_cosine(10, 0.2)(step), 0, abs_tol=1e-15)
+
+
+def test_restarts_are_torchs_after_the_warm_up():
+    config = OptimisationConfig(schedule="restarts", cycles=3, warmup_fraction=0.1)
+
+    ours = rates(lambda optimizer: LambdaLR(optimizer, share_of_peak(config, 100)), 100)
+
+    assert ours[10:] == pytest.approx(rates(lambda optimizer: CosineAnnealingWarmRestarts(optimizer, T_0=30), 90))
+
+
+@pytest.mark.parametrize(("n_steps", "fraction"), [(20, 0.3), (57, 0.5), (11, 0.1)])
+def test_one_cycle_is_torchs(n_steps, fraction):
+    ours = rates(lambda optimizer: LambdaLR(optimizer, one_cycle(n_steps, fraction)), n_steps)
+
+    torchs = rates(
+        lambda optimizer: OneCycleLR(optimizer, 0.3, n_steps, pct_start=fraction, cycle_momentum=False), n_steps - 1
+    )
+    assert ours[:-1] == pytest.approx(torchs)
+    assert ours[-1] == pytest.approx(0.3 / 25e4)
+
+
+def test_a_constant_rate_stays_at_its_peak_after_the_warm_up():
+    share = share_of_peak(OptimisationConfig(schedule="constant", warmup_fraction=0.2), 10)
+
+    assert [share(step) for step in range(10)] == [0.5] + [1.0] * 9

@@ -25,6 +25,7 @@ from aam.config.study import (
     TaxonomyConfig,
 )
 from aam.config.training import TrainingConfig
+from aam.config.transfer import TransferConfig
 
 
 @config
@@ -76,22 +77,6 @@ class PretrainConfig:
     def weights(self) -> dict[str, float]:
         """Weight of each objective, by name."""
         return self.objectives.weights(self.distance.default_type)
-
-
-@config
-class TransferConfig:
-    """Start from a pre-trained model."""
-
-    pretrained: Path | None = None
-    """Directory that 'aam pretrain' wrote; its shape replaces the options of the model. None: start from random weights."""
-    freeze_base: bool = False
-    """Keep the pre-trained part as it is and train the heads only: fast, and safer on few samples."""
-
-    @model_validator(mode="after")
-    def _nothing_to_freeze(self) -> "TransferConfig":
-        if self.freeze_base and self.pretrained is None:
-            raise ValueError("--freeze-base keeps pre-trained weights: pass --pretrained DIRECTORY as well.")
-        return self
 
 
 @config

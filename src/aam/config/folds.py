@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
-from aam.config.commands import TaskConfig, TrainConfig, TransferConfig
+from aam.config.commands import TaskConfig, TrainConfig
 from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
 from aam.config.objectives import SupervisedObjectivesConfig
@@ -21,6 +21,7 @@ from aam.config.study import (
     TaxonomyConfig,
 )
 from aam.config.training import TrainingConfig
+from aam.config.transfer import TransferConfig
 
 Baseline = Literal["guess", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
 

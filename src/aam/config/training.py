@@ -5,14 +5,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from aam.config._base import config
+from aam.config.optimisation import OptimisationConfig
 
 DEFAULT_BATCH_SIZE = 8
 DEFAULT_PLOT_SAMPLES = 1000
 
 
 @config
-class TrainingConfig:
-    """Optimisation."""
+class TrainingConfig(OptimisationConfig):
+    """How a model is trained."""
 
     epochs: Annotated[int, Field(ge=1)] = 50
     """Most passes over the training samples; early stopping may end sooner."""
@@ -33,14 +34,6 @@ class TrainingConfig:
     alike, and the model learns worse: worth it only where padding is what exhausts a GPU's memory."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1)] = 1
     """Batches whose gradients are added up before each optimiser step."""
-    lr: Annotated[float, Field(gt=0, le=100)] = 3e-4
-    """Peak learning rate of AdamW."""
-    weight_decay: Annotated[float, Field(ge=0, le=1000)] = 0.01
-    """Decoupled weight decay of AdamW."""
-    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of all steps in which the learning rate rises linearly, before it falls along a cosine."""
-    gradient_clip: Annotated[float, Field(gt=0)] = 1.0
-    """Largest norm of the gradient; larger ones are scaled down to it."""
     patience: Annotated[int, Field(ge=1)] = 10
     """Epochs without a better validation loss after which training stops."""
     validation_plot_samples: Annotated[int, Field(ge=1)] = DEFAULT_PLOT_SAMPLES

@@ -44,12 +44,13 @@ def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
     """
     with tempfile.TemporaryDirectory(dir=directory) as scratch, ArrayWriter(directory) as writer:
         rank = _write_features(table, fasta, Path(scratch), writer)
-        order, sample_digests = _write_samples(table, rank, Path(scratch), writer)
+        order, samples = _write_samples(table, rank, Path(scratch), writer)
         content = hashlib.blake2b(f"{FORMAT}".encode(), digest_size=16)
         for name in ("tokens", "token_offsets", "feature_letters", "feature_offsets"):
             content.update(writer.digest(name).encode())
-        for start in range(0, len(order), _PER_BLOCK):
-            content.update(sample_digests[order[start : start + _PER_BLOCK]].tobytes())
+        for start in range(0, len(order), _PER_RELEASE):
+            content.update(samples["digests"][order[start : start + _PER_RELEASE]].tobytes())
+            samples.release()
         writer.finish({"format": FORMAT, "content": content.hexdigest()})
 
 
@@ -117,29 +118,34 @@ class _UnorderedFeatures:
             yield np.concatenate(halves, axis=1).view(HASH_DTYPE)[:, 0]
 
 
-def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayWriter) -> tuple[np.ndarray, np.ndarray]:
-    """Write the counts as the table gives them; give the order of the sample ids, and a digest of each sample."""
+def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayWriter) -> tuple[np.ndarray, ArrayStore]:
+    """Write the counts as the table gives them; give the order of the sample ids, and the digests of the samples."""
     names = _names_on_disk(table, "sample", scratch)
     refuse_duplicates("samples", names, scratch)
     order = names.sorted_places()
     writer.append("order", order)
     _append_names(writer, "sample", names.in_blocks())
     writer.append("indptr", np.zeros(1, dtype=np.int64))
-    digests, n_done, end = np.empty(len(names), dtype=HASH_DTYPE), 0, 0
-    with tqdm(total=len(names), desc="samples", unit="sample", disable=None) as bar:
+    directory, n_done, end = scratch / "digests", 0, 0
+    directory.mkdir()
+    with (
+        tqdm(total=len(names), desc="samples", unit="sample", disable=None) as bar,
+        ArrayWriter(directory) as digests,
+    ):
         for block in table.blocks():
             counts = csr_array((block.data, rank[block.indices], block.indptr), shape=block.shape)
             counts.sort_indices()
             n_samples = len(block.indptr) - 1
             part = slice(n_done, n_done + n_samples)
-            digests[part] = hash_bytes(_contents(names[part], counts))
+            digests.append("digests", hash_bytes(_contents(names[part], counts)))
             writer.append("indptr", end + counts.indptr[1:].astype(np.int64))
             writer.append("indices", counts.indices.astype(np.int32))
             writer.append("counts", counts.data.astype(np.int64))
             writer.append("depths", np.diff(np.append(0, np.cumsum(counts.data, dtype=np.int64))[counts.indptr]))
             n_done, end = part.stop, end + counts.nnz
             bar.update(n_samples)
-    return order, digests
+        digests.finish({})
+    return order, ArrayStore(directory)
 
 
 def _names_on_disk(table: Table, axis: Axis, scratch: Path) -> Names:

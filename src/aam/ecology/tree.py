@@ -78,7 +78,11 @@ class FeatureTree:
 
     def missing(self) -> np.ndarray:
         """Give the features of the study that the tree lacks, int64."""
-        return np.flatnonzero(self.position == _NOT_IN_TREE)
+        found = []
+        for start in range(0, len(self.position), _PER_BLOCK):
+            found.append(start + np.flatnonzero(self.position[start : start + _PER_BLOCK] == _NOT_IN_TREE))
+            self.release()
+        return np.concatenate([np.empty(0, dtype=np.int64), *found])
 
     def branches_above(self, positions: np.ndarray) -> Branches:
         """Give the branches between some features and the root, those above their common ancestor included.

@@ -16,7 +16,6 @@ from aam.config.commands import (
     PretrainConfig,
     SimulateConfig,
     TrainConfig,
-    TransferConfig,
 )
 from aam.config.model import ModelConfig
 from aam.config.simulate import SimulationConfig
@@ -29,6 +28,7 @@ from aam.config.study import (
     StudyConfig,
 )
 from aam.config.training import TrainingConfig
+from aam.config.transfer import TransferConfig
 from aam.data.splits import hold_out, strata
 from aam.inference.metrics import evaluate as compute_metrics
 from aam.io.biom_table import write_table

@@ -13,6 +13,7 @@ from aam.config._base import flag_of, flatten
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
+from aam.config.transfer import TransferConfig
 from aam.data.augmentations.augmenter import augmentations_of
 from aam.data.batches import (
     BatchMaker,
@@ -59,7 +60,7 @@ class PlannedNetwork:
         Of the objectives.
     maker, batches
         What it reads.
-    training
+    training, transfer
         How it is trained.
     is_fresh
         Whether its encoder has random weights.
@@ -72,6 +73,7 @@ class PlannedNetwork:
     maker: BatchMaker
     batches: Composition
     training: TrainingConfig
+    transfer: TransferConfig
     is_fresh: bool
 
 
@@ -105,7 +107,9 @@ def plan_network(
         options=flatten(config),
     )
     balance = LossBalance(weights, config.objectives.loss_balancing)
-    return PlannedNetwork(model, description, weights, balance, maker, batches, config.training, pretrained is None)
+    return PlannedNetwork(
+        model, description, weights, balance, maker, batches, config.training, config.transfer, pretrained is None
+    )
 
 
 def fit_network(network: PlannedNetwork, output: Path) -> FitSummary:
@@ -116,7 +120,9 @@ def fit_network(network: PlannedNetwork, output: Path) -> FitSummary:
         calibrate_encoder(model.base_model, some)
     calibrate_objectives(model.base_model, some)
     calibrate_head(model, some)
-    module = TrainingModule(model, network.weights, network.training, main="target", balance=network.balance)
+    module = TrainingModule(
+        model, network.weights, network.training, main="target", balance=network.balance, transfer=network.transfer
+    )
     module.calibrate(some)
     n_workers = network.training.num_workers
     loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)

@@ -4,7 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,15 @@ from torch.utils.data import DataLoader
 from aam.batch import Batch
 from aam.config.training import TrainingConfig
 from aam.nn.attention import attention_kernel
-from aam.training.module import TrainingModule
+from aam.training.module import MONITORED, TrainingModule
 from aam.training.plots import ValidationPlots
 from aam.training.precision import resolve_precision
 from aam.training.progress import progress
+from aam.training.rate_finder import find_learning_rate
 from aam.training.tensorboard import OverlaidTensorBoard
 
 logger = logging.getLogger(__name__)
 
-MONITORED = "validation/loss"
 WRITTEN = ("checkpoints", "tensorboard", "plots")
 """What a run writes into the output directory."""
 
@@ -81,6 +81,10 @@ def fit(
         module.train().to(torch.float64 if config.precision == "64-true" else torch.float32)
         if config.compile:
             module.model.asv_encoder.transformer.compile_blocks()
+        if config.find_lr:
+            picture = output_dir / "plots" / "find_lr.png"
+            rate = find_learning_rate(module, train, torch.device(_device()), _autocast(config), picture)
+            module.training_config = replace(config, lr=rate)
         trainer.fit(module, train, validation)
         saved = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
         module.float().load_state_dict(saved["state_dict"])
@@ -140,6 +144,13 @@ def _dtype(config: TrainingConfig) -> torch.dtype:
         return torch.float64
     is_half = precision != "32-true" and torch.cuda.is_available()
     return {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[precision] if is_half else torch.float32
+
+
+def _autocast(config: TrainingConfig) -> torch.autocast:
+    """Give the context of a forward pass outside Lightning."""
+    precision = resolve_precision(config.precision)
+    dtype = torch.float16 if precision == "16-mixed" else torch.bfloat16
+    return torch.autocast(_device(), dtype, enabled=precision.endswith("mixed"))
 
 
 def _device() -> str:

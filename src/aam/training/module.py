@@ -1,22 +1,30 @@
 """The Lightning module: adds up the objectives' losses and keeps their metrics."""
 
+import math
+from functools import partial
 from typing import Any
 
 import lightning
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from torchmetrics import Metric, SumMetric
 
 from aam.batch import Batch
+from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
+from aam.config.transfer import TransferConfig
 from aam.errors import AamError
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Overall
 from aam.training.balancing import LossBalance
-from aam.training.schedule import warmup_cosine
+from aam.training.optimisers import Group, build_optimiser, group_parameters
+from aam.training.schedule import Share, share_of_peak
 
+MONITORED = "validation/loss"
+"""Chooses the best epoch."""
+PLATEAU_FACTOR = 0.5
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
 
 
@@ -39,8 +47,10 @@ class TrainingModule(lightning.LightningModule):
         training: TrainingConfig,
         main: str | None = None,
         balance: LossBalance | None = None,
+        transfer: TransferConfig | None = None,
     ) -> None:
         super().__init__()
+        self.transfer = transfer or TransferConfig()
         self.model = model
         self.weights = weights
         self.training_config = training
@@ -61,8 +71,7 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Give the weighted sum of the losses."""
-        _, losses = self._predict(batch)
-        total = self.balance(losses)
+        total, losses = self.total_loss(batch)
         if not torch.isfinite(total):
             raise AamError(
                 f"The loss became {total.item()} at step {self.global_step} (epoch {self.current_epoch}). "
@@ -81,6 +90,11 @@ class TrainingModule(lightning.LightningModule):
         for metric in self.modules():
             if isinstance(metric, Metric):
                 metric.set_dtype(torch.float64)
+
+    def total_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give the weighted sum of the losses, and each of them."""
+        _, losses = self._predict(batch)
+        return self.balance(losses), losses
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Update losses and metrics; give each objective's predictions and truths for the plots."""
@@ -127,24 +141,23 @@ class TrainingModule(lightning.LightningModule):
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training_config.gradient_clip)
 
     def configure_optimizers(self) -> Any:
-        """AdamW on the weights that learn, with linear warm-up and a cosine, stepped per optimiser step."""
-        config = self.training_config
-        decayed = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
-        plain = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
-        unscales = (
-            config.precision == "16-mixed"
-        )  # a fused optimiser would undo the loss scale before gradients are clipped
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": config.weight_decay},
-                {"params": [*plain, *self.balance.parameters()], "weight_decay": 0.0},
-            ],
-            lr=config.lr,
-            fused=not unscales,
-        )
-        total = int(self.trainer.estimated_stepping_batches)
-        schedule = LambdaLR(optimizer, warmup_cosine(total, config.warmup_fraction))
+        """Move each group of weights at its own rate, by the schedule; stepped per optimiser step."""
+        config, groups = self.training_config, self.parameter_groups()
+        optimizer = build_optimiser(config, groups)
+        if config.schedule == "plateau":
+            falling = ReduceLROnPlateau(optimizer, factor=PLATEAU_FACTOR, patience=config.plateau_epochs - 1)
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falling, "monitor": MONITORED}}
+        n_steps = int(self.trainer.estimated_stepping_batches)
+        share = share_of_peak(config, n_steps)
+        first = [math.ceil(group.first_epoch * n_steps / config.epochs) for group in groups]
+        schedule = LambdaLR(optimizer, [partial(_from_step, share, step) for step in first])
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def parameter_groups(self) -> list[Group]:
+        """Group all that learns: the model's weights, and the balance of the losses."""
+        groups = group_parameters(self.model, _shape_of(self.model), self.training_config, self.transfer)
+        balances = list(self.balance.parameters())
+        return [*groups, Group(balances, self.training_config.lr, 0.0, 0, is_hidden=False)] if balances else groups
 
     def _predict(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         encoding = self.model(batch)
@@ -155,3 +168,12 @@ class TrainingModule(lightning.LightningModule):
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
         is_shown = name.endswith("loss") and (name.startswith("train/") or name == "validation/loss")
         self.log(name, value, prog_bar=is_shown, on_step=False, on_epoch=True, batch_size=batch.n_samples)
+
+
+def _from_step(share: Share, first: int, step: int) -> float:
+    """Let a group rest until it is unfrozen."""
+    return share(step) if step >= first else 0.0
+
+
+def _shape_of(model: SequenceEncoder | SequencePredictor) -> ModelConfig:
+    return model.base_model.config if isinstance(model, SequencePredictor) else model.config

@@ -1,0 +1,37 @@
+"""How weights move: the optimiser, and the learning rate over a run."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from aam.config._base import config
+
+
+@config
+class OptimisationConfig:
+    """The optimiser and its learning rate."""
+
+    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
+    """adamw; sgd: with Nesterov's --momentum, needs a larger --lr (0.01 to 0.1); muon: steps of the weight matrices of transformers
+    are made orthogonal, all else is adamw, for the same --lr."""
+    lr: Annotated[float, Field(gt=0, le=100)] = 3e-4
+    """Peak learning rate."""
+    find_lr: bool = False
+    """Before training, try rates from 1e-6 to 1 on training batches, 100 steps in all, and train with the rate at which the loss
+    falls most steeply, in place of --lr. Draws plots/find_lr.png."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Of sgd."""
+    weight_decay: Annotated[float, Field(ge=0, le=1000)] = 0.01
+    """Decoupled weight decay of matrices; biases and norms have none."""
+    schedule: Literal["cosine", "restarts", "one-cycle", "plateau", "constant"] = "cosine"
+    """After the warm-up: cosine: falls to zero over the run; restarts: in --cycles equal parts, each from the peak; one-cycle:
+    rises and falls along cosines from 1/25 of the peak to nearly nothing; plateau: without warm-up, a half whenever the validation
+    loss has not become better for --plateau-epochs; constant."""
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of all steps in which the learning rate rises to its peak; 0.3 is usual with one-cycle."""
+    cycles: Annotated[int, Field(ge=2)] = 3
+    """Of --schedule restarts."""
+    plateau_epochs: Annotated[int, Field(ge=1)] = 3
+    """Of --schedule plateau; should be well below --patience."""
+    gradient_clip: Annotated[float, Field(gt=0)] = 1.0
+    """Largest norm of the gradient; larger ones are scaled down to it."""

@@ -1,0 +1,131 @@
+"""Optimisers by name, and the groups of weights that they move at rates of their own."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from aam.config.model import ModelConfig
+from aam.config.training import TrainingConfig
+from aam.config.transfer import TransferConfig
+from aam.training.layers import depths_below_heads
+
+_BLOCKS = "blocks"
+"""In the names of the weights of transformers."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Weights that move alike.
+
+    Attributes
+    ----------
+    parameters
+        The weights.
+    lr
+        Peak learning rate.
+    decay
+        Decoupled weight decay.
+    first_epoch
+        Epoch in which they begin to move.
+    is_hidden
+        Whether they are matrices of transformers, for which Muon is made.
+    """
+
+    parameters: list[nn.Parameter]
+    lr: float
+    decay: float
+    first_epoch: int
+    is_hidden: bool
+
+
+def group_parameters(
+    model: nn.Module, shape: ModelConfig, training: TrainingConfig, transfer: TransferConfig
+) -> list[Group]:
+    """Group the weights that learn by depth, and by whether they decay and are matrices of transformers.
+
+    Rates follow Howard & Ruder (2018): each block below the heads learns at ``--layer-decay`` times the rate of the one above, and
+    begins ``--unfreeze-epochs`` later.
+    """
+    depths = depths_below_heads(model, shape)
+    found: dict[tuple[int, bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            is_matrix = parameter.ndim > 1
+            key = depths[name], is_matrix, is_matrix and _BLOCKS in name.split(".")
+            found.setdefault(key, []).append(parameter)
+    groups = []
+    for (depth, is_matrix, is_hidden), parameters in sorted(found.items(), key=lambda item: item[0]):
+        head_lr = training.lr if transfer.head_lr is None else transfer.head_lr
+        lr = training.lr * transfer.layer_decay ** (depth - 1) if depth else head_lr
+        decay = training.weight_decay if is_matrix else 0.0
+        groups.append(Group(parameters, lr, decay, depth * transfer.unfreeze_epochs, is_hidden))
+    return groups
+
+
+def build_optimiser(config: TrainingConfig, groups: list[Group]) -> Optimizer:
+    """Make the optimiser that ``--optimizer`` names; its groups are those given, in their order."""
+    options = [{"params": group.parameters, "lr": group.lr, "weight_decay": group.decay} for group in groups]
+    unscales = config.precision == "16-mixed"  # a fused one would undo the loss scale before gradients are clipped
+    if config.optimizer == "sgd":
+        nesterov = config.momentum > 0
+        return torch.optim.SGD(options, lr=config.lr, momentum=config.momentum, nesterov=nesterov, fused=not unscales)
+    if config.optimizer == "adamw" or not any(group.is_hidden for group in groups):
+        return torch.optim.AdamW(options, lr=config.lr, fused=not unscales)
+    return MuonWithAdamW(options, [group.is_hidden for group in groups], fused=not unscales)
+
+
+class MuonWithAdamW(Optimizer):
+    """Muon (Jordan et al. 2024) for the matrices of transformers, AdamW for all else.
+
+    Muon's steps are scaled to the size of AdamW's (Liu et al. 2025), so that both use one learning rate.
+
+    Parameters
+    ----------
+    groups
+        As for any optimiser of PyTorch.
+    is_muons
+        Which of them are Muon's.
+    fused
+        Whether AdamW runs its fused kernel.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], is_muons: list[bool], fused: bool) -> None:
+        super().__init__(groups, {})
+        muons = itertools.compress(self.param_groups, is_muons)
+        others = itertools.compress(self.param_groups, [not is_muon for is_muon in is_muons])
+        self._parts = (
+            torch.optim.Muon(list(muons), adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(list(others), fused=fused),
+        )
+        self._share()
+
+    def _share(self) -> None:
+        """Let the parts read the groups and write the state of this one: what is scheduled and saved is here alone."""
+        places = {id(group["params"][0]): place for place, group in enumerate(self.param_groups)}
+        for part in self._parts:
+            for group in part.param_groups:
+                mine = self.param_groups[places[id(group["params"][0])]]
+                mine.update({**group, **mine})
+            part.param_groups = [self.param_groups[places[id(group["params"][0])]] for group in part.param_groups]
+            part.state = self.state
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """Take one step."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for part in self._parts:
+            part.step()
+        return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the state that another gave."""
+        super().load_state_dict(state_dict)
+        self._share()

@@ -1,0 +1,120 @@
+"""Try learning rates on training batches, and choose the one at which the loss falls most steeply (Smith 2017)."""
+
+import copy
+import itertools
+import logging
+import math
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from aam.batch import Batch
+from aam.io.atomic import atomic_path
+from aam.training.module import TrainingModule
+from aam.training.optimisers import build_optimiser
+
+logger = logging.getLogger(__name__)
+
+LEAST, MOST, N_STEPS = 1e-6, 1.0, 100
+_MEMORY = 0.9  # of the running mean of losses
+_DIVERGED = 4.0  # times the least loss
+_SETTLING = 10  # first steps, of which the mean is still of few losses
+_LEAST_STEPS = 2 * _SETTLING
+
+
+def find_learning_rate(
+    module: TrainingModule,
+    batches: Iterable[Batch],
+    device: torch.device,
+    arithmetic: AbstractContextManager,
+    path: Path,
+) -> float:
+    """Give a peak learning rate for a module, whose weights are the same afterwards, and draw what it was chosen from.
+
+    Parameters
+    ----------
+    module
+        Not trained yet.
+    batches
+        To train on; from the start again if they are fewer than `N_STEPS`.
+    device
+        Where.
+    arithmetic
+        Context of the forward pass.
+    path
+        Picture to write.
+    """
+    before = copy.deepcopy(module.state_dict())
+    with torch.random.fork_rng():
+        rates, losses = _try_rates(module.to(device).train(), batches, arithmetic)
+    module.load_state_dict(before)
+    module.zero_grad(set_to_none=True)
+    if len(rates) < _LEAST_STEPS:
+        logger.warning("--find-lr: the loss diverged at once, at a rate of %.1g; --lr is used.", rates[-1])
+        return module.training_config.lr
+    rate = steepest_descent(rates, losses)
+    path.parent.mkdir(exist_ok=True)
+    with atomic_path(path) as temporary:
+        _draw(rates, losses, rate).savefig(temporary, format="png")
+    logger.info("--find-lr: the loss falls most steeply at --lr %.2g (%s).", rate, path)
+    return rate
+
+
+def steepest_descent(rates: np.ndarray, losses: np.ndarray) -> float:
+    """Give the rate at which a loss falls most, per factor of the rate; the first steps do not count.
+
+    Examples
+    --------
+    >>> rates = np.geomspace(1e-6, 1, 100)
+    >>> round(np.log10(steepest_descent(rates, -np.tanh(np.log10(rates) + 3))))
+    -3
+    """
+    slope = np.gradient(losses, np.log(rates))
+    return float(rates[_SETTLING + int(np.argmin(slope[_SETTLING:]))])
+
+
+def _try_rates(
+    module: TrainingModule, batches: Iterable[Batch], arithmetic: AbstractContextManager
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train with rates that rise from step to step; give them and the running mean of the losses, as far as they are of use."""
+    optimiser = build_optimiser(module.training_config, module.parameter_groups())
+    peaks = [group["lr"] / module.training_config.lr for group in optimiser.param_groups]
+    rates = np.geomspace(LEAST, MOST, N_STEPS)
+    mean, means = 0.0, []
+    for step, batch in enumerate(
+        tqdm(itertools.islice(_again(batches), N_STEPS), "learning rates", N_STEPS, disable=None)
+    ):
+        for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+            group["lr"] = peak * rates[step]
+        optimiser.zero_grad()
+        with arithmetic:
+            loss = module.total_loss(batch.to(module.device))[0]
+        mean = _MEMORY * mean + (1 - _MEMORY) * loss.item()
+        means.append(mean / (1 - _MEMORY ** (step + 1)))
+        if not math.isfinite(means[-1]) or means[-1] > _DIVERGED * min(means):
+            break
+        loss.backward()
+        module.configure_gradient_clipping(optimiser)
+        optimiser.step()
+    n = len(means) - (not math.isfinite(means[-1]))
+    return rates[:n], np.array(means[:n])
+
+
+def _again(batches: Iterable[Batch]) -> Iterable[Batch]:
+    while True:
+        yield from batches
+
+
+def _draw(rates: np.ndarray, losses: np.ndarray, chosen: float) -> Figure:
+    figure = Figure(figsize=(5, 4), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(rates, losses)
+    axes.axvline(chosen, color="#b03a2e", linestyle="--", label=f"{chosen:.2g}")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="running mean of the training loss")
+    axes.legend(frameon=False)
+    return figure

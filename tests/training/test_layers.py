@@ -1,0 +1,42 @@
+"""How far below the heads each weight is."""
+
+from aam.config.model import ModelConfig
+from aam.models.build import build_encoder, build_predictor
+from aam.objectives.target import RegressionTarget
+from aam.training.layers import depths_below_heads
+
+SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=2, ffn_ratio=1.5, max_bp=11)
+
+
+def test_depth_grows_from_the_heads_to_the_nucleotides():
+    model = build_predictor(build_encoder(SHAPE, ["nucleotides"]), RegressionTarget(SHAPE, "age", 44.0, 20.0), [])
+
+    depths = depths_below_heads(model, SHAPE)
+
+    expected = {
+        "objectives.target.linear.weight": 0,
+        "pooling.query": 0,
+        "base_model.objectives.nucleotides.head.0.weight": 0,
+        "base_model.pooling.query": 1,
+        "base_model.scale": 1,
+        "base_model.encoder.norm.weight": 1,
+        "base_model.encoder.blocks.1.feed_forward.1.weight": 1,
+        "base_model.encoder.blocks.0.feed_forward.1.weight": 2,
+        "base_model.sample_encoder.transformer.blocks.1.attention_norm.weight": 3,
+        "base_model.sample_encoder.transformer.blocks.0.attention_norm.weight": 4,
+        "base_model.sample_encoder.abundance_embedding.0.weight": 4,
+        "base_model.asv_encoder.pooling.query": 5,
+        "base_model.asv_encoder.transformer.blocks.0.attention_norm.weight": 6,
+        "base_model.asv_encoder.stem.in_patch": 6,
+    }
+    assert {name: depths[name] for name in expected} == expected
+    assert set(depths) == {name for name, _ in model.named_parameters()}
+
+
+def test_an_encoder_alone_has_the_depths_of_a_base():
+    encoder = build_encoder(SHAPE, ["nucleotides"])
+    model = build_predictor(encoder, RegressionTarget(SHAPE, "age", 44.0, 20.0), [])
+
+    alone, within = depths_below_heads(encoder, SHAPE), depths_below_heads(model, SHAPE)
+
+    assert {f"base_model.{name}": depth for name, depth in alone.items()}.items() <= within.items()

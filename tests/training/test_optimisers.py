@@ -1,0 +1,111 @@
+"""Optimisers by name, and groups of weights that move at rates of their own."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from aam.config.model import ModelConfig
+from aam.config.training import TrainingConfig
+from aam.config.transfer import TransferConfig
+from aam.models.build import build_encoder
+from aam.training.layers import depths_below_heads
+from aam.training.optimisers import Group, build_optimiser, group_parameters
+
+SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=2, ffn_ratio=1.5, max_bp=11)
+
+
+def rates_of(model, transfer, training=None):
+    """Give the rate and the first epoch of each parameter, by name."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    groups = group_parameters(model, SHAPE, training or TrainingConfig(lr=0.1), transfer)
+    return {names[id(p)]: (group.lr, group.first_epoch) for group in groups for p in group.parameters}
+
+
+def test_each_block_learns_more_slowly_and_begins_later_than_the_one_above():
+    model = build_encoder(SHAPE, ["nucleotides"])
+
+    rates = rates_of(model, TransferConfig(head_lr=0.5, layer_decay=0.5, unfreeze_epochs=3))
+
+    for name, depth in depths_below_heads(model, SHAPE).items():
+        assert rates[name] == (pytest.approx(0.1 * 0.5 ** (depth - 1)) if depth else 0.5, 3 * depth)
+
+
+def test_by_default_all_learn_alike_from_the_start():
+    model = build_encoder(SHAPE, ["nucleotides"])
+
+    assert set(rates_of(model, TransferConfig()).values()) == {(0.1, 0)}
+
+
+def test_frozen_weights_are_in_no_group():
+    model = build_encoder(SHAPE, ["nucleotides"])
+    model.asv_encoder.requires_grad_(False)
+
+    assert not any(name.startswith("asv_encoder") for name in rates_of(model, TransferConfig()))
+
+
+def problem(optimizer, steps=40, rate=0.05):
+    """Minimise a quadratic form of a matrix and a vector; give the losses, the weights and the optimiser."""
+    torch.manual_seed(0)
+    matrix, vector = nn.Parameter(torch.randn(4, 6)), nn.Parameter(torch.randn(5))
+    config = TrainingConfig(optimizer=optimizer, lr=rate, precision="32-true")
+    groups = [Group([matrix], rate, 0.0, 0, True), Group([vector], rate, 0.0, 0, False)]
+    optimiser = build_optimiser(config, groups)
+    losses = [step(optimiser, matrix, vector) for _ in range(steps)]
+    return losses, (matrix, vector), optimiser
+
+
+def step(optimiser, matrix, vector):
+    optimiser.zero_grad()
+    loss = (matrix - 1).square().sum() + (vector + 1).square().sum()
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
+def test_every_optimiser_learns(optimizer):
+    losses, _, _ = problem(optimizer, steps=60, rate=0.2)
+
+    assert losses[-1] < 0.2 * losses[0]
+
+
+def test_muons_step_of_a_matrix_is_orthogonal_and_that_of_a_vector_adamws():
+    _, (_, muons), optimiser = problem("muon", steps=1)
+    _, (_, adamws), _ = problem("adamw", steps=1)
+
+    torch.testing.assert_close(muons, adamws)
+    torch.manual_seed(0)
+    before = torch.randn(4, 6)
+    moved = before - optimiser.param_groups[0]["params"][0].detach()
+    singular = torch.linalg.svdvals(moved)
+    assert singular.max() < 2 * singular.min()  # five steps of Newton and Schulz come near
+
+
+def test_muon_follows_the_rates_of_its_groups():
+    _, (matrix, vector), optimiser = problem("muon", steps=1)
+    before = matrix.detach().clone(), vector.detach().clone()
+    optimiser.param_groups[0]["lr"] = 0.0
+
+    step(optimiser, matrix, vector)
+
+    assert torch.equal(matrix, before[0])
+    assert not torch.equal(vector, before[1])
+
+
+def test_muon_continues_from_its_state_to_the_bit():
+    _, (matrix, vector), optimiser = problem("muon", steps=3)
+    saved = copy.deepcopy(optimiser.state_dict())
+    _, others, other = problem("muon", steps=0)
+    with torch.no_grad():
+        others[0].copy_(matrix)
+        others[1].copy_(vector)
+    other.load_state_dict(saved)
+
+    for _ in range(3):
+        step(optimiser, matrix, vector)
+        step(other, *others)
+
+    assert torch.equal(matrix, others[0])
+    assert torch.equal(vector, others[1])
