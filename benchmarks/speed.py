@@ -15,6 +15,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from aam.training.precision import resolve_precision
 from measuring import (
     MIB,
     Task,
@@ -88,7 +89,8 @@ class Run:
             changed = dataclasses.replace(setting, model={**setting.model, "patch_size": patch_size})
             memory = self._train(label, changed, self.sizes.batch_sizes[0])
             self._compare(changed, self.sizes.batch_sizes[0], memory)
-        self._predict(setting)
+        for precision in dict.fromkeys(("32-true", resolve_precision("auto"))):
+            self._predict(setting, precision)
         for threads in self.sizes.threads_of_parts:
             self._parts(dataclasses.replace(setting, precision="32-true"), threads)
 
@@ -124,10 +126,11 @@ class Run:
         cells += [spread(found["ratios"]), f"{found['flops_ratio']:.3g}", f"{memory / MIB:,.0f}"]
         self.comparison.append([*first, *cells, f"{found['reference_memory'] / MIB:,.0f}"])
 
-    def _predict(self, setting: Setting) -> None:
-        found = self._fresh("predict", setting, steps=min(3, self.steps), most_seconds=PADDED_IN_WHOLE)
-        memory = self._fresh("prediction_memory", setting)["memory"]
-        row: list[object] = [setting.name, found["samples"], f"{found['asvs']:,}", spread(found["ours"])]
+    def _predict(self, setting: Setting, precision: str) -> None:
+        limits = {"steps": min(3, self.steps), "most_seconds": PADDED_IN_WHOLE}
+        found = self._fresh("predict", setting, precision=precision, **limits)
+        memory = self._fresh("prediction_memory", setting, precision=precision)["memory"]
+        row: list[object] = [setting.name, found["samples"], f"{found['asvs']:,}", precision, spread(found["ours"])]
         row += [f"{spread(found['reference'])}, by {found['reference_samples']} samples", spread(found["ratios"])]
         row += [f"{found['difference']:.1e}", f"{memory / MIB:,.0f}", f"{found['reference_memory'] / MIB:,.0f}"]
         self.prediction.append(row)
@@ -156,7 +159,16 @@ class Run:
             "times faster",
             "FLOPs of the reference ÷ ours",
         ]
-        table_of = ["study", "samples", "ASVs", "s", "s of the reference", "times faster", "largest difference"]
+        table_of = [
+            "study",
+            "samples",
+            "ASVs",
+            "precision",
+            "s",
+            "s of the reference",
+            "times faster",
+            "largest difference",
+        ]
         memory = ["peak memory MiB", "of the reference"]
         whole = ["rest % of the step", "ASV encoder % of peak", "with recomputation %", "peak GFLOP/s"]
         return {
@@ -188,7 +200,8 @@ NOTES = {
     "Beside the padded reference": "Both have the same weights and read the same samples, each at the batch given, A B B A. *Times "
     "faster* is the ratio of samples per second, median (smallest–largest). Where the reference at our batch would not fit, it is "
     "run at the largest batch that does; *not run* where none does. Patch size 1 is what published implementations read.",
-    "Prediction of a whole table": "What `aam predict --precision 32-true` runs, with an empty cache. The reference's seconds are "
+    "Prediction of a whole table": "What `aam predict --precision …` runs, with an empty cache, beside the reference in 32-true, "
+    "for a target of standard deviation 1. The reference's seconds are "
     "scaled to the whole table where it predicted fewer samples.",
     "Where the time of a step goes": "*Rest* is all but the ASV encoder's forward and backward passes (recomputation is in its "
     "backward pass). *Of peak* is its FLOP/s against the large matrix product, medians (smallest–largest).",

@@ -151,6 +151,19 @@ def test_single_precision_is_close_to_double(reader, description, study):
     assert single.sample_vectors(study).dtype == vectors.dtype == np.float64
 
 
+@pytest.mark.parametrize("description", [AGE, SITE], ids=["regression", "classification"])
+def test_half_precision_is_near_and_keeps_vectors_of_its_own(reader, description, study):
+    double, half = reader(description), reader(description, precision="bf16-mixed")
+
+    expected = double.predict(study)
+    found = half.predict(study)
+
+    scale = description.target.std if description is AGE else 1.0
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.1 * scale)
+    assert not np.allclose(found, expected, rtol=1e-9)
+    np.testing.assert_array_equal(double.predict(study), expected)
+
+
 def test_probabilities_of_a_sample_sum_to_one(reader, study):
     probability = reader(SITE).predict(study)
 

@@ -17,12 +17,13 @@ _KIND, _ARRAY = "asv-vectors", "vectors"
 
 
 def asv_vectors(encoder: ASVEncoder, study: Study, cache: Cache) -> np.ndarray:
-    """Give the vector of each feature of a study, by memory map, in the encoder's precision; [F, D].
+    """Give the vector of each feature of a study, by memory map, in the precision of the encoder's weights; [F, D].
 
     They are kept in the cache by the encoder's weights and the study's content, so that a second call only opens them.
     """
     dtype, shape = next(encoder.parameters()).dtype, encoder.config  # what does not show in the weights
-    settings = f"{study.tokens.max_bp} {dtype} {shape.attention_heads} {shape.patch_size}"
+    is_mixed = torch.is_autocast_enabled(next(encoder.parameters()).device.type)
+    settings = f"{study.tokens.max_bp} {dtype} {is_mixed} {shape.attention_heads} {shape.patch_size}"
     key = digest_of(study.content, settings, weights_digest(encoder))
 
     def build(directory: Path) -> None:
@@ -44,13 +45,13 @@ def weights_digest(module: nn.Module) -> str:
 
 
 def _encode(encoder: ASVEncoder, study: Study, directory: Path) -> None:
-    device = next(encoder.parameters()).device
+    weights = next(encoder.parameters())
     size = encoder.config.asv_chunk_size
     chunks = range(0, len(study.feature_ids), size)
     with ArrayWriter(directory) as writer, torch.inference_mode():
         for start in tqdm(chunks, desc="ASVs", unit="chunk", disable=None):
             features = np.arange(start, min(start + size, len(study.feature_ids)))
-            tokens = torch.from_numpy(study.tokens[features].astype(np.int64)).to(device)
-            writer.append(_ARRAY, encoder(tokens).cpu().numpy())
+            tokens = torch.from_numpy(study.tokens[features].astype(np.int64)).to(weights.device)
+            writer.append(_ARRAY, encoder(tokens).to(weights.dtype).cpu().numpy())
             study.release()
         writer.finish({})

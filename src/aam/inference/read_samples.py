@@ -20,7 +20,8 @@ from aam.io.cache import Cache
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 
-DTYPES = {"64-true": torch.float64, "32-true": torch.float32}
+DTYPES = {"64-true": torch.float64, "32-true": torch.float32, "bf16-mixed": torch.float32}
+"""Of the weights, by precision."""
 
 
 def best_device() -> torch.device:
@@ -41,7 +42,7 @@ class Reading:
     batch_size
         Samples at a time; changes no result in double precision.
     precision
-        ``64-true`` or ``32-true``.
+        ``64-true``, ``32-true`` or ``bf16-mixed``.
     """
 
     depth: int | None
@@ -104,13 +105,19 @@ class SampleReader:
         return _stack(outputs)
 
     def _read(self, study: Study, label: str) -> Iterator[tuple[Batch, SampleEncoding]]:
-        vectors = asv_vectors(self.base.asv_encoder, study, self.options.cache)
+        with self._arithmetic():
+            vectors = asv_vectors(self.base.asv_encoder, study, self.options.cache)
         maker = BatchMaker(study, self.drawing, asv_vectors=vectors)
         plans = plan_in_order(np.arange(study.n_samples), self.options.batch_size)
         with torch.inference_mode():
             for batch in tqdm(loader(maker, plans), desc=label, unit="batch", disable=None):
                 moved = batch.to(self.device)
-                yield moved, self.base.encode_samples(self.base.asv_vectors(moved), moved)
+                with self._arithmetic():
+                    samples = self.base.encode_samples(self.base.asv_vectors(moved), moved)
+                yield moved, samples
+
+    def _arithmetic(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16-mixed")
 
 
 def _stack(parts: Iterator[Tensor]) -> np.ndarray:
