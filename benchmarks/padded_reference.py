@@ -112,7 +112,7 @@ class PaddedReference(nn.Module):
 
     def _padded(self, vectors: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         encoder = self.model.sample_encoder
-        abundance = encoder.abundance_embedding(standardise(log_abundance(batch)).to(vectors.dtype)[:, None])
+        abundance = encoder.counts.embedding(standardise(log_abundance(batch)).to(vectors.dtype)[:, None])
         gain, shift = abundance.chunk(2, dim=1)
         mask = torch.arange(self.token_limit) < batch.sample_offsets.diff()[:, None]
         padded = vectors.new_zeros(*mask.shape, vectors.shape[1])

@@ -15,7 +15,7 @@ FILE = {"output", "overwrite"}
 SAMPLING = {"rarefy-depth", "token-limit"}
 MODEL = {
     "embedding-dim", "attention-heads", "attention-layers", "ffn-ratio", "dropout", "max-bp", "patch-size", "asv-chunk-size",
-    "gradient-checkpointing",
+    "gradient-checkpointing", "count-embedding",
 }  # fmt: skip
 TRAINING = {
     "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction",

@@ -70,7 +70,7 @@ def padded_reference(model, study):
         asv_vectors = pooling(asv.pooling, transformer(asv.transformer, x, token_mask), token_mask)
         share = torch.tensor(np.concatenate([counts / counts.sum(), np.ones(n_pad)]))
         sample = model.sample_encoder
-        abundance = sample.abundance_embedding(((share.log() + 6.0) / 2.0)[:, None])
+        abundance = sample.counts.embedding(((share.log() + 6.0) / 2.0)[:, None])
         mask = torch.arange(len(share))[None] < len(features)
         gain, shift = abundance.chunk(2, dim=1)
         x = transformer(sample.transformer, (sample.standardise(asv_vectors) * (1 + gain) + shift)[None], mask)

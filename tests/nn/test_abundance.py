@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from aam.nn.abundance import log_abundance, standardise, unstandardise
+from aam.config.model import ModelConfig
+from aam.nn.abundance import CountEmbedding, log_abundance, standardise, unstandardise
 from conftest import make_batch, make_study
 
 
@@ -57,3 +58,51 @@ def test_standardisation_is_undone_and_brings_usual_abundances_near_zero():
 
     assert standardise(usual).abs().max() < 2
     torch.testing.assert_close(unstandardise(standardise(usual)), usual, rtol=0, atol=1e-15)
+
+
+def joined(way, batch, vectors, hidden=None):
+    torch.manual_seed(2)
+    shape = ModelConfig(embedding_dim=4, attention_heads=1, attention_layers=1, count_embedding=way)
+    module = CountEmbedding(shape).double()
+    return module, module(vectors, batch, hidden)
+
+
+@pytest.fixture
+def vectors(batch):
+    return torch.randn(len(batch.counts), 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def test_without_counts_the_vectors_are_left_alone(batch, vectors):
+    module, found = joined("none", batch, vectors)
+
+    assert torch.equal(found, vectors)
+    assert not list(module.parameters())
+
+
+def test_adding_shifts_all_vectors_of_one_abundance_alike(batch, vectors):
+    _, found = joined("add", batch, vectors)
+    _, of_others = joined("add", batch, vectors * 3)
+
+    torch.testing.assert_close(found - vectors, of_others - 3 * vectors, rtol=0, atol=1e-12)
+
+
+def test_film_scales_what_adding_cannot(batch, vectors):
+    _, found = joined("film", batch, vectors)
+    _, of_others = joined("film", batch, vectors * 3)
+
+    assert not torch.allclose(found - vectors, of_others - 3 * vectors)
+
+
+@pytest.mark.parametrize("way", ["film", "add", "concat"])
+def test_abundance_is_seen_but_where_it_is_hidden(way, batch, vectors):
+    doubled = batch.counts.clone()
+    doubled[:2] *= 50
+    hidden = torch.arange(len(doubled))
+
+    _, before = joined(way, batch, vectors)
+    _, after = joined(way, dataclasses.replace(batch, counts=doubled), vectors)
+    _, blind = joined(way, batch, vectors, hidden)
+    _, still_blind = joined(way, dataclasses.replace(batch, counts=doubled), vectors, hidden)
+
+    assert not torch.allclose(before, after)
+    assert torch.equal(blind, still_blind)

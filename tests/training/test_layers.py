@@ -24,7 +24,7 @@ def test_depth_grows_from_the_heads_to_the_nucleotides():
         "base_model.encoder.blocks.0.feed_forward.1.weight": 2,
         "base_model.sample_encoder.transformer.blocks.1.attention_norm.weight": 3,
         "base_model.sample_encoder.transformer.blocks.0.attention_norm.weight": 4,
-        "base_model.sample_encoder.abundance_embedding.0.weight": 4,
+        "base_model.sample_encoder.counts.embedding.0.weight": 4,
         "base_model.asv_encoder.pooling.query": 5,
         "base_model.asv_encoder.transformer.blocks.0.attention_norm.weight": 6,
         "base_model.asv_encoder.stem.in_patch": 6,

@@ -1,6 +1,6 @@
 """The shape of the model."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -26,6 +26,9 @@ class ModelConfig:
     """Nucleotides read of each sequence; longer sequences are cut after them. Memory grows with it."""
     patch_size: Annotated[int, Field(ge=1)] = 5
     """Nucleotides of a sequence that share one position of the ASV encoder: time and memory fall with it; 1: each has its own."""
+    count_embedding: Literal["film", "add", "concat", "none"] = "film"
+    """How an ASV's abundance joins its vector. film: scales and shifts it; add: shifts it; concat: is joined to it and mixed by a
+    linear layer; none: is not shown, so that only presence counts, to see what abundances are worth."""
     asv_chunk_size: Annotated[int, Field(ge=1)] = 64
     """ASVs encoded at a time; smaller needs less memory and changes no result."""
     gradient_checkpointing: bool = True

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
-from aam.nn.abundance import log_abundance, standardise
+from aam.nn.abundance import CountEmbedding
 from aam.nn.attention import Packed
 from aam.nn.gather import rows
 from aam.nn.standardise import Standardise
@@ -14,18 +14,13 @@ from aam.nn.transformer import Transformer
 
 
 class SampleSequenceEncoder(nn.Module):
-    """Give each ASV's vector its log-abundance, and let the ASVs of a sample read each other; their order is nothing.
-
-    The abundance scales and shifts the vector (FiLM, Perez et al. 2018): so already a mean over the ASVs tells how abundant each
-    kind is, and not only which kinds there are.
-    """
+    """Give each ASV's vector its abundance, and let the ASVs of a sample read each other; their order is nothing."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         dim = config.embedding_dim
         self.standardise = Standardise(dim)
-        self.abundance_embedding = nn.Sequential(nn.Linear(1, dim), nn.GELU(), nn.Linear(dim, 2 * dim))
-        self.hidden_abundance = nn.Parameter(torch.randn(2 * dim) * dim**-0.5)
+        self.counts = CountEmbedding(config)
         self.hidden_asv = nn.Parameter(torch.randn(dim) * dim**-0.5)
         self.transformer = Transformer(config)
 
@@ -40,15 +35,8 @@ class SampleSequenceEncoder(nn.Module):
 
         ``hidden`` pairs are read without abundance, ``hidden_asvs`` without knowing which ASV it is.
         """
-        abundance = self.abundance_embedding(standardise(log_abundance(batch)).to(asv_vectors.dtype)[:, None])
-        if hidden is not None:
-            abundance = abundance.index_copy(
-                0, hidden, self.hidden_abundance.to(abundance.dtype).expand(len(hidden), -1)
-            )
-        gain, shift = abundance.chunk(2, dim=1)
         vectors = rows(self.standardise(asv_vectors), batch.asv_index)
         if hidden_asvs is not None:
             nothing = self.hidden_asv.to(vectors.dtype).expand(len(hidden_asvs), -1)
             vectors = vectors.index_copy(0, hidden_asvs, nothing)
-        packed = vectors * (1 + gain) + shift
-        return self.transformer(packed, Packed(batch.sample_offsets))
+        return self.transformer(self.counts(vectors, batch, hidden), Packed(batch.sample_offsets))

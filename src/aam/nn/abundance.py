@@ -1,9 +1,11 @@
-"""Abundances as the model reads them: standardised logarithms of relative abundance."""
+"""Abundances as the model reads them: standardised logarithms of relative abundance, and how they join the vectors of ASVs."""
 
-from jaxtyping import Float
-from torch import Tensor
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from aam.batch import Batch
+from aam.config.model import ModelConfig
 
 TYPICAL_LOG_ABUNDANCE = -6.0
 """Middle of the natural logarithm of relative abundances in amplicon studies."""
@@ -25,3 +27,38 @@ def standardise(log_abundances: Tensor) -> Tensor:
 def unstandardise(standardised: Tensor) -> Tensor:
     """Undo `standardise`."""
     return standardised * LOG_ABUNDANCE_SPREAD + TYPICAL_LOG_ABUNDANCE
+
+
+class CountEmbedding(nn.Module):
+    """Join an ASV's abundance in a sample to its vector, in the way that ``--count-embedding`` names.
+
+    With ``film`` the abundance scales and shifts the vector (Perez et al. 2018): so already a mean over the ASVs tells how abundant
+    each kind is, and not only which kinds there are. ``add`` shifts it, ``concat`` lays both side by side before a linear layer,
+    and ``none`` shows no abundance.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim, self.way = config.embedding_dim, config.count_embedding
+        width = {"film": 2 * dim, "add": dim, "concat": dim, "none": 0}[self.way]
+        if width:
+            self.embedding = nn.Sequential(nn.Linear(1, dim), nn.GELU(), nn.Linear(dim, width))
+            self.hidden = nn.Parameter(torch.randn(width) * dim**-0.5)
+        if self.way == "concat":
+            self.mix = nn.Linear(2 * dim, dim)
+
+    def forward(
+        self, vectors: Float[Tensor, "T D"], batch: Batch, hidden: Int[Tensor, "Q"] | None = None
+    ) -> Float[Tensor, "T D"]:
+        """Give the vectors of all pairs with their abundances; ``hidden`` pairs are read without theirs."""
+        if self.way == "none":
+            return vectors
+        abundance = self.embedding(standardise(log_abundance(batch)).to(vectors.dtype)[:, None])
+        if hidden is not None:
+            abundance = abundance.index_copy(0, hidden, self.hidden.to(abundance.dtype).expand(len(hidden), -1))
+        if self.way == "concat":
+            return self.mix(torch.cat([vectors, abundance], dim=1))
+        if self.way == "add":
+            return vectors + abundance
+        gain, shift = abundance.chunk(2, dim=1)
+        return vectors * (1 + gain) + shift

@@ -14,7 +14,7 @@ MOST_SAMPLES_OF_AUTO = 1000
 """Samples with a value up to which the kernel head is chosen."""
 MOST_SAMPLES = 10_000
 """Samples beyond which the kernels between all pairs take too much memory."""
-SHAPE = ("embedding_dim", "attention_heads", "attention_layers", "ffn_ratio", "max_bp", "patch_size")
+SHAPE = ("embedding_dim", "attention_heads", "attention_layers", "ffn_ratio", "max_bp", "patch_size", "count_embedding")
 """Options that a pre-trained model has settled."""
 _SHARED = (
     "seed", "validation_fraction", "validation_plot_samples", "max_bp", "tree", "missing_features", "pretrained",
