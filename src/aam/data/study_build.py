@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from aam.io.array_store import ArrayStore, ArrayWriter
 from aam.io.count_table import Axis, Table, refuse_duplicates
+from aam.io.heap import give_back
 from aam.io.name_index import HASH_DTYPE, hash_bytes, hash_names, sort_hashes
 from aam.io.names import Names, pack_names
 from aam.io.sequences import sequences_in_fasta, sequences_in_ids
@@ -44,6 +45,7 @@ def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
     """
     with tempfile.TemporaryDirectory(dir=directory) as scratch, ArrayWriter(directory) as writer:
         rank = _write_features(table, fasta, Path(scratch), writer)
+        give_back()
         order, samples = _write_samples(table, rank, Path(scratch), writer)
         content = hashlib.blake2b(f"{FORMAT}".encode(), digest_size=16)
         for name in ("tokens", "token_offsets", "feature_letters", "feature_offsets"):

@@ -12,6 +12,7 @@ import numpy as np
 from aam.errors import TreeError, name_some
 from aam.io.array_store import ArrayStore, ArrayWriter
 from aam.io.atomic import write_text_atomic
+from aam.io.heap import give_back
 from aam.io.name_index import NameIndex
 from aam.io.names import Names
 from aam.io.newick_scan import NewickError, scan
@@ -93,6 +94,7 @@ def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
                 raise TreeError(f"--tree {path} {problem}") from None
             place = f"character {problem.character:,}"
             raise TreeError(f"--tree {path}: {place}: {problem}. Pass one tree in Newick format.") from None
+        give_back()
         arrays = ArrayStore(Path(folder))  # maps stay when their files are deleted
     names = Names(arrays["letters"], arrays["offsets"], release=arrays.release)
     index = _index_tips(path, names, scratch)
