@@ -37,6 +37,14 @@ class ValidationPlots(Callback):
         self.best = float("inf")
         self.reservoirs: dict[str, Reservoir] = {}
 
+    def state_dict(self) -> dict[str, Any]:
+        """Give the loss that is to be beaten."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it up again."""
+        self.best = state_dict["best"]
+
     def on_validation_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Forget the last epoch."""
         self.reservoirs.clear()
