@@ -1,6 +1,6 @@
 """Kill training at random moments, continue it, and compare what comes of it with a run that was never killed.
 
-    python benchmarks/crash_test.py --kills 50
+    python benchmarks/crash_test.py
 
 Simulates a small study, then pre-trains on it, and trains a network, with dropout and augmentations, in processes that are killed
 (SIGKILL, with the processes that make batches) at random moments and started again with ``--resume``, with and without a process
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning  # noqa: F401  imported once here, not by each process
@@ -35,7 +35,8 @@ COMMANDS = {
     "pretrain": f"--loss-balancing uncertainty {SHAPE} {VARIED} {TRAINED}",
     "train": f"--head network --mixup-alpha 0.3 --gradient-accumulation-steps 2 {SHAPE} {VARIED} {TRAINED}",
 }
-KILLS = {False: 50, True: 4}
+KILLS = {False: 30, True: 3}
+"""Of each command, in full and with ``--quick``."""
 RESULTS = ("model/model.safetensors", "metrics.json", "splits.tsv")
 
 
@@ -48,8 +49,7 @@ class Tally:
     before_first: int = 0
     lost: int = 0
     different: int = 0
-    left_behind: int = 0
-    progress: list[int] = field(default_factory=list)
+    steps: int = 0
 
 
 def main() -> None:
@@ -61,7 +61,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["AAM_CACHE_DIR"] = str(folder / "cache")
-        start(["simulate", "--output-dir", folder / "s", *"--samples 28 --features 40 --sequence-length 40".split()]).join()
+        start(
+            [
+                "simulate",
+                "--output-dir",
+                folder / "s",
+                *["--samples", "28", "--features", "40", "--sequence-length", "40"],
+            ]
+        ).join()
         for command, given in COMMANDS.items():
             rows.append(row(command, crash(command, given.split(), folder, KILLS[options.quick], stream)))
     columns = (
@@ -74,8 +81,7 @@ def main() -> None:
 
 def row(command: str, tally: Tally) -> list[object]:
     """Lay a tally out."""
-    steps = max(tally.progress, default=0)
-    return [command, tally.kills, tally.before_first, tally.runs, steps, tally.lost, tally.different]
+    return [command, tally.kills, tally.before_first, tally.runs, tally.steps, tally.lost, tally.different]
 
 
 class Process:
@@ -115,7 +121,14 @@ def start(arguments: list) -> Process:
 
 def crash(command: str, given: list[str], folder: Path, kills: int, stream: np.random.Generator) -> Tally:
     """Kill runs of a command until they were killed so often, and bring the last to its end."""
-    study = ["--table", folder / "s/table.biom", "--sequences", folder / "s/sequences.fasta", "--tree", folder / "s/tree.nwk"]
+    study = [
+        "--table",
+        folder / "s/table.biom",
+        "--sequences",
+        folder / "s/sequences.fasta",
+        "--tree",
+        folder / "s/tree.nwk",
+    ]
     labels = ["--metadata", folder / "s/metadata.tsv", "--metadata-column", "age", "--group-column", "subject"]
     arguments = [command, *study, *(labels if command == "train" else []), *given]
     whole, tally = folder / f"{command}-whole", Tally()
@@ -123,13 +136,14 @@ def crash(command: str, given: list[str], folder: Path, kills: int, stream: np.r
         begin = time.monotonic()
         check(start([*arguments, "--output-dir", whole, "--overwrite"]).join(), whole)
         seconds = time.monotonic() - begin
+    last = read_checkpoint(whole / LAST_CHECKPOINT)
+    tally.steps = Progress(**last[PROGRESS]).steps
     while tally.kills < kills:
         output = folder / f"{command}-{tally.runs}"
         crash_run([*arguments, "--output-dir", output, "--resume"], output, kills, seconds, (tally, stream))
         tally.runs += 1
-        tally.different += any(digest_of(output / name) != digest_of(whole / name) for name in RESULTS)
-        tally.different += weights_of(output) != weights_of(whole)
-        tally.left_behind += len(list((output / "checkpoints").glob(".*")))
+        is_equal = all(digest_of(output / name) == digest_of(whole / name) for name in RESULTS)
+        tally.different += not (is_equal and weights_of(output) == weights_of(whole))
     return tally
 
 
@@ -138,6 +152,7 @@ def crash_run(
 ) -> None:
     """Kill one run, at moments up to the time that a whole run takes, until it ends by itself."""
     tally, stream = shared
+    saved = 0
     while True:
         n_workers = str(stream.integers(2))
         process = start([*arguments, "--num-workers", n_workers])
@@ -147,28 +162,23 @@ def crash_run(
             return check(code, output)
         process.kill()
         tally.kills += 1
-        look_at(output, tally)
-        sys.stderr.write(f"kill {tally.kills}: {tally.progress[-1] if tally.progress else 0} steps saved\n")
+        found = saved_steps(output)
+        tally.lost += found is None or found < saved
+        saved = found or 0
+        tally.before_first += saved == 0
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} kill {tally.kills} of {output.name}: {saved} steps saved\n")
 
 
-def look_at(output: Path, tally: Tally) -> None:
-    """Read the checkpoints that a kill left."""
-    last = output / LAST_CHECKPOINT
-    before = tally.progress[-1] if tally.progress else 0
-    if not last.exists():
-        tally.before_first += 1
-        tally.progress.append(0)
-        return
+def saved_steps(output: Path) -> int | None:
+    """Read the checkpoints that a kill left: how many steps they hold; None if one is damaged."""
+    last, best = output / LAST_CHECKPOINT, output / BEST
     try:
-        steps = Progress(**read_checkpoint(last)[PROGRESS]).steps
-        if (output / BEST).exists():
-            read_checkpoint(output / BEST)
+        if best.exists():
+            read_checkpoint(best)
+        return Progress(**read_checkpoint(last)[PROGRESS]).steps if last.exists() else 0
     except CheckpointError as error:
         sys.stderr.write(f"{error}\n")
-        tally.lost += 1
-        return
-    tally.lost += steps < before and before > 0 and steps == 0
-    tally.progress.append(steps)
+        return None
 
 
 def weights_of(output: Path) -> list[bytes]:
