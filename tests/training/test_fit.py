@@ -84,15 +84,8 @@ def test_a_run_leaves_its_files_and_nothing_elsewhere(tmp_path, monkeypatch):
     run(tmp_path / "o")
 
     assert {item.name for item in (tmp_path / "o").iterdir()} == set(WRITTEN)
-    assert {item.name for item in (tmp_path / "o/checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert {item.name for item in (tmp_path / "o/checkpoints").iterdir()} == {"best.ckpt"}
     assert list((tmp_path / "cwd").iterdir()) == []
-
-
-def test_the_last_checkpoint_is_the_last_epochs(tmp_path):
-    _, summary, _ = run(tmp_path / "o", dataclasses.replace(CONFIG, epochs=5, lr=0.1))
-
-    last = torch.load(tmp_path / "o/checkpoints/last.ckpt", weights_only=True)
-    assert last["epoch"] == summary.epochs - 1 == 4
 
 
 def test_two_runs_are_the_same_to_the_last_bit(tmp_path):

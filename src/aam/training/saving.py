@@ -156,6 +156,10 @@ class Saving(Checkpoint):
             checkpoint["loops"]["fit_loop"], is_between_epochs=not self._next.batch, is_epoch_trained=trainer.validating
         )
 
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Know what is saved already."""
+        self._next = Progress(**checkpoint[PROGRESS])
+
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin to watch the clock and the signals, and remove what writers left that were killed."""
         self._saved_at, self._saved_steps = self._clock(), trainer.global_step
@@ -169,8 +173,9 @@ class Saving(Checkpoint):
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Save the epoch that has ended."""
-        if trainer.global_step > self._saved_steps:
-            self._save(trainer, Progress(trainer.current_epoch, 0, trainer.global_step))
+        progress = Progress(trainer.current_epoch, 0, trainer.global_step)
+        if progress != self._next:
+            self._save(trainer, progress)
         self._stop_if_asked(trainer)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
