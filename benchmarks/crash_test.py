@@ -35,6 +35,7 @@ COMMANDS = {
     "pretrain": f"--loss-balancing uncertainty {SHAPE} {VARIED} {TRAINED}",
     "train": f"--head network --mixup-alpha 0.3 --gradient-accumulation-steps 2 {SHAPE} {VARIED} {TRAINED}",
 }
+SIMULATE = ("simulate", "--samples", "28", "--features", "40", "--sequence-length", "40")
 KILLS = {False: 30, True: 3}
 """Of each command, in full and with ``--quick``."""
 RESULTS = ("model/model.safetensors", "metrics.json", "splits.tsv")
@@ -61,14 +62,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["AAM_CACHE_DIR"] = str(folder / "cache")
-        start(
-            [
-                "simulate",
-                "--output-dir",
-                folder / "s",
-                *["--samples", "28", "--features", "40", "--sequence-length", "40"],
-            ]
-        ).join()
+        start([*SIMULATE, "--output-dir", folder / "s"]).join()
         for command, given in COMMANDS.items():
             rows.append(row(command, crash(command, given.split(), folder, KILLS[options.quick], stream)))
     columns = (

@@ -16,6 +16,7 @@ from aam.objectives.target import TARGET, RegressionTarget
 from aam.training.calibration import calibrate_encoder, calibrate_head
 from aam.training.fit import WRITTEN, fit
 from aam.training.module import TrainingModule
+from aam.training.nonfinite import REPORT
 from conftest import make_study
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.0, max_bp=11)
@@ -83,7 +84,7 @@ def test_a_run_leaves_its_files_and_nothing_elsewhere(tmp_path, monkeypatch):
 
     run(tmp_path / "o")
 
-    assert {item.name for item in (tmp_path / "o").iterdir()} == set(WRITTEN)
+    assert {item.name for item in (tmp_path / "o").iterdir()} == set(WRITTEN) - {REPORT}
     assert {item.name for item in (tmp_path / "o/checkpoints").iterdir()} == {"best.ckpt"}
     assert list((tmp_path / "cwd").iterdir()) == []
 

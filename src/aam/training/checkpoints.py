@@ -65,9 +65,10 @@ class Progress:
     is_finished: bool = False
 
     def __str__(self) -> str:
-        """Say it to the user, who counts from 1."""
-        place = f" and {self.batch} batches" if self.batch else ""
-        return f"{self.epoch} epochs{place} ({self.steps:,} steps)"
+        """Say what is done."""
+        counts = {"epoch": (self.epoch, "s"), "batch": (self.batch, "es"), "step": (self.steps, "s")}
+        epochs, batches, steps = (f"{n:,} {name}{end * (n != 1)}" for name, (n, end) in counts.items())
+        return f"{epochs}{f' and {batches}' if self.batch else ''} ({steps})"
 
 
 def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from aam.config.training import TrainingConfig
 from aam.data.batches import EpochSampler
 from aam.nn.attention import attention_kernel
 from aam.training.module import TrainingModule
+from aam.training.nonfinite import REPORT, NonFiniteReport
 from aam.training.plots import ValidationPlots
 from aam.training.precision import resolve_precision
 from aam.training.progress import progress
@@ -27,7 +28,7 @@ from aam.training.tensorboard import OverlaidTensorBoard
 
 logger = logging.getLogger(__name__)
 
-WRITTEN = ("checkpoints", "tensorboard", "plots")
+WRITTEN = ("checkpoints", "tensorboard", "plots", REPORT)
 """What a run writes into the output directory."""
 
 EXPECTED_WARNINGS = (
@@ -113,7 +114,8 @@ def _train(
     tensorboard = OverlaidTensorBoard(output_dir / "tensorboard", first_step)
     plots = ValidationPlots(output_dir / "plots", tensorboard, config.validation_plot_samples, config.seed)
     saving = Saving(output_dir, when, StopSignals())
-    trainer = _trainer(config, tensorboard, [saving, plots, *callbacks], files)
+    watching = [] if plan is None else [NonFiniteReport(output_dir, train.dataset.study.sample_ids)]  # type: ignore[attr-defined]
+    trainer = _trainer(config, tensorboard, [saving, plots, *watching, *callbacks], files)
     with earlier_handlers():
         ckpt_path = None if progress is None else saving.last_path
         trainer.fit(module, train, validation, ckpt_path=ckpt_path, weights_only=True)

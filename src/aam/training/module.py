@@ -11,11 +11,11 @@ from torchmetrics import MeanMetric, Metric, SumMetric
 from aam.batch import Batch
 from aam.config.training import TrainingConfig
 from aam.data.seeding import generator
-from aam.errors import AamError
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Overall
 from aam.training.balancing import LossBalance
+from aam.training.nonfinite import NonFiniteLossError
 from aam.training.schedule import warmup_cosine
 
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
@@ -97,7 +97,7 @@ class TrainingModule(lightning.LightningModule):
         _, losses = self._predict(batch)
         total = self.balance(losses)
         if not torch.isfinite(total):
-            raise AamError(
+            raise NonFiniteLossError(
                 f"The loss became {total.item()} at step {self.global_step} (epoch {self.current_epoch}). "
                 "Pass a smaller --lr or --precision 32-true."
             )
@@ -178,6 +178,10 @@ class TrainingModule(lightning.LightningModule):
         total = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, warmup_cosine(total, config.warmup_fraction))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Give the loss of each objective."""
+        return self._predict(batch)[1]
 
     def _predict(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         encoding = self.model(batch)

@@ -214,6 +214,9 @@ class Saving(Checkpoint):
     def _save(self, trainer: Any, progress: Progress) -> None:
         if self._when is None:
             return
+        is_finite = all(bool(weight.isfinite().all()) for weight in trainer.lightning_module.parameters())
+        if not trainer.strategy.reduce_boolean_decision(is_finite):
+            return  # the last good checkpoint is worth more; the next step stops the run
         self._next = progress
         for tracker in trainer.loggers:
             tracker.save()
