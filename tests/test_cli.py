@@ -69,7 +69,7 @@ def test_stopping_training_says_what_is_left_and_how_to_start_anew(sent, who, tm
     assert process.returncode == 128 + sent
     assert last == (
         f"aam: stopped by {who}. {output} holds 'checkpoints', 'config.yaml', 'plots', 'splits.tsv', 'tensorboard'. "
-        "The same command with --overwrite starts anew."
+        "The same command with --resume continues the run, with --overwrite starts anew."
     )
     assert {item.name for item in output.iterdir()} == {
         "checkpoints",

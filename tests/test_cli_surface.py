@@ -23,6 +23,7 @@ TRAINING = {
     "attn-implementation", "compile", "num-workers", "validation-plot-samples",
     "optimizer", "find-lr", "momentum", "schedule", "cycles", "plateau-epochs",
 }  # fmt: skip
+SAVING = {"resume", "checkpoint-minutes", "checkpoint-steps"}
 AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}
 SPLIT = {"split", "split-file", "fold"}
 TRANSFER = {"pretrained", "freeze-base", "head-lr", "layer-decay", "unfreeze-epochs"}
@@ -38,9 +39,9 @@ FLAGS = {
     "demo": DIRECTORY | {"seed"},
     "simulate": DIRECTORY
     | {"samples", "features", "seed", "sequence-length", "mean-depth", "subjects", "signal", "batch-effect"},
-    "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES,
+    "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES | SAVING,
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
-    | OBJECTIVES | {"task", "head", "coverage", "target-penalty"} | TRANSFER,
+    | OBJECTIVES | SAVING | {"task", "head", "coverage", "target-penalty"} | TRANSFER,
     "inspect": {"files", "output-dir", "overwrite"},
     "prepare": STUDY | {"tree"},
     "cache": {"cache-dir", "limit-gb", "clear"},
@@ -114,7 +115,7 @@ def test_what_training_takes_is_taken_over_folds_as_well():
         for name in ("commands:TrainConfig", "folds:EvaluateFoldsConfig")
     )
 
-    assert {item.name for item in training} - {item.name for item in folds} == {"split"}
+    assert {item.name for item in training} - {item.name for item in folds} == {"split", "saving"}
 
 
 @pytest.mark.parametrize(
@@ -159,6 +160,9 @@ def test_the_overview_names_every_command(capsys):
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--batch-size", "1"], "leaves no pair"),
         (["pretrain", "--table", "t", "--output-dir", "o", "--penalty", "0", "--nuc-penalty", "0"], "nothing to learn"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--attention-heads", "3"], "does not divide"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--resume", "--overwrite"], "--overwrite replaces it"),
+        (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--resume", "--overwrite"],
+         "--overwrite replaces it"),
         (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--freeze-base"],
          "pass --pretrained"),
         (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--freeze-base",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aam
-from aam.errors import AamError, ConfigError, Terminated, name_some
+from aam.errors import AamError, ConfigError, Stopped, name_some
 from aam.loading import load as _load
 
 
@@ -143,7 +143,8 @@ def _run(name: str, options: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt as stop:
-        who, code = ("SIGTERM", signal.SIGTERM) if isinstance(stop, Terminated) else ("the user", signal.SIGINT)
+        code = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+        who = "the user" if code == signal.SIGINT else signal.Signals(code).name
         line_end = "\n" if sys.stderr.isatty() else ""  # of the bar
         sys.stderr.write(f"{line_end}aam: stopped by {who}.{_what_is_left(config)}\n")
         return 128 + code
@@ -154,8 +155,8 @@ def _run(name: str, options: list[str]) -> int:
 def _termination_as_exception() -> Iterator[None]:
     """Let SIGTERM stop a run as Ctrl-C does, so that nothing half-written stays."""
 
-    def stop(*_: Any) -> None:
-        raise Terminated
+    def stop(number: int, _: Any) -> None:
+        raise Stopped(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread can
@@ -169,11 +170,14 @@ def _termination_as_exception() -> Iterator[None]:
 
 def _what_is_left(config: Any) -> str:
     """Say what a run that was stopped leaves in its directory."""
+    from aam.config.saving import LAST_CHECKPOINT
+
     directory = getattr(getattr(config, "output", None), "output_dir", None)
     content = sorted(item.name for item in directory.iterdir()) if directory and directory.is_dir() else []
-    if not content:
+    if directory is None or not content:
         return ""
-    return f" {directory} holds {name_some(content, 10)}. The same command with --overwrite starts anew."
+    goes_on = "--resume continues the run, with " if (directory / LAST_CHECKPOINT).is_file() else ""
+    return f" {directory} holds {name_some(content, 10)}. The same command with {goes_on}--overwrite starts anew."
 
 
 def parse(name: str, options: list[str]) -> Any:

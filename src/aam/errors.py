@@ -53,8 +53,18 @@ class OutputError(AamError):
     """An output cannot be written where the user asked."""
 
 
-class Terminated(KeyboardInterrupt):
-    """The system asked to stop (SIGTERM); libraries clean up as they do for Ctrl-C."""
+class Stopped(KeyboardInterrupt):
+    """A signal asked to stop; libraries clean up as they do for Ctrl-C.
+
+    Parameters
+    ----------
+    number
+        Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 def name_some(names: Sequence[object], limit: int = 5) -> str:

@@ -9,11 +9,13 @@ from aam.data.batches import (
     BatchMaker,
     BatchPlan,
     Drawing,
+    EpochSampler,
     Masking,
     keep_most_abundant,
     pack,
     plan_in_order,
 )
+from aam.data.composition import BySamples
 from aam.data.masking import mask_nucleotides
 from aam.data.rarefaction import drop_shallow_samples, rarefy, resolve_depth
 from aam.data.seeding import generator
@@ -125,3 +127,16 @@ def test_hidden_abundances_are_a_share_of_every_sample(study):
     batch = make_batch(study, masking=Masking(count_mask_ratio=0.01))
 
     assert batch.sample_of_pair[batch.hidden].tolist() == list(range(6))
+
+
+def test_a_pass_that_is_continued_leaves_out_what_was_done_and_later_passes_are_whole():
+    sampler = EpochSampler(np.arange(7), BySamples(2), np.ones(7), 0, "digest", n_epochs=3)
+
+    sampler.start_at(1, 3)
+    sampler.set_epoch(1)  # as the trainer does
+    left = list(sampler)
+    sampler.set_epoch(2)
+
+    assert left == sampler.plans(1)[3:]
+    assert len(sampler) == 4
+    assert list(sampler) == sampler.plans(2)

@@ -8,7 +8,7 @@ from aam.config._base import command_that_wrote, write_yaml
 from aam.config.commands import SimulateConfig, TrainConfig, TransferConfig
 from aam.config.study import DistanceConfig, LabelConfig, OutputDirectoryConfig, StudyConfig
 from aam.errors import OutputError
-from aam.io.output_directory import check_output_directory, start_output_directory
+from aam.io.output_directory import check_continued_directory, check_output_directory, start_output_directory
 
 
 def config(path, overwrite=True):
@@ -189,3 +189,15 @@ def test_links_in_a_circle_are_refused(tmp_path):
 
     with pytest.raises(OutputError, match=r"--output-dir \S+loop: Too many levels of symbolic links"):
         check_output_directory(config(tmp_path / "loop"))
+
+
+def test_only_an_earlier_run_of_the_command_is_continued(used, tmp_path):
+    before = names(used)
+
+    assert check_continued_directory(config(used, overwrite=False))
+    assert not check_continued_directory(config(tmp_path / "new", overwrite=False))
+
+    assert names(used) == before
+    (used / "config.yaml").write_text("# aam train, version 0.1.0\n")
+    with pytest.raises(OutputError, match=r"--resume continues a run of 'aam simulate' only, and 'aam train' wrote it"):
+        check_continued_directory(config(used, overwrite=False))

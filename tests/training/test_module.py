@@ -181,3 +181,18 @@ def test_matrices_are_decayed_vectors_are_not_and_a_frozen_base_is_neither(freez
     assert set(trained.values()) == {0.3, 0.0}
     own = {name for name in names.values() if not name.startswith("base_model.")}
     assert set(trained) == (own if freeze_base else set(names.values()))
+
+
+def test_dropout_depends_on_the_seed_and_the_step_alone():
+    ours = module()
+    ours.trainer = lightning.Trainer(
+        accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+    drawn = []
+    for already_drawn, batch_idx in ((0, 3), (5, 3), (0, 4)):
+        torch.rand(already_drawn)
+        ours.on_train_batch_start(None, batch_idx)
+        drawn.append(torch.rand(4))
+
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])

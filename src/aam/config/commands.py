@@ -12,6 +12,7 @@ from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
 from aam.config.objective_table import FLAG_OF_RESOURCE
 from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig, rows_of
+from aam.config.saving import SavingConfig, check_saving
 from aam.config.simulate import SimulationConfig
 from aam.config.split import SplitConfig, UnlabelledSplitConfig
 from aam.config.study import (
@@ -62,6 +63,7 @@ class PretrainConfig:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    saving: SavingConfig = field(default_factory=SavingConfig)
 
     @model_validator(mode="after")
     def _objectives_have_what_they_need(self) -> "PretrainConfig":
@@ -71,6 +73,7 @@ class PretrainConfig:
                 "neither, such as bray-curtis, or --penalty 0 to learn from masked nucleotides alone."
             )
         check_objectives(self)
+        check_saving(self.saving, self.output.overwrite)
         return self
 
     @property
@@ -112,12 +115,14 @@ class TrainConfig:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    saving: SavingConfig = field(default_factory=SavingConfig)
 
     @model_validator(mode="after")
     def _objectives_have_what_they_need(self) -> "TrainConfig":
         if self.transfer.freeze_base and self.objectives.encoder_type:
             raise ValueError("--freeze-base keeps what --encoder-type would teach as it is: leave out one of them.")
         check_objectives(self)
+        check_saving(self.saving, self.output.overwrite)
         return self
 
     @property

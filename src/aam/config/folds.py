@@ -61,7 +61,7 @@ class FoldsConfig:
         return self
 
 
-SHARED = tuple(item.name for item in fields(TrainConfig) if item.name not in ("output", "split", "training"))
+SHARED = tuple(item.name for item in fields(TrainConfig) if item.name not in ("output", "split", "training", "saving"))
 """Groups of options that a fold passes on to training as they are."""
 
 

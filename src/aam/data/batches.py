@@ -192,6 +192,8 @@ class EpochSampler(Sampler[BatchPlan]):
         Epochs that may be planned. All have the same number of batches: as many as the epoch that needs most.
     samples_per_epoch
         Samples in an epoch; the next epoch takes the next ones. None for all.
+    epoch, n_done
+        The next pass, and how many of its batches were trained on before the run was continued.
     """
 
     samples: np.ndarray
@@ -203,6 +205,7 @@ class EpochSampler(Sampler[BatchPlan]):
     n_epochs: int = 1
     samples_per_epoch: int | None = None
     epoch: int = 0
+    n_done: int = 0
 
     def __post_init__(self) -> None:
         n_batches = len(self.composer.cut(self._shuffled(0)[0]))
@@ -212,15 +215,20 @@ class EpochSampler(Sampler[BatchPlan]):
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next pass plans."""
-        self.epoch = epoch
+        if epoch != self.epoch:
+            self.epoch, self.n_done = epoch, 0
+
+    def start_at(self, epoch: int, n_done: int) -> None:
+        """Let the next pass leave out the first batches of its epoch; later epochs are whole."""
+        self.epoch, self.n_done = epoch, n_done
 
     def __len__(self) -> int:
         """Count the batches of an epoch."""
         return self._n_batches
 
     def __iter__(self) -> Iterator[BatchPlan]:
-        """Yield the batches of the epoch."""
-        return iter(self.plans(self.epoch))
+        """Yield the batches of the epoch that are left."""
+        return iter(self.plans(self.epoch)[self.n_done :])
 
     def plans(self, epoch: int) -> list[BatchPlan]:
         """Plan the batches of an epoch."""

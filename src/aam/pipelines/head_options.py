@@ -17,7 +17,7 @@ MOST_SAMPLES = 10_000
 SHAPE = ("embedding_dim", "attention_heads", "attention_layers", "ffn_ratio", "max_bp", "patch_size", "count_embedding")
 """Options that a pre-trained model has settled."""
 _SHARED = (
-    "seed", "validation_fraction", "validation_plot_samples", "max_bp", "tree", "missing_features", "pretrained",
+    "seed", "validation_fraction", "validation_plot_samples", "max_bp", "tree", "missing_features", "pretrained", "resume",
 )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def _ignored(config: TrainConfig) -> list[str]:
     """Name the options of the network that differ from their defaults."""
     sections = (
         config.transfer, config.distance, config.taxonomy, config.sampling, config.objectives, config.augmentation, config.model,
-        config.training,
+        config.training, config.saving,
     )  # fmt: skip
     settled = SHAPE if config.transfer.pretrained is not None else ()  # said elsewhere
     return [flag for section in sections for flag in _changed(section, (*_SHARED, *settled))]

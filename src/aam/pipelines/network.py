@@ -44,6 +44,7 @@ from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, cal
 from aam.training.fit import FitSummary, fit
 from aam.training.module import TrainingModule
 from aam.training.resources import BatchReport
+from aam.training.saving import SavingPlan
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ def plan_network(
     )
 
 
-def fit_network(network: PlannedNetwork, output: Path) -> FitSummary:
+def fit_network(network: PlannedNetwork, output: Path, plan: SavingPlan | None = None) -> FitSummary:
     """Train, and leave the weights of the best epoch in the model; the trainer writes into ``output``."""
     model, maker, batches = network.model, network.maker, network.batches
     some = maker[BatchPlan("calibration", tuple(batches.sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
@@ -126,7 +127,7 @@ def fit_network(network: PlannedNetwork, output: Path) -> FitSummary:
     module.calibrate(some)
     n_workers = network.training.num_workers
     loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
-    return fit(module, *loaders, output, network.training, [BatchReport(batches.estimated_bytes)])
+    return fit(module, *loaders, output, network.training, [BatchReport(batches.estimated_bytes)], plan)
 
 
 def load_pretrained(path: Path | None) -> Pretrained | None:

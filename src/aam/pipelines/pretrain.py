@@ -14,13 +14,13 @@ from aam.data.splits import TRAIN, VALIDATION
 from aam.data.study import Study
 from aam.inference.model_directory import ModelDescription, save_model
 from aam.io.names import Names
-from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.models.build import build_encoder
 from aam.pipelines.composing import compose, memory_estimate
 from aam.pipelines.objectives import settle_objectives, trivial_scores, with_targets
 from aam.pipelines.reading import read_study
 from aam.pipelines.records import write_metrics, write_splits
 from aam.pipelines.resources import read_resources
+from aam.pipelines.resuming import saving_plan, say_finished, start_or_continue, state_of_run
 from aam.pipelines.splitting import split_unlabelled
 from aam.training.balancing import LossBalance
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder
@@ -34,7 +34,10 @@ logger = logging.getLogger(__name__)
 def pretrain(config: PretrainConfig) -> None:
     """Run the command."""
     output, seed = config.output.output_dir, config.training.seed
-    check_output_directory(config)
+    state = state_of_run(config)
+    if state == "finished":
+        say_finished(config)
+        return
     study, maker, table_ids = _prepare(config)
     parts = split_unlabelled(study, table_ids, config.split.full, config.training)
     rows, held = np.flatnonzero(parts == TRAIN), np.flatnonzero(parts == VALIDATION)
@@ -46,7 +49,8 @@ def pretrain(config: PretrainConfig) -> None:
     digest = study.digest()
     estimate = memory_estimate(model, config.model, maker, config.training)
     batches = compose(maker, rows, held, estimate, config.training, digest)
-    start_output_directory(config, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv"])
+    plan = saving_plan(config, state, digest)
+    start_or_continue(config, state, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv"])
     write_splits(output / "splits.tsv", study.sample_ids, parts)
     some = maker[BatchPlan("calibration", tuple(rows[:CALIBRATION_SAMPLES].tolist()))]
     calibrate_encoder(model, some)
@@ -55,7 +59,7 @@ def pretrain(config: PretrainConfig) -> None:
     module.calibrate(some)
     n_workers = config.training.num_workers
     loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
-    summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)])
+    summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)], plan)
     metrics = {
         **summary.metrics,
         **trivial_scores(model.active_objectives(), maker, batches.sampler.plans(0), batches.validation),

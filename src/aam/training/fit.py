@@ -10,28 +10,33 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch.utils.data import DataLoader
 
 from aam.batch import Batch
 from aam.config.training import TrainingConfig
+from aam.data.batches import EpochSampler
 from aam.nn.attention import attention_kernel
-from aam.training.module import MONITORED, TrainingModule
+from aam.training.module import TrainingModule
+from aam.training.nonfinite import REPORT, NonFiniteReport
 from aam.training.plots import ValidationPlots
 from aam.training.precision import resolve_precision
 from aam.training.progress import progress
 from aam.training.rate_finder import find_learning_rate
+from aam.training.saving import BEST, MONITORED, CheckpointFiles, Saving, SavingPlan
+from aam.training.stop_signals import StopSignals, earlier_handlers
 from aam.training.tensorboard import OverlaidTensorBoard
 
 logger = logging.getLogger(__name__)
 
-WRITTEN = ("checkpoints", "tensorboard", "plots")
+WRITTEN = ("checkpoints", "tensorboard", "plots", REPORT)
 """What a run writes into the output directory."""
 
 EXPECTED_WARNINGS = (
     "does not have many workers",  # batches are made faster than they are trained on
     "in eval mode at the start of training",  # a frozen base stays in it
     "isinstance.treespec, LeafSpec.",  # lightning 2.6 with torch 2.13
+    "your dataloader is not resumable",  # its sampler is
 )
 
 
@@ -61,36 +66,65 @@ def fit(
     output_dir: Path,
     config: TrainingConfig,
     callbacks: Sequence[Callback] = (),
+    plan: SavingPlan | None = None,
 ) -> FitSummary:
     """Train, and leave the weights of the best epoch in the module.
 
-    Writes ``checkpoints/best.ckpt`` and ``last.ckpt``, ``tensorboard/`` and ``plots/`` into ``output_dir``.
+    Writes ``checkpoints/best.ckpt``, ``tensorboard/`` and ``plots/`` into ``output_dir``; with a plan also
+    ``checkpoints/last.ckpt``, and goes on from there if the plan says so.
     """
-    tensorboard = OverlaidTensorBoard(output_dir / "tensorboard")
-    directory = output_dir / "checkpoints"
-    best = ModelCheckpoint(directory, filename="best", monitor=MONITORED, enable_version_counter=False)
-    last = ModelCheckpoint(directory, filename="last", enable_version_counter=False)
+    files = CheckpointFiles(None if plan is None else plan.identity)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     kernel = attention_kernel(config.attn_implementation, torch.device(_device()), _dtype(config))
     with warnings.catch_warnings(), _stopping_reaches_the_caller(), kernel:
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
-        plots = ValidationPlots(output_dir / "plots", tensorboard, config.validation_plot_samples, config.seed)
-        trainer = _trainer(config, tensorboard, [best, last, plots, *callbacks])
         module.train().to(torch.float64 if config.precision == "64-true" else torch.float32)
         if config.compile:
             module.model.asv_encoder.transformer.compile_blocks()
-        if config.find_lr:
-            picture = output_dir / "plots" / "find_lr.png"
-            rate = find_learning_rate(module, train, torch.device(_device()), _autocast(config), picture)
-            module.training_config = replace(config, lr=rate)
-        trainer.fit(module, train, validation)
-        saved = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
+        progress = None if plan is None else plan.progress
+        if progress is not None and progress.is_finished:
+            epochs = progress.epoch
+        else:
+            if config.find_lr and progress is None:
+                picture = output_dir / "plots" / "find_lr.png"
+                rate = find_learning_rate(module, train, torch.device(_device()), _autocast(config), picture)
+                module.training_config = replace(config, lr=rate)
+            epochs = _train(module, (train, validation), output_dir, config, callbacks, plan, files)
+        saved = files.best(output_dir / BEST)
         module.float().load_state_dict(saved["state_dict"])
         scores = _judge(config).validate(module, validation, verbose=False)[0]
     metrics = {name.removeprefix("validation/"): value for name, value in scores.items()}
-    return FitSummary(trainer.current_epoch, int(saved["epoch"]), metrics)
+    return FitSummary(epochs, int(saved["epoch"]), metrics)
+
+
+def _train(
+    module: TrainingModule,
+    loaders: tuple[DataLoader[Batch], DataLoader[Batch]],
+    output_dir: Path,
+    config: TrainingConfig,
+    callbacks: Sequence[Callback],
+    plan: SavingPlan | None,
+    files: CheckpointFiles,
+) -> int:
+    """Train, from the start or from where the run was saved; give the number of epochs."""
+    when, progress = (None, None) if plan is None else (plan.when, plan.progress)
+    train, validation = loaders
+    first_step = None
+    if progress is not None:
+        assert isinstance(train.sampler, EpochSampler)
+        train.sampler.start_at(progress.epoch, progress.batch)
+        first_step = progress.steps
+    tensorboard = OverlaidTensorBoard(output_dir / "tensorboard", first_step)
+    plots = ValidationPlots(output_dir / "plots", tensorboard, config.validation_plot_samples, config.seed)
+    saving = Saving(output_dir, when, StopSignals())
+    watching = [] if plan is None else [NonFiniteReport(output_dir, train.dataset.study.sample_ids)]  # type: ignore[attr-defined]
+    trainer = _trainer(config, tensorboard, [saving, plots, *watching, *callbacks], files)
+    with earlier_handlers():
+        ckpt_path = None if progress is None else saving.last_path
+        trainer.fit(module, train, validation, ckpt_path=ckpt_path, weights_only=True)
+    return trainer.current_epoch
 
 
 @contextmanager
@@ -104,7 +138,9 @@ def _stopping_reaches_the_caller() -> Iterator[None]:
         raise
 
 
-def _trainer(config: TrainingConfig, tensorboard: OverlaidTensorBoard, callbacks: list[Callback]) -> lightning.Trainer:
+def _trainer(
+    config: TrainingConfig, tensorboard: OverlaidTensorBoard, callbacks: list[Callback], files: CheckpointFiles
+) -> lightning.Trainer:
     return lightning.Trainer(
         accelerator=_accelerator(),
         devices=1,
@@ -112,6 +148,7 @@ def _trainer(config: TrainingConfig, tensorboard: OverlaidTensorBoard, callbacks
         precision=_arithmetic(config),
         accumulate_grad_batches=config.gradient_accumulation_steps,
         logger=tensorboard,
+        plugins=[files],
         callbacks=[*callbacks, EarlyStopping(MONITORED, patience=config.patience), progress()],
         log_every_n_steps=1,
         num_sanity_val_steps=0,

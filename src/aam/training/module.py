@@ -8,24 +8,25 @@ import lightning
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
-from torchmetrics import Metric, SumMetric
+from torchmetrics import MeanMetric, Metric, SumMetric
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
 from aam.config.transfer import TransferConfig
-from aam.errors import AamError
+from aam.data.seeding import generator
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Overall
 from aam.training.balancing import LossBalance
+from aam.training.nonfinite import NonFiniteLossError
 from aam.training.optimisers import Group, build_optimiser, group_parameters
+from aam.training.saving import MONITORED
 from aam.training.schedule import Share, share_of_peak
 
-MONITORED = "validation/loss"
-"""Chooses the best epoch."""
 PLATEAU_FACTOR = 0.5
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
+_MEANS = "train_means"  # in a checkpoint
 
 
 class TrainingModule(lightning.LightningModule):
@@ -62,6 +63,8 @@ class TrainingModule(lightning.LightningModule):
         )
         self.n_scored = nn.ModuleDict({name: SumMetric() for name in weights})
         self.overall: dict[str, Overall] = {}
+        terms = [f"{name}_loss" for name in weights] + [f"{name}_log_variance" for name in self.balance.log_variances]
+        self.means = nn.ModuleDict({name: MeanMetric(nan_strategy="disable") for name in ("loss", *terms)})
 
     @torch.no_grad()
     def calibrate(self, batch: Batch) -> None:
@@ -69,19 +72,49 @@ class TrainingModule(lightning.LightningModule):
         self.eval()
         self.balance.calibrate(self._predict(batch)[1])
 
+    def on_train_start(self) -> None:
+        """Log the means of an epoch that is continued, even if no batch of it is left."""
+        for name, mean in self.means.items():
+            if mean.weight > 0:  # type: ignore[operator]
+                self._log_mean(name)
+
+    def on_train_epoch_start(self) -> None:
+        """Begin new means; an epoch that is continued keeps those that were saved with it."""
+        for mean in self.means.values():
+            mean.reset()  # type: ignore[operator]
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Let dropout depend on the seed and the step, not on what was drawn before a run was stopped."""
+        stream = generator(self.training_config.seed, "dropout", self.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(int(stream.integers(2**63)))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the means of an epoch that has begun."""
+        means: Any = self.means
+        checkpoint[_MEANS] = {name: dict(mean.metric_state) for name, mean in means.items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take them up again."""
+        for name, state in checkpoint[_MEANS].items():
+            mean: Any = self.means[name]
+            if state["weight"] > 0:
+                mean.update(0.0, 0.0)  # one that was never updated warns when it is read
+                for part, value in state.items():
+                    setattr(mean, part, value.to(mean.device))
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Give the weighted sum of the losses."""
         total, losses = self.total_loss(batch)
         if not torch.isfinite(total):
-            raise AamError(
+            raise NonFiniteLossError(
                 f"The loss became {total.item()} at step {self.global_step} (epoch {self.current_epoch}). "
                 "Pass a smaller --lr or --precision 32-true."
             )
-        for name, loss in losses.items():
-            self._log(f"train/{name}_loss", loss, batch)
-        self._log("train/loss", total, batch)
-        for name, log_variance in self.balance.log_variances.items():
-            self._log(f"train/{name}_log_variance", log_variance, batch)
+        values = {f"{name}_loss": loss for name, loss in losses.items()} | {"loss": total}
+        values |= {f"{name}_log_variance": value for name, value in self.balance.log_variances.items()}
+        for name, value in values.items():
+            self.means[name].update(value.detach(), batch.n_samples)  # type: ignore[operator]
+            self._log_mean(name)
         self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
         return total
 
@@ -165,8 +198,13 @@ class TrainingModule(lightning.LightningModule):
         predictions = {name: objectives[name](encoding, batch) for name in self.weights}
         return predictions, {name: objectives[name].loss(predictions[name], batch) for name in self.weights}
 
+    def _log_mean(self, name: str) -> None:
+        """Log the epoch's mean over training samples, as an object whose state can be saved within the epoch."""
+        mean: Any = self.means[name]
+        self.log(f"train/{name}", mean, prog_bar=name.endswith("loss"), on_step=False, on_epoch=True)
+
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
-        is_shown = name.endswith("loss") and (name.startswith("train/") or name == "validation/loss")
+        is_shown = name == "validation/loss"
         self.log(name, value, prog_bar=is_shown, on_step=False, on_epoch=True, batch_size=batch.n_samples)
 
 

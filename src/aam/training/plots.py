@@ -1,14 +1,18 @@
 """Pictures of the validation samples, drawn whenever validation improves."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.callbacks import Callback
 
 from aam.data.seeding import generator
+from aam.errors import OutputError
 from aam.io.atomic import atomic_path
 from aam.metrics.reservoir import Reservoir
 from aam.training.tensorboard import OverlaidTensorBoard
+
+logger = logging.getLogger(__name__)
 
 PURPOSE = "validation plot"
 """Purpose of the random stream that chooses points."""
@@ -37,6 +41,14 @@ class ValidationPlots(Callback):
         self.best = float("inf")
         self.reservoirs: dict[str, Reservoir] = {}
 
+    def state_dict(self) -> dict[str, Any]:
+        """Give the loss that is to be beaten."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it up again."""
+        self.best = state_dict["best"]
+
     def on_validation_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Forget the last epoch."""
         self.reservoirs.clear()
@@ -55,6 +67,12 @@ class ValidationPlots(Callback):
         if trainer.sanity_checking or not loss < self.best:
             return
         self.best = loss
+        try:
+            self._draw(pl_module, trainer.global_step)
+        except (OSError, OutputError) as error:
+            logger.warning("The picture of the validation cannot be drawn: %s. Training goes on without it.", error)
+
+    def _draw(self, pl_module: Any, step: int) -> None:
         self.directory.mkdir(exist_ok=True)
         objectives = pl_module.model.active_objectives()
         for name, reservoir in self.reservoirs.items():
@@ -65,4 +83,4 @@ class ValidationPlots(Callback):
             if figure is not None:
                 with atomic_path(self.directory / f"{name}.png") as temporary:
                     figure.savefig(temporary, format="png")
-                self.tensorboard.log_figure(name, figure, trainer.global_step)
+                self.tensorboard.log_figure(name, figure, step)

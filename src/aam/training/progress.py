@@ -27,6 +27,11 @@ class EpochBar(TQDMProgressBar):
         """Hide the bar of the few validation batches, which would wipe the epoch's; a bar disabled later has been drawn."""
         return Tqdm(disable=True)
 
+    def on_train_start(self, *args: Any) -> None:
+        """Give the bar its length, also where a run goes on within an epoch."""
+        super().on_train_start(*args)
+        self.train_progress_bar.reset(int(self.total_train_batches))
+
     def get_metrics(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Show the loss terms and scores, without the logger's version number."""
         shown = super().get_metrics(*args, **kwargs)
@@ -47,17 +52,20 @@ class EpochLines(ProgressBar):
         super().__init__()
         self._clock = clock
         self._epoch_began = self._next_line = 0.0
+        self._n_before = 0
 
     def disable(self) -> None:
         """Do nothing: lines are few."""
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Begin to count."""
-        self._next_line = self._clock() + FIRST_LINE_SECONDS
+        """Begin to count; a run may go on within an epoch."""
+        self._epoch_began = self._clock()
+        self._next_line = self._epoch_began + FIRST_LINE_SECONDS
+        self._n_before = trainer.fit_loop.epoch_loop.batch_progress.current.completed
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Note when the epoch began."""
-        self._epoch_began = self._clock()
+        self._epoch_began, self._n_before = self._clock(), 0
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, *args: Any
@@ -67,7 +75,7 @@ class EpochLines(ProgressBar):
         if now < self._next_line or done == total:
             return
         self._next_line = now + QUIET_SECONDS
-        minutes = (now - self._epoch_began) / done * (total - done) / 60
+        minutes = (now - self._epoch_began) / (done - self._n_before) * (total - done) / 60
         logger.info(
             "Epoch %d: batch %d of %d, %s.", trainer.current_epoch + 1, done, total,
             f"about {minutes:.0f} min left in this epoch" if minutes >= 1 else "less than a minute left in this epoch",

@@ -30,6 +30,14 @@ class BatchReport(Callback):
         self.n_real, self.n_padded = 0, 0
         self._before = 0.0
 
+    def state_dict(self) -> dict[str, Any]:
+        """Give what was counted."""
+        return {"sizes": self.sizes, "n_real": self.n_real, "n_padded": self.n_padded}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.sizes, self.n_real, self.n_padded = (state_dict[name] for name in ("sizes", "n_real", "n_padded"))
+
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Note the memory in use; the weights are in use already and count as the run's."""
         if torch.cuda.is_available():

@@ -1,0 +1,40 @@
+"""When a training run is saved, and how it is continued."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from aam.config._base import config
+
+LAST_CHECKPOINT = "checkpoints/last.ckpt"
+"""In a run's directory, what ``--resume`` continues."""
+CHANGEABLE = (
+    "output-dir", "overwrite", "resume", "checkpoint-minutes", "checkpoint-steps", "cache-dir", "num-workers",
+    "validation-plot-samples",
+)  # fmt: skip
+"""Flags that may differ when a run is continued: they change no weight. Of paths, what they lead to may not differ."""
+
+
+@config
+class SavingConfig:
+    """When a training run is saved, and how it is continued."""
+
+    resume: bool = False
+    """Continue the run in --output-dir where it was last saved; start it if nothing was saved yet; if it is finished, say so and
+    stop. On a CPU the weights become those of a run that was never stopped, to the bit. All options but --checkpoint-minutes,
+    --checkpoint-steps, --cache-dir, --num-workers and --validation-plot-samples must be the run's own (--config
+    OUTPUT-DIR/config.yaml gives them), and the files must hold the same. A kernel head, which takes seconds, is fitted anew."""
+    checkpoint_minutes: Annotated[float, Field(gt=0)] = 10.0
+    """Minutes after which the run is saved to checkpoints/last.ckpt, between two optimiser steps; after each epoch and on Ctrl-C,
+    SIGTERM and SIGUSR1 it is saved as well. Under SLURM, SIGUSR1 also puts the job back into the queue."""
+    checkpoint_steps: Annotated[int, Field(ge=1)] | None = None
+    """Optimiser steps after which the run is saved as well. None: only by minutes."""
+
+
+def check_saving(saving: SavingConfig, overwrite: bool) -> None:
+    """Refuse to continue a run and to replace it at once."""
+    if saving.resume and overwrite:
+        raise ValueError(
+            "--resume continues the run in --output-dir and --overwrite replaces it: pass one of them (--no-overwrite undoes "
+            "what a --config file says)."
+        )

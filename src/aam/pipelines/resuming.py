@@ -1,0 +1,172 @@
+"""Whether a training run is to start, to go on, or is finished already."""
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from aam.config._base import flatten, input_paths
+from aam.config.commands import PretrainConfig, TrainConfig
+from aam.config.saving import CHANGEABLE, LAST_CHECKPOINT
+from aam.inference.model_directory import CARD, CONFIG, WEIGHTS
+from aam.io.cache import digest_of
+from aam.io.output_directory import (
+    OPTIONS,
+    check_continued_directory,
+    check_output_directory,
+    remove_results,
+    start_output_directory,
+)
+from aam.training.checkpoints import (
+    HEADER,
+    PROGRESS,
+    CheckpointError,
+    Identity,
+    Progress,
+    circumstances,
+    differences,
+    read_checkpoint,
+)
+from aam.training.precision import resolve_precision
+from aam.training.saving import SavingPlan
+
+logger = logging.getLogger(__name__)
+
+Config = PretrainConfig | TrainConfig
+State = Literal["new", "unsaved", "saved", "finished"]
+_OF_STUDY = ("--table", "--sequences")  # their content is the study's digest
+
+
+def state_of_run(config: Config) -> State:
+    """Check the output directory, and say what is there to continue: nothing, a run that saved nothing yet, or one that did.
+
+    Raises
+    ------
+    OutputError
+        The directory may not be written to, or holds something else.
+    """
+    if not config.saving.resume:
+        check_output_directory(config)
+        return "new"
+    if not check_continued_directory(config):
+        return "new"
+    output = config.output.output_dir
+    if (output / "model" / CARD).is_file():  # the last that a run writes
+        return "finished"
+    return "saved" if (output / LAST_CHECKPOINT).is_file() else "unsaved"
+
+
+def say_finished(config: Config) -> None:
+    """Say that nothing is left to do.
+
+    Raises
+    ------
+    CheckpointError
+        What is finished is a run with other settings.
+    """
+    output = config.output.output_dir
+    try:
+        saved = yaml.safe_load((output / OPTIONS).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{output / OPTIONS}, the options of the run, cannot be read: {error}.") from None
+    asked = _settings(config)
+    known = {flag: saved[flag] for flag in asked if flag in saved} if isinstance(saved, dict) else {}
+    now = Identity({flag: asked[flag] for flag in known}, {}, "")
+    _refuse(config, differences(asdict(Identity(known, {}, "")), now))
+    logger.info("The run in %s is finished; nothing was done. Model: %s", output, output / "model")
+
+
+def saving_plan(config: Config, state: State, digest: str) -> SavingPlan:
+    """Plan how a run is saved, and find where it goes on.
+
+    Parameters
+    ----------
+    config
+        Of the command, with the shape of its model settled.
+    state
+        Of the run.
+    digest
+        Of the study, with the samples in use.
+
+    Raises
+    ------
+    CheckpointError
+        The checkpoint is damaged, or of a run with other settings or files.
+    """
+    identity = _identity(config, digest)
+    if state != "saved":
+        return SavingPlan(identity, config.saving)
+    path = config.output.output_dir / LAST_CHECKPOINT
+    content = read_checkpoint(path)
+    header = content[HEADER]
+    _refuse(config, differences(header["identity"], identity))
+    for name, value in circumstances().items():
+        if header["circumstances"].get(name) != value:
+            logger.warning(
+                "The run was saved with %s %s and goes on with %s: results may differ from the last digits on.",
+                name, header["circumstances"].get(name), value,
+            )  # fmt: skip
+    progress = Progress(**content[PROGRESS])
+    logger.info("Continuing %s after %s.", path, progress)
+    return SavingPlan(identity, config.saving, progress)
+
+
+def start_or_continue(config: Config, state: State, written: list[str]) -> None:
+    """Make the directory ready: a run that was saved finds all as it was; one that was not starts anew.
+
+    Raises
+    ------
+    OutputError
+        The directory cannot be written to.
+    """
+    if state == "saved":
+        return
+    if state == "unsaved":
+        remove_results(config.output.output_dir, written)
+    start_output_directory(config, written)
+
+
+def refuse_saved_network(config: Config, state: State) -> None:
+    """Let the kernel head not go on where a network was trained.
+
+    Raises
+    ------
+    CheckpointError
+        One was.
+    """
+    if state == "saved":
+        _refuse(config, ["the run trains the network, and these options and this study ask for the kernel head"])
+
+
+def _refuse(config: Config, found: list[str]) -> None:
+    if found:
+        output = config.output.output_dir
+        raise CheckpointError(
+            f"--output-dir {output} holds a run that cannot be continued as asked: {'; '.join(found)}. Pass what the run was "
+            f"started with (--config {output / OPTIONS} gives its options), or name a new --output-dir."
+        )
+
+
+def _identity(config: Config, digest: str) -> Identity:
+    settings = _settings(config) | {"precision": resolve_precision(config.training.precision)}
+    contents = {
+        flag.removeprefix("--"): _content_of(path)
+        for flag, path in input_paths(config)
+        if flag not in _OF_STUDY and path.exists()
+    }
+    return Identity(settings, contents, digest)
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """Give the options that a run is a function of, but for paths."""
+    paths = {flag.removeprefix("--") for flag, _ in input_paths(config)}
+    return {flag: value for flag, value in flatten(config).items() if flag not in CHANGEABLE and flag not in paths}
+
+
+def _content_of(path: Path) -> str:
+    """Hash a file, or the weights of a model."""
+    if not path.is_dir():
+        return digest_of(path)
+    return digest_of((path if (path / CONFIG).is_file() else path / "model") / WEIGHTS)

@@ -1,0 +1,97 @@
+"""What is known of a batch whose loss was not finite: its samples, and where the first number went wrong."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor, nn
+
+from aam.batch import Batch
+from aam.errors import AamError, OutputError
+from aam.io.atomic import write_text_atomic
+
+logger = logging.getLogger(__name__)
+
+REPORT = "nonfinite-batch.json"
+"""File in the output directory."""
+
+
+class NonFiniteLossError(AamError):
+    """Training cannot go on: the loss of a batch is infinite or not a number."""
+
+
+class NonFiniteReport(Callback):
+    """Computes a batch whose loss was not finite once more, as it was, and writes down what it finds.
+
+    The run's last checkpoint is from before that batch, so ``--resume`` comes to it again.
+
+    Parameters
+    ----------
+    output_dir
+        Directory of the run.
+    sample_ids
+        Of the study.
+    """
+
+    def __init__(self, output_dir: Path, sample_ids: Sequence[str]) -> None:
+        self.path = output_dir / REPORT
+        self.sample_ids = sample_ids
+        self._current: tuple[Batch, int] | None = None
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int) -> None:
+        """Know the batch."""
+        self._current = (batch, batch_idx)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Write the report, and say where it is."""
+        if not isinstance(exception, NonFiniteLossError) or self._current is None:
+            return
+        batch, batch_idx = self._current
+        pl_module.on_train_batch_start(batch, batch_idx)  # the same dropout
+        with trainer.precision_plugin.train_step_context(), torch.no_grad():
+            first, losses = first_non_finite(pl_module, batch)
+        weights = [name for name, weight in pl_module.model.named_parameters() if not weight.isfinite().all()]
+        report = {
+            "epoch": trainer.current_epoch,
+            "batch": batch_idx,
+            "step": trainer.global_step,
+            "seed": pl_module.training_config.seed,
+            "samples": [self.sample_ids[row] for row in batch.sample_index.tolist()],
+            "losses": {name: str(loss.item()) for name, loss in losses.items()},
+            "first_module_with_output_not_finite": first,
+            "weights_not_finite": weights,
+        }
+        try:
+            write_text_atomic(self.path, json.dumps(report, indent=2) + "\n")
+        except (OSError, OutputError) as error:
+            logger.warning("%s cannot be written: %s. It would hold: %s", self.path, error, report)
+            return
+        where = f"weights, {weights[0]} first" if weights else f"the output of {first}" if first else "the loss itself"
+        exception.args = (
+            f"{exception} Not finite: {where}. {self.path} has the batch's samples and all losses; the same command with "
+            "--resume goes back to the last checkpoint, and to this batch again.",
+        )
+
+
+def first_non_finite(module: Any, batch: Batch) -> tuple[str | None, dict[str, Tensor]]:
+    """Compute a batch's losses, and name the first part of the model whose output is not finite."""
+    found: list[str] = []
+
+    def look(name: str) -> Any:
+        def hook(part: nn.Module, inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and not output.isfinite().all():
+                found.append(name)
+
+        return hook
+
+    handles = [part.register_forward_hook(look(name)) for name, part in module.model.named_modules()]
+    try:
+        losses = module.total_loss(batch)[1]
+    finally:
+        for handle in handles:
+            handle.remove()
+    return (found[0] if found else None), losses

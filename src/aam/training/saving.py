@@ -1,0 +1,261 @@
+"""When a run is saved, and what it must hold to go on as if it had never stopped."""
+
+import copy
+import logging
+import math
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.plugins.io import CheckpointIO
+from lightning.pytorch.callbacks import Checkpoint
+
+from aam.config.saving import LAST_CHECKPOINT, SavingConfig
+from aam.errors import AamError, Stopped
+from aam.training.checkpoints import (
+    HEADER,
+    PROGRESS,
+    Identity,
+    Progress,
+    header_of,
+    read_checkpoint,
+    write_checkpoint,
+)
+from aam.training.stop_signals import StopSignals, requeue
+
+logger = logging.getLogger(__name__)
+
+MONITORED = "validation/loss"
+BEST = "checkpoints/best.ckpt"
+_WEIGHTS_ONLY = "optimizer_states"  # what such a checkpoint lacks
+
+
+@dataclass(frozen=True)
+class SavingPlan:
+    """How a run is saved.
+
+    Attributes
+    ----------
+    identity
+        What the run is a function of.
+    when
+        How often.
+    progress
+        Where it goes on; None from the start.
+    """
+
+    identity: Identity
+    when: SavingConfig
+    progress: Progress | None = None
+
+
+class CheckpointFiles(CheckpointIO):
+    """Lightning's way to the disk. What cannot be written is warned about: it never ends training, and the last good file stays.
+
+    Weights that were the best so far and could not be written are kept in memory, and written before anything else is.
+
+    Parameters
+    ----------
+    identity
+        Of the run; None if no run will continue from the files.
+    """
+
+    def __init__(self, identity: Identity | None) -> None:
+        self._identity = identity
+        self._unsaved: tuple[Path, dict[str, Any]] | None = None
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write, or warn."""
+        path = Path(path)
+        content = {**checkpoint, HEADER: header_of(self._identity or Identity({}, {}, ""))}
+        is_best = _WEIGHTS_ONLY not in checkpoint
+        if is_best:
+            self._unsaved = (path, content)
+        elif self._unsaved is not None and not self._write(*self._unsaved):
+            return  # what tells of better weights must not be there without them
+        if self._write(path, content):
+            self._unsaved = None
+        elif is_best:
+            self._unsaved = (path, copy.deepcopy(content))  # training goes on to change the weights
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Read a file that was checked before; never more than numbers and names."""
+        return read_checkpoint(Path(path))
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Delete a file."""
+        Path(path).unlink(missing_ok=True)
+
+    def best(self, path: Path) -> dict[str, Any]:
+        """Give the best weights, and what else was saved with them.
+
+        Raises
+        ------
+        CheckpointError
+            The file was damaged or removed meanwhile.
+        """
+        return read_checkpoint(path) if self._unsaved is None else self._unsaved[1]
+
+    def _write(self, path: Path, content: dict[str, Any]) -> bool:
+        try:
+            write_checkpoint(path, content)
+        except (OSError, RuntimeError, AamError) as error:
+            kept = "the one before is kept" if path.exists() else "there is none before it"
+            logger.warning("The checkpoint %s could not be saved, %s: %s Training goes on.", path, kept, error)
+            return False
+        return True
+
+
+class Saving(Checkpoint):
+    """Saves the best weights after an epoch, and the whole run between two steps: when it is time, after each epoch, and when a
+    signal asks to stop.
+
+    What a step did is then logged and counted, so that nothing of it is done twice.
+
+    Parameters
+    ----------
+    output_dir
+        Directory of the run.
+    when
+        How often; None to keep the best weights only.
+    signals
+        Tell when to stop.
+    clock
+        Gives seconds.
+    """
+
+    def __init__(
+        self,
+        output_dir: Path,
+        when: SavingConfig | None,
+        signals: StopSignals,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.best_path, self.last_path = output_dir / BEST, output_dir / LAST_CHECKPOINT
+        self.best = math.inf
+        self._has_best = False
+        self._when, self._signals, self._clock = when, signals, clock
+        self._saved_at, self._saved_steps = 0.0, 0
+        self._next: Progress = Progress(0, 0, 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what a continued run needs to know."""
+        return {"best": self.best, "has_best": self._has_best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Know it again."""
+        self.best, self._has_best = state_dict["best"], state_dict["has_best"]
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Say how far the run is, to aam and to Lightning."""
+        checkpoint[PROGRESS] = asdict(self._next)
+        settle_counters(
+            checkpoint["loops"]["fit_loop"], is_between_epochs=not self._next.batch, is_epoch_trained=trainer.validating
+        )
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Know what is saved already."""
+        self._next = Progress(**checkpoint[PROGRESS])
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Begin to watch the clock and the signals, and remove what writers left that were killed."""
+        self._saved_at, self._saved_steps = self._clock(), trainer.global_step
+        if self._when is None:
+            return
+        self._signals.listen()
+        if trainer.is_global_zero:
+            for path in (self.best_path, self.last_path):
+                for left in path.parent.glob(f".{path.stem}-????????{path.suffix}"):
+                    left.unlink(missing_ok=True)
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Save the epoch that has ended."""
+        progress = Progress(trainer.current_epoch, 0, trainer.global_step)
+        if progress != self._next:
+            self._save(trainer, progress)
+        self._stop_if_asked(trainer)
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Save between two optimiser steps, if it is time."""
+        if batch_idx and batch_idx % trainer.accumulate_grad_batches == 0:
+            self._save_if_due(trainer, Progress(trainer.current_epoch, batch_idx, trainer.global_step))
+
+    def on_validation_batch_start(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        """Save the epoch's last step, if it is time."""
+        self._save_if_due(trainer, Progress(trainer.current_epoch, trainer.num_training_batches, trainer.global_step))
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Keep the weights if no epoch was better."""
+        loss = float(trainer.callback_metrics[MONITORED])
+        loss = math.inf if math.isnan(loss) else loss
+        if loss < self.best or not self._has_best:
+            self.best, self._has_best = loss, True
+            trainer.save_checkpoint(self.best_path, weights_only=True)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Save that nothing is left to train."""
+        self._save(trainer, Progress(trainer.current_epoch, 0, trainer.global_step, is_finished=True))
+        self._stop_if_asked(trainer)
+
+    def _save_if_due(self, trainer: Any, progress: Progress) -> None:
+        if self._when is None:
+            return
+        is_asked = self._signals.received is not None
+        is_late = self._clock() - self._saved_at >= 60 * self._when.checkpoint_minutes
+        n_steps = progress.steps - self._saved_steps
+        is_due = is_late or (self._when.checkpoint_steps is not None and n_steps >= self._when.checkpoint_steps)
+        if n_steps and trainer.strategy.reduce_boolean_decision(is_due or is_asked, all=False):
+            self._save(trainer, progress)
+        self._stop_if_asked(trainer)
+
+    def _save(self, trainer: Any, progress: Progress) -> None:
+        if self._when is None:
+            return
+        is_finite = all(bool(weight.isfinite().all()) for weight in trainer.lightning_module.parameters())
+        if not trainer.strategy.reduce_boolean_decision(is_finite):
+            return  # the last good checkpoint is worth more; the next step stops the run
+        self._next = progress
+        for tracker in trainer.loggers:
+            tracker.save()
+        trainer.save_checkpoint(self.last_path)
+        self._saved_at, self._saved_steps = self._clock(), progress.steps
+
+    def _stop_if_asked(self, trainer: Any) -> None:
+        """Stop all processes if a signal reached any."""
+        if self._when is None:
+            return
+        number = self._signals.received
+        if not trainer.strategy.reduce_boolean_decision(number is not None, all=False):
+            return
+        if trainer.is_global_zero:
+            logger.info("Saved after %s.", self._next)
+            if number == signal.SIGUSR1:
+                requeue()
+        raise Stopped(number or signal.SIGTERM)
+
+
+def settle_counters(loops: dict[str, Any], is_between_epochs: bool, is_epoch_trained: bool) -> None:
+    """Let Lightning's counters, of which some have begun to count what follows, say what is done and nothing else.
+
+    Parameters
+    ----------
+    loops
+        State of the loops, in a checkpoint.
+    is_between_epochs
+        Whether the next epoch has not begun.
+    is_epoch_trained
+        Whether all its batches are done, and its validation follows.
+    """
+    batches, validation = loops["epoch_loop.batch_progress"], loops["epoch_loop.val_loop.batch_progress"]
+    batches["is_last_batch"] = is_epoch_trained
+    for part in ("total", "current"):
+        done = batches[part]["completed"]
+        batches[part] |= {"ready": done, "started": done, "processed": done}
+        if is_between_epochs:
+            epochs = loops["epoch_progress"][part]
+            loops["epoch_progress"][part] = dict.fromkeys(epochs, epochs["processed"])
+        if is_epoch_trained:  # what Lightning takes for a validation that was cut off, and does again
+            validation[part] |= {"ready": 1, "started": 1, "processed": 0, "completed": 0}
