@@ -73,7 +73,7 @@ def test_a_picture_is_drawn_when_validation_is_better_than_ever_before(run, tmp_
     is_new = [first != second for first, second in pairwise(pictures)]
     assert is_new == [True, False, False, False, True]
     run.callback.tensorboard.finalize("success")
-    assert steps(tmp_path) == [10, 20, 60]
+    assert steps(tmp_path) == [9, 19, 59]
 
 
 def test_the_check_before_training_draws_nothing(run, tmp_path):

@@ -74,6 +74,7 @@ class TrainingModule(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         """Log the means of an epoch that is continued, even if no batch of it is left."""
+        self._accumulate_in_double()
         for name, mean in self.means.items():
             if mean.weight > 0:  # type: ignore[operator]
                 self._log_mean(name)
@@ -82,6 +83,7 @@ class TrainingModule(lightning.LightningModule):
         """Begin new means; an epoch that is continued keeps those that were saved with it."""
         for mean in self.means.values():
             mean.reset()  # type: ignore[operator]
+        self._accumulate_in_double()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let dropout depend on the seed and the step, not on what was drawn before a run was stopped."""
@@ -119,10 +121,8 @@ class TrainingModule(lightning.LightningModule):
         return total
 
     def on_validation_epoch_start(self) -> None:
-        """Accumulate in double precision; moving the module to a type takes its metrics along."""
-        for metric in self.modules():
-            if isinstance(metric, Metric):
-                metric.set_dtype(torch.float64)
+        """Accumulate in double precision."""
+        self._accumulate_in_double()
 
     def total_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Give the weighted sum of the losses, and each of them."""
@@ -154,6 +154,12 @@ class TrainingModule(lightning.LightningModule):
                 if overall.n >= _FEWEST_SCORED and value.ndim == 0:
                     full_name = f"validation/{name}_{metric_name}"
                     self.log(full_name, value.float(), prog_bar=metric_name == headline)
+
+    def _accumulate_in_double(self) -> None:
+        """Set the type of the metrics again: moving the module to a type takes them along."""
+        for metric in self.modules():
+            if isinstance(metric, Metric):
+                metric.set_dtype(torch.float64)
 
     def _finish(self, name: str) -> Overall:
         """Give an objective's metrics, of all processes, and make them ready for the next epoch."""

@@ -68,7 +68,7 @@ class ValidationPlots(Callback):
             return
         self.best = loss
         try:
-            self._draw(pl_module, trainer.global_step)
+            self._draw(pl_module, trainer.global_step - 1)  # the step of the epoch's scores
         except (OSError, OutputError) as error:
             logger.warning("The picture of the validation cannot be drawn: %s. Training goes on without it.", error)
 
