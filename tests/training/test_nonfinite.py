@@ -29,7 +29,7 @@ class Spoil(Callback):
 
 def spoil_weight(model):
     with torch.no_grad():
-        model.base_model.sample_encoder.hidden_abundance.fill_(float("nan"))
+        model.base_model.sample_encoder.counts.hidden.fill_(float("nan"))
 
 
 def spoil_output(model):
