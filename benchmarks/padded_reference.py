@@ -108,7 +108,7 @@ class PaddedReference(nn.Module):
         features = torch.cat([encoding.sample_vectors, own], dim=1)
         target = predictor.target
         standardised = target.standardise(features)
-        return target.in_own_units(target.linear(standardised) + target.hidden(standardised))
+        return target.in_own_units(target.linear(standardised) + target.hidden(standardised), batch)
 
     def _padded(self, vectors: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         encoder = self.model.sample_encoder

@@ -15,6 +15,7 @@ from aam.data.target import TargetState
 from aam.errors import ModelError
 from aam.inference.model_directory import ModelDescription, build_target, load_model, model_card, save_model
 from aam.io.cache import digest_of
+from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.3, max_bp=11)
@@ -24,7 +25,7 @@ PRETRAINED = ModelDescription(
     metrics={"loss": 0.123456, "n": 12345},
 )  # fmt: skip
 AGE = dataclasses.replace(
-    PRETRAINED, target=TargetState("age", "regression", guess=31.5, mean=1 / 3, std=1e-3),
+    PRETRAINED, target=TargetState("age", "regression", guess=31.5, transform=TargetTransform(1 / 3, 1e-3)),
     objectives=("distance", "counts"), depth=None,
 )  # fmt: skip
 SITE = dataclasses.replace(
@@ -69,7 +70,8 @@ def test_a_loaded_model_gives_equal_outputs_and_knows_the_same(description, tmp_
     assert expected.keys() == found.keys()
     assert all(torch.equal(value, found[name]) for name, value in expected.items())
     if description.target is not None:
-        first, second = (m.target.in_own_units(outputs(m)["target"]) for m in (model, loaded))
+        batch = make_batch(make_study(n_samples=3))
+        first, second = (m.target.in_own_units(outputs(m)["target"], batch) for m in (model, loaded))
         assert torch.equal(first, second)
 
 
@@ -200,7 +202,7 @@ def test_a_directory_without_a_model_is_an_error(name, tmp_path):
 def test_the_head_follows_the_task_with_what_was_fitted():
     regression, classification = build_target(SHAPE, AGE.target), build_target(SHAPE, SITE.target)
 
-    assert (regression.column, regression.mean, regression.std) == ("age", 1 / 3, 1e-3)
+    assert (regression.column, regression.transform) == ("age", AGE.target.transform)
     assert classification.classes == ["gut", "left palm", "tongue"]
 
 

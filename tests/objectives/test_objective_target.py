@@ -11,6 +11,7 @@ from aam.config.model import ModelConfig
 from aam.encoding import Encoding, SampleEncoding
 from aam.objectives.objective import Overall
 from aam.objectives.target import TARGET, ClassificationTarget, RegressionTarget
+from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 
 CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, dropout=0.5)
@@ -24,7 +25,7 @@ def batch_of(truth):
 
 
 def regression():
-    return RegressionTarget(CONFIG, "age", mean=45.0, std=20.0).double().eval()
+    return RegressionTarget(CONFIG, "age", TargetTransform(45.0, 20.0)).double().eval()
 
 
 def classification():
@@ -70,7 +71,7 @@ def test_the_regression_loss_is_hubers_in_standard_deviations():
 
 def test_the_units_of_a_column_do_not_change_its_loss():
     prediction = torch.randn(5, 1, dtype=torch.float64)
-    in_days = RegressionTarget(CONFIG, "age", mean=45.0 * 365, std=20.0 * 365)
+    in_days = RegressionTarget(CONFIG, "age", TargetTransform(45.0 * 365, 20.0 * 365))
 
     loss = in_days.loss(prediction, batch_of(AGES * 365))
 
@@ -78,9 +79,9 @@ def test_the_units_of_a_column_do_not_change_its_loss():
 
 
 def test_predictions_come_back_in_own_units_in_double_precision():
-    target = RegressionTarget(CONFIG, "time", mean=1.7e9, std=3.0)
+    target = RegressionTarget(CONFIG, "time", TargetTransform(1.7e9, 3.0))
 
-    values = target.in_own_units(torch.tensor([[0.5], [-1.0]], dtype=torch.float32))
+    values = target.in_own_units(torch.tensor([[0.5], [-1.0]], dtype=torch.float32), batch_of(AGES))
 
     assert values.dtype == torch.float64
     assert values.tolist() == [1.7e9 + 1.5, 1.7e9 - 3.0]
@@ -121,7 +122,7 @@ def test_the_classification_loss_is_scikit_learns_log_loss():
 def test_probabilities_are_those_of_the_softmax_and_sum_to_one():
     logits = torch.tensor([[1000.0, 0.0, -1000.0], [0.3, 0.2, 0.1]])
 
-    probability = classification().in_own_units(logits)
+    probability = classification().in_own_units(logits, batch_of(SITES))
 
     assert probability.dtype == torch.float64
     np.testing.assert_allclose(probability.numpy(), special.softmax(logits.double().numpy(), axis=1), atol=1e-15)

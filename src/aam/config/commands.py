@@ -24,6 +24,7 @@ from aam.config.study import (
     StudyConfig,
     TaxonomyConfig,
 )
+from aam.config.target import TargetConfig
 from aam.config.training import TrainingConfig
 
 
@@ -95,14 +96,6 @@ class TransferConfig:
 
 
 @config
-class TaskConfig:
-    """What kind of column is learned."""
-
-    task: Literal["auto", "regression", "classification"] = "auto"
-    """auto: a numeric column is regressed, any other is classified."""
-
-
-@config
 class TrainConfig:
     """Learn to predict a metadata column from the samples' ASVs.
 
@@ -116,7 +109,7 @@ class TrainConfig:
     study: StudyConfig
     label: LabelConfig
     output: OutputDirectoryConfig
-    task: TaskConfig = field(default_factory=TaskConfig)
+    target: TargetConfig = field(default_factory=TargetConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
@@ -132,6 +125,10 @@ class TrainConfig:
     def _objectives_have_what_they_need(self) -> "TrainConfig":
         if self.transfer.freeze_base and self.objectives.encoder_type:
             raise ValueError("--freeze-base keeps what --encoder-type would teach as it is: leave out one of them.")
+        if self.augmentation.mixup_alpha is not None and self.target.normalize_by is not None:
+            raise ValueError(
+                "--mixup-alpha mixes samples of different categories, which --normalize-by scales apart: leave one of them out."
+            )
         check_objectives(self)
         return self
 
@@ -191,6 +188,9 @@ class PredictConfig:
     study: StudyConfig
     inference: InferenceConfig
     output: OutputFileConfig
+    metadata: Path | None = None
+    """Sample metadata with the categories that the model was trained with (--normalize-by). Samples without one, and all of
+    them without this option, are predicted as of no category in particular."""
 
 
 @config

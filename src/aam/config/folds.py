@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
-from aam.config.commands import TaskConfig, TrainConfig, TransferConfig
+from aam.config.commands import TrainConfig, TransferConfig
 from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
 from aam.config.objectives import SupervisedObjectivesConfig
@@ -20,6 +20,7 @@ from aam.config.study import (
     StudyConfig,
     TaxonomyConfig,
 )
+from aam.config.target import TargetConfig
 from aam.config.training import TrainingConfig
 
 Baseline = Literal["guess", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
@@ -80,7 +81,7 @@ class EvaluateFoldsConfig:
     label: LabelConfig
     folds: FoldsConfig
     output: OutputDirectoryConfig
-    task: TaskConfig = field(default_factory=TaskConfig)
+    target: TargetConfig = field(default_factory=TargetConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)

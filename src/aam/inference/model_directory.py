@@ -105,7 +105,7 @@ class ModelDescription:
 def build_target(config: ModelConfig, target: TargetState) -> TargetObjective:
     """Build the head for a metadata column."""
     if target.task == "regression":
-        return RegressionTarget(config, target.column, target.mean, target.std)
+        return RegressionTarget(config, target.column, target.transform)
     return ClassificationTarget(config, target.column, target.classes)
 
 

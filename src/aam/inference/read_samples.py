@@ -1,6 +1,6 @@
 """Samples of a study through a trained model: each ASV is encoded once, then the samples in batches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from aam.batch import Batch
 from aam.data.batches import BatchMaker, Drawing, loader, plan_in_order
 from aam.data.predicted import Predicted
 from aam.data.study import Study
+from aam.data.target import batch_fact
 from aam.encoding import Encoding, SampleEncoding
 from aam.errors import ModelError
 from aam.inference.asv_vectors import asv_vectors
@@ -20,6 +21,7 @@ from aam.io.cache import Cache
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 
+NO_FACTS: Mapping[str, np.ndarray] = {}
 DTYPES = {"64-true": torch.float64, "32-true": torch.float32}
 
 
@@ -75,16 +77,23 @@ class SampleReader:
         """Reads drawn from each sample; None for all."""
         return self.drawing.depth
 
-    def predicted(self, study: Study) -> Predicted:
+    def predicted(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> Predicted:
         """Predict each sample's target, as `predict` does."""
-        return Predicted(self.predict(study))
+        return Predicted(self.predict(study, facts))
 
     def sample_vectors(self, study: Study) -> np.ndarray:
         """Give the vector of each sample, float64 [S, D]."""
         return _stack(samples.sample_vectors for _, samples in self._read(study, "embed"))
 
-    def predict(self, study: Study) -> np.ndarray:
+    def predict(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> np.ndarray:
         """Predict each sample's target: values [S] in its own units, or class probabilities [S, C].
+
+        Parameters
+        ----------
+        study
+            The samples.
+        facts
+            What the head must know of each beside its reads, [S], by the name that batches give it.
 
         Raises
         ------
@@ -98,14 +107,17 @@ class SampleReader:
             )
         head = model.target
         outputs = (
-            head.in_own_units(head(Encoding(samples, target_features=model.target_features(samples)), batch))
-            for batch, samples in self._read(study, "predict")
+            head.in_own_units(head(Encoding(samples, target_features=model.target_features(samples)), batch), batch)
+            for batch, samples in self._read(study, "predict", facts)
         )
         return _stack(outputs)
 
-    def _read(self, study: Study, label: str) -> Iterator[tuple[Batch, SampleEncoding]]:
+    def _read(
+        self, study: Study, label: str, facts: Mapping[str, np.ndarray] = NO_FACTS
+    ) -> Iterator[tuple[Batch, SampleEncoding]]:
         vectors = asv_vectors(self.base.asv_encoder, study, self.options.cache)
-        maker = BatchMaker(study, self.drawing, asv_vectors=vectors)
+        targets = {name: batch_fact(values) for name, values in facts.items()}
+        maker = BatchMaker(study, self.drawing, targets=targets, asv_vectors=vectors)
         plans = plan_in_order(np.arange(study.n_samples), self.options.batch_size)
         with torch.inference_mode():
             for batch in tqdm(loader(maker, plans), desc=label, unit="batch", disable=None):

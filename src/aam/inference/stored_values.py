@@ -42,9 +42,29 @@ def check_state(values: dict[str, Any]) -> None:
 
 
 def _check_regression(target: dict[str, Any]) -> None:
-    for name in ("mean", "std", "guess"):
-        _check(name, target[name], _is_number(target[name]), "a number")
-    _check("std", target["std"], target["std"] > 0, "a number above 0")
+    _check("guess", target["guess"], _is_number(target["guess"]), "a number")
+    if "transform" not in target:  # of a model from before there were any
+        _check_sizes("mean", [target["mean"]], "std", [target["std"]])
+        return
+    transform, categories = target["transform"], target["normalized_by"]
+    _check("is_log", transform["is_log"], isinstance(transform["is_log"], bool), "true or false")
+    _check_sizes("centre", [transform["centre"]], "scale", [transform["scale"]])
+    _check_sizes("centres", transform["centres"], "scales", transform["scales"])
+    _check_categories("normalized_by", categories)
+    n_categories = 0 if categories is None else len(categories["names"])
+    _check("centres", transform["centres"], len(transform["centres"]) == n_categories, "one for each category")
+
+
+def _check_sizes(centre: str, centres: list[Any], scale: str, scales: list[Any]) -> None:
+    _check(centre, centres, all(map(_is_number, centres)) and len(centres) == len(scales), "numbers")
+    _check(scale, scales, all(_is_number(value) and value > 0 for value in scales), "numbers above 0")
+
+
+def _check_categories(name: str, categories: dict[str, Any] | None) -> None:
+    if categories is not None:
+        _check("column", categories["column"], isinstance(categories["column"], str), "the name of a column")
+        names = categories["names"]
+        _check(name, names, _are_texts(names) and len(set(names)) == len(names), "different names")
 
 
 def _check_classification(target: dict[str, Any]) -> None:

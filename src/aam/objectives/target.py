@@ -18,10 +18,13 @@ from aam.metrics.classification import classification_metrics
 from aam.metrics.regression import regression_metrics
 from aam.nn.standardise import Standardise
 from aam.objectives.objective import Objective, Overall
+from aam.target_transform import TargetTransform
 
 TARGET = "target"
 """Name of the metadata column among a batch's targets: own units (float [B]), class numbers (int [B]), or, of mixed samples, the
 shares of the classes (float [B, C])."""
+CATEGORY = "target_category"
+"""Name among a batch's targets of the number of each sample's category, int [B], by which a transform may scale."""
 N_SOURCES = 2
 """The head reads the sample vector and the predictor's own pooling, side by side."""
 
@@ -49,22 +52,22 @@ class TargetObjective(Objective):
         return self.linear(features) + self.hidden(features)
 
     @abstractmethod
-    def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Tensor:
+    def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Tensor:
         """Turn the head's outputs into what the user reads: values [B], or probabilities [B, C]."""
 
 
 class RegressionTarget(TargetObjective):
-    """A numeric column, learned standardised by the training samples' mean and standard deviation."""
+    """A numeric column, learned in the units of a transform that was fitted on the training samples."""
 
     headline = "r2"
 
-    def __init__(self, config: ModelConfig, column: str, mean: float, std: float) -> None:
+    def __init__(self, config: ModelConfig, column: str, transform: TargetTransform) -> None:
         super().__init__(config, column, n_outputs=1)
-        self.mean, self.std = mean, std
+        self.transform = transform
 
     def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
-        """Huber loss in standard deviations of the training samples."""
-        truth = (batch.targets[TARGET] - self.mean) / self.std
+        """Huber loss in the units of the transform, by default standard deviations of the training samples."""
+        truth = self.transform.to_learned(batch.targets[TARGET], batch.targets.get(CATEGORY))
         return F.huber_loss(prediction.squeeze(1), truth.to(prediction.dtype))
 
     def metrics(self) -> dict[str, Metric]:
@@ -73,16 +76,16 @@ class RegressionTarget(TargetObjective):
 
     def scored(self, prediction: Float[Tensor, "B C"], batch: Batch) -> tuple[Tensor, Tensor]:
         """Predicted and true values in the target's own units."""
-        return self.in_own_units(prediction), batch.targets[TARGET]
+        return self.in_own_units(prediction, batch), batch.targets[TARGET]
 
     def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
         """Predicted against true values."""
         r2 = float(overall.metrics["r2"])
         return draw_regression(prediction.numpy(), truth.numpy(), self.column, r2, overall.n)
 
-    def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Float[Tensor, "B"]:
-        """Undo the standardisation."""
-        return prediction.double().squeeze(1) * self.std + self.mean
+    def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
+        """Undo the transform."""
+        return self.transform.to_own(prediction.double().squeeze(1), batch.targets.get(CATEGORY))
 
 
 class ClassificationTarget(TargetObjective):
@@ -105,12 +108,12 @@ class ClassificationTarget(TargetObjective):
 
     def scored(self, prediction: Float[Tensor, "B C"], batch: Batch) -> tuple[Tensor, Int[Tensor, "B"]]:
         """Class probabilities and true class numbers."""
-        return self.in_own_units(prediction), batch.targets[TARGET]
+        return self.in_own_units(prediction, batch), batch.targets[TARGET]
 
     def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
         """Confusion matrix of all samples."""
         return draw_confusion(overall.metrics["confusion"].long().cpu().numpy(), self.classes, self.column)
 
-    def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Float[Tensor, "B C"]:
+    def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B C"]:
         """Probability of each class."""
         return torch.softmax(prediction.double(), dim=1)

@@ -21,7 +21,7 @@ from aam.data.batches import (
     Masking,
     loader,
 )
-from aam.data.target import batch_target
+from aam.data.target import batch_fact, batch_target
 from aam.ecology.resources import StudyResources
 from aam.errors import ModelError
 from aam.inference.asv_vectors import asv_vectors
@@ -173,7 +173,8 @@ def _build(
 def _batch_maker(
     config: TrainConfig, labelled: LabelledStudy, resources: StudyResources, model: SequencePredictor
 ) -> BatchMaker:
-    targets = {"target": batch_target(labelled.target, labelled.truth)}
+    targets = {name: batch_fact(fact) for name, fact in labelled.facts.items()}
+    targets["target"] = batch_target(labelled.target, labelled.truth)
     drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
     augmentations = augmentations_of(config.augmentation)
     vectors = None

@@ -11,6 +11,7 @@ from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
 from aam.inference.kernel_model import KernelModel
 from aam.inference.kernel_reader import KernelReader
+from aam.inference.kernel_units import learned_by_kernels
 from aam.inference.model_directory import ModelDescription, save_model
 from aam.inference.pretrained_vectors import PretrainedVectors
 from aam.inference.read_samples import Reading
@@ -57,7 +58,8 @@ def train_kernel_head(
         vectors = PretrainedVectors(copy.deepcopy(encoder), its_description, Reading(None, cache))
     resources = Resources(tree, vectors, config.head.coverage)
     rows = np.flatnonzero(~labelled.held)
-    head = fit_kernel_head(labelled.study, rows, labelled.target, labelled.truth, labelled.groups, resources)
+    learned = learned_by_kernels(labelled.target, labelled.truth, labelled.facts)
+    head = fit_kernel_head(labelled.study, rows, labelled.target, learned, labelled.groups, resources)
     _log_members(head)
     model = KernelModel.of(head, None if pretrained is None else pretrained[0])
     description = _describe(config, shape, pretrained, labelled, model)

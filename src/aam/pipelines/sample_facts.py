@@ -1,0 +1,88 @@
+"""What a head must know of samples beside their ASVs: the numbers of their categories, by columns of the metadata."""
+
+import logging
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from aam.data.categories import UNKNOWN, Categories
+from aam.data.target import TargetState
+from aam.errors import ConfigError, name_some
+from aam.io.metadata import Metadata
+from aam.objectives.target import CATEGORY
+
+logger = logging.getLogger(__name__)
+
+Facts = Mapping[str, np.ndarray]
+"""One value per sample, [S], by the name that batches give it."""
+NO_FACTS: Facts = {}
+
+
+def named_columns(
+    options: Mapping[str, str | None], metadata: Metadata, sample_ids: list[str], target_column: str
+) -> dict[str, pd.Series]:
+    """Give the columns of categories that options name, by name, in the order of the samples.
+
+    Raises
+    ------
+    MetadataError
+        A column does not exist.
+    ConfigError
+        It is the target.
+    """
+    for flag, name in options.items():
+        if name == target_column:
+            raise ConfigError(
+                f"{flag} and --metadata-column are both {name}: name the column of the categories, such as site."
+            )
+    return {name: metadata.column(name).reindex(sample_ids) for name in options.values() if name is not None}
+
+
+def rows_of(columns: Mapping[str, pd.Series], rows: np.ndarray) -> dict[str, pd.Series]:
+    """Choose samples, by number or by truth."""
+    return {name: values.iloc[rows] for name, values in columns.items()}
+
+
+def facts_of(target: TargetState, columns: Mapping[str, pd.Series], n_samples: int) -> dict[str, np.ndarray]:
+    """Number the categories of samples as the target knows them; say how many are of none that it knows.
+
+    Parameters
+    ----------
+    target
+        What was fitted.
+    columns
+        Metadata columns by name, in the order of the samples; one that is absent says nothing of any sample.
+    n_samples
+        S.
+    """
+    return {name: _numbers(known, columns, n_samples) for name, known in _needed(target).items()}
+
+
+def facts_of_new_samples(
+    target: TargetState, metadata: Metadata | None, sample_ids: list[str]
+) -> dict[str, np.ndarray]:
+    """Do the same for samples whose metadata may be absent, or lack columns or rows."""
+    names = {known.column for known in _needed(target).values()}
+    columns = {}
+    if metadata is not None:
+        columns = {name: metadata.column(name).reindex(sample_ids) for name in names if name in metadata.frame.columns}
+    return facts_of(target, columns, len(sample_ids))
+
+
+def _needed(target: TargetState) -> dict[str, Categories]:
+    needed: Iterable[tuple[str, Categories | None]] = [(CATEGORY, target.normalized_by)]
+    return {name: categories for name, categories in needed if categories is not None}
+
+
+def _numbers(known: Categories, columns: Mapping[str, pd.Series], n_samples: int) -> np.ndarray:
+    values = columns.get(known.column)
+    numbers = np.full(n_samples, UNKNOWN) if values is None else known.numbers(values)
+    n_unknown = int((numbers == UNKNOWN).sum())
+    if n_unknown:
+        logger.warning(
+            "%d of %d samples have no %s that training saw (%s) by the column of that name in --metadata: they are read as of none "
+            "in particular.",
+            n_unknown, n_samples, known.column, name_some(known.names),
+        )  # fmt: skip
+    return numbers
