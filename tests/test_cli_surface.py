@@ -32,7 +32,10 @@ OBJECTIVES = {
     "nuc-mask-ratio", "nuc-asv-fraction", "nuc-mask-strategy", "count-penalty", "count-mask-ratio", "count-loss", "asv-mask-ratio",
 }  # fmt: skip
 
-TARGET = {"task", "target-transform", "normalize-by"}
+TARGET = {
+    "task", "class-order", "target-transform", "normalize-by", "sample-weights", "loss-type", "quantiles",
+    "over-penalty", "under-penalty", "label-smoothing", "class-weights",
+}  # fmt: skip
 
 FLAGS = {
     "demo": DIRECTORY | {"seed"},

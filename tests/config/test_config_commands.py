@@ -60,7 +60,7 @@ def test_there_is_nothing_to_freeze_without_a_pretrained_model():
         (InferenceConfig, {"model": "m", "rarefy_depth": "auto"}, r"--rarefy-depth auto: .*'model' or 'none'"),
         (InferenceConfig, {"model": "m", "batch_size": 0}, r"--batch-size 0: input should be greater"),
         (InferenceConfig, {"model": "m", "precision": "16-mixed"}, r"--precision 16-mixed: .*'64-true' or '32-true'"),
-        (TargetConfig, {"task": "ranking"}, r"--task ranking: .*'auto', 'regression' or 'classification'"),
+        (TargetConfig, {"task": "ranking"}, r"--task ranking: .*'auto', 'regression', 'classification' or 'ordinal'"),
         (DemoConfig, {"output": {"output_dir": "o"}, "seed": -1}, r"--seed -1: input should be greater"),
     ],
 )  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aam.cli import parse
+from aam.config.network_head import NumberConfig
 from aam.config.target import TargetConfig
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "choosing-targets.md").read_text(encoding="utf-8")
@@ -25,8 +26,8 @@ def test_the_page_shows_commands():
     assert len(COMMANDS) > 2
 
 
-@pytest.mark.parametrize("choices", [typing.get_type_hints(TargetConfig)["target_transform"]], ids=["transforms"])
-def test_a_table_lists_every_choice(choices):
+@pytest.mark.parametrize(("config", "option"), [(TargetConfig, "target_transform"), (NumberConfig, "loss_type")])
+def test_a_table_lists_every_choice(config, option):
     rows = set(re.findall(r"^\| `([\w-]+)` \|", PAGE, re.MULTILINE))
 
-    assert set(typing.get_args(choices)) <= rows
+    assert set(typing.get_args(typing.get_type_hints(config)[option])) <= rows

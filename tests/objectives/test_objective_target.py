@@ -8,9 +8,10 @@ from scipy.special import huber
 from sklearn import metrics as oracle
 
 from aam.config.model import ModelConfig
+from aam.config.network_head import NetworkHeadConfig, NumberConfig
 from aam.encoding import Encoding, SampleEncoding
 from aam.objectives.objective import Overall
-from aam.objectives.target import TARGET, ClassificationTarget, RegressionTarget
+from aam.objectives.target import TARGET, WEIGHT, ClassificationTarget, RegressionTarget
 from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 
@@ -167,3 +168,55 @@ def test_pictures_are_named_after_the_column():
 def test_a_model_without_a_target_is_our_own_mistake():
     with pytest.raises(AssertionError, match="the model has no target"):
         regression()(encoding_of(None), batch_of(AGES))
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.9])
+def test_the_quantile_loss_is_scikit_learns(level):
+    options = NumberConfig(loss_type="quantile", quantiles=(0.1, 0.5, 0.9))
+    target = RegressionTarget(CONFIG, "age", TargetTransform(), NetworkHeadConfig(numbers=options)).double()
+    outputs = torch.randn(5, 3, dtype=torch.float64)
+
+    losses = [
+        oracle.mean_pinball_loss(AGES, outputs[:, place].numpy(), alpha=q) for place, q in enumerate(options.quantiles)
+    ]
+
+    assert target.loss(outputs, batch_of(AGES)).item() == pytest.approx(np.mean(losses))
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [("mse", oracle.mean_squared_error), ("mae", oracle.mean_absolute_error)],
+)
+def test_losses_of_numbers_are_scikit_learns(loss, expected):
+    options = NetworkHeadConfig(numbers=NumberConfig(loss_type=loss))
+    target = RegressionTarget(CONFIG, "age", TargetTransform(), options).double()
+    outputs = torch.randn(5, 1, dtype=torch.float64)
+
+    assert target.loss(outputs, batch_of(AGES)).item() == pytest.approx(expected(AGES, outputs[:, 0].numpy()))
+
+
+def test_without_penalties_the_asymmetric_loss_is_hubers():
+    options = NetworkHeadConfig(numbers=NumberConfig(loss_type="asymmetric"))
+    target = RegressionTarget(CONFIG, "age", TargetTransform(45.0, 20.0), options).double()
+    outputs = torch.randn(5, 1, dtype=torch.float64)
+
+    assert target.loss(outputs, batch_of(AGES)).item() == regression().loss(outputs, batch_of(AGES)).item()
+
+
+def test_weighted_classes_and_samples_cost_by_their_weights():
+    by_class, by_sample = np.array([0.5, 2.0, 3.0]), np.array([1.0, 0.2, 3.0, 1.0, 0.7])
+    target = ClassificationTarget(CONFIG, "site", CLASSES, class_weights=by_class.tolist()).double()
+    logits = torch.randn(5, 3, dtype=torch.float64)
+    batch = make_batch(make_study(n_samples=5), targets={TARGET: lambda _: SITES, WEIGHT: lambda _: by_sample})
+
+    loss = target.loss(logits, batch)
+
+    weights = by_class[SITES] * by_sample
+    expected = oracle.log_loss(SITES, special.softmax(logits.numpy(), axis=1), sample_weight=weights, normalize=False)
+    assert loss.item() == pytest.approx(expected / 5, rel=1e-6)
+
+
+def test_weights_of_classes_are_no_part_of_the_model():
+    weighted = ClassificationTarget(CONFIG, "site", CLASSES, class_weights=(0.5, 2.0, 3.0))
+
+    assert weighted.state_dict().keys() == classification().state_dict().keys()

@@ -19,8 +19,17 @@ OPTIONS = {
     "logarithm": ("load", ["--target-transform", "log-zscore"]),
     "logarithm in its range": ("load", ["--target-transform", "log-minmax"]),
     "by site": ("load", BY_SITE),
+    "quantiles": (
+        "load",
+        ["--loss-type", "quantile", "--quantiles", "0.1", "0.25", "0.5", "0.9", "--target-transform", "log-zscore"],
+    ),
+    "penalties": ("age", ["--loss-type", "asymmetric", "--over-penalty", "5"]),
+    "weights": ("disease", ["--class-weights", "balanced", "--label-smoothing", "0.1", "--sample-weights", "site"]),
 }
+STAGES = ["--task", "ordinal", "--class-order", "young", "grown", "old"]
+OPTIONS["stages"] = "stage", [*STAGES, "--class-weights", "balanced"]
 KERNEL = {
+    "kernel, stages": ("stage", [*STAGES, "--head", "kernel"]),
     "kernel, logarithm": ("load", ["--target-transform", "log-zscore", "--head", "kernel"]),
     "kernel, by site": ("load", [*BY_SITE, "--head", "kernel"]),
 }
@@ -155,6 +164,16 @@ def test_categories_scale_in_every_fold(folder, tmp_path, head):
     [
         ("disease", ["--target-transform", "minmax"], "--target-transform minmax is for numbers, and disease is classified"),
         ("load", ["--target-transform", "zscore-category", "--normalize-by", "sight"], "no column 'sight'. Did you mean 'site'?"),
+        ("disease", ["--loss-type", "mae"], "--loss-type are for numbers, and disease is classified: leave out, or pass --task."),
+        ("age", ["--class-weights", "balanced", "--label-smoothing", "0.1"],
+         "--label-smoothing, --class-weights are for classes, and age is regressed"),
+        ("disease", ["--class-weights", "absent.tsv"], "--class-weights absent.tsv does not exist"),
+        ("age", ["--sample-weights", "sight"], "no column 'sight'"),
+        ("stage", ["--task", "ordinal"], "which are no numbers. Pass --class-order with all classes, lowest first."),
+        ("stage", [*STAGES[:-1], "older"], "--class-order lacks 1 of the 3 classes in --metadata-column stage: 'old'. Name all"),
+        ("stage", [*STAGES, "young"], "--class-order young grown old young names a class twice"),
+        ("stage", STAGES[2:], "--class-order has no effect without --task ordinal"),
+        ("age", ["--task", "ordinal"], "too many for classes"),
         ("load", ["--target-transform", "zscore-category", "--normalize-by", "load"],
          "--normalize-by and --metadata-column are both load"),
     ],
@@ -180,3 +199,81 @@ def test_what_was_fitted_travels_with_the_model(folder, tmp_path):
     table = read(folder / "metadata.tsv").loc[split.index[split == "train"]]
     expected = table.groupby("site")["load"].agg(["mean", lambda values: values.std(ddof=0)])
     np.testing.assert_allclose([state["transform"]["centres"], state["transform"]["scales"]], expected.T, rtol=1e-6)
+
+
+def test_quantiles_are_columns_that_evaluation_scores(folder, tmp_path):
+    train(folder, tmp_path / "out", *OPTIONS["quantiles"][:1], *OPTIONS["quantiles"][1])
+
+    table = read(tmp_path / "out/validation_predictions.tsv")
+    assert list(table.columns) == ["prediction", "lower", "upper", "quantile:0.25", "truth"]
+    ordered = table[["lower", "quantile:0.25", "prediction", "upper"]].to_numpy()
+    assert (np.diff(ordered, axis=1) >= 0).all()
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    inside = (table["lower"] <= table["truth"]) & (table["truth"] <= table["upper"])
+    assert metrics["coverage"] == pytest.approx(inside.mean())
+    assert metrics["mean_width"] == pytest.approx((table["upper"] - table["lower"]).mean(), rel=1e-6)
+
+
+def test_quantiles_are_scored_in_every_fold(folder, tmp_path):
+    folds(folder, tmp_path / "o", "age", "--loss-type", "quantile")
+
+    assert "Intervals or sets of aam hold the truth of" in (tmp_path / "o/summary.md").read_text()
+
+
+def test_weights_of_classes_come_from_the_training_samples_or_a_file(folder, tmp_path, capsys):
+    (tmp_path / "w.tsv").write_text("class\tweight\nhealthy\t1\ndisease\t4\nunheard of\t9\n")
+    train(folder, tmp_path / "balanced", "disease", "--class-weights", "balanced")
+    train(folder, tmp_path / "given", "disease", "--class-weights", tmp_path / "w.tsv")
+
+    weights = [
+        json.loads((tmp_path / name / "model/state.json").read_text())["target"]["class_weights"]
+        for name in ("balanced", "given")
+    ]
+    split = read(tmp_path / "balanced/splits.tsv")["split"]
+    sizes = read(folder / "metadata.tsv").loc[split.index[split == "train"], "disease"].value_counts()
+    assert weights[0] == pytest.approx([sizes.sum() / 2 / sizes["disease"], sizes.sum() / 2 / sizes["healthy"]])
+    assert weights[1] == [4.0, 1.0]
+    assert "no training sample is of 'unheard of'" in capsys.readouterr().err
+
+
+def test_the_kernel_head_names_the_options_that_it_leaves_aside(folder, tmp_path, capsys):
+    train(folder, tmp_path / "out", "age", "--head", "kernel", "--loss-type", "mae", "--sample-weights", "site")
+
+    ignored = capsys.readouterr().err.partition("Without effect on the kernel head: ")[2].splitlines()[0]
+    assert {"--loss-type", "--sample-weights"} <= set(ignored.rstrip(".").split(", "))
+
+
+def test_stages_keep_their_order_in_all_that_is_written(folder, tmp_path):
+    train(folder, tmp_path / "out", "stage", *STAGES)
+
+    table = read(tmp_path / "out/validation_predictions.tsv")
+    assert list(table.columns) == ["prediction", *(f"probability:{name}" for name in STAGES[3:]), "truth"]
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    place = {name: k for k, name in enumerate(STAGES[3:])}
+    error = (table["prediction"].map(place) - table["truth"].map(place)).abs().mean()
+    assert metrics["rank_mae"] == pytest.approx(error)
+    assert metrics["confusion"]["classes"] == STAGES[3:]
+    assert "Classes, lowest first: young, grown, old." in (tmp_path / "out/model/README.md").read_text()
+
+
+def test_numbers_are_stages_in_their_own_order(folder, tmp_path):
+    table = read(folder / "metadata.tsv")
+    table["grade"] = [(2, 10, 9)[k % 3] for k in range(len(table))]
+    table.to_csv(tmp_path / "m.tsv", sep="\t")
+
+    train(folder, tmp_path / "out", "grade", "--task", "ordinal", metadata=tmp_path / "m.tsv")
+
+    assert json.loads((tmp_path / "out/model/state.json").read_text())["target"]["classes"] == ["2", "9", "10"]
+
+
+@pytest.mark.parametrize("head", ["network", "kernel"])
+def test_stages_are_scored_by_rank_in_every_fold(folder, tmp_path, head, capsys):
+    folds(folder, tmp_path / "o", "stage", *STAGES, "--head", head)
+
+    metrics = pd.read_csv(tmp_path / "o/summary.tsv", sep="\t").set_index(["method", "metric"])["pooled"]
+    table = pd.read_csv(tmp_path / "o/predictions.tsv", sep="\t").query("method == 'aam'")
+    place = {name: k for k, name in enumerate(STAGES[3:])}
+    assert metrics[("aam", "rank_mae")] == pytest.approx(
+        (table["prediction"].map(place) - table["truth"].map(place)).abs().mean()
+    )
+    assert ("without their order" in capsys.readouterr().err) == (head == "kernel")

@@ -10,6 +10,7 @@ from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
 from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
+from aam.config.network_head import NetworkHeadConfig
 from aam.config.objective_table import FLAG_OF_RESOURCE
 from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig, rows_of
 from aam.config.simulate import SimulationConfig
@@ -111,6 +112,7 @@ class TrainConfig:
     output: OutputDirectoryConfig
     target: TargetConfig = field(default_factory=TargetConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    network_head: NetworkHeadConfig = field(default_factory=NetworkHeadConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
@@ -131,6 +133,11 @@ class TrainConfig:
             )
         check_objectives(self)
         return self
+
+    @property
+    def category_columns(self) -> dict[str, str | None]:
+        """Metadata columns of categories, by the option that names each."""
+        return {"--normalize-by": self.target.normalize_by, "--sample-weights": self.network_head.sample_weights}
 
     @property
     def weights(self) -> dict[str, float]:
@@ -182,7 +189,8 @@ class PredictConfig:
     Example: aam predict --model trained --table new.biom --sequences new-rep-seqs.fasta --output predictions.tsv
 
     The table may hold ASVs that training never saw. Columns: sample-id, prediction (in the target's own units, or the class),
-    and for classes probability:CLASS. A kernel head adds lower and upper (or set), known_reads and unlike.
+    and for classes probability:CLASS. A kernel head adds lower and upper (or set), known_reads and unlike; a network of --loss-type
+    quantile adds lower and upper.
     """
 
     study: StudyConfig

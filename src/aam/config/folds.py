@@ -11,6 +11,7 @@ from aam.config.augmentation import AugmentationConfig
 from aam.config.commands import TrainConfig, TransferConfig
 from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
+from aam.config.network_head import NetworkHeadConfig
 from aam.config.objectives import SupervisedObjectivesConfig
 from aam.config.study import (
     DistanceConfig,
@@ -83,6 +84,7 @@ class EvaluateFoldsConfig:
     output: OutputDirectoryConfig
     target: TargetConfig = field(default_factory=TargetConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    network_head: NetworkHeadConfig = field(default_factory=NetworkHeadConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
     taxonomy: TaxonomyConfig = field(default_factory=TaxonomyConfig)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from aam.drawn import BatchTarget, PackedCounts
 from aam.errors import MetadataError, name_some
 from aam.target_transform import LARGEST, TargetTransform, fit_transform
 
-Task = Literal["regression", "classification"]
+Task = Literal["regression", "classification", "ordinal"]
 
 LEAST_SPREAD = 1e-15
 """Below this, a value as a multiple of the training samples' standard deviation may not fit into single precision."""
@@ -42,7 +42,9 @@ class TargetState:
     normalized_by
         Categories that the transform depends on, if any.
     classes
-        Names, sorted (classification).
+        Names, sorted, or in their order (classification, ordinal).
+    class_weights
+        How much a sample of each class counted in training; empty where all counted the same.
     """
 
     column: str
@@ -51,6 +53,7 @@ class TargetState:
     transform: TargetTransform = OWN_UNITS
     normalized_by: Categories | None = None
     classes: tuple[str, ...] = ()
+    class_weights: tuple[float, ...] = ()
 
     def encode(self, values: pd.Series) -> np.ndarray:
         """Turn a column into numbers: own units (float64) or class numbers (int64); classes never seen are −1.
@@ -128,6 +131,18 @@ def too_large(values: pd.Series) -> pd.Series:
     return values.iloc[np.flatnonzero(np.abs(values.to_numpy(dtype=np.float64)) > LARGEST)]
 
 
+def order_alone(options: TargetConfig) -> TargetConfig:
+    """Keep of the options only the order of classes: for a target of all samples, whose transform nobody learns by."""
+    return TargetConfig(task=options.task, class_order=options.class_order)
+
+
+def place_of_class(task: Task, class_order: Sequence[str]) -> Callable[[str], Any]:
+    """Give what classes are sorted by: their names, or, where they have an order, their place in it or the numbers they are."""
+    if task != "ordinal":
+        return str
+    return list(class_order).index if class_order else float
+
+
 def _numbers(values: pd.Series) -> np.ndarray:
     beyond = too_large(values)
     if len(beyond):
@@ -161,9 +176,9 @@ def fit_target(
         All training samples have one value, or values that are too large or differ too little.
     """
     column = str(values.name)
-    if task == "classification":
+    if task != "regression":
         names = class_names(values)
-        classes = sorted(set(names))
+        classes = sorted(set(names), key=place_of_class(task, options.class_order))
         if len(classes) < 2:
             raise MetadataError(
                 f"All training samples have {column} {name_some(classes)}: the split left the other classes out. "

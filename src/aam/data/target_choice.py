@@ -1,6 +1,5 @@
 """Whether a metadata column can be learned, and how: as numbers or as classes, and in which units."""
 
-import dataclasses
 import logging
 
 import numpy as np
@@ -32,6 +31,7 @@ def choose_task(values: pd.Series, task: str) -> Task:
     """
     column, is_numeric = values.name, values.dtype.kind == "f"
     chosen: Task = "regression" if task == "regression" or (task == "auto" and is_numeric) else "classification"
+    chosen = "ordinal" if task == "ordinal" else chosen
     distinct = list(dict.fromkeys(class_names(values)))
     if task == "regression":
         require_numbers(values, "regression needs numbers", _instead(values, distinct))
@@ -42,7 +42,7 @@ def choose_task(values: pd.Series, task: str) -> Task:
         )
     if task == "auto":
         _check_choice(values, distinct)
-    if chosen == "classification" and not _are_few(distinct, values):
+    if chosen != "regression" and not _are_few(distinct, values):
         hint = ", or pass --task regression" if is_numeric else ""
         raise MetadataError(
             f"--metadata-column {column} has {len(distinct):,} different values in {len(values):,} samples, such as "
@@ -50,6 +50,33 @@ def choose_task(values: pd.Series, task: str) -> Task:
         )
     warn_of_suspects("--metadata-column", values)
     return chosen
+
+
+def check_order(values: pd.Series, options: TargetConfig) -> None:
+    """Refuse classes without an order where one is asked for, and an order that lacks some.
+
+    Raises
+    ------
+    MetadataError
+        The order of a class cannot be known.
+    """
+    if options.task != "ordinal":
+        return
+    names, order = list(dict.fromkeys(class_names(values))), options.class_order
+    if not order and values.dtype.kind != "f":
+        raise MetadataError(
+            f"--task ordinal: --metadata-column {values.name} holds {name_some(names)}, which are no numbers. Pass --class-order "
+            "with all classes, lowest first."
+        )
+    missing = [name for name in names if order and name not in order]
+    if missing:
+        raise MetadataError(
+            f"--class-order lacks {len(missing)} of the {len(names)} classes in --metadata-column {values.name}: "
+            f"{name_some(missing)}. Name all of them, or leave their samples out by {missing_values_option(missing)}."
+        )
+    absent = [name for name in order if name not in names]
+    if absent:
+        logger.warning("--class-order: no sample has %s.", name_some(absent))
 
 
 def check_transform(values: pd.Series, task: Task, options: TargetConfig) -> None:
@@ -63,7 +90,7 @@ def check_transform(values: pd.Series, task: Task, options: TargetConfig) -> Non
         A logarithm is asked for of values below 0.
     """
     kind = options.target_transform
-    if task != "regression" and options != dataclasses.replace(ZSCORE, task=options.task):
+    if task != "regression" and kind != ZSCORE.target_transform:
         raise ConfigError(f"--target-transform {kind} is for numbers, and {values.name} is classified: leave it out.")
     if not kind.startswith("log-"):
         return

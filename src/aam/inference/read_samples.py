@@ -1,6 +1,6 @@
 """Samples of a study through a trained model: each ASV is encoded once, then the samples in batches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,15 +78,7 @@ class SampleReader:
         return self.drawing.depth
 
     def predicted(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> Predicted:
-        """Predict each sample's target, as `predict` does."""
-        return Predicted(self.predict(study, facts))
-
-    def sample_vectors(self, study: Study) -> np.ndarray:
-        """Give the vector of each sample, float64 [S, D]."""
-        return _stack(samples.sample_vectors for _, samples in self._read(study, "embed"))
-
-    def predict(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> np.ndarray:
-        """Predict each sample's target: values [S] in its own units, or class probabilities [S, C].
+        """Predict each sample's target: values [S] in its own units, or class probabilities [S, C], and further columns.
 
         Parameters
         ----------
@@ -105,12 +97,20 @@ class SampleReader:
             raise ModelError(
                 "This is a pre-trained encoder without a target: fine-tune it with 'aam train --pretrained'."
             )
-        head = model.target
-        outputs = (
-            head.in_own_units(head(Encoding(samples, target_features=model.target_features(samples)), batch), batch)
-            for batch, samples in self._read(study, "predict", facts)
-        )
-        return _stack(outputs)
+        values, columns = [], []
+        for batch, samples in self._read(study, "predict", facts):
+            outputs = model.target(Encoding(samples, target_features=model.target_features(samples)), batch)
+            values.append(model.target.in_own_units(outputs, batch))
+            columns.append(model.target.columns(outputs, batch))
+        return Predicted(_stack(values), {name: _stack([part[name] for part in columns]) for name in columns[0]})
+
+    def predict(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> np.ndarray:
+        """Give the values or probabilities alone of what is `predicted`."""
+        return self.predicted(study, facts).values
+
+    def sample_vectors(self, study: Study) -> np.ndarray:
+        """Give the vector of each sample, float64 [S, D]."""
+        return _stack(samples.sample_vectors for _, samples in self._read(study, "embed"))
 
     def _read(
         self, study: Study, label: str, facts: Mapping[str, np.ndarray] = NO_FACTS
@@ -125,5 +125,5 @@ class SampleReader:
                 yield moved, self.base.encode_samples(self.base.asv_vectors(moved), moved)
 
 
-def _stack(parts: Iterator[Tensor]) -> np.ndarray:
+def _stack(parts: Iterable[Tensor]) -> np.ndarray:
     return torch.cat([part.double().cpu() for part in parts]).numpy()

@@ -72,9 +72,12 @@ def _check_classification(target: dict[str, Any]) -> None:
     are_classes = _are_texts(classes) and len(set(classes)) == len(classes) > 1
     _check("classes", classes, are_classes, "different names")
     _check("guess", target["guess"], target["guess"] in classes, "one of the classes")
+    weights = target.get("class_weights", [])
+    are_weights = all(_is_number(value) and value > 0 for value in weights) and len(weights) in (0, len(classes))
+    _check("class_weights", weights, are_weights, "a number above 0 for each class")
 
 
-_TASKS = {"regression": _check_regression, "classification": _check_classification}
+_TASKS = {"regression": _check_regression, "classification": _check_classification, "ordinal": _check_classification}
 
 
 def _check(name: str, value: Any, is_right: bool, expected: str) -> None:

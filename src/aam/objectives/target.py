@@ -12,12 +12,14 @@ from torchmetrics import Metric
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
+from aam.config.network_head import NetworkHeadConfig
 from aam.encoding import Encoding
 from aam.figures import draw_confusion, draw_regression
 from aam.metrics.classification import classification_metrics
 from aam.metrics.regression import regression_metrics
 from aam.nn.standardise import Standardise
 from aam.objectives.objective import Objective, Overall
+from aam.objectives.target_losses import increasing, number_losses
 from aam.target_transform import TargetTransform
 
 TARGET = "target"
@@ -25,8 +27,13 @@ TARGET = "target"
 shares of the classes (float [B, C])."""
 CATEGORY = "target_category"
 """Name among a batch's targets of the number of each sample's category, int [B], by which a transform may scale."""
+WEIGHT = "target_weight"
+"""Name of how much each sample counts, float [B]; all the same where it is absent."""
 N_SOURCES = 2
 """The head reads the sample vector and the predictor's own pooling, side by side."""
+
+
+DEFAULT = NetworkHeadConfig()
 
 
 class TargetObjective(Objective):
@@ -55,20 +62,44 @@ class TargetObjective(Objective):
     def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Tensor:
         """Turn the head's outputs into what the user reads: values [B], or probabilities [B, C]."""
 
+    def columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
+        """Give further columns of the table of predictions, by name, [B] each."""
+        return {}
+
+    @abstractmethod
+    def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
+        """Give the loss of each sample."""
+
+    def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
+        """Average over the samples, by their weights, whose mean over all training samples is 1."""
+        losses, weights = self.losses(prediction, batch), batch.targets.get(WEIGHT)
+        return (losses if weights is None else losses * weights.to(losses.dtype)).mean()
+
 
 class RegressionTarget(TargetObjective):
-    """A numeric column, learned in the units of a transform that was fitted on the training samples."""
+    """A numeric column, learned in the units of a transform that was fitted on the training samples.
+
+    It has one output, or one for each quantile that is asked for, in increasing order.
+    """
 
     headline = "r2"
 
-    def __init__(self, config: ModelConfig, column: str, transform: TargetTransform) -> None:
-        super().__init__(config, column, n_outputs=1)
-        self.transform = transform
+    def __init__(
+        self, config: ModelConfig, column: str, transform: TargetTransform, options: NetworkHeadConfig = DEFAULT
+    ) -> None:
+        self.levels = options.numbers.levels
+        super().__init__(config, column, n_outputs=len(self.levels))
+        self.transform, self.options = transform, options.numbers
+        self.middle = self.levels.index(0.5)
 
-    def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
-        """Huber loss in the units of the transform, by default standard deviations of the training samples."""
+    def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
+        """Give the number, or its quantiles in increasing order, in the units of the transform."""
+        return increasing(super().forward(encoding, batch), self.middle)
+
+    def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
+        """Compare in the units of the transform, by default standard deviations of the training samples."""
         truth = self.transform.to_learned(batch.targets[TARGET], batch.targets.get(CATEGORY))
-        return F.huber_loss(prediction.squeeze(1), truth.to(prediction.dtype))
+        return number_losses(prediction, truth.to(prediction.dtype), self.options)
 
     def metrics(self) -> dict[str, Metric]:
         """Errors and correlations in the target's own units."""
@@ -85,22 +116,69 @@ class RegressionTarget(TargetObjective):
 
     def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
         """Undo the transform."""
-        return self.transform.to_own(prediction.double().squeeze(1), batch.targets.get(CATEGORY))
+        return self._outputs_in_own_units(prediction, batch)[:, self.middle]
+
+    def columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
+        """Give the outer quantiles as lower and upper, and those between by their names."""
+        own = self._outputs_in_own_units(prediction, batch)
+        last = len(self.levels) - 1
+        names = {0: "lower", last: "upper"} | {
+            place: f"quantile:{level:g}"
+            for place, level in enumerate(self.levels)
+            if place not in (0, self.middle, last)
+        }
+        return {name: own[:, place] for place, name in names.items()} if last else {}
+
+    def _outputs_in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B C"]:
+        return self.transform.to_own(prediction.double(), batch.targets.get(CATEGORY))
 
 
 class ClassificationTarget(TargetObjective):
-    """A categorical column."""
+    """A categorical column.
+
+    Parameters
+    ----------
+    config, column
+        Shape, and name of the column.
+    classes
+        Their names.
+    options
+        What errors cost.
+    class_weights
+        How much a sample of each class counts in training; empty where all count the same.
+    """
+
+    class_weights: Tensor | None
 
     headline = "balanced_accuracy"
 
-    def __init__(self, config: ModelConfig, column: str, classes: Sequence[str]) -> None:
-        super().__init__(config, column, n_outputs=len(classes))
-        self.classes = list(classes)
+    def __init__(
+        self,
+        config: ModelConfig,
+        column: str,
+        classes: Sequence[str],
+        options: NetworkHeadConfig = DEFAULT,
+        class_weights: Sequence[float] = (),
+    ) -> None:
+        super().__init__(config, column, n_outputs=self.n_outputs(len(classes)))
+        self.classes, self.options = list(classes), options.classes
+        self.register_buffer("class_weights", torch.tensor(class_weights) if class_weights else None, persistent=False)
 
-    def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
-        """Mean cross-entropy, in nats, with classes or with shares of classes."""
-        truth = batch.targets[TARGET]
-        return F.cross_entropy(prediction, truth.to(prediction.dtype) if truth.is_floating_point() else truth)
+    @staticmethod
+    def n_outputs(n_classes: int) -> int:
+        """Count the outputs of the head."""
+        return n_classes
+
+    def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
+        """Cross-entropy, in nats, with classes or with shares of classes."""
+        truth, weights = batch.targets[TARGET], self.class_weights
+        return F.cross_entropy(
+            prediction,
+            truth.to(prediction.dtype) if truth.is_floating_point() else truth,
+            weight=None if weights is None else weights.to(prediction.dtype),
+            reduction="none",
+            label_smoothing=self.options.label_smoothing,
+        )
 
     def metrics(self) -> dict[str, Metric]:
         """Accuracies, macro F1, AUROC and the confusion matrix."""

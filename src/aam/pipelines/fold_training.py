@@ -32,7 +32,7 @@ from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.network import fit_network, plan_network
 from aam.pipelines.participants import Fold, Participants
 from aam.pipelines.resources import read_given_tree
-from aam.pipelines.sample_facts import Facts, facts_of, rows_of
+from aam.pipelines.sample_facts import Facts, facts_of, rows_of, weights_of
 from aam.pipelines.train_kernel import Pretrained
 
 
@@ -100,8 +100,9 @@ def part_of_fold(config: EvaluateFoldsConfig, participants: Participants, fold: 
     columns = rows_of(participants.columns, rows)
     target = fit_target(values.iloc[~held], task, config.target, rows_of(columns, ~held))
     facts = facts_of(target, columns, len(rows))
+    facts |= weights_of(config.network_head.sample_weights, columns, ~held)
     truth = target.encode(values)
-    if task == "classification":
+    if task != "regression":
         kept = truth >= 0
         rows, held, truth = rows[kept], held[kept], truth[kept]
         facts = {name: fact[kept] for name, fact in facts.items()}

@@ -11,14 +11,15 @@ from aam.config.commands import TrainConfig
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.splits import TEST, TRAIN, VALIDATION, strata
 from aam.data.study import Study
-from aam.data.target import TargetState, Task, fit_target
-from aam.data.target_choice import check_transform, choose_task
+from aam.data.target import TargetState, Task, fit_target, order_alone
+from aam.data.target_choice import check_order, check_transform, choose_task
 from aam.errors import SplitError
 from aam.io.metadata import Metadata
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
+from aam.pipelines.head_options import check_task
 from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import read_study
-from aam.pipelines.sample_facts import facts_of, named_columns, rows_of
+from aam.pipelines.sample_facts import facts_of, named_columns, rows_of, weights_of
 from aam.pipelines.splitting import split_labelled
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,9 @@ def read_labelled(config: TrainConfig, max_bp: int) -> LabelledSamples:
     table_ids = study.sample_ids
     study, metadata, values = label_samples(config.label, study)
     task = choose_task(values, config.target.task)
+    check_order(values, config.target)
     check_transform(values, task, config.target)
+    check_task(config, task, str(values.name))
     return LabelledSamples(study, metadata, values, task, table_ids)
 
 
@@ -111,14 +114,15 @@ def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) ->
     sample_ids = list(study.sample_ids)
     values = labelled.values.loc[sample_ids]
     groups = sample_groups(metadata, sample_ids, config.split.group_column, config.label.metadata_column)
-    stratum = strata(fit_target(values, task).encode(values))
+    stratum = strata(fit_target(values, task, order_alone(config.target)).encode(values))
     parts = split_labelled(study, groups, stratum, metadata, labelled.table_ids, config.split, config.training)
     if config.split.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, parts, config.split.split, config.label.metadata_column)
-    columns = named_columns({"--normalize-by": config.target.normalize_by}, metadata, sample_ids, str(values.name))
+    columns = named_columns(config.category_columns, metadata, sample_ids, str(values.name))
     is_training = parts == TRAIN
     target = fit_target(values[is_training], task, config.target, rows_of(columns, is_training))
     facts = facts_of(target, columns, len(sample_ids))
+    facts |= weights_of(config.network_head.sample_weights, columns, is_training)
     truth = target.encode(values)
     rows = _rows_in_use(parts, truth, target)
     held = parts[rows] == VALIDATION
@@ -136,7 +140,7 @@ def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> n
     is_test = parts == TEST
     if is_test.any():
         logger.info("Left out %d test samples; see 'aam evaluate' for them.", int(is_test.sum()))
-    is_unseen = (truth == -1) & (parts == VALIDATION) & (target.task == "classification")
+    is_unseen = (truth == -1) & (parts == VALIDATION) & (target.task != "regression")
     if is_unseen.any():
         logger.warning("Left out %d validation samples whose class no training sample has.", int(is_unseen.sum()))
     if not ((parts == VALIDATION) & ~is_unseen).any():

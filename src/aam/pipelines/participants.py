@@ -11,11 +11,12 @@ from aam.config.folds import EvaluateFoldsConfig, FoldsConfig
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.splits import divided_groups, fold_numbers, strata
 from aam.data.study import Study
-from aam.data.target import TargetState, fit_target
-from aam.data.target_choice import check_transform, choose_task
+from aam.data.target import TargetState, fit_target, order_alone
+from aam.data.target_choice import check_order, check_transform, choose_task
 from aam.errors import SplitError, name_some
 from aam.io.split_file import read_fold_file
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
+from aam.pipelines.head_options import check_task
 from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import read_study
 from aam.pipelines.sample_facts import named_columns
@@ -83,13 +84,16 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
     table_ids = study.sample_ids
     study, metadata, values = label_samples(config.label, study)
     task = choose_task(values, config.target.task)
+    options = config.of_training(config.output.output_dir, config.training.seed)
+    check_order(values, config.target)
     check_transform(values, task, config.target)
+    check_task(options, task, str(values.name))
     study = drop_shallow_samples(study, None)
     sample_ids = list(study.sample_ids)
     values = values.loc[sample_ids]
-    columns = named_columns({"--normalize-by": config.target.normalize_by}, metadata, sample_ids, str(values.name))
+    columns = named_columns(options.category_columns, metadata, sample_ids, str(values.name))
     groups = sample_groups(metadata, sample_ids, config.folds.group_column, config.label.metadata_column)
-    target = fit_target(values, task)
+    target = fit_target(values, task, order_alone(config.target))
     truth = target.encode(values)
     if config.folds.fold_file is None:
         folds, names = _drawn(config.folds, groups, truth, config.training.seed)

@@ -1,4 +1,4 @@
-"""What a head must know of samples beside their ASVs: the numbers of their categories, by columns of the metadata."""
+"""What a head must know of samples beside their ASVs: the numbers of their categories, by columns of the metadata, and weights."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from aam.data.balance import balanced_weights
 from aam.data.categories import UNKNOWN, Categories
 from aam.data.target import TargetState
 from aam.errors import ConfigError, name_some
 from aam.io.metadata import Metadata
-from aam.objectives.target import CATEGORY
+from aam.objectives.target import CATEGORY, WEIGHT
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,20 @@ def facts_of_new_samples(
     if metadata is not None:
         columns = {name: metadata.column(name).reindex(sample_ids) for name in names if name in metadata.frame.columns}
     return facts_of(target, columns, len(sample_ids))
+
+
+def weights_of(column: str | None, columns: Mapping[str, pd.Series], is_training: np.ndarray) -> dict[str, np.ndarray]:
+    """Weigh samples by the training samples of their category in a column, if there is one; those of none by 1."""
+    if column is None:
+        return {}
+    known = Categories.of(columns[column].iloc[is_training])
+    number = known.numbers(columns[column])
+    weights = np.append(balanced_weights(number[is_training], len(known.names)), 1.0)  # the last is that of UNKNOWN
+    logger.info(
+        "Samples weigh by %s: %s.",
+        column, ", ".join(f"{name} {weight:.3g}" for name, weight in zip(known.names, weights, strict=False)),
+    )  # fmt: skip
+    return {WEIGHT: weights[number]}
 
 
 def _needed(target: TargetState) -> dict[str, Categories]:
