@@ -33,7 +33,8 @@ OBJECTIVES = {
 }  # fmt: skip
 
 TARGET = {
-    "task", "class-order", "target-transform", "normalize-by", "sample-weights", "loss-type", "quantiles",
+    "task", "class-order", "regressor-hidden-dims", "regressor-residual", "head-dropout", "output-scaling", "bounded-targets",
+    "output-activation", "target-transform", "normalize-by", "sample-weights", "loss-type", "quantiles",
     "over-penalty", "under-penalty", "label-smoothing", "class-weights",
 }  # fmt: skip
 

@@ -85,7 +85,7 @@ def fit_transform(kind: str, values: np.ndarray, category: np.ndarray | None = N
         return TargetTransform(*overall, is_log)
     members = [values[category == number] for number in range(category.max() + 1)]
     sizes = [measure(some) if len(some) and np.ptp(some) > 0 else overall for some in members]
-    centres, scales = zip(*sizes, strict=True)
+    centres, scales = (tuple(size[k] for size in sizes) for k in (0, 1))
     return TargetTransform(*overall, is_log, centres, scales)
 
 

@@ -10,7 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from aam.config.model import ModelConfig
+from aam.config.network_head import ClassConfig, NetworkHeadConfig, NumberConfig
 from aam.data.batches import Masking
+from aam.data.categories import Categories
 from aam.data.target import TargetState
 from aam.errors import ModelError
 from aam.inference.model_directory import ModelDescription, build_target, load_model, model_card, save_model
@@ -31,8 +33,25 @@ AGE = dataclasses.replace(
 SITE = dataclasses.replace(
     PRETRAINED, target=TargetState("body site", "classification", guess="gut", classes=("gut", "left palm", "tongue"))
 )
+HEAD = NetworkHeadConfig(
+    regressor_hidden_dims=(6, 5), output_scaling="site", numbers=NumberConfig(loss_type="quantile", bounded_targets=True),
+    classes=ClassConfig(class_weights="weights.tsv"),
+)  # fmt: skip
+SITES = Categories("site", ("gut", "skin"))
+OTHER_AGE = dataclasses.replace(
+    AGE, network_head=HEAD,
+    target=TargetState(
+        "age", "regression", guess=31.5, transform=TargetTransform(3.0, 2.0, centres=(2.5, 4.0), scales=(1.0, 2.0)),
+        normalized_by=SITES, bounds=(0.5, 90.0), scaled_by=SITES,
+    ),
+)  # fmt: skip
+STAGE = dataclasses.replace(
+    PRETRAINED, target=TargetState("stage", "ordinal", guess="old", classes=("young", "old"), class_weights=(0.5, 2.0))
+)
 DESCRIPTIONS = pytest.mark.parametrize(
-    "description", [PRETRAINED, AGE, SITE], ids=["pretrained", "regression", "classification"]
+    "description",
+    [PRETRAINED, AGE, SITE, OTHER_AGE, STAGE],
+    ids=["pretrained", "regression", "classification", "head", "ordinal"],
 )
 
 
@@ -145,6 +164,7 @@ def reshaped(saved, change):
     (saved / "config.json").write_text(json.dumps(config))
 
 
+TRANSFORM = AGE.target.to_dict()["transform"]
 DAMAGES = {
     "weights of another width": (
         lambda saved: edited(saved, "config.json", model=dataclasses.asdict(dataclasses.replace(SHAPE, embedding_dim=10))),
@@ -163,6 +183,26 @@ DAMAGES = {
     ),
     "the target of another run": (
         lambda saved: edited(saved, "state.json", target=SITE.target.to_dict()), r"RuntimeError: .*size mismatch"
+    ),
+    "a scale of 0": (
+        lambda saved: edited(saved, "state.json", target=AGE.target.to_dict() | {"transform": {**TRANSFORM, "scale": 0.0}}),
+        r"ValueError: scale is \[0\.0\], not numbers above 0",
+    ),
+    "categories without sizes": (
+        lambda saved: edited(saved, "state.json", target=AGE.target.to_dict() | {"normalized_by": {"column": "s", "names": ["a"]}}),
+        r"ValueError: centres is \[\], not one for each category",
+    ),
+    "bounds the wrong way round": (
+        lambda saved: edited(saved, "state.json", target=AGE.target.to_dict() | {"bounds": [3.0, 1.0]}),
+        r"ValueError: bounds is \[3\.0, 1\.0\], not the smallest and the largest value",
+    ),
+    "a weight below 0": (
+        lambda saved: edited(saved, "state.json", target=SITE.target.to_dict() | {"class_weights": [1, -1, 1]}),
+        r"ValueError: class_weights is \[1, -1, 1\], not a number above 0 for each class",
+    ),
+    "an unknown option of the head": (
+        lambda saved: edited(saved, "config.json", network_head={"depth": 3}),
+        r"ConfigError: NetworkHeadConfig has no setting depth",
     ),
     "no target": (lambda saved: edited(saved, "state.json", target=None), r"RuntimeError"),
     "an unknown setting": (

@@ -11,7 +11,7 @@ from aam.config.model import ModelConfig
 from aam.config.network_head import NetworkHeadConfig, NumberConfig
 from aam.encoding import Encoding, SampleEncoding
 from aam.objectives.objective import Overall
-from aam.objectives.target import TARGET, WEIGHT, ClassificationTarget, RegressionTarget
+from aam.objectives.target import TARGET, WEIGHT, ClassificationTarget, Fitted, RegressionTarget
 from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 
@@ -205,7 +205,7 @@ def test_without_penalties_the_asymmetric_loss_is_hubers():
 
 def test_weighted_classes_and_samples_cost_by_their_weights():
     by_class, by_sample = np.array([0.5, 2.0, 3.0]), np.array([1.0, 0.2, 3.0, 1.0, 0.7])
-    target = ClassificationTarget(CONFIG, "site", CLASSES, class_weights=by_class.tolist()).double()
+    target = ClassificationTarget(CONFIG, "site", CLASSES, fitted=Fitted(class_weights=tuple(by_class))).double()
     logits = torch.randn(5, 3, dtype=torch.float64)
     batch = make_batch(make_study(n_samples=5), targets={TARGET: lambda _: SITES, WEIGHT: lambda _: by_sample})
 
@@ -217,6 +217,6 @@ def test_weighted_classes_and_samples_cost_by_their_weights():
 
 
 def test_weights_of_classes_are_no_part_of_the_model():
-    weighted = ClassificationTarget(CONFIG, "site", CLASSES, class_weights=(0.5, 2.0, 3.0))
+    weighted = ClassificationTarget(CONFIG, "site", CLASSES, fitted=Fitted(class_weights=(0.5, 2.0, 3.0)))
 
     assert weighted.state_dict().keys() == classification().state_dict().keys()

@@ -26,6 +26,15 @@ OPTIONS = {
     "penalties": ("age", ["--loss-type", "asymmetric", "--over-penalty", "5"]),
     "weights": ("disease", ["--class-weights", "balanced", "--label-smoothing", "0.1", "--sample-weights", "site"]),
 }
+OPTIONS |= {
+    "bounded": ("age", ["--bounded-targets", "--regressor-hidden-dims", "12", "6", "--head-dropout", "0.2"]),
+    "positive": (
+        "load",
+        ["--target-transform", "log-minmax", "--output-activation", "softplus", "--no-regressor-residual"],
+    ),
+    "scaled": ("disease", ["--output-scaling", "site"]),
+    "all at once": ("load", [*BY_SITE, "--bounded-targets", "--loss-type", "quantile", "--output-scaling", "batch"]),
+}
 STAGES = ["--task", "ordinal", "--class-order", "young", "grown", "old"]
 OPTIONS["stages"] = "stage", [*STAGES, "--class-weights", "balanced"]
 KERNEL = {
@@ -56,6 +65,7 @@ def folder(tmp_path_factory):
     table["site"] = [list(MEANS)[k % 3] for k in range(len(table))]
     table["load"] = [MEANS[site] * rng.lognormal(0, 0.3) for site in table["site"]]
     table["stage"] = pd.cut(table["age"], 3, labels=["young", "grown", "old"]).astype(str)
+    table["empty"] = ""
     table.to_csv(folder / "metadata.tsv", sep="\t")
     return folder
 
@@ -169,6 +179,14 @@ def test_categories_scale_in_every_fold(folder, tmp_path, head):
          "--label-smoothing, --class-weights are for classes, and age is regressed"),
         ("disease", ["--class-weights", "absent.tsv"], "--class-weights absent.tsv does not exist"),
         ("age", ["--sample-weights", "sight"], "no column 'sight'"),
+        ("age", ["--sample-weights", "empty"], "--sample-weights empty: no sample in use has a value in that column"),
+        ("age", ["--output-scaling", "age"], "--output-scaling and --metadata-column are both age"),
+        ("age", ["--output-activation", "exp"], "--output-activation exp keeps outputs above 0 in the units of --target-transform"),
+        ("age", ["--output-activation", "sigmoid", "--target-transform", "none"],
+         "--output-activation sigmoid gives values between 0 and 1, and --metadata-column age has others in"),
+        ("age", ["--bounded-targets", "--output-activation", "exp", "--target-transform", "none"], "leave one of them out"),
+        ("disease", ["--bounded-targets"], "--bounded-targets are for numbers"),
+        ("age", ["--output-scaling", "site", "--mixup-alpha", "1"], "which --output-scaling scales apart"),
         ("stage", ["--task", "ordinal"], "which are no numbers. Pass --class-order with all classes, lowest first."),
         ("stage", [*STAGES[:-1], "older"], "--class-order lacks 1 of the 3 classes in --metadata-column stage: 'old'. Name all"),
         ("stage", [*STAGES, "young"], "--class-order young grown old young names a class twice"),
@@ -194,6 +212,10 @@ def test_what_was_fitted_travels_with_the_model(folder, tmp_path):
     train(folder, tmp_path / "out", "load", *BY_SITE)
 
     state = json.loads((tmp_path / "out/model/state.json").read_text())["target"]
+    assert (
+        "Reads the site of a sample (gut, skin, tongue): give 'aam predict'"
+        in (tmp_path / "out/model/README.md").read_text()
+    )
     assert state["normalized_by"] == {"column": "site", "names": ["gut", "skin", "tongue"]}
     split = read(tmp_path / "out/splits.tsv")["split"]
     table = read(folder / "metadata.tsv").loc[split.index[split == "train"]]

@@ -127,22 +127,40 @@ class TrainConfig:
     def _objectives_have_what_they_need(self) -> "TrainConfig":
         if self.transfer.freeze_base and self.objectives.encoder_type:
             raise ValueError("--freeze-base keeps what --encoder-type would teach as it is: leave out one of them.")
-        if self.augmentation.mixup_alpha is not None and self.target.normalize_by is not None:
-            raise ValueError(
-                "--mixup-alpha mixes samples of different categories, which --normalize-by scales apart: leave one of them out."
-            )
+        check_target(self)
         check_objectives(self)
         return self
 
     @property
     def category_columns(self) -> dict[str, str | None]:
         """Metadata columns of categories, by the option that names each."""
-        return {"--normalize-by": self.target.normalize_by, "--sample-weights": self.network_head.sample_weights}
+        head = self.network_head
+        return {
+            "--normalize-by": self.target.normalize_by,
+            "--output-scaling": head.output_scaling,
+            "--sample-weights": head.sample_weights,
+        }
 
     @property
     def weights(self) -> dict[str, float]:
         """Weight of each objective beside the target, by name; a frozen base has nothing to learn from them."""
         return {} if self.transfer.freeze_base else self.objectives.weights(self.distance.default_type)
+
+
+def check_target(config: TrainConfig) -> None:
+    """Check that what is learned of the target fits together."""
+    activation, transform = config.network_head.numbers.output_activation, config.target.target_transform
+    if activation != "none" and transform.removeprefix("log-").startswith("zscore"):
+        raise ValueError(
+            f"--output-activation {activation} keeps outputs above 0 in the units of --target-transform, and those of {transform} "
+            "lie around 0: pass --target-transform none, minmax or log-minmax as well."
+        )
+    by_category = {flag: name for flag, name in config.category_columns.items() if flag != "--sample-weights" and name}
+    if config.augmentation.mixup_alpha is not None and by_category:
+        raise ValueError(
+            f"--mixup-alpha mixes samples of different categories, which {' and '.join(by_category)} scales apart: leave one of "
+            "them out."
+        )
 
 
 def check_objectives(config: PretrainConfig | TrainConfig) -> None:
@@ -197,8 +215,8 @@ class PredictConfig:
     inference: InferenceConfig
     output: OutputFileConfig
     metadata: Path | None = None
-    """Sample metadata with the categories that the model was trained with (--normalize-by). Samples without one, and all of
-    them without this option, are predicted as of no category in particular."""
+    """Sample metadata with the categories that the model was trained with (--normalize-by, --output-scaling). Samples without one,
+    and all of them without this option, are predicted as of no category in particular."""
 
 
 @config

@@ -1,4 +1,4 @@
-"""The network's head for the metadata column: what its errors cost."""
+"""The network's head for the metadata column: its layers, its outputs, and what its errors cost."""
 
 from dataclasses import field
 from pathlib import Path
@@ -27,6 +27,21 @@ class NumberConfig:
     """Of --loss-type asymmetric: how much more it costs to predict too much."""
     under_penalty: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """Of --loss-type asymmetric: how much more it costs to predict too little."""
+
+    bounded_targets: bool = False
+    """Keep predictions within the range of the training samples' values, by a sigmoid: for scores and percentages, whose ends are
+    the ends of what there is. Values near the ends are then hard to reach."""
+    output_activation: Literal["none", "softplus", "sigmoid", "exp"] = "none"
+    """What keeps outputs positive, in units of --target-transform none, minmax or log-minmax. softplus: above 0, and linear for
+    large values; exp: above 0, and effects multiply; sigmoid: between 0 and 1."""
+
+    @model_validator(mode="after")
+    def _outputs_have_one_limit(self) -> "NumberConfig":
+        if self.bounded_targets and self.output_activation != "none":
+            raise ValueError(
+                f"--bounded-targets and --output-activation {self.output_activation} both limit the outputs: leave one of them out."
+            )
+        return self
 
     @model_validator(mode="after")
     def _options_fit_the_loss(self) -> "NumberConfig":
@@ -67,6 +82,17 @@ class ClassConfig:
 class NetworkHeadConfig:
     """The network's head for the column, and what its errors cost."""
 
+    regressor_hidden_dims: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = ()
+    """Widths of the head's hidden layers, such as 128 64. Not given: one, as wide as --embedding-dim. More are for many samples
+    and a frozen base, whose features they can still bend."""
+    regressor_residual: bool = True
+    """Add a linear map of the features to what the hidden layers give, which then begin at nothing: the head is linear until there
+    is a reason. --no-regressor-residual: hidden layers alone."""
+    head_dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Share of the hidden layers' units dropped in training. None: as --dropout, which is that of their inputs."""
+    output_scaling: str | None = None
+    """Metadata column of categories, such as the study: the head's outputs are stretched and shifted by numbers learned for each
+    category, where studies differ in how they measured. 'aam predict' needs the column, too: pass it --metadata."""
     sample_weights: str | None = None
     """Metadata column of categories, such as the site or study: samples count inversely to the number of training samples of their
     category, so that each category counts the same. Samples without one count as the mean sample."""

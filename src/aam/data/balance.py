@@ -22,4 +22,4 @@ def balanced_weights(number: np.ndarray, n_categories: int) -> np.ndarray:
     """
     sizes = np.bincount(number[number != UNKNOWN], minlength=n_categories)
     present = sizes > 0
-    return np.where(present, sizes.sum() / (present.sum() * np.maximum(sizes, 1)), 1.0)
+    return np.where(present, sizes.sum() / (np.maximum(present.sum(), 1) * np.maximum(sizes, 1)), 1.0)

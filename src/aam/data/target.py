@@ -45,6 +45,10 @@ class TargetState:
         Names, sorted, or in their order (classification, ordinal).
     class_weights
         How much a sample of each class counted in training; empty where all counted the same.
+    bounds
+        Smallest and largest training value (regression).
+    scaled_by
+        Categories by which a network's outputs are stretched and shifted, if any.
     """
 
     column: str
@@ -54,6 +58,8 @@ class TargetState:
     normalized_by: Categories | None = None
     classes: tuple[str, ...] = ()
     class_weights: tuple[float, ...] = ()
+    bounds: tuple[float, float] | None = None
+    scaled_by: Categories | None = None
 
     def encode(self, values: pd.Series) -> np.ndarray:
         """Turn a column into numbers: own units (float64) or class numbers (int64); classes never seen are −1.
@@ -77,9 +83,9 @@ class TargetState:
         """Undo `to_dict`; models made before there were transforms hold a mean and a standard deviation."""
         fields = {name: value for name, value in values.items() if name not in ("mean", "std")}
         transform = values.get("transform", {"centre": values.get("mean"), "scale": values.get("std")})
-        categories = values.get("normalized_by")
         fields["transform"] = TargetTransform(**_tuples(transform))
-        fields["normalized_by"] = None if categories is None else Categories(**_tuples(categories))
+        for name in ("normalized_by", "scaled_by"):
+            fields[name] = None if values.get(name) is None else Categories(**_tuples(values[name]))
         return cls(**_tuples(fields))
 
 
@@ -197,4 +203,5 @@ def fit_target(
             f"The training samples' values of {column} differ by {np.ptp(numbers):g} only, too little to be learned. Give the "
             "column in a smaller unit."
         )
-    return TargetState(column, task, float(np.median(numbers)), transform, categories)
+    bounds = float(numbers.min()), float(numbers.max())
+    return TargetState(column, task, float(np.median(numbers)), transform, categories, bounds=bounds)

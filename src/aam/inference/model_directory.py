@@ -29,7 +29,7 @@ from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.ordinal_target import OrdinalTarget
-from aam.objectives.target import ClassificationTarget, RegressionTarget, TargetObjective
+from aam.objectives.target import ClassificationTarget, Fitted, RegressionTarget, TargetObjective
 from aam.objectives.unlabelled import Settings
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
@@ -112,10 +112,16 @@ def build_target(
     config: ModelConfig, target: TargetState, options: NetworkHeadConfig = DEFAULT_HEAD
 ) -> TargetObjective:
     """Build the network's head for a metadata column."""
+    fitted = Fitted(
+        guess=None if isinstance(target.guess, str) else float(target.guess),
+        bounds=target.bounds,
+        class_weights=target.class_weights,
+        n_scaled=0 if target.scaled_by is None else len(target.scaled_by.names),
+    )
     if target.task == "regression":
-        return RegressionTarget(config, target.column, target.transform, options)
+        return RegressionTarget(config, target.column, target.transform, options, fitted)
     kind = OrdinalTarget if target.task == "ordinal" else ClassificationTarget
-    return kind(config, target.column, target.classes, options, target.class_weights)
+    return kind(config, target.column, target.classes, options, fitted)
 
 
 def save_model(directory: Path, model: nn.Module, description: ModelDescription) -> None:
@@ -234,6 +240,11 @@ def model_card(description: ModelDescription) -> str:
             else []
         )
         lines += [f"- Without looking at the sample one would guess {target.guess}."]
+        lines += [
+            f"- Reads the {known.column} of a sample ({', '.join(known.names)}): give 'aam predict' that column by --metadata."
+            for known in (target.normalized_by, target.scaled_by)
+            if known is not None
+        ]
     else:
         lines += [f"- Learned from: {', '.join(description.objectives)}."]
     if description.metrics:

@@ -39,6 +39,7 @@ def check_state(values: dict[str, Any]) -> None:
         _check("column", target["column"], isinstance(target["column"], str), "the name of a column")
         _check("task", target["task"], target["task"] in _TASKS, " or ".join(_TASKS))
         _TASKS[target["task"]](target)
+        _check_categories("scaled_by", target.get("scaled_by"))
 
 
 def _check_regression(target: dict[str, Any]) -> None:
@@ -46,6 +47,9 @@ def _check_regression(target: dict[str, Any]) -> None:
     if "transform" not in target:  # of a model from before there were any
         _check_sizes("mean", [target["mean"]], "std", [target["std"]])
         return
+    bounds = target.get("bounds")
+    are_bounds = bounds is None or (len(bounds) == 2 and all(map(_is_number, bounds)) and bounds[0] < bounds[1])
+    _check("bounds", bounds, are_bounds, "the smallest and the largest value")
     transform, categories = target["transform"], target["normalized_by"]
     _check("is_log", transform["is_log"], isinstance(transform["is_log"], bool), "true or false")
     _check_sizes("centre", [transform["centre"]], "scale", [transform["scale"]])

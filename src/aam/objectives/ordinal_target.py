@@ -12,7 +12,7 @@ from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.config.network_head import NetworkHeadConfig
 from aam.encoding import Encoding
-from aam.objectives.target import DEFAULT, ClassificationTarget
+from aam.objectives.target import DEFAULT, NOTHING, ClassificationTarget, Fitted
 
 
 class OrdinalTarget(ClassificationTarget):
@@ -28,9 +28,9 @@ class OrdinalTarget(ClassificationTarget):
         column: str,
         classes: Sequence[str],
         options: NetworkHeadConfig = DEFAULT,
-        class_weights: Sequence[float] = (),
+        fitted: Fitted = NOTHING,
     ) -> None:
-        super().__init__(config, column, classes, options, class_weights)
+        super().__init__(config, column, classes, options, fitted)
         shares = torch.arange(1, len(classes)) / len(classes)
         thresholds = shares.logit()  # at which all classes are as likely, for a score of 0
         self.first_threshold = nn.Parameter(thresholds[:1].clone())

@@ -2,6 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -17,9 +19,11 @@ from aam.encoding import Encoding
 from aam.figures import draw_confusion, draw_regression
 from aam.metrics.classification import classification_metrics
 from aam.metrics.regression import regression_metrics
+from aam.nn.gather import rows
 from aam.nn.standardise import Standardise
 from aam.objectives.objective import Objective, Overall
 from aam.objectives.target_losses import increasing, number_losses
+from aam.objectives.target_outputs import Limits
 from aam.target_transform import TargetTransform
 
 TARGET = "target"
@@ -29,6 +33,8 @@ CATEGORY = "target_category"
 """Name among a batch's targets of the number of each sample's category, int [B], by which a transform may scale."""
 WEIGHT = "target_weight"
 """Name of how much each sample counts, float [B]; all the same where it is absent."""
+SCALING = "target_scaling_category"
+"""Name of the number of each sample's category by which outputs are stretched and shifted, int [B]."""
 N_SOURCES = 2
 """The head reads the sample vector and the predictor's own pooling, side by side."""
 
@@ -36,27 +42,82 @@ N_SOURCES = 2
 DEFAULT = NetworkHeadConfig()
 
 
-class TargetObjective(Objective):
-    """A head on the target's features: linear, and a hidden layer that adds to it and begins at nothing."""
+@dataclass(frozen=True)
+class Fitted:
+    """What a head takes from the training samples, beside a transform or classes.
 
-    def __init__(self, config: ModelConfig, column: str, n_outputs: int) -> None:
+    Attributes
+    ----------
+    guess, bounds
+        Median, smallest and largest value, in own units; None for classes.
+    class_weights
+        How much a sample of each class counts; empty where all count the same.
+    n_scaled
+        Categories that have a scale of their own.
+    """
+
+    guess: float | None = None
+    bounds: tuple[float, float] | None = None
+    class_weights: tuple[float, ...] = ()
+    n_scaled: int = 0
+
+
+NOTHING = Fitted()
+
+
+class TargetObjective(Objective):
+    """A head on the target's features: linear, and hidden layers that add to it and begin at nothing.
+
+    Parameters
+    ----------
+    config, column
+        Shape of the model, and name of the column.
+    n_outputs
+        C.
+    options
+        Shape of the head.
+    n_scaled
+        Categories for each of which outputs are stretched and shifted by learned numbers; those of other samples stay.
+    """
+
+    def __init__(
+        self, config: ModelConfig, column: str, n_outputs: int, options: NetworkHeadConfig = DEFAULT, n_scaled: int = 0
+    ) -> None:
         super().__init__()
         self.column = column
-        dim = config.embedding_dim
-        self.standardise = Standardise(N_SOURCES * dim)
+        width, dims = N_SOURCES * config.embedding_dim, options.regressor_hidden_dims or (config.embedding_dim,)
+        self.standardise = Standardise(width)
         self.dropout = nn.Dropout(config.dropout)
-        self.linear = nn.Linear(N_SOURCES * dim, n_outputs)
-        self.hidden = nn.Sequential(
-            nn.Linear(N_SOURCES * dim, dim), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(dim, n_outputs)
-        )
-        nn.init.zeros_(self.hidden[-1].weight)  # type: ignore[arg-type]
-        nn.init.zeros_(self.hidden[-1].bias)  # type: ignore[arg-type]
+        self.linear = nn.Linear(width, n_outputs) if options.regressor_residual else None
+        dropout = config.dropout if options.head_dropout is None else options.head_dropout
+        layers = [
+            layer
+            for n_in, n_out in pairwise((width, *dims))
+            for layer in (nn.Linear(n_in, n_out), nn.GELU(), nn.Dropout(dropout))
+        ]
+        last = nn.Linear(dims[-1], n_outputs)
+        self.hidden = nn.Sequential(*layers, last)
+        if self.linear is not None:
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+        self.scaling = nn.Parameter(torch.zeros(2, n_scaled, n_outputs)) if n_scaled else None
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
         """Give the head's outputs for each sample."""
         assert encoding.target_features is not None, "the model has no target"
         features = self.dropout(self.standardise(encoding.target_features))
-        return self.linear(features) + self.hidden(features)
+        outputs = self.hidden(features)
+        outputs = outputs if self.linear is None else self.linear(features) + outputs
+        return outputs if self.scaling is None else self._scaled(outputs, batch.targets.get(SCALING))
+
+    def _scaled(self, outputs: Float[Tensor, "B C"], category: Tensor | None) -> Float[Tensor, "B C"]:
+        """Stretch and shift by category; the row below all categories is that of none, which changes nothing."""
+        assert self.scaling is not None, "outputs are not scaled"
+        if category is None:
+            return outputs
+        log_scale, shift = F.pad(self.scaling, (0, 0, 0, 1))
+        place = category % len(shift)
+        return outputs * rows(log_scale, place).exp() + rows(shift, place)
 
     @abstractmethod
     def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Tensor:
@@ -85,16 +146,26 @@ class RegressionTarget(TargetObjective):
     headline = "r2"
 
     def __init__(
-        self, config: ModelConfig, column: str, transform: TargetTransform, options: NetworkHeadConfig = DEFAULT
+        self,
+        config: ModelConfig,
+        column: str,
+        transform: TargetTransform,
+        options: NetworkHeadConfig = DEFAULT,
+        fitted: Fitted = NOTHING,
     ) -> None:
         self.levels = options.numbers.levels
-        super().__init__(config, column, n_outputs=len(self.levels))
+        super().__init__(config, column, len(self.levels), options, fitted.n_scaled)
         self.transform, self.options = transform, options.numbers
+        self.limits = Limits(options.numbers, transform, fitted.bounds)
         self.middle = self.levels.index(0.5)
+        start = None if fitted.guess is None else self.limits.start(fitted.guess)
+        if start is not None:
+            nn.init.constant_((self.hidden[-1] if self.linear is None else self.linear).bias, start)  # type: ignore[arg-type]
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
         """Give the number, or its quantiles in increasing order, in the units of the transform."""
-        return increasing(super().forward(encoding, batch), self.middle)
+        outputs = increasing(super().forward(encoding, batch), self.middle)
+        return self.limits.apply(outputs, batch.targets.get(CATEGORY))
 
     def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
         """Compare in the units of the transform, by default standard deviations of the training samples."""
@@ -130,7 +201,7 @@ class RegressionTarget(TargetObjective):
         return {name: own[:, place] for place, name in names.items()} if last else {}
 
     def _outputs_in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B C"]:
-        return self.transform.to_own(prediction.double(), batch.targets.get(CATEGORY))
+        return self.limits.in_own_units(prediction.double(), batch.targets.get(CATEGORY))
 
 
 class ClassificationTarget(TargetObjective):
@@ -143,9 +214,9 @@ class ClassificationTarget(TargetObjective):
     classes
         Their names.
     options
-        What errors cost.
-    class_weights
-        How much a sample of each class counts in training; empty where all count the same.
+        Shape of the head, and what errors cost.
+    fitted
+        What it takes from the training samples.
     """
 
     class_weights: Tensor | None
@@ -158,11 +229,12 @@ class ClassificationTarget(TargetObjective):
         column: str,
         classes: Sequence[str],
         options: NetworkHeadConfig = DEFAULT,
-        class_weights: Sequence[float] = (),
+        fitted: Fitted = NOTHING,
     ) -> None:
-        super().__init__(config, column, n_outputs=self.n_outputs(len(classes)))
+        super().__init__(config, column, self.n_outputs(len(classes)), options, fitted.n_scaled)
         self.classes, self.options = list(classes), options.classes
-        self.register_buffer("class_weights", torch.tensor(class_weights) if class_weights else None, persistent=False)
+        weights = torch.tensor(fitted.class_weights) if fitted.class_weights else None
+        self.register_buffer("class_weights", weights, persistent=False)
 
     @staticmethod
     def n_outputs(n_classes: int) -> int:

@@ -32,7 +32,7 @@ from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.network import fit_network, plan_network
 from aam.pipelines.participants import Fold, Participants
 from aam.pipelines.resources import read_given_tree
-from aam.pipelines.sample_facts import Facts, facts_of, rows_of, weights_of
+from aam.pipelines.sample_facts import Facts, facts_of, rows_of, scaled_by, weights_of
 from aam.pipelines.train_kernel import Pretrained
 
 
@@ -99,6 +99,7 @@ def part_of_fold(config: EvaluateFoldsConfig, participants: Participants, fold: 
     values = participants.values.iloc[rows]
     columns = rows_of(participants.columns, rows)
     target = fit_target(values.iloc[~held], task, config.target, rows_of(columns, ~held))
+    target = scaled_by(target, config.network_head.output_scaling, rows_of(columns, ~held))
     facts = facts_of(target, columns, len(rows))
     facts |= weights_of(config.network_head.sample_weights, columns, ~held)
     truth = target.encode(values)

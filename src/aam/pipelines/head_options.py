@@ -4,10 +4,13 @@ import dataclasses
 import logging
 from typing import Literal
 
+import numpy as np
+import pandas as pd
+
 from aam.config._base import flag_of
 from aam.config.commands import TrainConfig
 from aam.data.target import Task
-from aam.errors import ConfigError
+from aam.errors import ConfigError, MetadataError
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +53,15 @@ def choose_head(config: TrainConfig, n_samples: int) -> Literal["kernel", "netwo
     return chosen
 
 
-def check_task(config: TrainConfig, task: Task, column: str) -> None:
+def check_task(config: TrainConfig, task: Task, values: pd.Series) -> None:
     """Refuse options of the network's head for numbers where classes are learned, and the other way round.
 
     Raises
     ------
     ConfigError
         There are some; the message names them.
+    MetadataError
+        An activation cannot give the values.
     """
     if config.head.head == "kernel":  # for which no option of the network has an effect, as is said
         return
@@ -65,7 +70,22 @@ def check_task(config: TrainConfig, task: Task, column: str) -> None:
     if wrong:
         what, is_learned = ("classes", "regressed") if is_regression else ("numbers", "classified")
         raise ConfigError(
-            f"{', '.join(wrong)} are for {what}, and {column} is {is_learned}: leave out, or pass --task."
+            f"{', '.join(wrong)} are for {what}, and {values.name} is {is_learned}: leave out, or pass --task."
+        )
+    if is_regression and config.target.target_transform == "none":
+        _check_range(values, config.network_head.numbers.output_activation)
+
+
+def _check_range(values: pd.Series, activation: str) -> None:
+    low, high = (0.0 if activation != "none" else -np.inf), (1.0 if activation == "sigmoid" else np.inf)
+    numbers = values.to_numpy(dtype=np.float64)
+    outside = values.iloc[np.flatnonzero((numbers < low) | (numbers > high))]
+    if len(outside):
+        limits = "between 0 and 1" if activation == "sigmoid" else "above 0"
+        raise MetadataError(
+            f"--output-activation {activation} gives values {limits}, and --metadata-column {values.name} has others in "
+            f"{len(outside):,} of {len(values):,} samples, such as {outside.iloc[0]:g} of {str(outside.index[0])!r}. Choose "
+            "another activation, or --target-transform minmax."
         )
 
 

@@ -19,7 +19,7 @@ from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
 from aam.pipelines.head_options import check_task
 from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import read_study
-from aam.pipelines.sample_facts import facts_of, named_columns, rows_of, weights_of
+from aam.pipelines.sample_facts import facts_of, named_columns, rows_of, scaled_by, weights_of
 from aam.pipelines.splitting import split_labelled
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def read_labelled(config: TrainConfig, max_bp: int) -> LabelledSamples:
     task = choose_task(values, config.target.task)
     check_order(values, config.target)
     check_transform(values, task, config.target)
-    check_task(config, task, str(values.name))
+    check_task(config, task, values)
     return LabelledSamples(study, metadata, values, task, table_ids)
 
 
@@ -120,7 +120,9 @@ def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) ->
         warn_of_divided_subjects(metadata, sample_ids, parts, config.split.split, config.label.metadata_column)
     columns = named_columns(config.category_columns, metadata, sample_ids, str(values.name))
     is_training = parts == TRAIN
-    target = fit_target(values[is_training], task, config.target, rows_of(columns, is_training))
+    training = rows_of(columns, is_training)
+    target = fit_target(values[is_training], task, config.target, training)
+    target = scaled_by(target, config.network_head.output_scaling, training)
     facts = facts_of(target, columns, len(sample_ids))
     facts |= weights_of(config.network_head.sample_weights, columns, is_training)
     truth = target.encode(values)

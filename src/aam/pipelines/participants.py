@@ -87,7 +87,7 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
     options = config.of_training(config.output.output_dir, config.training.seed)
     check_order(values, config.target)
     check_transform(values, task, config.target)
-    check_task(options, task, str(values.name))
+    check_task(options, task, values)
     study = drop_shallow_samples(study, None)
     sample_ids = list(study.sample_ids)
     values = values.loc[sample_ids]

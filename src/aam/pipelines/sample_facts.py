@@ -1,5 +1,6 @@
 """What a head must know of samples beside their ASVs: the numbers of their categories, by columns of the metadata, and weights."""
 
+import dataclasses
 import logging
 from collections.abc import Iterable, Mapping
 
@@ -9,9 +10,9 @@ import pandas as pd
 from aam.data.balance import balanced_weights
 from aam.data.categories import UNKNOWN, Categories
 from aam.data.target import TargetState
-from aam.errors import ConfigError, name_some
+from aam.errors import ConfigError, MetadataError, name_some
 from aam.io.metadata import Metadata
-from aam.objectives.target import CATEGORY, WEIGHT
+from aam.objectives.target import CATEGORY, SCALING, WEIGHT
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def named_columns(
     Raises
     ------
     MetadataError
-        A column does not exist.
+        A column does not exist, or no sample has a value in it.
     ConfigError
         It is the target.
     """
@@ -37,12 +38,21 @@ def named_columns(
             raise ConfigError(
                 f"{flag} and --metadata-column are both {name}: name the column of the categories, such as site."
             )
-    return {name: metadata.column(name).reindex(sample_ids) for name in options.values() if name is not None}
+    columns = {name: metadata.column(name).reindex(sample_ids) for name in options.values() if name is not None}
+    for flag, name in options.items():
+        if name is not None and not columns[name].notna().any():
+            raise MetadataError(f"{flag} {name}: no sample in use has a value in that column. Choose another.")
+    return columns
 
 
 def rows_of(columns: Mapping[str, pd.Series], rows: np.ndarray) -> dict[str, pd.Series]:
     """Choose samples, by number or by truth."""
     return {name: values.iloc[rows] for name, values in columns.items()}
+
+
+def scaled_by(target: TargetState, column: str | None, training: Mapping[str, pd.Series]) -> TargetState:
+    """Give the target with the categories of the training samples by which outputs are to be scaled, if a column names any."""
+    return target if column is None else dataclasses.replace(target, scaled_by=Categories.of(training[column]))
 
 
 def facts_of(target: TargetState, columns: Mapping[str, pd.Series], n_samples: int) -> dict[str, np.ndarray]:
@@ -86,7 +96,10 @@ def weights_of(column: str | None, columns: Mapping[str, pd.Series], is_training
 
 
 def _needed(target: TargetState) -> dict[str, Categories]:
-    needed: Iterable[tuple[str, Categories | None]] = [(CATEGORY, target.normalized_by)]
+    needed: Iterable[tuple[str, Categories | None]] = [
+        (CATEGORY, target.normalized_by),
+        (SCALING, target.scaled_by),
+    ]
     return {name: categories for name, categories in needed if categories is not None}
 
 

@@ -49,8 +49,10 @@ def train_kernel_head(
     """
     output, cache = config.output.output_dir, Cache(config.study.cache_dir)
     labelled = dataclasses.replace(
-        labelled, study=labelled.study.cut(config.model.max_bp)
-    )  # the encoder may read fewer
+        labelled,
+        study=labelled.study.cut(config.model.max_bp),  # the encoder may read fewer
+        target=dataclasses.replace(labelled.target, scaled_by=None),  # of the network
+    )
     tree = None if config.distance.tree is None else read_given_tree(config, labelled.study)
     vectors = None
     if pretrained is not None:
