@@ -294,6 +294,28 @@ def test_versions_and_options_are_on_record(saved):
     assert config["options"] == AGE.options
 
 
+def test_a_model_of_the_first_format_is_read(saved):
+    """Before there were transforms and options of the head."""
+    expected = load_model(saved)[0]
+    config, state = (json.loads((saved / name).read_text()) for name in ("config.json", "state.json"))
+    del config["network_head"]
+    old = {"column": "age", "task": "regression", "guess": 31.5, "mean": 1 / 3, "std": 1e-3, "classes": []}
+    (saved / "config.json").write_text(json.dumps(config | {"format": 1}))
+    (saved / "state.json").write_text(json.dumps(state | {"target": old}))
+
+    model, description = load_model(saved)
+
+    assert description.target == AGE.target
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), expected.parameters(), strict=True))
+
+
+def test_a_format_of_a_later_version_is_refused(saved):
+    edited(saved, "config.json", format=3)
+
+    with pytest.raises(ModelError, match="format is 3, not one that this version of aam reads"):
+        load_model(saved)
+
+
 def test_a_flipped_bit_of_the_weights_is_noticed(saved):
     content = bytearray((saved / "model.safetensors").read_bytes())
     content[-50] ^= 1

@@ -85,11 +85,14 @@ def predict(folder, model, output, *options) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("name", [*OPTIONS, *KERNEL])
-def test_predict_and_evaluate_give_what_training_reported(folder, tmp_path, name):
+def test_predict_and_evaluate_give_what_training_reported(folder, tmp_path, name, capsys):
     column, options = (OPTIONS | KERNEL)[name]
     train(folder, tmp_path / "out", column, *options)
 
+    capsys.readouterr()
     known = predict(folder, tmp_path / "out", tmp_path / "p.tsv", "--metadata", folder / "metadata.tsv")
+    reads_a_column = "--normalize-by" in options or "--output-scaling" in options
+    assert ("--metadata has no effect" in capsys.readouterr().err) != reads_a_column
     run(
         "evaluate", "--model", tmp_path / "out", *study_of(folder), "--metadata", folder / "metadata.tsv", "--metadata-column",
         column, "--output-dir", tmp_path / "evaluation",

@@ -3,8 +3,10 @@
 import math
 from typing import Any
 
-FORMAT = 1
-"""Version of the layout of a model directory."""
+FORMAT = 2
+"""Version of the layout of a model directory that is written."""
+READABLE = (1, FORMAT)
+"""Those that are read; in the first, a target had a mean and a standard deviation, and a network one kind of head."""
 
 
 def check_config(values: dict[str, Any]) -> None:
@@ -15,7 +17,7 @@ def check_config(values: dict[str, Any]) -> None:
     ValueError
         A value is of another kind or out of range.
     """
-    _check("format", values["format"], values["format"] == FORMAT, f"{FORMAT}, which this version of aam reads")
+    _check("format", values["format"], values["format"] in READABLE, "one that this version of aam reads")
     _check("objectives", values["objectives"], _are_texts(values["objectives"]), "names")
     _check("options", values["options"], isinstance(values["options"], dict), "options")
 

@@ -52,7 +52,10 @@ def predict(config: PredictConfig) -> None:
     assert target is not None
     study = drop_shallow_samples(study, reader.depth)
     metadata = None if config.metadata is None else read_metadata(config.metadata)
-    predicted = reader.predicted(study, facts_of_new_samples(target, metadata, list(study.sample_ids)))
+    facts = facts_of_new_samples(target, metadata, list(study.sample_ids))
+    if metadata is not None and not facts:
+        logger.warning("--metadata has no effect: the model reads no column of it.")
+    predicted = reader.predicted(study, facts)
     columns = prediction_columns(target, study.sample_ids, predicted.values)
     write_tsv(config.output.output, {**columns, **predicted.columns})
     write_options_beside(config)
