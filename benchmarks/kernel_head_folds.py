@@ -14,7 +14,8 @@ import pandas as pd
 from sklearn.metrics import balanced_accuracy_score, r2_score, roc_auc_score
 
 from aam.config.study import StudyConfig
-from aam.data.target import choose_task, fit_target
+from aam.data.target import fit_target
+from aam.data.target_choice import choose_task
 from aam.inference.model_directory import load_model
 from aam.inference.pretrained_vectors import PretrainedVectors
 from aam.inference.read_samples import Reading

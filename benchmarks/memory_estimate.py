@@ -27,6 +27,7 @@ from aam.data.masking import hide_pairs, mask_nucleotides
 from aam.data.memory import MemoryEstimate
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import RegressionTarget
+from aam.target_transform import TargetTransform
 
 SHARE_READ_AGAIN = 0.25
 UNIT = 1024 if sys.platform.startswith("linux") else 1
@@ -139,7 +140,9 @@ def random_batch(case: Case) -> Batch:
 def build(case: Case) -> torch.nn.Module:
     if case.command == "pretrain":
         return build_encoder(case.model, ["distance", "nucleotides"])
-    return build_predictor(build_encoder(case.model, []), RegressionTarget(case.model, "age", 0.0, 1.0), ["counts"])
+    return build_predictor(
+        build_encoder(case.model, []), RegressionTarget(case.model, "age", TargetTransform(0.0, 1.0)), ["counts"]
+    )
 
 
 def train(case: Case, steps: int) -> int:

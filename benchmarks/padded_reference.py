@@ -107,8 +107,9 @@ class PaddedReference(nn.Module):
         own = self._pool(predictor.pooling, encoding.context, encoding.mask)
         features = torch.cat([encoding.sample_vectors, own], dim=1)
         target = predictor.target
+        assert target.linear is not None, "the head has its linear map"
         standardised = target.standardise(features)
-        return target.in_own_units(target.linear(standardised) + target.hidden(standardised))
+        return target.in_own_units(target.linear(standardised) + target.hidden(standardised), batch)
 
     def _padded(self, vectors: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         encoder = self.model.sample_encoder

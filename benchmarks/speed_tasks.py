@@ -21,6 +21,7 @@ from aam.io.cache import Cache
 from aam.models.build import build_predictor
 from aam.objectives.sample_distance import TARGET
 from aam.objectives.target import RegressionTarget
+from aam.target_transform import TargetTransform
 from flops import flops_of, padded_flops_of, peak_flops
 from measuring import GIB, available_bytes, in_turn, peak_bytes, rise, seconds
 from padded_reference import PaddedReference, estimated_bytes, mask_everywhere, pair_tokens
@@ -173,7 +174,9 @@ class _Prediction:
     def __init__(self, training: Pretraining, precision: str) -> None:
         self.precision = precision
         self.study, self.options, self.drawing = training.study, training.setting, training.drawing
-        self.predictor = build_predictor(training.model, RegressionTarget(self.options.shape, "age", 0.0, 1.0), ())
+        self.predictor = build_predictor(
+            training.model, RegressionTarget(self.options.shape, "age", TargetTransform(0.0, 1.0)), ()
+        )
         self.predictor.eval()
         self.description = ModelDescription(
             self.options.shape, OBJECTIVES, self.options.depth, self.options.token_limit, seed=0, study_digest=""

@@ -35,6 +35,7 @@ from aam.objectives.masked_nucleotides import MaskedNucleotides
 from aam.objectives.objective import Objective
 from aam.objectives.sample_distance import SampleDistance
 from aam.objectives.target import ClassificationTarget, RegressionTarget
+from aam.target_transform import TargetTransform
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 BATCH = 1_000
@@ -57,7 +58,7 @@ def classes(stream: torch.Generator, n: int = N_CLASSES) -> tuple[torch.Tensor, 
 OBJECTIVES: dict[
     str, tuple[Callable[[], Objective], Callable[[torch.Generator], tuple[torch.Tensor, torch.Tensor]]]
 ] = {
-    "target, a number": (lambda: RegressionTarget(ModelConfig(), "age", 45.0, 20.0), numbers),
+    "target, a number": (lambda: RegressionTarget(ModelConfig(), "age", TargetTransform(45.0, 20.0)), numbers),
     f"target, {N_CLASSES} classes": (
         lambda: ClassificationTarget(ModelConfig(), "site", [str(k) for k in range(N_CLASSES)]),
         classes,

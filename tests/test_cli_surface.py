@@ -35,24 +35,30 @@ OBJECTIVES = {
     "nuc-mask-ratio", "nuc-asv-fraction", "nuc-mask-strategy", "count-penalty", "count-mask-ratio", "count-loss", "asv-mask-ratio",
 }  # fmt: skip
 
+TARGET = {
+    "task", "class-order", "regressor-hidden-dims", "regressor-residual", "head-dropout", "output-scaling", "bounded-targets",
+    "output-activation", "target-transform", "normalize-by", "sample-weights", "loss-type", "quantiles",
+    "over-penalty", "under-penalty", "label-smoothing", "class-weights",
+}  # fmt: skip
+
 FLAGS = {
     "demo": DIRECTORY | {"seed"},
     "simulate": DIRECTORY
     | {"samples", "features", "seed", "sequence-length", "mean-depth", "subjects", "signal", "batch-effect"},
     "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES | SAVING,
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
-    | OBJECTIVES | SAVING | {"task", "head", "coverage", "target-penalty"} | TRANSFER,
+    | OBJECTIVES | SAVING | TARGET | {"head", "coverage", "target-penalty"} | TRANSFER,
     "inspect": {"files", "output-dir", "overwrite"},
     "prepare": STUDY | {"tree"},
     "cache": {"cache-dir", "limit-gb", "clear"},
-    "predict": STUDY | FILE | INFERENCE,
+    "predict": STUDY | FILE | INFERENCE | {"metadata"},
     "embed": STUDY | FILE | INFERENCE,
     "evaluate": STUDY | LABEL | DIRECTORY | INFERENCE,
 }  # fmt: skip
 
 FOLDS = (
     STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES
-    | {"task", "head", "coverage", "target-penalty"} | TRANSFER
+    | TARGET | {"head", "coverage", "target-penalty"} | TRANSFER
     | {"folds", "fold-file", "repeats", "group-column", "baselines", "aam"}
 )  # fmt: skip
 """Of ``aam evaluate --folds``."""
@@ -171,6 +177,10 @@ def test_the_overview_names_every_command(capsys):
         (["pretrain", "--table", "t", "--distances", "d", "--output-dir", "o", "--mixup-alpha", "0.2"], "are not in --distances"),
         (["train", "--table", "t", "--distances", "d", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o",
           "--mixup-alpha", "0.2"], "are not in --distances"),
+        (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--normalize-by", "site"],
+         "belong together: pass both or neither"),
+        (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--normalize-by", "site",
+          "--target-transform", "zscore-category", "--mixup-alpha", "1"], "--mixup-alpha mixes samples of different categories"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_options_is_one_message_and_exit_code_2(arguments, message, capsys):

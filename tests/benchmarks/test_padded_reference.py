@@ -11,6 +11,7 @@ from aam.config.model import tiny
 from aam.data.batches import Masking
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import RegressionTarget
+from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 from padded_reference import PaddedReference, mask_everywhere, pair_tokens
 from pretraining_step import OBJECTIVES
@@ -77,12 +78,14 @@ def test_the_loss_of_distances_and_its_gradients_equal_those_of_the_model(batch)
 
 def test_predictions_equal_those_of_the_model(batch):
     reference = make_reference()
-    target = RegressionTarget(reference.model.config, "age", 3.0, 2.0)
+    target = RegressionTarget(reference.model.config, "age", TargetTransform(3.0, 2.0))
     predictor = build_predictor(reference.model, target, ()).double().eval()
 
     prediction = reference.predict(predictor, batch)
 
-    torch.testing.assert_close(prediction, target.in_own_units(target(predictor(batch), batch)), rtol=0, atol=1e-10)
+    torch.testing.assert_close(
+        prediction, target.in_own_units(target(predictor(batch), batch), batch), rtol=0, atol=1e-10
+    )
 
 
 def test_attention_drops_weights_in_training_only(batch):

@@ -34,6 +34,15 @@ def test_scores_of_numbers(values):
     assert scores.spearman(prediction, truth) == pytest.approx(spearmanr(prediction, truth).statistic)
 
 
+def test_scores_of_classes_in_an_order(classes):
+    probability, truth = classes
+    named = probability.argmax(axis=1)
+
+    expected = metrics.cohen_kappa_score(named, truth, weights="quadratic")
+    assert scores.quadratic_kappa(probability, truth) == pytest.approx(expected)
+    assert scores.rank_error(probability, truth) == pytest.approx(metrics.mean_absolute_error(truth, named))
+
+
 def test_scores_of_classes(classes):
     probability, truth = classes
     named = probability.argmax(axis=1)

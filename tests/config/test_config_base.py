@@ -272,7 +272,7 @@ def test_a_config_is_rebuilt_from_its_plain_values():
     [
         (ModelConfig, {"width": 3, "depth": 2}, r"ModelConfig has no setting depth, width: was it written by another version"),
         (ModelConfig, {"embedding_dim": -3}, r"--embedding-dim -3: input should be greater"),
-        (TrainConfig, {"task": {"kind": "x"}}, r"TaskConfig has no setting kind"),
+        (TrainConfig, {"target": {"kind": "x"}}, r"TargetConfig has no setting kind"),
         (StudyConfig, {}, r"--table .*missing|--table .*required"),
     ],
 )  # fmt: skip

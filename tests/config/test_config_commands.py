@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from aam.config.commands import DemoConfig, InferenceConfig, PretrainConfig, TaskConfig
+from aam.config.commands import DemoConfig, InferenceConfig, PretrainConfig
 from aam.config.objectives import PretrainingObjectivesConfig
 from aam.config.study import DistanceConfig, OutputDirectoryConfig, StudyConfig
+from aam.config.target import TargetConfig
 from aam.config.training import TrainingConfig
 from aam.config.transfer import TransferConfig
 from aam.errors import ConfigError
@@ -60,7 +61,7 @@ def test_there_is_nothing_to_freeze_without_a_pretrained_model():
         (InferenceConfig, {"model": "m", "rarefy_depth": "auto"}, r"--rarefy-depth auto: .*'model' or 'none'"),
         (InferenceConfig, {"model": "m", "batch_size": 0}, r"--batch-size 0: input should be greater"),
         (InferenceConfig, {"model": "m", "precision": "16-mixed"}, r"--precision 16-mixed: .*'32-true' or 'bf16-mixed'"),
-        (TaskConfig, {"task": "ranking"}, r"--task ranking: .*'auto', 'regression' or 'classification'"),
+        (TargetConfig, {"task": "ranking"}, r"--task ranking: .*'auto', 'regression', 'classification' or 'ordinal'"),
         (DemoConfig, {"output": {"output_dir": "o"}, "seed": -1}, r"--seed -1: input should be greater"),
     ],
 )  # fmt: skip

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from aam.data.column_summary import ColumnSummary, summarise_columns, summarise_groups
-from aam.data.target import choose_task
+from aam.data.target_choice import choose_task
 from aam.errors import MetadataError
 
 N = 24

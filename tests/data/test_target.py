@@ -4,113 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.data.target import TargetState, choose_task, fit_target
+from aam.config.target import TargetConfig
+from aam.data.target import TargetState, fit_target
 from aam.errors import MetadataError
+from aam.target_transform import TargetTransform
 
 
 def column(values, name="age"):
     return pd.Series(values, name=name)
 
 
-@pytest.mark.parametrize(
-    ("values", "asked", "task"),
-    [
-        ([1.5, 2.0, 3.0, 1.0], "auto", "regression"),
-        (["a", "b", "a", "b"], "auto", "classification"),
-        ([1.0, 0.0, 1.0, 0.0], "classification", "classification"),
-    ],
-)
-def test_the_task_follows_the_column_unless_the_user_says(values, asked, task):
-    assert choose_task(column(values), asked) == task
-
-
-@pytest.mark.parametrize(
-    ("values", "asked", "message"),
-    [
-        (
-            ["a", "1", "b", "a"],
-            "regression",
-            r"--metadata-column age is not numeric: it holds 'a', 'b' \(3 samples\), and regression needs numbers\. Correct "
-            r"these cells, leave them out by --missing-values a b, or pass another column",
-        ),
-        (
-            ["0", "1", "inf", "1,000"],
-            "regression",
-            r"it holds 'inf', '1,000' \(2 samples\), .* by --missing-values inf 1,000,",
-        ),
-        (
-            ["x", "y"],
-            "regression",
-            r"holds 'x', 'y' \(2 samples\), and regression needs numbers\. Pass another column\.",
-        ),
-        (["0", "1", "0"], "regression", r"holds numbers, but #q2:types in --metadata says categorical"),
-        (
-            ["0", "1", "2", "3", "inf", "1,000"],
-            "auto",
-            r"holds numbers but for 'inf', '1,000' \(2 samples\)\. Correct these",
-        ),
-        (
-            ["1", "1", "1", "2", "2", "NA", "not collected", "NA"],
-            "auto",
-            r"holds numbers but for 'NA', 'not collected' \(3 samples\)\. .*--missing-values NA 'not collected', or pass --task "
-            r"classification if its values are classes",
-        ),
-        (
-            ["1,5", "2,5", "1,5", "2,5"],
-            "auto",
-            r"not written as .*'1,5', '2,5' \(4 samples\)\. Write them like 1234\.5, or pass --task",
-        ),
-        ([2.0, 2.0, 2.0], "auto", r"has the same value, '2', in all 3 samples"),
-        (["x", "x"], "auto", "has the same value, 'x'"),
-        (list("abcdefgh"), "auto", r"8 different values in 8 samples, such as 'a', 'b', 'c' and 5 more"),
-    ],
-)
-def test_a_column_that_cannot_be_learned_is_an_error(values, asked, message):
-    with pytest.raises(MetadataError, match=message):
-        choose_task(column(values), asked)
-
-
-@pytest.mark.parametrize(
-    ("values", "asked", "message"),
-    [
-        (["gut", "NA", "gut", "skin", "skin", "gut", "gut", "none"], "auto",
-         "--metadata-column age: 'NA', 'none' (2 samples) count as values, though they probably mean that none is known. Pass "
-         "--missing-values NA none to make them missing."),
-        (["1", "1", "2", "2", "NA", "NA"], "classification", "'NA' (2 samples) count as values"),
-        (["1", "2", "1", "2", "control", "1"], "auto",
-         "is classified, because it holds 'control' (1 sample) beside numbers. To learn numbers, correct these cells, or leave "
-         "them out by --missing-values control."),
-        ([1.0, 0.0, 1.0], "auto", "holds two numbers, 0 and 1, and is regressed. If they stand for classes, pass --task class"),
-    ],
-)  # fmt: skip
-def test_what_a_choice_made_of_the_cells_is_said(values, asked, message, caplog):
-    with caplog.at_level("INFO", logger="aam"):
-        choose_task(column(values), asked)
-
-    assert message in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("values", "asked"),
-    [
-        (["a", "b", "a", "b"], "auto"),
-        ([1.0, 0.0, 1.0], "regression"),
-        ([1.5, 2.0, 1.5], "auto"),
-        ([1.0, 2.0, 3.0], "auto"),
-    ],
-)
-def test_a_plain_choice_is_silent(values, asked, caplog):
-    with caplog.at_level("INFO", logger="aam"):
-        choose_task(column(values), asked)
-
-    assert not caplog.text
-
-
 def test_numbers_are_scaled_by_the_values_given():
     target = fit_target(column([1.0, 2.0, 6.0]), "regression")
 
-    assert target.mean == 3.0
-    assert target.std == pytest.approx(np.std([1, 2, 6]))
+    assert target.transform == TargetTransform(3.0, pytest.approx(np.std([1, 2, 6])))
     assert target.guess == 2.0
 
 
@@ -158,3 +65,19 @@ def test_a_target_survives_json():
     target = fit_target(column(["b", "a", "b"]), "classification")
 
     assert TargetState.from_dict(target.to_dict()) == target
+
+
+def test_a_transform_with_its_categories_survives_json():
+    site = pd.Series(["gut", "gut", "skin", "skin"], name="site")
+    options = TargetConfig(target_transform="zscore-category", normalize_by="site")
+
+    target = fit_target(column([1.0, 2.0, 10.0, 14.0]), "regression", options, {"site": site})
+
+    assert target.transform.centres == (1.5, 12.0)
+    assert TargetState.from_dict(target.to_dict()) == target
+
+
+def test_a_model_from_before_there_were_transforms_is_read():
+    old = {"column": "age", "task": "regression", "guess": 2.0, "mean": 3.0, "std": 0.5, "classes": []}
+
+    assert TargetState.from_dict(old) == TargetState("age", "regression", 2.0, TargetTransform(3.0, 0.5))

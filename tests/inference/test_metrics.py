@@ -10,6 +10,7 @@ from aam.config.model import ModelConfig
 from aam.data.target import TargetState
 from aam.inference.metrics import evaluate
 from aam.objectives.target import ClassificationTarget, RegressionTarget
+from aam.target_transform import TargetTransform
 
 
 def test_regression_metrics_equal_those_of_the_libraries():
@@ -86,7 +87,7 @@ def test_training_and_evaluation_name_and_score_numbers_alike(offset):
     truth = offset + rng.normal(size=150)
     prediction = truth + rng.normal(size=150)
 
-    during = streamed(RegressionTarget(ModelConfig(), "age", 0.0, 1.0), prediction, truth)
+    during = streamed(RegressionTarget(ModelConfig(), "age", TargetTransform(0.0, 1.0)), prediction, truth)
 
     after = evaluate(TargetState("age", "regression", guess=0.0), prediction, truth)
     assert {name: value.item() for name, value in during.items()} == pytest.approx(

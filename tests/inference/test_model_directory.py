@@ -10,11 +10,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from aam.config.model import ModelConfig
+from aam.config.network_head import ClassConfig, NetworkHeadConfig, NumberConfig
 from aam.data.batches import Masking
+from aam.data.categories import Categories
 from aam.data.target import TargetState
 from aam.errors import ModelError
 from aam.inference.model_directory import ModelDescription, build_target, load_model, model_card, save_model
 from aam.io.cache import digest_of
+from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.3, max_bp=11)
@@ -24,14 +27,31 @@ PRETRAINED = ModelDescription(
     metrics={"loss": 0.123456, "n": 12345},
 )  # fmt: skip
 AGE = dataclasses.replace(
-    PRETRAINED, target=TargetState("age", "regression", guess=31.5, mean=1 / 3, std=1e-3),
+    PRETRAINED, target=TargetState("age", "regression", guess=31.5, transform=TargetTransform(1 / 3, 1e-3)),
     objectives=("distance", "counts"), depth=None,
 )  # fmt: skip
 SITE = dataclasses.replace(
     PRETRAINED, target=TargetState("body site", "classification", guess="gut", classes=("gut", "left palm", "tongue"))
 )
+HEAD = NetworkHeadConfig(
+    regressor_hidden_dims=(6, 5), output_scaling="site", numbers=NumberConfig(loss_type="quantile", bounded_targets=True),
+    classes=ClassConfig(class_weights="weights.tsv"),
+)  # fmt: skip
+SITES = Categories("site", ("gut", "skin"))
+OTHER_AGE = dataclasses.replace(
+    AGE, network_head=HEAD,
+    target=TargetState(
+        "age", "regression", guess=31.5, transform=TargetTransform(3.0, 2.0, centres=(2.5, 4.0), scales=(1.0, 2.0)),
+        normalized_by=SITES, bounds=(0.5, 90.0), scaled_by=SITES,
+    ),
+)  # fmt: skip
+STAGE = dataclasses.replace(
+    PRETRAINED, target=TargetState("stage", "ordinal", guess="old", classes=("young", "old"), class_weights=(0.5, 2.0))
+)
 DESCRIPTIONS = pytest.mark.parametrize(
-    "description", [PRETRAINED, AGE, SITE], ids=["pretrained", "regression", "classification"]
+    "description",
+    [PRETRAINED, AGE, SITE, OTHER_AGE, STAGE],
+    ids=["pretrained", "regression", "classification", "head", "ordinal"],
 )
 
 
@@ -69,7 +89,8 @@ def test_a_loaded_model_gives_equal_outputs_and_knows_the_same(description, tmp_
     assert expected.keys() == found.keys()
     assert all(torch.equal(value, found[name]) for name, value in expected.items())
     if description.target is not None:
-        first, second = (m.target.in_own_units(outputs(m)["target"]) for m in (model, loaded))
+        batch = make_batch(make_study(n_samples=3))
+        first, second = (m.target.in_own_units(outputs(m)["target"], batch) for m in (model, loaded))
         assert torch.equal(first, second)
 
 
@@ -143,6 +164,7 @@ def reshaped(saved, change):
     (saved / "config.json").write_text(json.dumps(config))
 
 
+TRANSFORM = AGE.target.to_dict()["transform"]
 DAMAGES = {
     "weights of another width": (
         lambda saved: edited(saved, "config.json", model=dataclasses.asdict(dataclasses.replace(SHAPE, embedding_dim=10))),
@@ -161,6 +183,26 @@ DAMAGES = {
     ),
     "the target of another run": (
         lambda saved: edited(saved, "state.json", target=SITE.target.to_dict()), r"RuntimeError: .*size mismatch"
+    ),
+    "a scale of 0": (
+        lambda saved: edited(saved, "state.json", target=AGE.target.to_dict() | {"transform": {**TRANSFORM, "scale": 0.0}}),
+        r"ValueError: scale is \[0\.0\], not numbers above 0",
+    ),
+    "categories without sizes": (
+        lambda saved: edited(saved, "state.json", target=AGE.target.to_dict() | {"normalized_by": {"column": "s", "names": ["a"]}}),
+        r"ValueError: centres is \[\], not one for each category",
+    ),
+    "bounds the wrong way round": (
+        lambda saved: edited(saved, "state.json", target=AGE.target.to_dict() | {"bounds": [3.0, 1.0]}),
+        r"ValueError: bounds is \[3\.0, 1\.0\], not the smallest and the largest value",
+    ),
+    "a weight below 0": (
+        lambda saved: edited(saved, "state.json", target=SITE.target.to_dict() | {"class_weights": [1, -1, 1]}),
+        r"ValueError: class_weights is \[1, -1, 1\], not a number above 0 for each class",
+    ),
+    "an unknown option of the head": (
+        lambda saved: edited(saved, "config.json", network_head={"depth": 3}),
+        r"ConfigError: NetworkHeadConfig has no setting depth",
     ),
     "no target": (lambda saved: edited(saved, "state.json", target=None), r"RuntimeError"),
     "an unknown setting": (
@@ -200,7 +242,7 @@ def test_a_directory_without_a_model_is_an_error(name, tmp_path):
 def test_the_head_follows_the_task_with_what_was_fitted():
     regression, classification = build_target(SHAPE, AGE.target), build_target(SHAPE, SITE.target)
 
-    assert (regression.column, regression.mean, regression.std) == ("age", 1 / 3, 1e-3)
+    assert (regression.column, regression.transform) == ("age", AGE.target.transform)
     assert classification.classes == ["gut", "left palm", "tongue"]
 
 
@@ -250,6 +292,28 @@ def test_versions_and_options_are_on_record(saved):
     assert config["kind"] == "SequencePredictor"
     assert torch.__version__.startswith(config["versions"]["torch"])  # a build adds its name
     assert config["options"] == AGE.options
+
+
+def test_a_model_of_the_first_format_is_read(saved):
+    """Before there were transforms and options of the head."""
+    expected = load_model(saved)[0]
+    config, state = (json.loads((saved / name).read_text()) for name in ("config.json", "state.json"))
+    del config["network_head"]
+    old = {"column": "age", "task": "regression", "guess": 31.5, "mean": 1 / 3, "std": 1e-3, "classes": []}
+    (saved / "config.json").write_text(json.dumps(config | {"format": 1}))
+    (saved / "state.json").write_text(json.dumps(state | {"target": old}))
+
+    model, description = load_model(saved)
+
+    assert description.target == AGE.target
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), expected.parameters(), strict=True))
+
+
+def test_a_format_of_a_later_version_is_refused(saved):
+    edited(saved, "config.json", format=3)
+
+    with pytest.raises(ModelError, match="format is 3, not one that this version of aam reads"):
+        load_model(saved)
 
 
 def test_a_flipped_bit_of_the_weights_is_noticed(saved):

@@ -15,6 +15,7 @@ from aam.errors import ModelError
 from aam.inference.model_directory import ModelDescription
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
+from aam.target_transform import TargetTransform
 from aam.training.calibration import calibrate_encoder, calibrate_head
 from conftest import dense, make_batch, make_study, store_study
 
@@ -22,7 +23,9 @@ SHAPE = ModelConfig(
     embedding_dim=8, attention_heads=2, attention_layers=2, ffn_ratio=1.5, dropout=0.4, max_bp=11, asv_chunk_size=5
 )
 ENCODER = ModelDescription(model=SHAPE, objectives=(), depth=25, token_limit=1024, seed=3, study_digest="")
-AGE = dataclasses.replace(ENCODER, target=TargetState("age", "regression", guess=40.0, mean=41.0, std=9.0))
+AGE = dataclasses.replace(
+    ENCODER, target=TargetState("age", "regression", guess=40.0, transform=TargetTransform(41.0, 9.0))
+)
 SITE = dataclasses.replace(ENCODER, target=TargetState("site", "classification", guess="a", classes=("a", "b", "c")))
 
 
@@ -74,7 +77,7 @@ def test_predictions_are_those_of_the_whole_model_on_one_batch(reader, descripti
 
     model = model.double().eval()
     batch = BatchMaker(study, Drawing(25, 1024, seed=3))[BatchPlan(EVALUATION, tuple(range(study.n_samples)))]
-    expected = model.target.in_own_units(model.target(model(batch), batch))
+    expected = model.target.in_own_units(model.target(model(batch), batch), batch)
     np.testing.assert_allclose(predicted, expected.detach().numpy(), rtol=0, atol=1e-11)
 
 

@@ -10,6 +10,7 @@ from aam.encoding import Encoding
 from aam.models.build import build_encoder, build_predictor
 from aam.nn.attention import Packed
 from aam.objectives.target import TARGET, RegressionTarget
+from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 
 CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.5, max_bp=5)
@@ -29,7 +30,7 @@ def batch():
 
 def predictor(freeze_base, own=("counts",)):
     base = build_encoder(CONFIG, ["distance", "nucleotides", "masked-asvs"])
-    return build_predictor(base, RegressionTarget(CONFIG, "age", 2.0, 1.5), own, freeze_base).double()
+    return build_predictor(base, RegressionTarget(CONFIG, "age", TargetTransform(2.0, 1.5)), own, freeze_base).double()
 
 
 def learn(model, batch):
@@ -81,9 +82,9 @@ def test_every_weight_of_a_model_that_learns_gets_a_gradient(batch):
 
 def test_unfreezing_an_earlier_frozen_base_lets_it_learn():
     base = build_encoder(CONFIG, [])
-    build_predictor(base, RegressionTarget(CONFIG, "age", 0.0, 1.0), [], freeze_base=True)
+    build_predictor(base, RegressionTarget(CONFIG, "age", TargetTransform(0.0, 1.0)), [], freeze_base=True)
 
-    model = build_predictor(base, RegressionTarget(CONFIG, "age", 0.0, 1.0), [], freeze_base=False)
+    model = build_predictor(base, RegressionTarget(CONFIG, "age", TargetTransform(0.0, 1.0)), [], freeze_base=False)
 
     assert all(parameter.requires_grad for parameter in model.parameters())
 

@@ -8,9 +8,11 @@ from scipy.special import huber
 from sklearn import metrics as oracle
 
 from aam.config.model import ModelConfig
+from aam.config.network_head import NetworkHeadConfig, NumberConfig
 from aam.encoding import Encoding, SampleEncoding
 from aam.objectives.objective import Overall
-from aam.objectives.target import TARGET, ClassificationTarget, RegressionTarget
+from aam.objectives.target import TARGET, WEIGHT, ClassificationTarget, Fitted, RegressionTarget
+from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 
 CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, dropout=0.5)
@@ -24,7 +26,7 @@ def batch_of(truth):
 
 
 def regression():
-    return RegressionTarget(CONFIG, "age", mean=45.0, std=20.0).double().eval()
+    return RegressionTarget(CONFIG, "age", TargetTransform(45.0, 20.0)).double().eval()
 
 
 def classification():
@@ -70,7 +72,7 @@ def test_the_regression_loss_is_hubers_in_standard_deviations():
 
 def test_the_units_of_a_column_do_not_change_its_loss():
     prediction = torch.randn(5, 1, dtype=torch.float64)
-    in_days = RegressionTarget(CONFIG, "age", mean=45.0 * 365, std=20.0 * 365)
+    in_days = RegressionTarget(CONFIG, "age", TargetTransform(45.0 * 365, 20.0 * 365))
 
     loss = in_days.loss(prediction, batch_of(AGES * 365))
 
@@ -78,9 +80,9 @@ def test_the_units_of_a_column_do_not_change_its_loss():
 
 
 def test_predictions_come_back_in_own_units_in_double_precision():
-    target = RegressionTarget(CONFIG, "time", mean=1.7e9, std=3.0)
+    target = RegressionTarget(CONFIG, "time", TargetTransform(1.7e9, 3.0))
 
-    values = target.in_own_units(torch.tensor([[0.5], [-1.0]], dtype=torch.float32))
+    values = target.in_own_units(torch.tensor([[0.5], [-1.0]], dtype=torch.float32), batch_of(AGES))
 
     assert values.dtype == torch.float64
     assert values.tolist() == [1.7e9 + 1.5, 1.7e9 - 3.0]
@@ -121,7 +123,7 @@ def test_the_classification_loss_is_scikit_learns_log_loss():
 def test_probabilities_are_those_of_the_softmax_and_sum_to_one():
     logits = torch.tensor([[1000.0, 0.0, -1000.0], [0.3, 0.2, 0.1]])
 
-    probability = classification().in_own_units(logits)
+    probability = classification().in_own_units(logits, batch_of(SITES))
 
     assert probability.dtype == torch.float64
     np.testing.assert_allclose(probability.numpy(), special.softmax(logits.double().numpy(), axis=1), atol=1e-15)
@@ -166,3 +168,55 @@ def test_pictures_are_named_after_the_column():
 def test_a_model_without_a_target_is_our_own_mistake():
     with pytest.raises(AssertionError, match="the model has no target"):
         regression()(encoding_of(None), batch_of(AGES))
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.9])
+def test_the_quantile_loss_is_scikit_learns(level):
+    options = NumberConfig(loss_type="quantile", quantiles=(0.1, 0.5, 0.9))
+    target = RegressionTarget(CONFIG, "age", TargetTransform(), NetworkHeadConfig(numbers=options)).double()
+    outputs = torch.randn(5, 3, dtype=torch.float64)
+
+    losses = [
+        oracle.mean_pinball_loss(AGES, outputs[:, place].numpy(), alpha=q) for place, q in enumerate(options.quantiles)
+    ]
+
+    assert target.loss(outputs, batch_of(AGES)).item() == pytest.approx(np.mean(losses))
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [("mse", oracle.mean_squared_error), ("mae", oracle.mean_absolute_error)],
+)
+def test_losses_of_numbers_are_scikit_learns(loss, expected):
+    options = NetworkHeadConfig(numbers=NumberConfig(loss_type=loss))
+    target = RegressionTarget(CONFIG, "age", TargetTransform(), options).double()
+    outputs = torch.randn(5, 1, dtype=torch.float64)
+
+    assert target.loss(outputs, batch_of(AGES)).item() == pytest.approx(expected(AGES, outputs[:, 0].numpy()))
+
+
+def test_without_penalties_the_asymmetric_loss_is_hubers():
+    options = NetworkHeadConfig(numbers=NumberConfig(loss_type="asymmetric"))
+    target = RegressionTarget(CONFIG, "age", TargetTransform(45.0, 20.0), options).double()
+    outputs = torch.randn(5, 1, dtype=torch.float64)
+
+    assert target.loss(outputs, batch_of(AGES)).item() == regression().loss(outputs, batch_of(AGES)).item()
+
+
+def test_weighted_classes_and_samples_cost_by_their_weights():
+    by_class, by_sample = np.array([0.5, 2.0, 3.0]), np.array([1.0, 0.2, 3.0, 1.0, 0.7])
+    target = ClassificationTarget(CONFIG, "site", CLASSES, fitted=Fitted(class_weights=tuple(by_class))).double()
+    logits = torch.randn(5, 3, dtype=torch.float64)
+    batch = make_batch(make_study(n_samples=5), targets={TARGET: lambda _: SITES, WEIGHT: lambda _: by_sample})
+
+    loss = target.loss(logits, batch)
+
+    weights = by_class[SITES] * by_sample
+    expected = oracle.log_loss(SITES, special.softmax(logits.numpy(), axis=1), sample_weight=weights, normalize=False)
+    assert loss.item() == pytest.approx(expected / 5, rel=1e-6)
+
+
+def test_weights_of_classes_are_no_part_of_the_model():
+    weighted = ClassificationTarget(CONFIG, "site", CLASSES, fitted=Fitted(class_weights=(0.5, 2.0, 3.0)))
+
+    assert weighted.state_dict().keys() == classification().state_dict().keys()

@@ -18,8 +18,9 @@ from aam.pipelines.records import (
     truth_column,
     write_metrics,
 )
+from aam.target_transform import TargetTransform
 
-AGE = TargetState("age", "regression", guess=40.0, mean=41.0, std=9.0)
+AGE = TargetState("age", "regression", guess=40.0, transform=TargetTransform(41.0, 9.0))
 SITE = TargetState("site", "classification", guess="left palm", classes=("gut", "left palm", "tongue"))
 SAMPLES = ["10317.000001", "S 2", "é"]
 PROBABILITY = np.array([[0.2, 0.5, 0.3], [0.7, 0.1, 0.2], [0.1, 0.2, 0.7]])

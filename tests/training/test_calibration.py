@@ -8,6 +8,7 @@ from aam.config.model import ModelConfig
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.sample_distance import SHARED_AT_FIRST
 from aam.objectives.target import RegressionTarget
+from aam.target_transform import TargetTransform
 from aam.training.calibration import calibrate_encoder, calibrate_head
 from conftest import make_batch, make_study
 
@@ -98,7 +99,9 @@ def test_calibrating_twice_changes_nothing(distances):
 
 
 def test_a_new_head_reads_standardised_features_and_nothing_else_changes():
-    model = build_predictor(build_encoder(CONFIG, []), RegressionTarget(CONFIG, "age", 3.0, 2.0), []).double()
+    model = build_predictor(
+        build_encoder(CONFIG, []), RegressionTarget(CONFIG, "age", TargetTransform(3.0, 2.0)), []
+    ).double()
     batch, before = batch_of(), snapshot(model)
 
     calibrate_head(model, batch)
@@ -114,7 +117,9 @@ def test_dropout_does_not_enter_calibration(distances):
     results = []
     for seed in (1, 2):
         torch.manual_seed(0)
-        model = build_predictor(build_encoder(CONFIG, ["distance"]), RegressionTarget(CONFIG, "age", 3.0, 2.0), [])
+        model = build_predictor(
+            build_encoder(CONFIG, ["distance"]), RegressionTarget(CONFIG, "age", TargetTransform(3.0, 2.0)), []
+        )
         torch.manual_seed(seed)
         calibrate_encoder(model.train().base_model, batch_of(distances))
         calibrate_head(model.train(), batch_of(distances))

@@ -15,6 +15,7 @@ from aam.data.batches import BatchMaker, Drawing, EpochSampler, loader, plan_in_
 from aam.data.composition import BySamples
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import TARGET, RegressionTarget
+from aam.target_transform import TargetTransform
 from aam.training.calibration import calibrate_encoder, calibrate_head
 from aam.training.fit import WRITTEN, fit
 from aam.training.module import TrainingModule
@@ -34,7 +35,7 @@ def run(folder, config=CONFIG, transfer=None, callbacks=()):
     torch.manual_seed(4)
     study = make_study(n_samples=7)
     maker = BatchMaker(study, Drawing(None, 1024, 0), targets={TARGET: lambda packed: AGES[packed.samples]})
-    model = build_predictor(build_encoder(SHAPE, []), RegressionTarget(SHAPE, "age", 44.0, 20.0), [])
+    model = build_predictor(build_encoder(SHAPE, []), RegressionTarget(SHAPE, "age", TargetTransform(44.0, 20.0)), [])
     validation = loader(maker, plan_in_order(HELD, 2))
     (some,) = loader(maker, plan_in_order(TRAINED, 4))
     calibrate_encoder(model.base_model, some)

@@ -10,6 +10,7 @@ from aam.config.training import TrainingConfig
 from aam.errors import AamError
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import TARGET, ClassificationTarget, RegressionTarget
+from aam.target_transform import TargetTransform
 from aam.training.calibration import calibrate_encoder, calibrate_head
 from aam.training.module import TrainingModule
 from conftest import make_batch, make_study
@@ -40,7 +41,7 @@ def learn(module, batch, steps=300):
 
 
 def test_eight_ages_are_learned_by_heart():
-    batch, module = prepare(RegressionTarget(tiny(), "age", AGES.mean(), AGES.std()), AGES)
+    batch, module = prepare(RegressionTarget(tiny(), "age", TargetTransform(AGES.mean(), AGES.std())), AGES)
 
     predicted, truth = learn(module, batch)
 
@@ -57,7 +58,9 @@ def test_eight_classes_are_learned_by_heart():
 
 
 def test_a_loss_that_is_no_number_stops_the_run():
-    batch, module = prepare(RegressionTarget(tiny(), "age", AGES.mean(), AGES.std()), np.full(8, np.nan))
+    batch, module = prepare(
+        RegressionTarget(tiny(), "age", TargetTransform(AGES.mean(), AGES.std())), np.full(8, np.nan)
+    )
 
     with pytest.raises(AamError, match=r"The loss became nan at step 0 \(epoch 0\)\. Pass a smaller --lr"):
         module.training_step(batch, 0)

@@ -11,6 +11,7 @@ from aam.config.training import TrainingConfig
 from aam.data.batches import BatchMaker, Drawing, Masking, loader, plan_in_order
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import TARGET, RegressionTarget
+from aam.target_transform import TargetTransform
 from aam.training.module import TrainingModule
 from conftest import make_study
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*does no
 
 def module(freeze_base=False, main="target", weights=WEIGHTS):
     base = build_encoder(SHAPE, ["distance"])
-    model = build_predictor(base, RegressionTarget(SHAPE, "age", 44.0, 20.0), ["counts"], freeze_base)
+    model = build_predictor(base, RegressionTarget(SHAPE, "age", TargetTransform(44.0, 20.0)), ["counts"], freeze_base)
     return TrainingModule(model, weights, TrainingConfig(weight_decay=0.3), main).double()
 
 
@@ -50,7 +51,7 @@ def predictions(module, batches):
     with torch.no_grad():
         for batch in batches:
             encoding = model(batch)
-            ages.append(model.target.in_own_units(model.target(encoding, batch)))
+            ages.append(model.target.in_own_units(model.target(encoding, batch), batch))
             vectors = encoding.samples.sample_vectors
             pairs = np.triu_indices(len(vectors), 1)
             own = torch.nn.functional.softplus(model.active_objectives()["distance"].unshared(vectors))

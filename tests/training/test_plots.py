@@ -11,6 +11,7 @@ from aam.config.model import ModelConfig
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.objective import Overall
 from aam.objectives.target import ClassificationTarget, RegressionTarget
+from aam.target_transform import TargetTransform
 from aam.training.plots import ValidationPlots
 from aam.training.tensorboard import OverlaidTensorBoard
 
@@ -22,7 +23,7 @@ class Run:
 
     def __init__(self, callback):
         base = build_encoder(CONFIG, ["distance", "nucleotides"])
-        self.model = build_predictor(base, RegressionTarget(CONFIG, "age", 0.0, 1.0), [])
+        self.model = build_predictor(base, RegressionTarget(CONFIG, "age", TargetTransform(0.0, 1.0)), [])
         self.callback, self.callback_metrics = callback, {}
         self.sanity_checking, self.global_step, self.current_epoch = False, 0, -1
         self.overall = {}

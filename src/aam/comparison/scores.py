@@ -83,6 +83,24 @@ def auroc(probability: np.ndarray, truth: np.ndarray) -> float:
     return float(np.mean(areas))
 
 
+def rank_error(probability: np.ndarray, truth: np.ndarray) -> float:
+    """Mean number of classes between the most probable class and the true one, of classes in their order."""
+    return float(np.abs(probability.argmax(axis=1) - truth).mean())
+
+
+def quadratic_kappa(probability: np.ndarray, truth: np.ndarray) -> float:
+    """Cohen's kappa with squared distances of classes in their order (Cohen 1968); nan where all are of one class."""
+    prediction = probability.argmax(axis=1)
+    by_chance = np.square(np.subtract.outer(prediction, truth)).mean()
+    return 1.0 - float(np.square(prediction - truth).mean() / by_chance) if by_chance > 0 else float("nan")
+
+
+CLASS_SCORES = {
+    "balanced_accuracy": Score("balanced accuracy", balanced_accuracy),
+    "auroc": Score("AUROC", auroc),
+    "accuracy": Score("accuracy", accuracy),
+    "macro_f1": Score("macro F1", macro_f1),
+}
 SCORES: dict[str, dict[str, Score]] = {
     "regression": {
         "r2": Score("R²", r_squared),
@@ -90,11 +108,11 @@ SCORES: dict[str, dict[str, Score]] = {
         "rmse": Score("root mean square error", root_mean_square_error, is_loss=True),
         "spearman": Score("Spearman", spearman),
     },
-    "classification": {
-        "balanced_accuracy": Score("balanced accuracy", balanced_accuracy),
-        "auroc": Score("AUROC", auroc),
-        "accuracy": Score("accuracy", accuracy),
-        "macro_f1": Score("macro F1", macro_f1),
+    "classification": CLASS_SCORES,
+    "ordinal": {
+        "quadratic_kappa": Score("quadratic kappa", quadratic_kappa),
+        "rank_mae": Score("mean rank error", rank_error, is_loss=True),
+        **CLASS_SCORES,
     },
 }
 """By task, the most telling first."""

@@ -10,6 +10,7 @@ from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
 from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
+from aam.config.network_head import NetworkHeadConfig
 from aam.config.objective_table import FLAG_OF_RESOURCE
 from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig, rows_of
 from aam.config.saving import SavingConfig, check_saving
@@ -25,6 +26,7 @@ from aam.config.study import (
     StudyConfig,
     TaxonomyConfig,
 )
+from aam.config.target import TargetConfig
 from aam.config.training import TrainingConfig
 from aam.config.transfer import TransferConfig
 
@@ -83,14 +85,6 @@ class PretrainConfig:
 
 
 @config
-class TaskConfig:
-    """What kind of column is learned."""
-
-    task: Literal["auto", "regression", "classification"] = "auto"
-    """auto: a numeric column is regressed, any other is classified."""
-
-
-@config
 class TrainConfig:
     """Learn to predict a metadata column from the samples' ASVs.
 
@@ -104,8 +98,9 @@ class TrainConfig:
     study: StudyConfig
     label: LabelConfig
     output: OutputDirectoryConfig
-    task: TaskConfig = field(default_factory=TaskConfig)
+    target: TargetConfig = field(default_factory=TargetConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    network_head: NetworkHeadConfig = field(default_factory=NetworkHeadConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
@@ -121,14 +116,41 @@ class TrainConfig:
     def _objectives_have_what_they_need(self) -> "TrainConfig":
         if self.transfer.freeze_base and self.objectives.encoder_type:
             raise ValueError("--freeze-base keeps what --encoder-type would teach as it is: leave out one of them.")
+        check_target(self)
         check_objectives(self)
         check_saving(self.saving, self.output.overwrite)
         return self
 
     @property
+    def category_columns(self) -> dict[str, str | None]:
+        """Metadata columns of categories, by the option that names each."""
+        head = self.network_head
+        return {
+            "--normalize-by": self.target.normalize_by,
+            "--output-scaling": head.output_scaling,
+            "--sample-weights": head.sample_weights,
+        }
+
+    @property
     def weights(self) -> dict[str, float]:
         """Weight of each objective beside the target, by name; a frozen base has nothing to learn from them."""
         return {} if self.transfer.freeze_base else self.objectives.weights(self.distance.default_type)
+
+
+def check_target(config: TrainConfig) -> None:
+    """Check that what is learned of the target fits together."""
+    activation, transform = config.network_head.numbers.output_activation, config.target.target_transform
+    if activation != "none" and transform.removeprefix("log-").startswith("zscore"):
+        raise ValueError(
+            f"--output-activation {activation} keeps outputs above 0 in the units of --target-transform, and those of {transform} "
+            "lie around 0: pass --target-transform none, minmax or log-minmax as well."
+        )
+    by_category = {flag: name for flag, name in config.category_columns.items() if flag != "--sample-weights" and name}
+    if config.augmentation.mixup_alpha is not None and by_category:
+        raise ValueError(
+            f"--mixup-alpha mixes samples of different categories, which {' and '.join(by_category)} scales apart: leave one of "
+            "them out."
+        )
 
 
 def check_objectives(config: PretrainConfig | TrainConfig) -> None:
@@ -175,12 +197,16 @@ class PredictConfig:
     Example: aam predict --model trained --table new.biom --sequences new-rep-seqs.fasta --output predictions.tsv
 
     The table may hold ASVs that training never saw. Columns: sample-id, prediction (in the target's own units, or the class),
-    and for classes probability:CLASS. A kernel head adds lower and upper (or set), known_reads and unlike.
+    and for classes probability:CLASS. A kernel head adds lower and upper (or set), known_reads and unlike; a network of --loss-type
+    quantile adds lower and upper.
     """
 
     study: StudyConfig
     inference: InferenceConfig
     output: OutputFileConfig
+    metadata: Path | None = None
+    """Sample metadata with the categories that the model was trained with (--normalize-by, --output-scaling). Samples without one,
+    and all of them without this option, are predicted as of no category in particular."""
 
 
 @config

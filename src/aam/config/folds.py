@@ -8,9 +8,10 @@ from pydantic import Field, model_validator
 
 from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
-from aam.config.commands import TaskConfig, TrainConfig
+from aam.config.commands import TrainConfig
 from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
+from aam.config.network_head import NetworkHeadConfig
 from aam.config.objectives import SupervisedObjectivesConfig
 from aam.config.study import (
     DistanceConfig,
@@ -20,6 +21,7 @@ from aam.config.study import (
     StudyConfig,
     TaxonomyConfig,
 )
+from aam.config.target import TargetConfig
 from aam.config.training import TrainingConfig
 from aam.config.transfer import TransferConfig
 
@@ -81,8 +83,9 @@ class EvaluateFoldsConfig:
     label: LabelConfig
     folds: FoldsConfig
     output: OutputDirectoryConfig
-    task: TaskConfig = field(default_factory=TaskConfig)
+    target: TargetConfig = field(default_factory=TargetConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    network_head: NetworkHeadConfig = field(default_factory=NetworkHeadConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
     taxonomy: TaxonomyConfig = field(default_factory=TaxonomyConfig)

@@ -94,5 +94,12 @@ def missing_values_option(values: Iterable[str]) -> str:
     return f"--missing-values {shlex.join(names[:5])}{' …' if len(names) > 5 else ''}"
 
 
+def class_names(values: pd.Series) -> list[str]:
+    """Write each value as a class name; whole numbers without their decimal point."""
+    if values.dtype.kind == "f":
+        return [f"{value:.12g}" for value in values]
+    return [str(value) for value in values]
+
+
 def _counted(values: Iterable[object]) -> dict[str, int]:
     return dict(Counter(map(str, values)).most_common())

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from aam.data.cells import not_numbers, suspects
+from aam.data.cells import class_names, not_numbers, suspects
 from aam.data.column_roles import LEAST, doubt_of, rank_of
-from aam.data.target import LARGEST, Task, choose_task, class_names, too_large
+from aam.data.target import Task, too_large
+from aam.data.target_choice import choose_task
 from aam.errors import MetadataError
+from aam.target_transform import LARGEST
 
 FEWEST_VALUES = 4
 """Samples with a value below which nothing can be split into training and validation."""

@@ -1,23 +1,28 @@
 """A metadata column as a target: classes or numbers, and what was fitted on the training samples."""
 
 import dataclasses
-import logging
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from aam.data.cells import describe, missing_values_option, misspelt_numbers, not_numbers, suspects, warn_of_suspects
+from aam.config.target import TargetConfig
+from aam.data.categories import Categories
+from aam.data.cells import class_names
 from aam.drawn import BatchTarget, PackedCounts
 from aam.errors import MetadataError, name_some
+from aam.target_transform import LARGEST, TargetTransform, fit_transform
 
-logger = logging.getLogger(__name__)
+Task = Literal["regression", "classification", "ordinal"]
 
-Task = Literal["regression", "classification"]
-
-LARGEST, LEAST_SPREAD = 1e20, 1e-15
-"""Beyond these, a value as a multiple of the training samples' standard deviation may not fit into single precision."""
+LEAST_SPREAD = 1e-15
+"""Below this, a value as a multiple of the training samples' standard deviation may not fit into single precision."""
+ZSCORE = TargetConfig()
+OWN_UNITS = TargetTransform()
+NO_COLUMNS: Mapping[str, pd.Series] = {}
 
 
 @dataclass(frozen=True)
@@ -30,20 +35,31 @@ class TargetState:
         Metadata column.
     task
         How it is learned.
-    mean, std
-        Of the training samples, in the target's own units (regression).
-    classes
-        Names, sorted (classification).
     guess
         What one would predict without looking: the training samples' median, or their most frequent class.
+    transform
+        Between own units and those that are learned (regression).
+    normalized_by
+        Categories that the transform depends on, if any.
+    classes
+        Names, sorted, or in their order (classification, ordinal).
+    class_weights
+        How much a sample of each class counted in training; empty where all counted the same.
+    bounds
+        Smallest and largest training value (regression).
+    scaled_by
+        Categories by which a network's outputs are stretched and shifted, if any.
     """
 
     column: str
     task: Task
     guess: float | str
-    mean: float = 0.0
-    std: float = 1.0
+    transform: TargetTransform = OWN_UNITS
+    normalized_by: Categories | None = None
     classes: tuple[str, ...] = ()
+    class_weights: tuple[float, ...] = ()
+    bounds: tuple[float, float] | None = None
+    scaled_by: Categories | None = None
 
     def encode(self, values: pd.Series) -> np.ndarray:
         """Turn a column into numbers: own units (float64) or class numbers (int64); classes never seen are −1.
@@ -59,13 +75,31 @@ class TargetState:
         return np.array([number.get(name, -1) for name in class_names(values)], dtype=np.int64)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, for JSON."""
-        return {**dataclasses.asdict(self), "classes": list(self.classes)}
+        """Give plain values, as JSON has them."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TargetState":
-        """Undo `to_dict`."""
-        return cls(**{**values, "classes": tuple(values["classes"])})
+        """Undo `to_dict`; models made before there were transforms hold a mean and a standard deviation."""
+        fields = {name: value for name, value in values.items() if name not in ("mean", "std")}
+        transform = values.get("transform", {"centre": values.get("mean"), "scale": values.get("std")})
+        fields["transform"] = TargetTransform(**_tuples(transform))
+        for name in ("normalized_by", "scaled_by"):
+            fields[name] = None if values.get(name) is None else Categories(**_tuples(values[name]))
+        return cls(**_tuples(fields))
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def batch_fact(values: np.ndarray) -> BatchTarget:
+    """Give what is known of a batch's samples from what is known of those of the study, [S]; mixed samples have their own."""
+
+    def of_batch(packed: PackedCounts) -> np.ndarray:
+        return values[packed.samples]
+
+    return of_batch
 
 
 def batch_target(target: TargetState, truth: np.ndarray) -> BatchTarget:
@@ -90,43 +124,6 @@ def batch_target(target: TargetState, truth: np.ndarray) -> BatchTarget:
     return of_batch
 
 
-def class_names(values: pd.Series) -> list[str]:
-    """Write each value as a class name; whole numbers without their decimal point."""
-    if values.dtype.kind == "f":
-        return [f"{value:.12g}" for value in values]
-    return [str(value) for value in values]
-
-
-def choose_task(values: pd.Series, task: str) -> Task:
-    """Decide between regression and classification, and refuse a column that cannot be learned.
-
-    Raises
-    ------
-    MetadataError
-        The column holds no values, one value only, or text where numbers are needed.
-    """
-    column, is_numeric = values.name, values.dtype.kind == "f"
-    chosen: Task = "regression" if task == "regression" or (task == "auto" and is_numeric) else "classification"
-    distinct = list(dict.fromkeys(class_names(values)))
-    if task == "regression":
-        require_numbers(values, "regression needs numbers", _instead(values, distinct))
-    if len(distinct) < 2:
-        raise MetadataError(
-            f"--metadata-column {column} has the same value, {name_some(distinct)}, in all {len(values):,} samples: "
-            "there is nothing to learn. Choose another column."
-        )
-    if task == "auto":
-        _check_choice(values, distinct)
-    if chosen == "classification" and not _are_few(distinct, values):
-        hint = ", or pass --task regression" if is_numeric else ""
-        raise MetadataError(
-            f"--metadata-column {column} has {len(distinct):,} different values in {len(values):,} samples, such as "
-            f"{name_some(distinct, limit=3)}: too many for classes. Choose another column{hint}."
-        )
-    warn_of_suspects("--metadata-column", values)
-    return chosen
-
-
 def too_large(values: pd.Series) -> pd.Series:
     """Give the numbers that are too large to be learned.
 
@@ -140,6 +137,18 @@ def too_large(values: pd.Series) -> pd.Series:
     return values.iloc[np.flatnonzero(np.abs(values.to_numpy(dtype=np.float64)) > LARGEST)]
 
 
+def order_alone(options: TargetConfig) -> TargetConfig:
+    """Keep of the options only the order of classes: for a target of all samples, whose transform nobody learns by."""
+    return TargetConfig(task=options.task, class_order=options.class_order)
+
+
+def place_of_class(task: Task, class_order: Sequence[str]) -> Callable[[str], Any]:
+    """Give what classes are sorted by: their names, or, where they have an order, their place in it or the numbers they are."""
+    if task != "ordinal":
+        return str
+    return list(class_order).index if class_order else float
+
+
 def _numbers(values: pd.Series) -> np.ndarray:
     beyond = too_large(values)
     if len(beyond):
@@ -151,71 +160,21 @@ def _numbers(values: pd.Series) -> np.ndarray:
     return values.to_numpy(dtype=np.float64)
 
 
-def require_numbers(values: pd.Series, why: str, otherwise: str) -> None:
-    """Refuse a column that is not numeric.
-
-    Raises
-    ------
-    MetadataError
-        It is not; the message names the cells that are no numbers, says why they should be, and what else one could pass.
-    """
-    if values.dtype.kind == "f":
-        return
-    wrong = not_numbers(values)
-    if not wrong:
-        raise MetadataError(
-            f"--metadata-column {values.name} holds numbers, but #q2:types in --metadata says categorical, and {why}. Say "
-            f"numeric there, or pass {otherwise}."
-        )
-    has_numbers = sum(wrong.values()) < len(values)
-    hint = f"Correct these cells, leave them out by {missing_values_option(wrong)}, or pass" if has_numbers else "Pass"
-    raise MetadataError(
-        f"--metadata-column {values.name} is not numeric: it holds {describe(wrong)}, and {why}. {hint} {otherwise}."
-    )
-
-
-def _are_few(distinct: list[str], values: pd.Series) -> bool:
-    """Whether values recur often enough to be classes."""
-    return len(distinct) <= len(values) / 2
-
-
-def _instead(values: pd.Series, distinct: list[str]) -> str:
-    """Say what to pass where a column is not numeric."""
-    return "--task classification if its values are classes" if _are_few(distinct, values) else "another column"
-
-
-def _check_choice(values: pd.Series, distinct: list[str]) -> None:
-    """Refuse to classify numbers because of a few cells that are none, and say how to learn numbers as classes."""
-    wrong = not_numbers(values)
-    odd = misspelt_numbers(values)
-    if odd and len(odd) == len(wrong):
-        raise MetadataError(
-            f"--metadata-column {values.name} holds numbers that are not written as QIIME 2 and aam read them: {describe(odd)}. "
-            f"Write them like 1234.5, or pass {_instead(values, distinct)}."
-        )
-    is_probably_numeric = 0 < sum(wrong.values()) < len(values) and (
-        wrong == suspects(values) or (not _are_few(distinct, values) and sum(wrong.values()) < len(values) / 2)
-    )
-    if is_probably_numeric:
-        raise MetadataError(
-            f"--metadata-column {values.name} holds numbers but for {describe(wrong)}. Correct these cells, leave them out by "
-            f"{missing_values_option(wrong)}, or pass {_instead(values, distinct)}."
-        )
-    if 0 < sum(wrong.values()) < len(values) / 2:
-        logger.warning(
-            "--metadata-column %s is classified, because it holds %s beside numbers. To learn numbers, correct these cells, or "
-            "leave them out by %s.",
-            values.name, describe(wrong), missing_values_option(wrong),
-        )  # fmt: skip
-    if not wrong and values.dtype.kind == "f" and len(distinct) == 2 and (values % 1 == 0).all():
-        logger.info(
-            "--metadata-column %s holds two numbers, %s, and is regressed. If they stand for classes, pass --task classification.",
-            values.name, " and ".join(sorted(distinct, key=float)),
-        )  # fmt: skip
-
-
-def fit_target(values: pd.Series, task: Task) -> TargetState:
+def fit_target(
+    values: pd.Series, task: Task, options: TargetConfig = ZSCORE, columns: Mapping[str, pd.Series] = NO_COLUMNS
+) -> TargetState:
     """Learn scaling or classes from the training samples' values.
+
+    Parameters
+    ----------
+    values
+        Of the training samples.
+    task
+        How they are learned.
+    options
+        In which units.
+    columns
+        The same samples' values in the metadata columns that options name.
 
     Raises
     ------
@@ -223,9 +182,9 @@ def fit_target(values: pd.Series, task: Task) -> TargetState:
         All training samples have one value, or values that are too large or differ too little.
     """
     column = str(values.name)
-    if task == "classification":
+    if task != "regression":
         names = class_names(values)
-        classes = sorted(set(names))
+        classes = sorted(set(names), key=place_of_class(task, options.class_order))
         if len(classes) < 2:
             raise MetadataError(
                 f"All training samples have {column} {name_some(classes)}: the split left the other classes out. "
@@ -235,10 +194,14 @@ def fit_target(values: pd.Series, task: Task) -> TargetState:
     numbers = _numbers(values)
     if np.ptp(numbers) == 0:
         raise MetadataError(f"All training samples have {column} {numbers[0]:g}: choose another split.")
-    std = float(numbers.std())
-    if std < LEAST_SPREAD:
+    by = None if options.normalize_by is None else columns[options.normalize_by]
+    categories = None if by is None else Categories.of(by)
+    category = None if by is None or categories is None else categories.numbers(by)
+    transform = fit_transform(options.target_transform, numbers, category)
+    if transform.scale < LEAST_SPREAD:
         raise MetadataError(
             f"The training samples' values of {column} differ by {np.ptp(numbers):g} only, too little to be learned. Give the "
             "column in a smaller unit."
         )
-    return TargetState(column=column, task=task, mean=float(numbers.mean()), std=std, guess=float(np.median(numbers)))
+    bounds = float(numbers.min()), float(numbers.max())
+    return TargetState(column, task, float(np.median(numbers)), transform, categories, bounds=bounds)

@@ -1,13 +1,17 @@
 """Predictions of a kernel head, the way a network's are read."""
 
 import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
 
 from aam.data.predicted import Predicted
 from aam.data.study import Study
 from aam.inference.kernel_model import KernelModel
+from aam.inference.kernel_units import read_from_kernels
 from aam.inference.model_directory import ModelDescription
 from aam.inference.pretrained_vectors import PretrainedVectors
-from aam.inference.read_samples import Reading
+from aam.inference.read_samples import NO_FACTS, Reading
 
 
 class KernelReader:
@@ -30,6 +34,14 @@ class KernelReader:
         vectors = None if encoder is None else PretrainedVectors(encoder, description, options)
         self.head = dataclasses.replace(model.head(description.target), vectors=vectors)
 
-    def predicted(self, study: Study) -> Predicted:
-        """Predict each sample's target, with intervals or sets, and what the head knows of the sample."""
-        return self.head.predict(study)
+    def predicted(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> Predicted:
+        """Predict each sample's target, with intervals or sets, and what the head knows of the sample.
+
+        Parameters
+        ----------
+        study
+            The samples.
+        facts
+            What must be known of each beside its reads, [S], as in `SampleReader.predicted`.
+        """
+        return read_from_kernels(self.head.target, self.head.predict(study), facts)

@@ -12,7 +12,9 @@ from aam.comparison.scores import (
     balanced_accuracy,
     macro_f1,
     mean_absolute_error,
+    quadratic_kappa,
     r_squared,
+    rank_error,
     root_mean_square_error,
     spearman,
 )
@@ -34,7 +36,8 @@ def evaluate(target: TargetState, prediction: np.ndarray, truth: np.ndarray) -> 
     """
     if target.task == "regression":
         return _regression(float(target.guess), prediction, truth)
-    return _classification(target, prediction, truth)
+    metrics = _classification(target, prediction, truth)
+    return metrics | _ordinal(target, prediction, truth) if target.task == "ordinal" else metrics
 
 
 def evaluate_predicted(target: TargetState, predicted: Predicted, truth: np.ndarray) -> dict[str, Any]:
@@ -98,4 +101,13 @@ def _classification(target: TargetState, probability: np.ndarray, truth: np.ndar
             "classes": list(target.classes),
             "rows_true_columns_predicted": confusion.tolist(),
         },
+    }
+
+
+def _ordinal(target: TargetState, probability: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    guess = target.classes.index(str(target.guess))
+    return {
+        "rank_mae": rank_error(probability, truth),
+        "quadratic_kappa": quadratic_kappa(probability, truth),
+        "guess_rank_mae": float(np.abs(truth - guess).mean()),
     }

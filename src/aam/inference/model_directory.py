@@ -16,6 +16,7 @@ from torch import nn
 import aam
 from aam.config._base import rebuild
 from aam.config.model import ModelConfig
+from aam.config.network_head import NetworkHeadConfig
 from aam.data.target import TargetState
 from aam.errors import ConfigError, ModelError
 from aam.inference.kernel_card import kernel_lines
@@ -27,7 +28,8 @@ from aam.io.cache import digest_of
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
-from aam.objectives.target import ClassificationTarget, RegressionTarget, TargetObjective
+from aam.objectives.ordinal_target import OrdinalTarget
+from aam.objectives.target import ClassificationTarget, Fitted, RegressionTarget, TargetObjective
 from aam.objectives.unlabelled import Settings
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
@@ -37,6 +39,7 @@ _DAMAGE = (
 )  # fmt: skip
 """What reading a file that is missing, cut off or edited by hand may raise."""
 
+DEFAULT_HEAD = NetworkHeadConfig()
 AnyModel = SequenceEncoder | SequencePredictor | KernelModel
 
 
@@ -69,6 +72,8 @@ class ModelDescription:
     head
         What a kernel head is, None for a network. Shape, objectives, depth, token limit and seed are then those of its pre-trained
         encoder, if it has one.
+    network_head
+        What a network's head is beside its target.
     """
 
     model: ModelConfig
@@ -82,6 +87,7 @@ class ModelDescription:
     options: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     head: dict[str, Any] | None = None
+    network_head: NetworkHeadConfig = DEFAULT_HEAD
 
     @property
     def kind(self) -> str:
@@ -99,14 +105,23 @@ class ModelDescription:
             return KernelModel(self.head, base)
         if self.target is None:
             return base
-        return build_predictor(base, build_target(self.model, self.target), ())
+        return build_predictor(base, build_target(self.model, self.target, self.network_head), ())
 
 
-def build_target(config: ModelConfig, target: TargetState) -> TargetObjective:
-    """Build the head for a metadata column."""
+def build_target(
+    config: ModelConfig, target: TargetState, options: NetworkHeadConfig = DEFAULT_HEAD
+) -> TargetObjective:
+    """Build the network's head for a metadata column."""
+    fitted = Fitted(
+        guess=None if isinstance(target.guess, str) else float(target.guess),
+        bounds=target.bounds,
+        class_weights=target.class_weights,
+        n_scaled=0 if target.scaled_by is None else len(target.scaled_by.names),
+    )
     if target.task == "regression":
-        return RegressionTarget(config, target.column, target.mean, target.std)
-    return ClassificationTarget(config, target.column, target.classes)
+        return RegressionTarget(config, target.column, target.transform, options, fitted)
+    kind = OrdinalTarget if target.task == "ordinal" else ClassificationTarget
+    return kind(config, target.column, target.classes, options, fitted)
 
 
 def save_model(directory: Path, model: nn.Module, description: ModelDescription) -> None:
@@ -122,6 +137,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         "model": dataclasses.asdict(description.model),
         "objectives": list(description.objectives),
         "head": description.head,
+        "network_head": dataclasses.asdict(description.network_head),
         "study_digest": description.study_digest,
         "weights_digest": digest,
         "options": description.options,
@@ -136,7 +152,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         "objective_settings": dict(description.objective_settings),
         "metrics": without_nan(description.metrics),
     }
-    write_text_atomic(directory / CONFIG, json.dumps(config, indent=2) + "\n")
+    write_text_atomic(directory / CONFIG, json.dumps(config, indent=2, default=str) + "\n")
     write_text_atomic(directory / STATE, json.dumps(state, indent=2) + "\n")
     write_text_atomic(directory / CARD, model_card(description))
 
@@ -192,6 +208,7 @@ def _read_description(directory: Path) -> tuple[ModelDescription, str]:
         options=config["options"],
         metrics=state["metrics"],
         head=config.get("head"),
+        network_head=rebuild(NetworkHeadConfig, config.get("network_head", {})),
     )
     return description, config["weights_digest"]
 
@@ -217,8 +234,17 @@ def model_card(description: ModelDescription) -> str:
         ]
     lines += [f"- Trained on a study with digest `{description.study_digest}`, seed {description.seed}."]
     if target is not None:
-        lines += [f"- Classes: {', '.join(target.classes)}."] if target.classes else []
+        lines += (
+            [f"- Classes{', lowest first' if target.task == 'ordinal' else ''}: {', '.join(target.classes)}."]
+            if target.classes
+            else []
+        )
         lines += [f"- Without looking at the sample one would guess {target.guess}."]
+        lines += [
+            f"- Reads the {known.column} of a sample ({', '.join(known.names)}): give 'aam predict' that column by --metadata."
+            for known in (target.normalized_by, target.scaled_by)
+            if known is not None
+        ]
     else:
         lines += [f"- Learned from: {', '.join(description.objectives)}."]
     if description.metrics:

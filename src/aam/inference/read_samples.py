@@ -1,6 +1,6 @@
 """Samples of a study through a trained model: each ASV is encoded once, then the samples in batches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from aam.batch import Batch
 from aam.data.batches import BatchMaker, Drawing, loader, plan_in_order
 from aam.data.predicted import Predicted
 from aam.data.study import Study
+from aam.data.target import batch_fact
 from aam.encoding import Encoding, SampleEncoding
 from aam.errors import ModelError
 from aam.inference.asv_vectors import asv_vectors
@@ -20,6 +21,7 @@ from aam.io.cache import Cache
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 
+NO_FACTS: Mapping[str, np.ndarray] = {}
 DTYPES = {"64-true": torch.float64, "32-true": torch.float32, "bf16-mixed": torch.float32}
 """Of the weights, by precision."""
 
@@ -76,16 +78,15 @@ class SampleReader:
         """Reads drawn from each sample; None for all."""
         return self.drawing.depth
 
-    def predicted(self, study: Study) -> Predicted:
-        """Predict each sample's target, as `predict` does."""
-        return Predicted(self.predict(study))
+    def predicted(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> Predicted:
+        """Predict each sample's target: values [S] in its own units, or class probabilities [S, C], and further columns.
 
-    def sample_vectors(self, study: Study) -> np.ndarray:
-        """Give the vector of each sample, float64 [S, D]."""
-        return _stack(samples.sample_vectors for _, samples in self._read(study, "embed"))
-
-    def predict(self, study: Study) -> np.ndarray:
-        """Predict each sample's target: values [S] in its own units, or class probabilities [S, C].
+        Parameters
+        ----------
+        study
+            The samples.
+        facts
+            What the head must know of each beside its reads, [S], by the name that batches give it.
 
         Raises
         ------
@@ -97,17 +98,28 @@ class SampleReader:
             raise ModelError(
                 "This is a pre-trained encoder without a target: fine-tune it with 'aam train --pretrained'."
             )
-        head = model.target
-        outputs = (
-            head.in_own_units(head(Encoding(samples, target_features=model.target_features(samples)), batch))
-            for batch, samples in self._read(study, "predict")
-        )
-        return _stack(outputs)
+        values, columns = [], []
+        for batch, samples in self._read(study, "predict", facts):
+            outputs = model.target(Encoding(samples, target_features=model.target_features(samples)), batch)
+            values.append(model.target.in_own_units(outputs, batch))
+            columns.append(model.target.columns(outputs, batch))
+        return Predicted(_stack(values), {name: _stack([part[name] for part in columns]) for name in columns[0]})
 
-    def _read(self, study: Study, label: str) -> Iterator[tuple[Batch, SampleEncoding]]:
+    def predict(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> np.ndarray:
+        """Give the values or probabilities alone of what is `predicted`."""
+        return self.predicted(study, facts).values
+
+    def sample_vectors(self, study: Study) -> np.ndarray:
+        """Give the vector of each sample, float64 [S, D]."""
+        return _stack(samples.sample_vectors for _, samples in self._read(study, "embed"))
+
+    def _read(
+        self, study: Study, label: str, facts: Mapping[str, np.ndarray] = NO_FACTS
+    ) -> Iterator[tuple[Batch, SampleEncoding]]:
         with self._arithmetic():
             vectors = asv_vectors(self.base.asv_encoder, study, self.options.cache)
-        maker = BatchMaker(study, self.drawing, asv_vectors=vectors)
+        targets = {name: batch_fact(values) for name, values in facts.items()}
+        maker = BatchMaker(study, self.drawing, targets=targets, asv_vectors=vectors)
         plans = plan_in_order(np.arange(study.n_samples), self.options.batch_size)
         with torch.inference_mode():
             for batch in tqdm(loader(maker, plans), desc=label, unit="batch", disable=None):
@@ -120,5 +132,5 @@ class SampleReader:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16-mixed")
 
 
-def _stack(parts: Iterator[Tensor]) -> np.ndarray:
+def _stack(parts: Iterable[Tensor]) -> np.ndarray:
     return torch.cat([part.double().cpu() for part in parts]).numpy()

@@ -3,8 +3,10 @@
 import math
 from typing import Any
 
-FORMAT = 1
-"""Version of the layout of a model directory."""
+FORMAT = 2
+"""Version of the layout of a model directory that is written."""
+READABLE = (1, FORMAT)
+"""Those that are read; in the first, a target had a mean and a standard deviation, and a network one kind of head."""
 
 
 def check_config(values: dict[str, Any]) -> None:
@@ -15,7 +17,7 @@ def check_config(values: dict[str, Any]) -> None:
     ValueError
         A value is of another kind or out of range.
     """
-    _check("format", values["format"], values["format"] == FORMAT, f"{FORMAT}, which this version of aam reads")
+    _check("format", values["format"], values["format"] in READABLE, "one that this version of aam reads")
     _check("objectives", values["objectives"], _are_texts(values["objectives"]), "names")
     _check("options", values["options"], isinstance(values["options"], dict), "options")
 
@@ -39,12 +41,36 @@ def check_state(values: dict[str, Any]) -> None:
         _check("column", target["column"], isinstance(target["column"], str), "the name of a column")
         _check("task", target["task"], target["task"] in _TASKS, " or ".join(_TASKS))
         _TASKS[target["task"]](target)
+        _check_categories("scaled_by", target.get("scaled_by"))
 
 
 def _check_regression(target: dict[str, Any]) -> None:
-    for name in ("mean", "std", "guess"):
-        _check(name, target[name], _is_number(target[name]), "a number")
-    _check("std", target["std"], target["std"] > 0, "a number above 0")
+    _check("guess", target["guess"], _is_number(target["guess"]), "a number")
+    if "transform" not in target:  # of a model from before there were any
+        _check_sizes("mean", [target["mean"]], "std", [target["std"]])
+        return
+    bounds = target.get("bounds")
+    are_bounds = bounds is None or (len(bounds) == 2 and all(map(_is_number, bounds)) and bounds[0] < bounds[1])
+    _check("bounds", bounds, are_bounds, "the smallest and the largest value")
+    transform, categories = target["transform"], target["normalized_by"]
+    _check("is_log", transform["is_log"], isinstance(transform["is_log"], bool), "true or false")
+    _check_sizes("centre", [transform["centre"]], "scale", [transform["scale"]])
+    _check_sizes("centres", transform["centres"], "scales", transform["scales"])
+    _check_categories("normalized_by", categories)
+    n_categories = 0 if categories is None else len(categories["names"])
+    _check("centres", transform["centres"], len(transform["centres"]) == n_categories, "one for each category")
+
+
+def _check_sizes(centre: str, centres: list[Any], scale: str, scales: list[Any]) -> None:
+    _check(centre, centres, all(map(_is_number, centres)) and len(centres) == len(scales), "numbers")
+    _check(scale, scales, all(_is_number(value) and value > 0 for value in scales), "numbers above 0")
+
+
+def _check_categories(name: str, categories: dict[str, Any] | None) -> None:
+    if categories is not None:
+        _check("column", categories["column"], isinstance(categories["column"], str), "the name of a column")
+        names = categories["names"]
+        _check(name, names, _are_texts(names) and len(set(names)) == len(names), "different names")
 
 
 def _check_classification(target: dict[str, Any]) -> None:
@@ -52,9 +78,12 @@ def _check_classification(target: dict[str, Any]) -> None:
     are_classes = _are_texts(classes) and len(set(classes)) == len(classes) > 1
     _check("classes", classes, are_classes, "different names")
     _check("guess", target["guess"], target["guess"] in classes, "one of the classes")
+    weights = target.get("class_weights", [])
+    are_weights = all(_is_number(value) and value > 0 for value in weights) and len(weights) in (0, len(classes))
+    _check("class_weights", weights, are_weights, "a number above 0 for each class")
 
 
-_TASKS = {"regression": _check_regression, "classification": _check_classification}
+_TASKS = {"regression": _check_regression, "classification": _check_classification, "ordinal": _check_classification}
 
 
 def _check(name: str, value: Any, is_right: bool, expected: str) -> None:

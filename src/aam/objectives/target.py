@@ -2,6 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -12,60 +14,163 @@ from torchmetrics import Metric
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
+from aam.config.network_head import NetworkHeadConfig
 from aam.encoding import Encoding
 from aam.figures import draw_confusion, draw_regression
 from aam.metrics.classification import classification_metrics
 from aam.metrics.regression import regression_metrics
+from aam.nn.gather import rows
 from aam.nn.standardise import Standardise
 from aam.objectives.objective import Objective, Overall
+from aam.objectives.target_losses import increasing, number_losses
+from aam.objectives.target_outputs import Limits
+from aam.target_transform import TargetTransform
 
 TARGET = "target"
 """Name of the metadata column among a batch's targets: own units (float [B]), class numbers (int [B]), or, of mixed samples, the
 shares of the classes (float [B, C])."""
+CATEGORY = "target_category"
+"""Name among a batch's targets of the number of each sample's category, int [B], by which a transform may scale."""
+WEIGHT = "target_weight"
+"""Name of how much each sample counts, float [B]; all the same where it is absent."""
+SCALING = "target_scaling_category"
+"""Name of the number of each sample's category by which outputs are stretched and shifted, int [B]."""
 N_SOURCES = 2
 """The head reads the sample vector and the predictor's own pooling, side by side."""
 
 
-class TargetObjective(Objective):
-    """A head on the target's features: linear, and a hidden layer that adds to it and begins at nothing."""
+DEFAULT = NetworkHeadConfig()
 
-    def __init__(self, config: ModelConfig, column: str, n_outputs: int) -> None:
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a head takes from the training samples, beside a transform or classes.
+
+    Attributes
+    ----------
+    guess, bounds
+        Median, smallest and largest value, in own units; None for classes.
+    class_weights
+        How much a sample of each class counts; empty where all count the same.
+    n_scaled
+        Categories that have a scale of their own.
+    """
+
+    guess: float | None = None
+    bounds: tuple[float, float] | None = None
+    class_weights: tuple[float, ...] = ()
+    n_scaled: int = 0
+
+
+NOTHING = Fitted()
+
+
+class TargetObjective(Objective):
+    """A head on the target's features: linear, and hidden layers that add to it and begin at nothing.
+
+    Parameters
+    ----------
+    config, column
+        Shape of the model, and name of the column.
+    n_outputs
+        C.
+    options
+        Shape of the head.
+    n_scaled
+        Categories for each of which outputs are stretched and shifted by learned numbers; those of other samples stay.
+    """
+
+    def __init__(
+        self, config: ModelConfig, column: str, n_outputs: int, options: NetworkHeadConfig = DEFAULT, n_scaled: int = 0
+    ) -> None:
         super().__init__()
         self.column = column
-        dim = config.embedding_dim
-        self.standardise = Standardise(N_SOURCES * dim)
+        width, dims = N_SOURCES * config.embedding_dim, options.regressor_hidden_dims or (config.embedding_dim,)
+        self.standardise = Standardise(width)
         self.dropout = nn.Dropout(config.dropout)
-        self.linear = nn.Linear(N_SOURCES * dim, n_outputs)
-        self.hidden = nn.Sequential(
-            nn.Linear(N_SOURCES * dim, dim), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(dim, n_outputs)
-        )
-        nn.init.zeros_(self.hidden[-1].weight)  # type: ignore[arg-type]
-        nn.init.zeros_(self.hidden[-1].bias)  # type: ignore[arg-type]
+        self.linear = nn.Linear(width, n_outputs) if options.regressor_residual else None
+        dropout = config.dropout if options.head_dropout is None else options.head_dropout
+        layers = [
+            layer
+            for n_in, n_out in pairwise((width, *dims))
+            for layer in (nn.Linear(n_in, n_out), nn.GELU(), nn.Dropout(dropout))
+        ]
+        last = nn.Linear(dims[-1], n_outputs)
+        self.hidden = nn.Sequential(*layers, last)
+        if self.linear is not None:
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+        self.scaling = nn.Parameter(torch.zeros(2, n_scaled, n_outputs)) if n_scaled else None
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
         """Give the head's outputs for each sample."""
         assert encoding.target_features is not None, "the model has no target"
         features = self.dropout(self.standardise(encoding.target_features))
-        return self.linear(features) + self.hidden(features)
+        outputs = self.hidden(features)
+        outputs = outputs if self.linear is None else self.linear(features) + outputs
+        return outputs if self.scaling is None else self._scaled(outputs, batch.targets.get(SCALING))
+
+    def _scaled(self, outputs: Float[Tensor, "B C"], category: Tensor | None) -> Float[Tensor, "B C"]:
+        """Stretch and shift by category; the row below all categories is that of none, which changes nothing."""
+        assert self.scaling is not None, "outputs are not scaled"
+        if category is None:
+            return outputs
+        log_scale, shift = F.pad(self.scaling, (0, 0, 0, 1))
+        place = category % len(shift)
+        return outputs * rows(log_scale, place).exp() + rows(shift, place)
 
     @abstractmethod
-    def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Tensor:
+    def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Tensor:
         """Turn the head's outputs into what the user reads: values [B], or probabilities [B, C]."""
+
+    def columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
+        """Give further columns of the table of predictions, by name, [B] each."""
+        return {}
+
+    @abstractmethod
+    def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
+        """Give the loss of each sample."""
+
+    def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
+        """Average over the samples, by their weights, whose mean over all training samples is 1."""
+        losses, weights = self.losses(prediction, batch), batch.targets.get(WEIGHT)
+        return (losses if weights is None else losses * weights.to(losses.dtype)).mean()
 
 
 class RegressionTarget(TargetObjective):
-    """A numeric column, learned standardised by the training samples' mean and standard deviation."""
+    """A numeric column, learned in the units of a transform that was fitted on the training samples.
+
+    It has one output, or one for each quantile that is asked for, in increasing order.
+    """
 
     headline = "r2"
 
-    def __init__(self, config: ModelConfig, column: str, mean: float, std: float) -> None:
-        super().__init__(config, column, n_outputs=1)
-        self.mean, self.std = mean, std
+    def __init__(
+        self,
+        config: ModelConfig,
+        column: str,
+        transform: TargetTransform,
+        options: NetworkHeadConfig = DEFAULT,
+        fitted: Fitted = NOTHING,
+    ) -> None:
+        self.levels = options.numbers.levels
+        super().__init__(config, column, len(self.levels), options, fitted.n_scaled)
+        self.transform, self.options = transform, options.numbers
+        self.limits = Limits(options.numbers, transform, fitted.bounds)
+        self.middle = self.levels.index(0.5)
+        start = None if fitted.guess is None else self.limits.start(fitted.guess)
+        if start is not None:
+            nn.init.constant_((self.hidden[-1] if self.linear is None else self.linear).bias, start)  # type: ignore[arg-type]
 
-    def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
-        """Huber loss in standard deviations of the training samples."""
-        truth = (batch.targets[TARGET] - self.mean) / self.std
-        return F.huber_loss(prediction.squeeze(1), truth.to(prediction.dtype))
+    def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
+        """Give the number, or its quantiles in increasing order, in the units of the transform."""
+        outputs = increasing(super().forward(encoding, batch), self.middle)
+        return self.limits.apply(outputs, batch.targets.get(CATEGORY))
+
+    def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
+        """Compare in the units of the transform, by default standard deviations of the training samples."""
+        truth = self.transform.to_learned(batch.targets[TARGET], batch.targets.get(CATEGORY))
+        return number_losses(prediction, truth.to(prediction.dtype), self.options)
 
     def metrics(self) -> dict[str, Metric]:
         """Errors and correlations in the target's own units."""
@@ -73,31 +178,79 @@ class RegressionTarget(TargetObjective):
 
     def scored(self, prediction: Float[Tensor, "B C"], batch: Batch) -> tuple[Tensor, Tensor]:
         """Predicted and true values in the target's own units."""
-        return self.in_own_units(prediction), batch.targets[TARGET]
+        return self.in_own_units(prediction, batch), batch.targets[TARGET]
 
     def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
         """Predicted against true values."""
         r2 = float(overall.metrics["r2"])
         return draw_regression(prediction.numpy(), truth.numpy(), self.column, r2, overall.n)
 
-    def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Float[Tensor, "B"]:
-        """Undo the standardisation."""
-        return prediction.double().squeeze(1) * self.std + self.mean
+    def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
+        """Undo the transform."""
+        return self._outputs_in_own_units(prediction, batch)[:, self.middle]
+
+    def columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
+        """Give the outer quantiles as lower and upper, and those between by their names."""
+        own = self._outputs_in_own_units(prediction, batch)
+        last = len(self.levels) - 1
+        names = {0: "lower", last: "upper"} | {
+            place: f"quantile:{level:g}"
+            for place, level in enumerate(self.levels)
+            if place not in (0, self.middle, last)
+        }
+        return {name: own[:, place] for place, name in names.items()} if last else {}
+
+    def _outputs_in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B C"]:
+        return self.limits.in_own_units(prediction.double(), batch.targets.get(CATEGORY))
 
 
 class ClassificationTarget(TargetObjective):
-    """A categorical column."""
+    """A categorical column.
+
+    Parameters
+    ----------
+    config, column
+        Shape, and name of the column.
+    classes
+        Their names.
+    options
+        Shape of the head, and what errors cost.
+    fitted
+        What it takes from the training samples.
+    """
+
+    class_weights: Tensor | None
 
     headline = "balanced_accuracy"
 
-    def __init__(self, config: ModelConfig, column: str, classes: Sequence[str]) -> None:
-        super().__init__(config, column, n_outputs=len(classes))
-        self.classes = list(classes)
+    def __init__(
+        self,
+        config: ModelConfig,
+        column: str,
+        classes: Sequence[str],
+        options: NetworkHeadConfig = DEFAULT,
+        fitted: Fitted = NOTHING,
+    ) -> None:
+        super().__init__(config, column, self.n_outputs(len(classes)), options, fitted.n_scaled)
+        self.classes, self.options = list(classes), options.classes
+        weights = torch.tensor(fitted.class_weights) if fitted.class_weights else None
+        self.register_buffer("class_weights", weights, persistent=False)
 
-    def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
-        """Mean cross-entropy, in nats, with classes or with shares of classes."""
-        truth = batch.targets[TARGET]
-        return F.cross_entropy(prediction, truth.to(prediction.dtype) if truth.is_floating_point() else truth)
+    @staticmethod
+    def n_outputs(n_classes: int) -> int:
+        """Count the outputs of the head."""
+        return n_classes
+
+    def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
+        """Cross-entropy, in nats, with classes or with shares of classes."""
+        truth, weights = batch.targets[TARGET], self.class_weights
+        return F.cross_entropy(
+            prediction,
+            truth.to(prediction.dtype) if truth.is_floating_point() else truth,
+            weight=None if weights is None else weights.to(prediction.dtype),
+            reduction="none",
+            label_smoothing=self.options.label_smoothing,
+        )
 
     def metrics(self) -> dict[str, Metric]:
         """Accuracies, macro F1, AUROC and the confusion matrix."""
@@ -105,12 +258,12 @@ class ClassificationTarget(TargetObjective):
 
     def scored(self, prediction: Float[Tensor, "B C"], batch: Batch) -> tuple[Tensor, Int[Tensor, "B"]]:
         """Class probabilities and true class numbers."""
-        return self.in_own_units(prediction), batch.targets[TARGET]
+        return self.in_own_units(prediction, batch), batch.targets[TARGET]
 
     def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
         """Confusion matrix of all samples."""
         return draw_confusion(overall.metrics["confusion"].long().cpu().numpy(), self.classes, self.column)
 
-    def in_own_units(self, prediction: Float[Tensor, "B C"]) -> Float[Tensor, "B C"]:
+    def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B C"]:
         """Probability of each class."""
         return torch.softmax(prediction.double(), dim=1)

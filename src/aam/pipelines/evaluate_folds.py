@@ -68,7 +68,7 @@ def predict_held_out(
     """
     folds = list(participants)
     shape = participants.folds.shape
-    if participants.target.task == "classification":
+    if participants.target.task != "regression":
         shape = (*shape, len(participants.target.classes))
     predictions = {name: np.full(shape, np.nan) for name in methods}
     begin, coverage = time.monotonic(), []

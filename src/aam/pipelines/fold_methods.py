@@ -60,7 +60,8 @@ def cohort_of(config: EvaluateFoldsConfig, participants: Participants, has_dista
         distances = unweighted_unifrac(read_given_tree(options, study), features, offsets)
     table = csr_array((counts, features, offsets), shape=(study.n_samples, study.n_features))
     target = participants.target
-    return Cohort(table, participants.truth, participants.groups, target.task, len(target.classes), distances)
+    task = "regression" if target.task == "regression" else "classification"  # baselines know no order of classes
+    return Cohort(table, participants.truth, participants.groups, task, len(target.classes), distances)
 
 
 def _fit_baseline(cohort: Cohort, name: str, seed: int, fold: Fold) -> Predicted:

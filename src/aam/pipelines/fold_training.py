@@ -18,6 +18,7 @@ from aam.data.rarefaction import resolve_depth
 from aam.data.splits import TEST, TRAIN, VALIDATION, hold_out, strata
 from aam.data.study import Study
 from aam.data.target import TargetState, fit_target
+from aam.inference.kernel_units import learned_by_kernels, read_from_kernels
 from aam.inference.model_directory import ModelDescription
 from aam.inference.pretrained_vectors import PretrainedVectors
 from aam.inference.read_samples import Reading, SampleReader
@@ -31,6 +32,7 @@ from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.network import fit_network, plan_network
 from aam.pipelines.participants import Fold, Participants
 from aam.pipelines.resources import read_given_tree
+from aam.pipelines.sample_facts import Facts, facts_of, rows_of, scaled_by, weights_of
 from aam.pipelines.train_kernel import Pretrained
 
 
@@ -65,11 +67,15 @@ def _kernel_method(
     resources = Resources(tree, vectors, options.head.coverage)
 
     def fit(fold: Fold) -> Predicted:
-        own = fit_target(participants.values.iloc[fold.train], target.task)
-        truth = own.encode(participants.values)
+        training = rows_of(participants.columns, fold.train)
         with _quiet():
+            own = fit_target(participants.values.iloc[fold.train], target.task, options.target, training)
+            facts = facts_of(own, participants.columns, study.n_samples)
+            truth = learned_by_kernels(own, own.encode(participants.values), facts)
             head = fit_kernel_head(study, fold.train, own, truth, participants.groups, resources)
-            return in_all_classes(head.predict(study.select_samples(fold.test)), own, target)
+            predicted = head.predict(study.select_samples(fold.test))
+            own_units = read_from_kernels(own, predicted, {name: fact[fold.test] for name, fact in facts.items()})
+            return in_all_classes(own_units, own, target)
 
     return fit
 
@@ -91,17 +97,20 @@ def part_of_fold(config: EvaluateFoldsConfig, participants: Participants, fold: 
     stratum = strata(participants.truth[rows])
     held = hold_out(participants.groups[rows], stratum, training.validation_fraction, training.seed + fold.repeat)
     values = participants.values.iloc[rows]
-    target = fit_target(values[~held], task)
+    columns = rows_of(participants.columns, rows)
+    target = fit_target(values.iloc[~held], task, config.target, rows_of(columns, ~held))
+    target = scaled_by(target, config.network_head.output_scaling, rows_of(columns, ~held))
+    facts = facts_of(target, columns, len(rows))
+    facts |= weights_of(config.network_head.sample_weights, columns, ~held)
     truth = target.encode(values)
-    if task == "classification":
+    if task != "regression":
         kept = truth >= 0
         rows, held, truth = rows[kept], held[kept], truth[kept]
+        facts = {name: fact[kept] for name, fact in facts.items()}
     parts = np.full(study.n_samples, TEST, dtype=object)
     parts[rows] = np.where(held, VALIDATION, TRAIN)
-    chosen = study.select_samples(rows)
-    return LabelledStudy(
-        chosen, depth, target, truth, participants.groups[rows], held, list(study.sample_ids), parts.astype(str)
-    )
+    chosen, groups = study.select_samples(rows), participants.groups[rows]
+    return LabelledStudy(chosen, depth, target, truth, groups, held, list(study.sample_ids), parts.astype(str), facts)
 
 
 def _fit_network(
@@ -112,15 +121,16 @@ def _fit_network(
     fold: Fold,
 ) -> Predicted:
     """Train the network, and leave nothing on disk."""
-    labelled = part_of_fold(config, participants, fold)
     with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, _quiet():
-        directory = Path(name)
+        labelled, directory = part_of_fold(config, participants, fold), Path(name)
         network = plan_network(
             config.of_training(directory, config.training.seed + fold.repeat), shape, encoder, labelled
         )
         fit_network(network, directory)
-        prediction = _predict(network.model, network.description, participants.study, fold.test, directory)
-    return in_all_classes(Predicted(prediction), labelled.target, participants.target)
+        facts = facts_of(labelled.target, rows_of(participants.columns, fold.test), len(fold.test))
+        held_out = participants.study.select_samples(fold.test)
+        predicted = _predict(network.model, network.description, held_out, facts, directory)
+    return in_all_classes(predicted, labelled.target, participants.target)
 
 
 def in_all_classes(predicted: Predicted, own: TargetState, target: TargetState) -> Predicted:
@@ -138,21 +148,22 @@ def in_all_classes(predicted: Predicted, own: TargetState, target: TargetState) 
 
 
 def _predict(
-    model: SequencePredictor, description: ModelDescription, study: Study, rows: np.ndarray, directory: Path
-) -> np.ndarray:
+    model: SequencePredictor, description: ModelDescription, study: Study, facts: Facts, directory: Path
+) -> Predicted:
     """Predict held-out samples; those with fewer reads than are drawn are read whole, so that none is left out."""
-    is_shallow = study.depths[rows] < (description.depth or 0)
-    prediction: np.ndarray | None = None
-    for chosen, depth in ((~is_shallow, description.depth), (is_shallow, None)):
-        if not chosen.any():
-            continue
-        reader = SampleReader(copy.deepcopy(model), description, Reading(depth, Cache(directory / "cache")))
-        part = reader.predict(study.select_samples(rows[chosen]))
-        if prediction is None:
-            prediction = np.empty((len(rows), *part.shape[1:]))
-        prediction[chosen] = part
-    assert prediction is not None, "a fold holds samples"
-    return prediction
+    is_shallow = study.depths < (description.depth or 0)
+    places, parts = [], []
+    for rows, depth in ((np.flatnonzero(~is_shallow), description.depth), (np.flatnonzero(is_shallow), None)):
+        if len(rows):
+            reader = SampleReader(copy.deepcopy(model), description, Reading(depth, Cache(directory / "cache")))
+            some = {name: fact[rows] for name, fact in facts.items()}
+            parts.append(reader.predicted(study.select_samples(rows), some))
+            places.append(rows)
+    order = np.argsort(np.concatenate(places))
+    columns: dict[str, np.ndarray | list[str]] = {
+        name: np.concatenate([part.columns[name] for part in parts])[order] for name in parts[0].columns
+    }
+    return Predicted(np.concatenate([part.values for part in parts])[order], columns)
 
 
 @contextmanager

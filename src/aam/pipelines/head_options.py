@@ -4,9 +4,13 @@ import dataclasses
 import logging
 from typing import Literal
 
+import numpy as np
+import pandas as pd
+
 from aam.config._base import flag_of
 from aam.config.commands import TrainConfig
-from aam.errors import ConfigError
+from aam.data.target import Task
+from aam.errors import ConfigError, MetadataError
 
 logger = logging.getLogger(__name__)
 
@@ -39,17 +43,57 @@ def choose_head(config: TrainConfig, n_samples: int) -> Literal["kernel", "netwo
     if asked == "auto":
         other = {"kernel": "network", "network": "kernel"}[chosen]
         logger.info("Head: %s, as %d samples have a value (--head %s for the other).", chosen, n_samples, other)
+    if chosen == "kernel" and config.target.task == "ordinal":
+        logger.warning(
+            "The kernel head learns the classes of --task ordinal without their order (--head network for it)."
+        )
     ignored = _ignored(config) if chosen == "kernel" else _changed(config.head, ("head",))
     if ignored:
         logger.warning("Without effect on the %s head: %s.", chosen, ", ".join(ignored))
     return chosen
 
 
+def check_task(config: TrainConfig, task: Task, values: pd.Series) -> None:
+    """Refuse options of the network's head for numbers where classes are learned, and the other way round.
+
+    Raises
+    ------
+    ConfigError
+        There are some; the message names them.
+    MetadataError
+        An activation cannot give the values.
+    """
+    if config.head.head == "kernel":  # for which no option of the network has an effect, as is said
+        return
+    is_regression = task == "regression"
+    wrong = _changed(config.network_head.classes if is_regression else config.network_head.numbers, ())
+    if wrong:
+        what, is_learned = ("classes", "regressed") if is_regression else ("numbers", "classified")
+        raise ConfigError(
+            f"{', '.join(wrong)} are for {what}, and {values.name} is {is_learned}: leave out, or pass --task."
+        )
+    if is_regression and config.target.target_transform == "none":
+        _check_range(values, config.network_head.numbers.output_activation)
+
+
+def _check_range(values: pd.Series, activation: str) -> None:
+    low, high = (0.0 if activation != "none" else -np.inf), (1.0 if activation == "sigmoid" else np.inf)
+    numbers = values.to_numpy(dtype=np.float64)
+    outside = values.iloc[np.flatnonzero((numbers < low) | (numbers > high))]
+    if len(outside):
+        limits = "between 0 and 1" if activation == "sigmoid" else "above 0"
+        raise MetadataError(
+            f"--output-activation {activation} gives values {limits}, and --metadata-column {values.name} has others in "
+            f"{len(outside):,} of {len(values):,} samples, such as {outside.iloc[0]:g} of {str(outside.index[0])!r}. Choose "
+            "another activation, or --target-transform minmax."
+        )
+
+
 def _ignored(config: TrainConfig) -> list[str]:
     """Name the options of the network that differ from their defaults."""
     sections = (
         config.transfer, config.distance, config.taxonomy, config.sampling, config.objectives, config.augmentation, config.model,
-        config.training, config.saving,
+        config.training, config.network_head, config.saving,
     )  # fmt: skip
     settled = SHAPE if config.transfer.pretrained is not None else ()  # said elsewhere
     return [flag for section in sections for flag in _changed(section, (*_SHARED, *settled))]
@@ -58,5 +102,11 @@ def _ignored(config: TrainConfig) -> list[str]:
 def _changed(section: object, passed_over: tuple[str, ...]) -> list[str]:
     assert dataclasses.is_dataclass(section)
     default = type(section)()
-    names = [field.name for field in dataclasses.fields(section) if field.name not in passed_over]
-    return [flag_of(name) for name in names if getattr(section, name) != getattr(default, name)]
+    changed = []
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        if dataclasses.is_dataclass(value):
+            changed += _changed(value, passed_over)
+        elif field.name not in passed_over and value != getattr(default, field.name):
+            changed.append(flag_of(field.name))
+    return changed

@@ -10,7 +10,8 @@ from aam.config.training import DEFAULT_PLOT_SAMPLES
 from aam.data.cells import warn_of_suspects
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
-from aam.data.target import TargetState, require_numbers
+from aam.data.target import TargetState
+from aam.data.target_choice import require_numbers
 from aam.errors import MetadataError, ModelError, name_some
 from aam.inference.kernel_model import KernelModel
 from aam.inference.kernel_reader import KernelReader
@@ -18,6 +19,7 @@ from aam.inference.metrics import evaluate_predicted
 from aam.inference.model_directory import ModelDescription, load_model
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
+from aam.io.metadata import read_metadata
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.io.output_file import check_output_file, write_options_beside
 from aam.io.table_tsv import write_tsv
@@ -31,6 +33,7 @@ from aam.pipelines.records import (
     truth_column,
     write_metrics,
 )
+from aam.pipelines.sample_facts import facts_of_new_samples
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +51,11 @@ def predict(config: PredictConfig) -> None:
     target = description.target
     assert target is not None
     study = drop_shallow_samples(study, reader.depth)
-    predicted = reader.predicted(study)
+    metadata = None if config.metadata is None else read_metadata(config.metadata)
+    facts = facts_of_new_samples(target, metadata, list(study.sample_ids))
+    if metadata is not None and not facts:
+        logger.warning("--metadata has no effect: the model reads no column of it.")
+    predicted = reader.predicted(study, facts)
     columns = prediction_columns(target, study.sample_ids, predicted.values)
     write_tsv(config.output.output, {**columns, **predicted.columns})
     write_options_beside(config)
@@ -74,14 +81,14 @@ def evaluate(config: EvaluateConfig) -> None:
     reader, study, description = _open(config.inference, config.study)
     target = description.target
     assert target is not None
-    study, _, values = label_samples(config.label, study)
+    study, metadata, values = label_samples(config.label, study)
     if target.task == "regression":
         require_numbers(values, f"the model predicts the number {target.column}", "another column")
     warn_of_suspects("--metadata-column", values)
     study = drop_shallow_samples(study, reader.depth)
     study, truth = _known_classes(target, study, target.encode(values.loc[list(study.sample_ids)]))
     start_output_directory(config, EVALUATION_RESULTS)
-    predicted = reader.predicted(study)
+    predicted = reader.predicted(study, facts_of_new_samples(target, metadata, list(study.sample_ids)))
     columns = prediction_columns(target, study.sample_ids, predicted.values)
     truths = {"truth": truth_column(target, truth)}
     write_tsv(output / "predictions.tsv", {**columns, **predicted.columns, **truths})

@@ -1,8 +1,8 @@
 """From files and labels to the samples that a model is trained and validated on."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,15 @@ from aam.config.commands import TrainConfig
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.splits import TEST, TRAIN, VALIDATION, strata
 from aam.data.study import Study
-from aam.data.target import TargetState, Task, choose_task, fit_target
+from aam.data.target import TargetState, Task, fit_target, order_alone
+from aam.data.target_choice import check_order, check_transform, choose_task
 from aam.errors import SplitError
 from aam.io.metadata import Metadata
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
+from aam.pipelines.head_options import check_task
 from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import read_study
+from aam.pipelines.sample_facts import facts_of, named_columns, rows_of, scaled_by, weights_of
 from aam.pipelines.splitting import split_labelled
 
 logger = logging.getLogger(__name__)
@@ -65,6 +68,8 @@ class LabelledStudy:
         True for validation samples, [S].
     split_ids, split_parts
         All samples that were divided, and the part of each; those left for a test, too.
+    facts
+        What the head must know of each sample in use, [S], by the name that batches give it.
     """
 
     study: Study
@@ -75,6 +80,7 @@ class LabelledStudy:
     held: np.ndarray
     split_ids: list[str]
     split_parts: np.ndarray
+    facts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def read_labelled(config: TrainConfig, max_bp: int) -> LabelledSamples:
@@ -88,7 +94,11 @@ def read_labelled(config: TrainConfig, max_bp: int) -> LabelledSamples:
     study = read_study(config.study, max_bp)
     table_ids = study.sample_ids
     study, metadata, values = label_samples(config.label, study)
-    return LabelledSamples(study, metadata, values, choose_task(values, config.task.task), table_ids)
+    task = choose_task(values, config.target.task)
+    check_order(values, config.target)
+    check_transform(values, task, config.target)
+    check_task(config, task, values)
+    return LabelledSamples(study, metadata, values, task, table_ids)
 
 
 def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) -> LabelledStudy:
@@ -104,11 +114,17 @@ def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) ->
     sample_ids = list(study.sample_ids)
     values = labelled.values.loc[sample_ids]
     groups = sample_groups(metadata, sample_ids, config.split.group_column, config.label.metadata_column)
-    stratum = strata(fit_target(values, task).encode(values))
+    stratum = strata(fit_target(values, task, order_alone(config.target)).encode(values))
     parts = split_labelled(study, groups, stratum, metadata, labelled.table_ids, config.split, config.training)
     if config.split.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, parts, config.split.split, config.label.metadata_column)
-    target = fit_target(values[parts == TRAIN], task)
+    columns = named_columns(config.category_columns, metadata, sample_ids, str(values.name))
+    is_training = parts == TRAIN
+    training = rows_of(columns, is_training)
+    target = fit_target(values[is_training], task, config.target, training)
+    target = scaled_by(target, config.network_head.output_scaling, training)
+    facts = facts_of(target, columns, len(sample_ids))
+    facts |= weights_of(config.network_head.sample_weights, columns, is_training)
     truth = target.encode(values)
     rows = _rows_in_use(parts, truth, target)
     held = parts[rows] == VALIDATION
@@ -117,7 +133,8 @@ def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) ->
         task.capitalize(), target.column, int((~held).sum()), int(held.sum()),
     )  # fmt: skip
     in_use = study if len(rows) == study.n_samples else study.select_samples(rows)
-    return LabelledStudy(in_use, depth, target, truth[rows], groups[rows], held, sample_ids, parts)
+    chosen = {name: fact[rows] for name, fact in facts.items()}
+    return LabelledStudy(in_use, depth, target, truth[rows], groups[rows], held, sample_ids, parts, chosen)
 
 
 def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> np.ndarray:
@@ -125,7 +142,7 @@ def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> n
     is_test = parts == TEST
     if is_test.any():
         logger.info("Left out %d test samples; see 'aam evaluate' for them.", int(is_test.sum()))
-    is_unseen = (truth == -1) & (parts == VALIDATION) & (target.task == "classification")
+    is_unseen = (truth == -1) & (parts == VALIDATION) & (target.task != "regression")
     if is_unseen.any():
         logger.warning("Left out %d validation samples whose class no training sample has.", int(is_unseen.sum()))
     if not ((parts == VALIDATION) & ~is_unseen).any():

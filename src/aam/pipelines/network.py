@@ -22,7 +22,7 @@ from aam.data.batches import (
     Masking,
     loader,
 )
-from aam.data.target import batch_target
+from aam.data.target import batch_fact, batch_target
 from aam.ecology.resources import StudyResources
 from aam.errors import ModelError
 from aam.inference.asv_vectors import asv_vectors
@@ -33,6 +33,7 @@ from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.unlabelled import Settings
+from aam.pipelines.class_weights import weigh_classes
 from aam.pipelines.composing import Composition, compose, memory_estimate
 from aam.pipelines.head_options import SHAPE
 from aam.pipelines.labelled import LabelledStudy
@@ -89,6 +90,10 @@ def plan_network(
         What the objectives need cannot be read, or the weights do not fit into ``--max-memory-gb``.
     """
     torch.manual_seed(config.training.seed)
+    head, in_training = config.network_head, labelled.truth[~labelled.held]
+    labelled = dataclasses.replace(
+        labelled, target=weigh_classes(labelled.target, in_training, head.classes.class_weights)
+    )
     weights = {"target": config.objectives.target_penalty, **config.weights}
     resources = read_resources(config, config.weights, labelled.study, np.flatnonzero(~labelled.held))
     settings = settle_objectives(config.weights, config.objectives, resources)
@@ -104,6 +109,7 @@ def plan_network(
         seed=config.training.seed,
         study_digest=digest,
         target=labelled.target,
+        network_head=head,
         objective_settings=settings,
         options=flatten(config),
     )
@@ -174,13 +180,16 @@ def _build(
         learned = {name: value for name, value in pretrained.state_dict().items() if not name.startswith("objectives.")}
         base.load_state_dict({**base.state_dict(), **learned})
         logger.info("Loaded %d pre-trained tensors from %s.", len(learned), config.transfer.pretrained)
-    return build_predictor(base, build_target(shape, labelled.target), (), config.transfer.freeze_base)
+    return build_predictor(
+        base, build_target(shape, labelled.target, config.network_head), (), config.transfer.freeze_base
+    )
 
 
 def _batch_maker(
     config: TrainConfig, labelled: LabelledStudy, resources: StudyResources, model: SequencePredictor
 ) -> BatchMaker:
-    targets = {"target": batch_target(labelled.target, labelled.truth)}
+    targets = {name: batch_fact(fact) for name, fact in labelled.facts.items()}
+    targets["target"] = batch_target(labelled.target, labelled.truth)
     drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
     augmentations = augmentations_of(config.augmentation)
     vectors = None

@@ -1,8 +1,8 @@
 """The samples over which methods are compared, and the fold of each in each repeat."""
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,15 @@ from aam.config.folds import EvaluateFoldsConfig, FoldsConfig
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.splits import divided_groups, fold_numbers, strata
 from aam.data.study import Study
-from aam.data.target import TargetState, choose_task, fit_target
+from aam.data.target import TargetState, fit_target, order_alone
+from aam.data.target_choice import check_order, check_transform, choose_task
 from aam.errors import SplitError, name_some
 from aam.io.split_file import read_fold_file
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
+from aam.pipelines.head_options import check_task
 from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import read_study
+from aam.pipelines.sample_facts import named_columns
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +52,8 @@ class Participants:
         Number of each sample's fold in each repeat, int64 [R, S].
     fold_names
         What the folds are called.
+    columns
+        Metadata columns that options name, by name.
     """
 
     study: Study
@@ -58,6 +63,7 @@ class Participants:
     groups: np.ndarray
     folds: np.ndarray
     fold_names: list[str]
+    columns: Mapping[str, pd.Series] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Fold]:
         """Give every fold of every repeat."""
@@ -77,12 +83,17 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
     study = read_study(config.study, max_bp)
     table_ids = study.sample_ids
     study, metadata, values = label_samples(config.label, study)
-    task = choose_task(values, config.task.task)
+    task = choose_task(values, config.target.task)
+    options = config.of_training(config.output.output_dir, config.training.seed)
+    check_order(values, config.target)
+    check_transform(values, task, config.target)
+    check_task(options, task, values)
     study = drop_shallow_samples(study, None)
     sample_ids = list(study.sample_ids)
     values = values.loc[sample_ids]
+    columns = named_columns(options.category_columns, metadata, sample_ids, str(values.name))
     groups = sample_groups(metadata, sample_ids, config.folds.group_column, config.label.metadata_column)
-    target = fit_target(values, task)
+    target = fit_target(values, task, order_alone(config.target))
     truth = target.encode(values)
     if config.folds.fold_file is None:
         folds, names = _drawn(config.folds, groups, truth, config.training.seed)
@@ -90,7 +101,7 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
         folds, names = _from_file(config.folds, sample_ids, frozenset(table_ids))
     if config.folds.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, folds[0].astype(str), "k-fold", config.label.metadata_column)
-    participants = Participants(study, values, target, truth, groups, folds, names)
+    participants = Participants(study, values, target, truth, groups, folds, names, columns)
     _check(participants, config.folds)
     return participants
 

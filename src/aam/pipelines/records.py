@@ -82,7 +82,8 @@ def summarise(metrics: dict[str, Any], target: TargetState) -> str:
             f"R² {metrics['r2']:.3f}, mean absolute error {metrics['mae']:.4g} (guessing {target.guess:.4g}: "
             f"{metrics['guess_mae']:.4g}), n = {metrics['n']}"
         )
+    ranks = f"mean rank error {metrics['rank_mae']:.3g}, " if target.task == "ordinal" else ""
     return (
-        f"balanced accuracy {metrics['balanced_accuracy']:.3f} (guessing {target.guess!r}: "
+        f"{ranks}balanced accuracy {metrics['balanced_accuracy']:.3f} (guessing {target.guess!r}: "
         f"{metrics['guess_balanced_accuracy']:.3f}), AUROC {metrics['auroc']:.3f}, n = {metrics['n']}"
     )

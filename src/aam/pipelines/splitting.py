@@ -7,9 +7,9 @@ import numpy as np
 
 from aam.config.split import SplitConfig
 from aam.config.training import TrainingConfig
+from aam.data.cells import class_names
 from aam.data.splits import Candidates, divided_groups, split_samples
 from aam.data.study import Study
-from aam.data.target import class_names
 from aam.errors import name_some
 from aam.io.metadata import Metadata
 from aam.io.split_file import read_split_file

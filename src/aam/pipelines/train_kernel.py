@@ -11,6 +11,7 @@ from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
 from aam.inference.kernel_model import KernelModel
 from aam.inference.kernel_reader import KernelReader
+from aam.inference.kernel_units import learned_by_kernels
 from aam.inference.model_directory import ModelDescription, save_model
 from aam.inference.pretrained_vectors import PretrainedVectors
 from aam.inference.read_samples import Reading
@@ -48,8 +49,10 @@ def train_kernel_head(
     """
     output, cache = config.output.output_dir, Cache(config.study.cache_dir)
     labelled = dataclasses.replace(
-        labelled, study=labelled.study.cut(config.model.max_bp)
-    )  # the encoder may read fewer
+        labelled,
+        study=labelled.study.cut(config.model.max_bp),  # the encoder may read fewer
+        target=dataclasses.replace(labelled.target, scaled_by=None),  # of the network
+    )
     tree = None if config.distance.tree is None else read_given_tree(config, labelled.study)
     vectors = None
     if pretrained is not None:
@@ -57,7 +60,8 @@ def train_kernel_head(
         vectors = PretrainedVectors(copy.deepcopy(encoder), its_description, Reading(None, cache))
     resources = Resources(tree, vectors, config.head.coverage)
     rows = np.flatnonzero(~labelled.held)
-    head = fit_kernel_head(labelled.study, rows, labelled.target, labelled.truth, labelled.groups, resources)
+    learned = learned_by_kernels(labelled.target, labelled.truth, labelled.facts)
+    head = fit_kernel_head(labelled.study, rows, labelled.target, learned, labelled.groups, resources)
     _log_members(head)
     model = KernelModel.of(head, None if pretrained is None else pretrained[0])
     description = _describe(config, shape, pretrained, labelled, model)

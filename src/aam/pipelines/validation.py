@@ -15,7 +15,7 @@ def validate(config: TrainConfig, reader: SampleReader | KernelReader, labelled:
     """Write the table and the picture; give the metrics."""
     rows, output = np.flatnonzero(labelled.held), config.output.output_dir
     study, truth, target = labelled.study.select_samples(rows), labelled.truth[rows], labelled.target
-    predicted = reader.predicted(study)
+    predicted = reader.predicted(study, {name: fact[rows] for name, fact in labelled.facts.items()})
     columns = prediction_columns(target, study.sample_ids, predicted.values)
     truths = {"truth": truth_column(target, truth)}
     write_tsv(output / "validation_predictions.tsv", {**columns, **predicted.columns, **truths})

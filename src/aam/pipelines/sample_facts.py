@@ -1,0 +1,116 @@
+"""What a head must know of samples beside their ASVs: the numbers of their categories, by columns of the metadata, and weights."""
+
+import dataclasses
+import logging
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from aam.data.balance import balanced_weights
+from aam.data.categories import UNKNOWN, Categories
+from aam.data.target import TargetState
+from aam.errors import ConfigError, MetadataError, name_some
+from aam.io.metadata import Metadata
+from aam.objectives.target import CATEGORY, SCALING, WEIGHT
+
+logger = logging.getLogger(__name__)
+
+Facts = Mapping[str, np.ndarray]
+"""One value per sample, [S], by the name that batches give it."""
+NO_FACTS: Facts = {}
+
+
+def named_columns(
+    options: Mapping[str, str | None], metadata: Metadata, sample_ids: list[str], target_column: str
+) -> dict[str, pd.Series]:
+    """Give the columns of categories that options name, by name, in the order of the samples.
+
+    Raises
+    ------
+    MetadataError
+        A column does not exist, or no sample has a value in it.
+    ConfigError
+        It is the target.
+    """
+    for flag, name in options.items():
+        if name == target_column:
+            raise ConfigError(
+                f"{flag} and --metadata-column are both {name}: name the column of the categories, such as site."
+            )
+    columns = {name: metadata.column(name).reindex(sample_ids) for name in options.values() if name is not None}
+    for flag, name in options.items():
+        if name is not None and not columns[name].notna().any():
+            raise MetadataError(f"{flag} {name}: no sample in use has a value in that column. Choose another.")
+    return columns
+
+
+def rows_of(columns: Mapping[str, pd.Series], rows: np.ndarray) -> dict[str, pd.Series]:
+    """Choose samples, by number or by truth."""
+    return {name: values.iloc[rows] for name, values in columns.items()}
+
+
+def scaled_by(target: TargetState, column: str | None, training: Mapping[str, pd.Series]) -> TargetState:
+    """Give the target with the categories of the training samples by which outputs are to be scaled, if a column names any."""
+    return target if column is None else dataclasses.replace(target, scaled_by=Categories.of(training[column]))
+
+
+def facts_of(target: TargetState, columns: Mapping[str, pd.Series], n_samples: int) -> dict[str, np.ndarray]:
+    """Number the categories of samples as the target knows them; say how many are of none that it knows.
+
+    Parameters
+    ----------
+    target
+        What was fitted.
+    columns
+        Metadata columns by name, in the order of the samples; one that is absent says nothing of any sample.
+    n_samples
+        S.
+    """
+    return {name: _numbers(known, columns, n_samples) for name, known in _needed(target).items()}
+
+
+def facts_of_new_samples(
+    target: TargetState, metadata: Metadata | None, sample_ids: list[str]
+) -> dict[str, np.ndarray]:
+    """Do the same for samples whose metadata may be absent, or lack columns or rows."""
+    names = {known.column for known in _needed(target).values()}
+    columns = {}
+    if metadata is not None:
+        columns = {name: metadata.column(name).reindex(sample_ids) for name in names if name in metadata.frame.columns}
+    return facts_of(target, columns, len(sample_ids))
+
+
+def weights_of(column: str | None, columns: Mapping[str, pd.Series], is_training: np.ndarray) -> dict[str, np.ndarray]:
+    """Weigh samples by the training samples of their category in a column, if there is one; those of none by 1."""
+    if column is None:
+        return {}
+    known = Categories.of(columns[column].iloc[is_training])
+    number = known.numbers(columns[column])
+    weights = np.append(balanced_weights(number[is_training], len(known.names)), 1.0)  # the last is that of UNKNOWN
+    logger.info(
+        "Samples weigh by %s: %s.",
+        column, ", ".join(f"{name} {weight:.3g}" for name, weight in zip(known.names, weights, strict=False)),
+    )  # fmt: skip
+    return {WEIGHT: weights[number]}
+
+
+def _needed(target: TargetState) -> dict[str, Categories]:
+    needed: Iterable[tuple[str, Categories | None]] = [
+        (CATEGORY, target.normalized_by),
+        (SCALING, target.scaled_by),
+    ]
+    return {name: categories for name, categories in needed if categories is not None}
+
+
+def _numbers(known: Categories, columns: Mapping[str, pd.Series], n_samples: int) -> np.ndarray:
+    values = columns.get(known.column)
+    numbers = np.full(n_samples, UNKNOWN) if values is None else known.numbers(values)
+    n_unknown = int((numbers == UNKNOWN).sum())
+    if n_unknown:
+        logger.warning(
+            "%d of %d samples have no %s that training saw (%s) by the column of that name in --metadata: they are read as of none "
+            "in particular.",
+            n_unknown, n_samples, known.column, name_some(known.names),
+        )  # fmt: skip
+    return numbers

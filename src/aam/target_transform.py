@@ -1,0 +1,110 @@
+"""Between a numeric column's own units and those in which it is learned: a logarithm, a shift and a scale, perhaps by category."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+LARGEST = 1e20
+"""Beyond this, a value as a multiple of a standard deviation may not fit into single precision."""
+
+Values = TypeVar("Values", np.ndarray, Tensor)
+
+
+@dataclass(frozen=True)
+class TargetTransform:
+    """``(g(y) − centre) / scale``, g the identity or log(1 + y); pure, and the same for arrays and tensors.
+
+    Attributes
+    ----------
+    centre, scale
+        Of all training samples.
+    is_log
+        Whether g is the logarithm; own values are then not below 0.
+    centres, scales
+        Of each category, by its number; empty where categories do not matter. A sample of category −1 has those of all.
+
+    Examples
+    --------
+    >>> transform = TargetTransform(10.0, 5.0, centres=(20.0,), scales=(2.0,))
+    >>> transform.to_learned(np.array([20.0, 20.0]), np.array([0, -1])).tolist()
+    [0.0, 2.0]
+    """
+
+    centre: float = 0.0
+    scale: float = 1.0
+    is_log: bool = False
+    centres: tuple[float, ...] = ()
+    scales: tuple[float, ...] = ()
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it is a change of unit alone, the same for all samples."""
+        return not self.is_log and not self.centres
+
+    def to_learned(self, values: Values, category: Values | None = None) -> Values:
+        """Turn own values, [S] or [S, K], into those that are learned; ``category`` numbers each sample's, int64 [S]."""
+        centre, scale = self._sizes(values, category)
+        return ((_library(values).log1p(values) if self.is_log else values) - centre) / scale
+
+    def to_own(self, learned: Values, category: Values | None = None) -> Values:
+        """Undo `to_learned`; under a logarithm, what is learned may not lead below 0 nor beyond `LARGEST`."""
+        centre, scale = self._sizes(learned, category)
+        values = learned * scale + centre
+        return _library(values).expm1(values.clip(min=0.0, max=float(np.log1p(LARGEST)))) if self.is_log else values
+
+    def _sizes(self, values: Values, category: Values | None) -> tuple[Any, Any]:
+        if category is None or not self.centres:
+            return self.centre, self.scale
+        table = np.array([[*self.centres, self.centre], [*self.scales, self.scale]])  # the last is that of −1
+        sizes: Any = table if isinstance(values, np.ndarray) else torch.from_numpy(table).to(values.device)
+        centre, scale = (row[category].reshape(-1, *[1] * (values.ndim - 1)) for row in sizes)
+        return centre, scale
+
+
+def fit_transform(kind: str, values: np.ndarray, category: np.ndarray | None = None) -> TargetTransform:
+    """Learn a transform from the training samples' values.
+
+    Parameters
+    ----------
+    kind
+        A choice of ``--target-transform``.
+    values
+        Own units, [S].
+    category
+        Number of each sample's category, −1 for none, [S]. A category whose values do not differ has the sizes of all.
+    """
+    is_log = kind.startswith("log-")
+    measure = _MEASURES[kind.removeprefix("log-").removesuffix("-category")]
+    values = np.log1p(values) if is_log else values
+    overall = measure(values)
+    if category is None:
+        return TargetTransform(*overall, is_log)
+    members = [values[category == number] for number in range(category.max() + 1)]
+    sizes = [measure(some) if len(some) and np.ptp(some) > 0 else overall for some in members]
+    centres, scales = (tuple(size[k] for size in sizes) for k in (0, 1))
+    return TargetTransform(*overall, is_log, centres, scales)
+
+
+def _standard(values: np.ndarray) -> tuple[float, float]:
+    return float(values.mean()), float(values.std())
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    return float(values.min()), float(np.ptp(values))
+
+
+def _nothing(values: np.ndarray) -> tuple[float, float]:
+    return 0.0, 1.0
+
+
+_MEASURES: dict[str, Callable[[np.ndarray], tuple[float, float]]] = {
+    "none": _nothing, "minmax": _range, "zscore": _standard
+}  # fmt: skip
+
+
+def _library(values: np.ndarray | Tensor) -> Any:
+    return np if isinstance(values, np.ndarray) else torch
