@@ -83,7 +83,8 @@ class TrainingModule(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the means of an epoch that has begun."""
-        checkpoint[_MEANS] = {name: dict(mean.metric_state) for name, mean in self.means.items()}
+        means: dict[str, Any] = dict(self.means.items())
+        checkpoint[_MEANS] = {name: dict(mean.metric_state) for name, mean in means.items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them up again."""
