@@ -125,7 +125,7 @@ def crash(command: str, given: list[str], folder: Path, kills: int, stream: np.r
     ]
     labels = ["--metadata", folder / "s/metadata.tsv", "--metadata-column", "age", "--group-column", "subject"]
     arguments = [command, *study, *(labels if command == "train" else []), *given]
-    whole, tally = folder / f"{command}-whole", Tally()
+    whole, tally, seconds = folder / f"{command}-whole", Tally(), 0.0
     for _ in range(2):  # the first makes the study, the second is timed
         begin = time.monotonic()
         check(start([*arguments, "--output-dir", whole, "--overwrite"]).join(), whole)
@@ -178,8 +178,8 @@ def saved_steps(output: Path) -> int | None:
 def weights_of(output: Path) -> list[bytes]:
     """Give the bits of the weights, of the optimiser and of the loss balance at the end of training."""
     content = read_checkpoint(output / LAST_CHECKPOINT)
-    states = [content["state_dict"], *(state["state"] for state in content["optimizer_states"])]
-    tensors = [value for state in states for value in torch.utils._pytree.tree_leaves(state)]
+    moments = [entry for state in content["optimizer_states"] for entry in state["state"].values()]
+    tensors = [value for entry in (content["state_dict"], *moments) for value in entry.values()]
     return [torch.as_tensor(value).contiguous().numpy().tobytes() for value in tensors]
 
 

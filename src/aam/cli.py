@@ -173,9 +173,9 @@ def _what_is_left(config: Any) -> str:
     from aam.config.saving import LAST_CHECKPOINT
 
     directory = getattr(getattr(config, "output", None), "output_dir", None)
-    content = sorted(item.name for item in directory.iterdir()) if directory and directory.is_dir() else []
-    if directory is None or not content:
+    if not directory or not directory.is_dir() or not any(directory.iterdir()):
         return ""
+    content = sorted(item.name for item in directory.iterdir())
     goes_on = "--resume continues the run, with " if (directory / LAST_CHECKPOINT).is_file() else ""
     return f" {directory} holds {name_some(content, 10)}. The same command with {goes_on}--overwrite starts anew."
 

@@ -92,7 +92,7 @@ class TrainingModule(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the means of an epoch that has begun."""
-        means: Any = self.means
+        means: dict[str, Any] = dict(self.means.items())
         checkpoint[_MEANS] = {name: dict(mean.metric_state) for name, mean in means.items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

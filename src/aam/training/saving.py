@@ -104,7 +104,12 @@ class CheckpointFiles(CheckpointIO):
             write_checkpoint(path, content)
         except (OSError, RuntimeError, AamError) as error:
             kept = "the one before is kept" if path.exists() else "there is none before it"
-            logger.warning("The checkpoint %s could not be saved, %s: %s Training goes on.", path, kept, error)
+            cause = (
+                error.__context__ if isinstance(error.__context__, OSError) else error
+            )  # torch hides what the disk said
+            logger.warning(
+                "The checkpoint %s could not be saved, %s: %s. Training goes on.", path, kept, str(cause).rstrip(".")
+            )
             return False
         return True
 
