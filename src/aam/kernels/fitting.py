@@ -7,10 +7,11 @@ import numpy as np
 
 from aam.data.study import Study
 from aam.data.target import TargetState
+from aam.kernels.ensemble import Calibration, Ensemble, Member
 from aam.kernels.fitted import Fitted
 from aam.kernels.forest import Forest, fit_forest
 from aam.kernels.gram import MeanKernel
-from aam.kernels.head import Calibration, KernelHead, Member, Resources
+from aam.kernels.head import KernelHead, Resources
 from aam.kernels.known_asvs import KnownASVs, sample_counts
 from aam.kernels.logistic import class_weights, fit_logistic
 from aam.kernels.machine import KernelMachine
@@ -57,9 +58,36 @@ def fit_kernel_head(
     phylogeny = None if resources.tree is None else Phylogeny.above(resources.tree, number)
     vectors = None if resources.vectors is None else resources.vectors(chosen)
     training = Samples(sample_counts(chosen, number, len(known)).toarray(), vectors)
+    fitted = fit_ensemble(training, phylogeny, target, truth[rows], groups[rows], resources.coverage)
+    return KernelHead(**vars(fitted), known=known, phylogeny=phylogeny, vectors=resources.vectors)
+
+
+def fit_ensemble(
+    training: Samples,
+    phylogeny: Phylogeny | None,
+    target: TargetState,
+    truth: np.ndarray,
+    groups: np.ndarray,
+    coverage: float,
+) -> Ensemble:
+    """Fit all members that the samples and the tree allow.
+
+    Parameters
+    ----------
+    training
+        The samples.
+    phylogeny
+        Branches above their ASVs; None leaves out UniFrac and clades.
+    target
+        What is predicted.
+    truth, groups
+        Value or class number, and subject, of each, [n].
+    coverage
+        Of intervals and sets.
+    """
     kernels = member_kernels(training, phylogeny)
-    subject = _groups(groups[rows])
-    machines, fitted = _fit_members(kernels, training, target, truth[rows], subject)
+    subject = _groups(groups)
+    machines, fitted = _fit_members(kernels, training, target, truth, subject)
     weights = member_weights([one.loss for one in fitted])
     members = tuple(
         Member(name, one.penalty, one.loss, float(weight), machine)
@@ -67,8 +95,8 @@ def fit_kernel_head(
     )
     held_out = np.tensordot(weights, np.stack([one.held_out for one in fitted]), axes=1)
     farthest = _farthest(kernels[FEATURES], training, subject)
-    calibration = _calibrate(held_out, target, truth[rows], subject, resources.coverage, farthest)
-    return KernelHead(target, known, phylogeny, training, members, calibration, resources.vectors)
+    calibration = _calibrate(held_out, target, truth, subject, coverage, farthest)
+    return Ensemble(target, training, members, calibration)
 
 
 def member_weights(losses: list[float]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -26,7 +27,11 @@ def radial(training: np.ndarray) -> Similarity:
     """Compare by exp(−squared distance / its median over pairs of training samples)."""
     pairs = squared_distances(training, training)[np.triu_indices(len(training), 1)]
     width = max(float(np.median(pairs)), 1e-12) if len(pairs) else 1.0
-    return lambda features, others: np.exp(-squared_distances(features, others) / width)
+    return partial(_radial, width)
+
+
+def _radial(width: float, features: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.exp(-squared_distances(features, others) / width)
 
 
 def shared_branches(features: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The kernel head: members fitted to labelled samples, weighed by what they say of groups that they were fitted without."""
+"""The kernel head: an ensemble of machines that reads studies."""
 
 import logging
 from collections.abc import Callable
@@ -8,20 +8,16 @@ import numpy as np
 
 from aam.data.predicted import Predicted
 from aam.data.study import Study
-from aam.data.target import TargetState
 from aam.ecology.tree import FeatureTree
-from aam.kernels.forest import Forest
+from aam.kernels.ensemble import Ensemble
 from aam.kernels.known_asvs import KnownASVs, sample_counts
-from aam.kernels.machine import KernelMachine
 from aam.kernels.phylogeny import Phylogeny
-from aam.kernels.uncertainty import prediction_sets, to_probabilities
 from aam.kernels.views import Samples
 
 logger = logging.getLogger(__name__)
 
 LEAST_KNOWN = 0.5
 """Share of a sample's reads that a head should know."""
-SET_SEPARATOR = "|"
 _BLOCK = 512  # samples that are dense at a time
 
 
@@ -45,82 +41,19 @@ class Resources:
 
 
 @dataclass(frozen=True)
-class Member:
-    """One machine of a head.
+class KernelHead(Ensemble):
+    """An ensemble that reads studies, whose ASVs it knows by their sequences.
 
     Attributes
     ----------
-    name
-        Key of `members.MEANINGS`.
-    penalty, loss
-        What was chosen (None for a forest), and its loss on groups left out.
-    weight
-        In the head's mean.
-    machine
-        Gives its outputs.
-    """
-
-    name: str
-    penalty: float | None
-    loss: float
-    weight: float
-    machine: KernelMachine | Forest
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Numbers that turn the members' mean into what is reported.
-
-    Attributes
-    ----------
-    centre
-        Mean of the training samples (regression).
-    temperature
-        Divides the logits (classification).
-    classes
-        Numbers of the classes that training samples have.
-    coverage
-        Of intervals and sets.
-    threshold
-        Half of an interval's width, or the least probability of a set's classes, subtracted from 1.
-    farthest
-        Distance to the nearest training sample from which on a sample is unlike them.
-    """
-
-    centre: float
-    temperature: float
-    classes: tuple[int, ...]
-    coverage: float
-    threshold: float
-    farthest: float
-
-
-@dataclass(frozen=True)
-class KernelHead:
-    """A fitted head.
-
-    Attributes
-    ----------
-    target
-        What is predicted.
     known, phylogeny
         ASVs that it knows, and the branches above them, if there was a tree.
-    training
-        The samples that it was fitted to.
-    members
-        The machines; the first is that on the ASVs.
-    calibration
-        What their outputs mean.
     vectors
         As in `Resources`.
     """
 
-    target: TargetState
     known: KnownASVs
     phylogeny: Phylogeny | None
-    training: Samples
-    members: tuple[Member, ...]
-    calibration: Calibration
     vectors: Callable[[Study], np.ndarray] | None = None
 
     def predict(self, study: Study, rows: np.ndarray | None = None) -> Predicted:
@@ -138,37 +71,13 @@ class KernelHead:
             block = np.arange(start, min(start + _BLOCK, chosen.n_samples))
             counts = sample_counts(chosen.select_samples(block), number, len(self.known)).toarray()
             samples = Samples(counts, None if vectors is None else vectors[block])
-            parts.append((self._outputs(samples), self._nearest(samples), counts.sum(axis=1)))
+            parts.append((self.outputs(samples), self.nearest(samples), counts.sum(axis=1)))
         outputs, nearest, reads = (np.concatenate(part) for part in zip(*parts, strict=True))
         known = reads / np.maximum(chosen.depths, 1)
         _warn_of_unknown_reads(known)
         unlike = (nearest > self.calibration.farthest) | (known < LEAST_KNOWN)
-        reported = self._report(outputs)
+        reported = self.report(outputs)
         return replace(reported, columns={**reported.columns, "known_reads": known, "unlike": unlike})
-
-    def _outputs(self, samples: Samples) -> np.ndarray:
-        return np.sum([member.weight * member.machine.outputs(samples) for member in self.members], axis=0)
-
-    def _nearest(self, samples: Samples) -> np.ndarray:
-        machine = self.members[0].machine
-        assert isinstance(machine, KernelMachine)
-        return machine.kernel.distances(samples).min(axis=1)
-
-    def _report(self, outputs: np.ndarray) -> Predicted:
-        calibration = self.calibration
-        if self.target.task == "regression":
-            values = outputs[:, 0] + calibration.centre
-            return Predicted(values, {"lower": values - calibration.threshold, "upper": values + calibration.threshold})
-        classes = list(calibration.classes)
-        probability = np.zeros((len(outputs), len(self.target.classes)))
-        probability[:, classes] = to_probabilities(outputs / calibration.temperature, len(classes))
-        sets = prediction_sets(probability, calibration.threshold)
-        likeliest_first = np.argsort(-probability, axis=1, kind="stable")
-        named = [
-            SET_SEPARATOR.join(self.target.classes[k] for k in order if chosen[k])
-            for order, chosen in zip(likeliest_first, sets, strict=True)
-        ]
-        return Predicted(probability, {"set": named}, sets)
 
 
 def _warn_of_unknown_reads(known: np.ndarray) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from aam.data.target import TargetState
+from aam.kernels.ensemble import Calibration, Member
 from aam.kernels.forest import Forest
-from aam.kernels.head import Calibration, KernelHead, Member
+from aam.kernels.head import KernelHead
 from aam.kernels.known_asvs import KnownASVs
 from aam.kernels.machine import KernelMachine
 from aam.kernels.members import FOREST, member_kernels

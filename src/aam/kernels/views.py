@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -39,23 +40,21 @@ def log_ratios(samples: Samples) -> np.ndarray:
 
 def clade_log_ratios(phylogeny: Phylogeny) -> View:
     """Log counts of each clade minus the mean log of the known ASVs."""
-    clades, inner = phylogeny, phylogeny.is_clade
+    return partial(_clade_log_ratios, phylogeny)
 
-    def view(samples: Samples) -> np.ndarray:
-        mean = np.log(samples.counts + PSEUDO_COUNT).mean(axis=1, keepdims=True)
-        return np.log(clades.sums(samples.counts)[:, inner] + PSEUDO_COUNT) - mean
 
-    return view
+def _clade_log_ratios(phylogeny: Phylogeny, samples: Samples) -> np.ndarray:
+    mean = np.log(samples.counts + PSEUDO_COUNT).mean(axis=1, keepdims=True)
+    return np.log(phylogeny.sums(samples.counts)[:, phylogeny.is_clade] + PSEUDO_COUNT) - mean
 
 
 def touched_branches(phylogeny: Phylogeny) -> View:
     """Root of the length of each branch above an ASV that the sample holds, 0 for the others."""
-    weight = np.sqrt(phylogeny.length)
+    return partial(_touched_branches, phylogeny)
 
-    def view(samples: Samples) -> np.ndarray:
-        return (phylogeny.sums((samples.counts > 0).astype(np.float64)) > 0.5) * weight
 
-    return view
+def _touched_branches(phylogeny: Phylogeny, samples: Samples) -> np.ndarray:
+    return (phylogeny.sums((samples.counts > 0).astype(np.float64)) > 0.5) * np.sqrt(phylogeny.length)
 
 
 def model_vectors(samples: Samples) -> np.ndarray:
@@ -72,4 +71,8 @@ def scaled(view: View, training: Samples, exponent: float) -> View:
     """
     features = view(training)
     mean, spread = features.mean(axis=0), (features.std(axis=0) + 1e-9) ** exponent
-    return lambda samples: (view(samples) - mean) / spread
+    return partial(_scaled, view, mean, spread)
+
+
+def _scaled(view: View, mean: np.ndarray, spread: np.ndarray, samples: Samples) -> np.ndarray:
+    return (view(samples) - mean) / spread
