@@ -11,7 +11,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "aam"
 
 LAYERS = [
     {"cli", "__main__"},
-    {"pipelines"},
+    {"pipelines", "estimators"},
     {"inference", "baselines"},
     {"training"},
     {"models"},

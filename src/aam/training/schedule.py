@@ -48,7 +48,7 @@ def one_cycle(n_steps: int, rise_fraction: float) -> Share:
     --------
     >>> share = one_cycle(n_steps=11, rise_fraction=0.5)
     >>> [round(share(step), 2) for step in (0, 5, 10)]
-    [0.06, 0.96, 0.0]
+    [0.04, 0.98, 0.0]
     """
     top = rise_fraction * n_steps - 1
     last = n_steps - 1

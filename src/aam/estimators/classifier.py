@@ -1,0 +1,100 @@
+"""Classes from a feature table, the scikit-learn way."""
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
+
+from aam.data.target import TargetState
+from aam.estimators._base import KernelEstimator
+
+
+class AAMClassifier(ClassifierMixin, KernelEstimator):
+    """Predict a class from a feature table, with calibrated probabilities and sets; the head that ``aam train`` takes for small
+    studies. Classes weigh the same, however many samples they have.
+
+    Parameters
+    ----------
+    tree
+        Rooted Newick file (or ``.qza``) with the columns of X as tips; adds UniFrac and clades. X must then be a DataFrame.
+    coverage
+        Share of new groups' samples whose class should be in `predict_set`.
+
+    Attributes
+    ----------
+    classes_
+        As they came, sorted.
+    """
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say that what total counts tell is not seen: ratios and shares are, of which two features make one."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True
+        return tags
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:  # noqa: N803
+        """Fit.
+
+        Parameters
+        ----------
+        X
+            Counts, not rarefied, [S, F]: an array, a sparse matrix, or a DataFrame.
+        y
+            Classes, [S].
+        groups
+            Subject of each sample, [S], so that penalties, weights and sets are chosen for new subjects; None: each its own.
+
+        Raises
+        ------
+        ValueError
+            X holds negative numbers or too little to compare, or y holds one class.
+        """
+        counts, labels = self._validated(X, y=y)
+        check_classification_targets(labels)
+        self.classes_, truth = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"AAMClassifier needs two classes; the data hold {len(self.classes_)} class: {self.classes_[0]!r}."
+            )
+        names = tuple(str(name) for name in self.classes_)
+        commonest = names[int(np.bincount(truth).argmax())]
+        target = TargetState(column="y", task="classification", guess=commonest, classes=names)
+        self._fit(counts, labels, target, truth, groups)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Give the probability of each class, [S, C].
+
+        Parameters
+        ----------
+        X
+            Counts, [S, F].
+        """
+        samples = self._samples(X)
+        return self.ensemble_.report(self.ensemble_.outputs(samples)).values
+
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Give the likeliest class, [S].
+
+        Parameters
+        ----------
+        X
+            Counts, [S, F].
+        """
+        likeliest = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[likeliest]
+
+    def predict_set(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Tell which classes are in the set that holds ``coverage`` of the truths of new groups; bool [S, C].
+
+        Parameters
+        ----------
+        X
+            Counts, [S, F].
+        """
+        samples = self._samples(X)
+        chosen = self.ensemble_.report(self.ensemble_.outputs(samples)).chosen
+        assert chosen is not None, "sets come with classes"
+        return chosen

@@ -1,0 +1,84 @@
+"""Numbers from a feature table, the scikit-learn way."""
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin
+
+from aam.data.target import TargetState
+from aam.estimators._base import KernelEstimator
+
+
+class AAMRegressor(RegressorMixin, KernelEstimator):
+    """Predict a number from a feature table, with intervals; the head that ``aam train`` takes for small studies.
+
+    Parameters
+    ----------
+    tree
+        Rooted Newick file (or ``.qza``) with the columns of X as tips; adds UniFrac and clades. X must then be a DataFrame.
+    coverage
+        Share of new groups' samples whose truth should lie in `predict_interval`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import GroupKFold, cross_val_score
+    >>> from aam.estimators import AAMRegressor
+    >>> stream = np.random.default_rng(0)
+    >>> counts = stream.poisson(20, size=(60, 12))
+    >>> age = np.log(counts[:, 0] + 1) - np.log(counts[:, 1] + 1)
+    >>> subject = np.repeat(np.arange(20), 3)
+    >>> folds = GroupKFold(3)
+    >>> scores = cross_val_score(AAMRegressor(), counts, age, groups=subject, cv=folds, params={"groups": subject}, scoring="r2")
+    >>> bool(scores.min() > 0.5)
+    True
+    """
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:  # noqa: N803
+        """Fit.
+
+        Parameters
+        ----------
+        X
+            Counts, not rarefied, [S, F]: an array, a sparse matrix, or a DataFrame.
+        y
+            Numbers, [S].
+        groups
+            Subject of each sample, [S], so that penalties, weights and intervals are chosen for new subjects; None: each its own.
+
+        Raises
+        ------
+        ValueError
+            X holds negative numbers, or too little to compare.
+        """
+        counts, truth = self._validated(X, y=y, y_numeric=True, ensure_min_samples=2)
+        truth = truth.astype(np.float64)
+        if np.ptp(truth) == 0:
+            truth = truth + np.linspace(
+                0, 1e-9, len(truth)
+            )  # a constant is predicted as such, with an interval of no width
+        target = TargetState(column="y", task="regression", guess=float(np.median(truth)))
+        self._fit(counts, truth, target, truth, groups)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Give the predicted numbers, [S].
+
+        Parameters
+        ----------
+        X
+            Counts, [S, F].
+        """
+        samples = self._samples(X)
+        return self.ensemble_.report(self.ensemble_.outputs(samples)).values
+
+    def predict_interval(self, X: Any) -> tuple[np.ndarray, np.ndarray]:  # noqa: N803
+        """Give the lower and the upper ends of intervals that hold ``coverage`` of the truths of new groups, both [S].
+
+        Parameters
+        ----------
+        X
+            Counts, [S, F].
+        """
+        columns = self.ensemble_.report(self.ensemble_.outputs(self._samples(X))).columns
+        return np.asarray(columns["lower"]), np.asarray(columns["upper"])
