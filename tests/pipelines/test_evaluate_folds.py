@@ -75,6 +75,12 @@ def test_regression_over_repeated_folds_beside_all_baselines(study, tmp_path, ca
     results = read(tmp_path / "o/results.tsv").query("method == 'aam'")
     assert results.query("metric == 'coverage'")["value"].between(0, 1).all()
     assert len(results.query("metric == 'interval_width'")) == 6
+    ours, others = (predictions.query(f"method {sign} 'aam'") for sign in ("==", "!="))
+    is_inside = ours["truth"].between(ours["lower"], ours["upper"])
+    means = is_inside.groupby([ours["repeat"], ours["fold"]]).mean()
+    assert means.mean() == pytest.approx(results.query("metric == 'coverage'")["value"].mean())
+    assert others["lower"].isna().all()
+    assert set(ours["unlike"].astype(str)) <= {"True", "False"}
     assert "Intervals or sets of aam hold the truth of" in (tmp_path / "o/summary.md").read_text()
 
 

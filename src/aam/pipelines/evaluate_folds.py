@@ -13,6 +13,7 @@ from aam.data.predicted import Predicted
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.pipelines.fold_methods import AAM, Method, methods_of
 from aam.pipelines.fold_records import (
+    Columns,
     draw_summary,
     summary_table,
     write_folds,
@@ -45,13 +46,13 @@ def evaluate_folds(config: EvaluateFoldsConfig) -> None:
         target.task.capitalize(), target.column, participants.study.n_samples, len(set(participants.groups)),
         sum(1 for _ in participants), ", ".join(methods),
     )  # fmt: skip
-    predictions, coverage = predict_held_out(participants, methods)
+    predictions, columns, coverage = predict_held_out(participants, methods)
     held_out = HeldOut(target.task, participants.truth, participants.groups, participants.folds, predictions)
     reference = AAM if AAM in methods and len(methods) > 1 else None
     folds = score_folds(held_out)
     sureness = mean_coverage(coverage)
     lines = summarise(held_out, folds, reference, config.training.seed)
-    write_predictions(output, participants, held_out)
+    write_predictions(output, participants, held_out, columns)
     write_scores(output, participants, [*folds, *coverage], lines)
     draw_summary(output, held_out, folds, lines, target.column)
     table = summary_table(held_out, lines, reference)
@@ -61,25 +62,29 @@ def evaluate_folds(config: EvaluateFoldsConfig) -> None:
 
 def predict_held_out(
     participants: Participants, methods: Mapping[str, Method]
-) -> tuple[dict[str, np.ndarray], list[FoldScore]]:
+) -> tuple[dict[str, np.ndarray], dict[str, Columns], list[FoldScore]]:
     """Let every method predict every sample while it is held out, [R, S] or [R, S, C]; log one line per fold.
 
-    Also gives how often intervals or sets held the truth, for methods that have them.
+    Also gives what else methods say of a sample, such as intervals, by method and column, and how often these held the truth.
     """
     folds = list(participants)
     shape = participants.folds.shape
     if participants.target.task != "regression":
         shape = (*shape, len(participants.target.classes))
     predictions = {name: np.full(shape, np.nan) for name in methods}
+    columns: dict[str, Columns] = {name: {} for name in methods}
     begin, coverage = time.monotonic(), []
     for done, fold in enumerate(folds, start=1):
         for name, method in methods.items():
             predicted = method(fold)
             predictions[name][fold.repeat, fold.test] = predicted.values
+            for column, values in predicted.columns.items():
+                empty = np.full(participants.folds.shape, None, dtype=object)
+                columns[name].setdefault(column, empty)[fold.repeat, fold.test] = values
             coverage += _coverage(name, fold, predicted, participants.truth[fold.test])
         minutes = (time.monotonic() - begin) / done * (len(folds) - done) / 60
         logger.info("%s; %s", _line(participants, fold, predictions), _time_left(done == len(folds), minutes))
-    return predictions, coverage
+    return predictions, columns, coverage
 
 
 def mean_coverage(scores: list[FoldScore]) -> str:

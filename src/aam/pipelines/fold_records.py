@@ -1,5 +1,6 @@
 """The tables, the figure and the text that a comparison over folds leaves behind."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from aam.pipelines.records import truth_column
 FOLDS, RESULTS, PREDICTIONS, SUMMARY, PICTURE, TEXT = (
     "folds.tsv", "results.tsv", "predictions.tsv", "summary.tsv", "summary.png", "summary.md",
 )  # fmt: skip
+
+Columns = dict[str, np.ndarray]
+"""What a method says of samples beside its prediction, by column: objects [R, S], None where it says nothing."""
 
 _LEGEND = (
     '"folds" is the mean ± standard deviation over folds; "pooled" scores all held-out predictions of a repeat together, and is '
@@ -36,8 +40,10 @@ def write_folds(directory: Path, participants: Participants) -> None:
     write_tsv(directory / FOLDS, {"sample-id": ids, **columns})
 
 
-def write_predictions(directory: Path, participants: Participants, held_out: HeldOut) -> None:
-    """Write one row per sample, repeat and method, in the target's own units or class names."""
+def write_predictions(
+    directory: Path, participants: Participants, held_out: HeldOut, others: Mapping[str, Columns]
+) -> None:
+    """Write one row per sample, repeat and method, in the target's own units or class names; ``others`` by method."""
     target, names = participants.target, np.array(participants.fold_names)
     ids, truth = list(participants.study.sample_ids), truth_column(target, participants.truth)
     is_regression = target.task == "regression"
@@ -45,6 +51,8 @@ def write_predictions(directory: Path, participants: Participants, held_out: Hel
         name: [] for name in ("sample-id", "repeat", "fold", "method", "prediction", "truth")
     }
     columns |= {f"probability:{name}": [] for name in target.classes}
+    columns |= {name: [] for of_method in others.values() for name in of_method}
+    further = list(dict.fromkeys(name for of_method in others.values() for name in of_method))
     for method, repeats in held_out.predictions.items():
         for repeat, predicted in enumerate(repeats):
             columns["sample-id"] += ids
@@ -57,6 +65,9 @@ def write_predictions(directory: Path, participants: Participants, held_out: Hel
             )
             for k, name in enumerate(target.classes):
                 columns[f"probability:{name}"] += predicted[:, k].tolist()
+            for name in further:
+                known = others[method].get(name)
+                columns[name] += [None] * len(ids) if known is None else known[repeat].tolist()
     write_tsv(directory / PREDICTIONS, columns)
 
 
