@@ -175,7 +175,7 @@ def test_options_of_the_network_are_named_once(folder, tmp_path, capsys):
     train(folder, tmp_path / "out", "--epochs", "3", "--lr", "0.1", "--asv-dropout", "0.2", "--rarefy-depth", "10")
 
     shown = capsys.readouterr().err
-    assert shown.count("Without effect on the kernel head: --rarefy-depth, --asv-dropout, --epochs, --lr.\n") == 1
+    assert shown.count("Without effect on the kernel head: --rarefy-depth, --asv-dropout, --lr, --epochs.\n") == 1
 
 
 def test_the_network_has_no_coverage(folder, tmp_path, capsys):

@@ -74,7 +74,8 @@ def test_all_options_that_shape_weights_are_settled_by_the_pretrained_model():
     settled = set()
     for field in dataclasses.fields(ModelConfig):
         value = getattr(tiny(), field.name)
-        other = not value if isinstance(value, bool) else 0.5 if field.name == "dropout" else type(value)(2 * value)
+        others = {"dropout": 0.5, "count_embedding": "concat"}
+        other = not value if isinstance(value, bool) else others.get(field.name) or type(value)(2 * value)
         changed = dataclasses.replace(tiny(), **{field.name: other})
         shapes = [
             {name: weight.shape for name, weight in build_encoder(config, []).state_dict().items()}
