@@ -28,7 +28,7 @@ AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleot
 SPLIT = {"split", "split-file", "fold"}
 TRANSFER = {"pretrained", "freeze-base", "head-lr", "layer-decay", "unfreeze-epochs"}
 LABELLED_SPLIT = SPLIT | {"group-column", "study-column", "held-out-study", "folds"}
-INFERENCE = {"model", "rarefy-depth", "batch-size", "precision"}
+INFERENCE = {"model", "rarefy-depth", "batch-size", "precision", "prediction-passes"}
 
 OBJECTIVES = {
     "taxonomy", "taxonomy-rank", "encoder-type", "encoder-weights", "penalty", "unifrac-alpha", "loss-balancing", "nuc-penalty",

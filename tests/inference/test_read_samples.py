@@ -47,9 +47,9 @@ def reader(tmp_path):
     """Make readers that share no vectors of ASVs, so that each encodes its own."""
     numbers = itertools.count()
 
-    def make(description=AGE, depth=25, batch_size=4, precision="64-true", model=None, **changes):
+    def make(description=AGE, depth=25, batch_size=4, precision="64-true", model=None, passes=1, **changes):
         description = dataclasses.replace(description, model=dataclasses.replace(SHAPE, **changes))
-        options = Reading(depth, Cache(tmp_path / str(next(numbers))), batch_size, precision)
+        options = Reading(depth, Cache(tmp_path / str(next(numbers))), batch_size, precision, passes)
         return SampleReader(model or trained(description), description, options)
 
     return make
@@ -152,6 +152,26 @@ def test_single_precision_is_close_to_double(reader, description, study):
     vectors = double.sample_vectors(study)
     np.testing.assert_allclose(single.sample_vectors(study), vectors, rtol=0, atol=1e-4 * np.abs(vectors).max())
     assert single.sample_vectors(study).dtype == vectors.dtype == np.float64
+
+
+def test_passes_are_the_mean_of_draws_of_their_own_and_say_how_far_these_differ(reader, study):
+    model = trained(AGE)
+
+    many = reader(model=copy.deepcopy(model), passes=40).predicted(study)
+    once = reader(model=copy.deepcopy(model)).predict(study)
+    twice = reader(model=copy.deepcopy(model), passes=2).predicted(study)
+
+    second = 2 * twice.values - once
+    np.testing.assert_allclose(twice.columns["passes_sd"], np.abs(once - second) / 2**0.5)
+    assert not np.allclose(second, once)
+    shown = many.columns["passes_sd"]
+    assert (np.abs(many.values - once) < 4 * shown + 1e-9).all()
+
+
+def test_with_all_reads_passes_do_not_differ(reader, study):
+    found = reader(depth=None, passes=3).predicted(study)
+
+    np.testing.assert_allclose(found.columns["passes_sd"], 0, atol=1e-9)
 
 
 @pytest.mark.parametrize("description", [AGE, SITE], ids=["regression", "classification"])

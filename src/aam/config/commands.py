@@ -185,6 +185,9 @@ class InferenceConfig:
     that no sample is dropped for having too few."""
     batch_size: Annotated[int, Field(ge=1)] = 8
     """Samples at a time; changes no result."""
+    prediction_passes: Annotated[int, Field(ge=1)] = 1
+    """Of a network: times that reads are drawn anew, each time also with other rare ASVs; predictions, probabilities and vectors
+    are means, and predict adds passes_sd, by how much the number depends on the draw. 5 to 10 make them steadier."""
     precision: Literal["64-true", "32-true", "bf16-mixed"] = "64-true"
     """Arithmetic. 64-true: results do not depend on which samples are read together; 32-true: about twice as fast, equal to
     about 5 digits; bf16-mixed: faster again where the processor or GPU multiplies bfloat16, equal to about 2 digits."""

@@ -257,9 +257,9 @@ def plans_of(batches: Iterable[np.ndarray], epoch: int | str) -> list[BatchPlan]
     return [BatchPlan(epoch, tuple(batch.tolist())) for batch in batches]
 
 
-def plan_in_order(samples: np.ndarray, batch_size: int) -> list[BatchPlan]:
-    """Plan batches in the order given, with the draws of evaluation."""
-    return plans_of(BySamples(batch_size).cut(samples), EVALUATION)
+def plan_in_order(samples: np.ndarray, batch_size: int, number: int = 0) -> list[BatchPlan]:
+    """Plan batches in the order given, with the draws of evaluation; each ``number`` has draws of its own."""
+    return plans_of(BySamples(batch_size).cut(samples), f"{EVALUATION} {number}" if number else EVALUATION)
 
 
 def loader(

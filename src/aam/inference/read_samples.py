@@ -21,6 +21,8 @@ from aam.io.cache import Cache
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 
+SPREAD = "passes_sd"
+"""Column of the standard deviation of a number over passes."""
 NO_FACTS: Mapping[str, np.ndarray] = {}
 DTYPES = {"64-true": torch.float64, "32-true": torch.float32, "bf16-mixed": torch.float32}
 """Of the weights, by precision."""
@@ -45,12 +47,15 @@ class Reading:
         Samples at a time; changes no result in double precision.
     precision
         ``64-true``, ``32-true`` or ``bf16-mixed``.
+    passes
+        Times that reads are drawn anew; results are means.
     """
 
     depth: int | None
     cache: Cache
     batch_size: int = 8
     precision: str = "64-true"
+    passes: int = 1
 
 
 class SampleReader:
@@ -98,8 +103,21 @@ class SampleReader:
             raise ModelError(
                 "This is a pre-trained encoder without a target: fine-tune it with 'aam train --pretrained'."
             )
+        passes = [self._predict(model, study, facts, number) for number in range(self.options.passes)]
+        values = np.stack([one.values for one in passes])
+        columns = {
+            name: np.mean(np.stack([np.asarray(one.columns[name]) for one in passes]), axis=0)
+            for name in passes[0].columns
+        }
+        if len(passes) > 1 and values.ndim == 2:
+            columns[SPREAD] = values.std(axis=0, ddof=1)
+        return Predicted(values.mean(axis=0), columns)
+
+    def _predict(
+        self, model: SequencePredictor, study: Study, facts: Mapping[str, np.ndarray], number: int
+    ) -> Predicted:
         values, columns = [], []
-        for batch, samples in self._read(study, "predict", facts):
+        for batch, samples in self._read(study, "predict", number, facts):
             outputs = model.target(Encoding(samples, target_features=model.target_features(samples)), batch)
             values.append(model.target.in_own_units(outputs, batch))
             columns.append(model.target.columns(outputs, batch))
@@ -111,16 +129,20 @@ class SampleReader:
 
     def sample_vectors(self, study: Study) -> np.ndarray:
         """Give the vector of each sample, float64 [S, D]."""
-        return _stack(samples.sample_vectors for _, samples in self._read(study, "embed"))
+        passes = (
+            _stack(samples.sample_vectors for _, samples in self._read(study, "embed", number))
+            for number in range(self.options.passes)
+        )
+        return np.mean(list(passes), axis=0)
 
     def _read(
-        self, study: Study, label: str, facts: Mapping[str, np.ndarray] = NO_FACTS
+        self, study: Study, label: str, number: int, facts: Mapping[str, np.ndarray] = NO_FACTS
     ) -> Iterator[tuple[Batch, SampleEncoding]]:
         with self._arithmetic():
             vectors = asv_vectors(self.base.asv_encoder, study, self.options.cache)
         targets = {name: batch_fact(values) for name, values in facts.items()}
         maker = BatchMaker(study, self.drawing, targets=targets, asv_vectors=vectors)
-        plans = plan_in_order(np.arange(study.n_samples), self.options.batch_size)
+        plans = plan_in_order(np.arange(study.n_samples), self.options.batch_size, number)
         with torch.inference_mode():
             for batch in tqdm(loader(maker, plans), desc=label, unit="batch", disable=None):
                 moved = batch.to(self.device)

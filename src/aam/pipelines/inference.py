@@ -113,8 +113,13 @@ def _open(
     study, options = read_study(study_config, description.model.max_bp), _reading(config, study_config, description)
     if not isinstance(model, KernelModel):
         return SampleReader(model, description, options), study, description
-    if config.rarefy_depth != "model":
-        logger.warning("--rarefy-depth has no effect on a kernel head, which uses all reads.")
+    without_effect = {
+        "--rarefy-depth": config.rarefy_depth != "model",
+        "--prediction-passes": config.prediction_passes > 1,
+    }
+    for flag, is_given in without_effect.items():
+        if is_given:
+            logger.warning("%s has no effect on a kernel head, which uses all reads.", flag)
     return KernelReader(model, description, options), study, description
 
 
@@ -133,7 +138,10 @@ def _open_encoder(config: InferenceConfig, study_config: StudyConfig) -> tuple[S
 
 def _reading(config: InferenceConfig, study_config: StudyConfig, description: ModelDescription) -> Reading:
     depth = {"model": description.depth, "none": None}.get(str(config.rarefy_depth), config.rarefy_depth)
-    return Reading(depth, Cache(study_config.cache_dir), config.batch_size, config.precision)  # type: ignore[arg-type]
+    if depth is None and config.prediction_passes > 1:
+        logger.warning("--prediction-passes has no effect where all reads are used: pass --rarefy-depth as well.")
+    passes = 1 if depth is None else config.prediction_passes
+    return Reading(depth, Cache(study_config.cache_dir), config.batch_size, config.precision, passes)  # type: ignore[arg-type]
 
 
 def _known_classes(target: TargetState, study: Study, truth: np.ndarray) -> tuple[Study, np.ndarray]:
