@@ -214,6 +214,8 @@ MALFORMED = [
     ("('a,b);", "character 2: ' has no partner"),
     ("(a],b);", "character 3: ] has no partner"),
     ("(a[x,b);", "character 3: the comment that '\\[' starts is not closed"),
+    ("((A:0,25,B:1,5):0,3,C:2,1);", "lengths with a comma: 0,25 is a length of 0 and a tip named '25' without one"),
+    ("((a:0.1,b:0.2):0,3,c:0.5);", "lengths with a comma: 0,3 is"),
     ("(a:-1,(b,c)x:-0.5);", "2 branches of --tree .* have a negative length: 'a', '\\(inner node\\)'"),
     ("(a:1e999,b);", r"1 branches of --tree .* are longer than 1e\+100: 'a'"),
     ("(a:1e308,(b:1e101,c:1):1);", r"2 branches of --tree .* are longer than 1e\+100: 'a', 'b'\. Correct them"),

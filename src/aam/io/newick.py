@@ -22,6 +22,7 @@ from aam.io.text_file import byte_blocks
 _LONGEST = 1e100  # a million of them, and their squares, can be added up
 _NEEDS_QUOTES = re.compile(r"[\s()\[\]':,;]")
 _NODES_PER_BLOCK = 1 << 14
+_MOST_LOOKED_AT = 1 << 10  # nodes without a length
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
     names = Names(arrays["letters"], arrays["offsets"], release=arrays.release)
     index = _index_tips(path, names, scratch)
     tree = TreeArrays(arrays["level"], arrays["length"], arrays["is_tip"], names, index, arrays.release)
+    _check_commas(path, tree)
     _check_root(path, tree)
     _check_lengths(path, tree)
     return tree
@@ -155,6 +157,20 @@ def _check_lengths(path: Path, tree: TreeArrays) -> None:
         if len(bad):
             names = name_some(tree.name_nodes(bad, "(inner node)"))
             raise TreeError(f"{len(bad):,} branches of --tree {path} {problem}: {names}. {remedy}")
+
+
+def _check_commas(path: Path, tree: TreeArrays) -> None:
+    """Refuse ``A:0,25``, which says that A has length 0, and that 25 is a tip without one."""
+    without = tree.find(lambda _, length: np.isnan(length))[:_MOST_LOOKED_AT]
+    tips = without[tree.is_tip[without] & (without > 0)]
+    names = tree.name_nodes(tips, "")
+    before = tree.length[tips - 1]
+    for name, length in zip(names, before.tolist(), strict=True):
+        if name.isdecimal() and length.is_integer():
+            raise TreeError(
+                f"--tree {path} seems to write lengths with a comma: {length:.0f},{name} is a length of {length:.0f} and a tip named "
+                f"{name!r} without one. Write it anew with decimal points."
+            )
 
 
 def write_newick(path: Path, parent: np.ndarray, length: np.ndarray, names: Sequence[str | None]) -> None:
