@@ -168,8 +168,8 @@ def _check_commas(path: Path, tree: TreeArrays) -> None:
     for name, length in zip(names, before.tolist(), strict=True):
         if name.isdecimal() and length.is_integer():
             raise TreeError(
-                f"--tree {path} seems to write lengths with a comma: {length:.0f},{name} is a length of {length:.0f} and a tip named "
-                f"{name!r} without one. Write it anew with decimal points."
+                f"--tree {path} seems to write lengths with a comma: {length:.0f},{name} is a length of {length:.0f} and a tip "
+                f"named {name!r} without one. Write it anew with decimal points."
             )
 
 
