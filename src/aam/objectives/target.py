@@ -16,6 +16,7 @@ from aam.encoding import Encoding
 from aam.figures import draw_confusion, draw_regression
 from aam.metrics.classification import classification_metrics
 from aam.metrics.regression import regression_metrics
+from aam.nn.collective import mean_over_ranks
 from aam.nn.standardise import Standardise
 from aam.objectives.objective import Objective, Overall
 
@@ -65,7 +66,8 @@ class RegressionTarget(TargetObjective):
     def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
         """Huber loss in standard deviations of the training samples."""
         truth = (batch.targets[TARGET] - self.mean) / self.std
-        return F.huber_loss(prediction.squeeze(1), truth.to(prediction.dtype))
+        total = F.huber_loss(prediction.squeeze(1), truth.to(prediction.dtype), reduction="sum")
+        return mean_over_ranks(total, len(truth), batch.share)
 
     def metrics(self) -> dict[str, Metric]:
         """Errors and correlations in the target's own units."""
@@ -97,7 +99,8 @@ class ClassificationTarget(TargetObjective):
     def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
         """Mean cross-entropy, in nats, with classes or with shares of classes."""
         truth = batch.targets[TARGET]
-        return F.cross_entropy(prediction, truth.to(prediction.dtype) if truth.is_floating_point() else truth)
+        truth = truth.to(prediction.dtype) if truth.is_floating_point() else truth
+        return mean_over_ranks(F.cross_entropy(prediction, truth, reduction="sum"), len(truth), batch.share)
 
     def metrics(self) -> dict[str, Metric]:
         """Accuracies, macro F1, AUROC and the confusion matrix."""

@@ -154,4 +154,4 @@ class TrainingModule(lightning.LightningModule):
 
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
         is_shown = name.endswith("loss") and (name.startswith("train/") or name == "validation/loss")
-        self.log(name, value, prog_bar=is_shown, on_step=False, on_epoch=True, batch_size=batch.n_samples)
+        self.log(name, value, prog_bar=is_shown, on_step=False, on_epoch=True, batch_size=batch.n_samples_of_all_ranks)
