@@ -22,6 +22,7 @@ TRAINING = {
     "samples-per-epoch", "gradient-clip", "patience", "precision", "validation-fraction", "seed",
     "attn-implementation", "compile", "num-workers", "validation-plot-samples",
 }  # fmt: skip
+DEVICES = {"strategy", "devices", "num-nodes", "share-asvs"}
 AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}
 SPLIT = {"split", "split-file", "fold"}
 LABELLED_SPLIT = SPLIT | {"group-column", "study-column", "held-out-study", "folds"}
@@ -36,9 +37,10 @@ FLAGS = {
     "demo": DIRECTORY | {"seed"},
     "simulate": DIRECTORY
     | {"samples", "features", "seed", "sequence-length", "mean-depth", "subjects", "signal", "batch-effect"},
-    "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES,
+    "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES
+    | DEVICES,
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
-    | OBJECTIVES | {"task", "head", "coverage", "pretrained", "freeze-base", "target-penalty"},
+    | OBJECTIVES | DEVICES | {"task", "head", "coverage", "pretrained", "freeze-base", "target-penalty"},
     "inspect": {"files", "output-dir", "overwrite"},
     "prepare": STUDY | {"tree"},
     "cache": {"cache-dir", "limit-gb", "clear"},
@@ -112,7 +114,7 @@ def test_what_training_takes_is_taken_over_folds_as_well():
         for name in ("commands:TrainConfig", "folds:EvaluateFoldsConfig")
     )
 
-    assert {item.name for item in training} - {item.name for item in folds} == {"split"}
+    assert {item.name for item in training} - {item.name for item in folds} == {"split", "devices"}
 
 
 @pytest.mark.parametrize(

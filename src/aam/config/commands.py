@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
+from aam.config.devices import DevicesConfig
 from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
 from aam.config.objective_table import FLAG_OF_RESOURCE
@@ -61,6 +62,7 @@ class PretrainConfig:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    devices: DevicesConfig = field(default_factory=DevicesConfig)
 
     @model_validator(mode="after")
     def _objectives_have_what_they_need(self) -> "PretrainConfig":
@@ -127,6 +129,7 @@ class TrainConfig:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    devices: DevicesConfig = field(default_factory=DevicesConfig)
 
     @model_validator(mode="after")
     def _objectives_have_what_they_need(self) -> "TrainConfig":

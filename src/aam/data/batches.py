@@ -271,12 +271,16 @@ def plan_in_order(samples: np.ndarray, batch_size: int) -> list[BatchPlan]:
 
 
 def loader(
-    maker: BatchMaker, plans: Sequence[BatchPlan] | EpochSampler, num_workers: int | None = 0
+    maker: BatchMaker,
+    plans: Sequence[BatchPlan] | EpochSampler,
+    num_workers: int | None = 0,
+    part: Part | None = None,
 ) -> DataLoader[Batch]:
-    """Load the planned batches; with a GPU, into page-locked memory.
+    """Load the planned batches, or the part of a rank of each; with a GPU, into page-locked memory.
 
     ``num_workers`` processes make them; None: this one on a CPU, others where there is a GPU.
     """
+    maker = replace(maker, part=part)
     has_gpu = torch.cuda.is_available()
     if num_workers is None:
         num_workers = min(MOST_WORKERS, max(0, len(os.sched_getaffinity(0)) - 1)) if has_gpu else 0

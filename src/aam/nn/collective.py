@@ -1,6 +1,9 @@
 """What ranks compute together: sums and means over the parts of a batch, with gradients to every rank."""
 
+from typing import Any
+
 import torch
+import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,11 +16,23 @@ def sum_over_ranks(x: Tensor, share: Share | None) -> Tensor:
     Every rank must come here, in the same order. Adding zeros is exact, so a sum also brings together what ranks have in different
     places.
     """
-    if share is None:
-        return x
-    from torch.distributed.nn.functional import all_reduce
+    return x if share is None else _Sum.apply(x)  # type: ignore[return-value]
 
-    return all_reduce(x)
+
+class _Sum(torch.autograd.Function):
+    """Adds up over ranks, and the gradients likewise."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Add up the tensors."""
+        summed = x.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Add up the gradients."""
+        return _Sum.forward(ctx, gradients[0])
 
 
 def mean_over_ranks(total: Float[Tensor, ""], n: int, share: Share | None) -> Float[Tensor, ""]:

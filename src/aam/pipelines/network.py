@@ -42,6 +42,7 @@ from aam.training.balancing import LossBalance
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head, calibrate_objectives
 from aam.training.fit import FitSummary, fit
 from aam.training.module import TrainingModule
+from aam.training.ranks import ALONE, Ranks
 from aam.training.resources import BatchReport
 
 logger = logging.getLogger(__name__)
@@ -108,8 +109,8 @@ def plan_network(
     return PlannedNetwork(model, description, weights, balance, maker, batches, config.training, pretrained is None)
 
 
-def fit_network(network: PlannedNetwork, output: Path) -> FitSummary:
-    """Train, and leave the weights of the best epoch in the model; the trainer writes into ``output``."""
+def prepare_module(network: PlannedNetwork) -> TrainingModule:
+    """Bring what is new in the model to its sizes, and wrap it for training."""
     model, maker, batches = network.model, network.maker, network.batches
     some = maker[BatchPlan("calibration", tuple(batches.sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
     if network.is_fresh:
@@ -118,9 +119,15 @@ def fit_network(network: PlannedNetwork, output: Path) -> FitSummary:
     calibrate_head(model, some)
     module = TrainingModule(model, network.weights, network.training, main="target", balance=network.balance)
     module.calibrate(some)
+    return module
+
+
+def fit_network(network: PlannedNetwork, output: Path, ranks: Ranks = ALONE) -> FitSummary:
+    """Train, and leave the weights of the best epoch in the model; the trainer writes into ``output``."""
+    module, maker, batches = prepare_module(network), network.maker, network.batches
     n_workers = network.training.num_workers
-    loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
-    return fit(module, *loaders, output, network.training, [BatchReport(batches.estimated_bytes)])
+    train, held = (loader(maker, plans, n_workers, ranks.part) for plans in (batches.sampler, batches.validation))
+    return fit(module, train, held, output, network.training, [BatchReport(batches.estimated_bytes)], ranks)
 
 
 def load_pretrained(path: Path | None) -> Pretrained | None:

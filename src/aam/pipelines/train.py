@@ -7,18 +7,20 @@ import logging
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
 from aam.data.rarefaction import resolve_depth
+from aam.errors import ConfigError
 from aam.inference.model_directory import save_model
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.pipelines.head_options import choose_head
-from aam.pipelines.labelled import LabelledStudy, divide, read_labelled
-from aam.pipelines.network import fit_network, load_pretrained, plan_network, shape_of
+from aam.pipelines.labelled import LabelledSamples, LabelledStudy, divide, read_labelled
+from aam.pipelines.network import PlannedNetwork, fit_network, load_pretrained, plan_network, shape_of
 from aam.pipelines.records import summarise, write_metrics, write_splits
 from aam.pipelines.train_kernel import train_kernel_head
 from aam.pipelines.validation import validate
-from aam.training.fit import WRITTEN
+from aam.training.fit import WRITTEN, FitSummary
+from aam.training.ranks import Ranks, joined
 
 logger = logging.getLogger(__name__)
 
@@ -27,25 +29,44 @@ RESULTS = ("model", "metrics.json", "metrics.tsv", "splits.tsv", "validation_pre
 
 def train(config: TrainConfig) -> None:
     """Run the command."""
-    check_output_directory(config)
-    pretrained = load_pretrained(config.transfer.pretrained)
-    shape = config.model if pretrained is None else shape_of(pretrained[0], config.model)
-    samples = read_labelled(config, shape.max_bp)
-    if choose_head(config, samples.study.n_samples) == "kernel":
-        train_kernel_head(config, shape, pretrained, divide(config, samples, None), [*WRITTEN, *RESULTS])
-    else:
-        depth = resolve_depth(config.sampling.rarefy_depth, samples.study.depths)
-        _train_network(config, shape, None if pretrained is None else pretrained[0], divide(config, samples, depth))
+    with joined(config) as ranks:
+        with ranks.agreed():
+            if ranks.is_first:
+                check_output_directory(config)
+            pretrained = load_pretrained(config.transfer.pretrained)
+            shape = config.model if pretrained is None else shape_of(pretrained[0], config.model)
+            samples = read_labelled(config, shape.max_bp)
+            head = choose_head(config, samples.study.n_samples)
+            if head == "kernel" and ranks.placement.n_ranks > 1:
+                raise ConfigError(
+                    "The kernel head is fitted in one process, and needs no more: leave out --devices (and torchrun or srun), or "
+                    "pass --head network."
+                )
+        if head == "kernel":
+            train_kernel_head(config, shape, pretrained, divide(config, samples, None), [*WRITTEN, *RESULTS])
+        else:
+            _train_network(config, shape, None if pretrained is None else pretrained[0], samples, ranks)
 
 
 def _train_network(
-    config: TrainConfig, shape: ModelConfig, pretrained: SequenceEncoder | None, labelled: LabelledStudy
+    config: TrainConfig, shape: ModelConfig, pretrained: SequenceEncoder | None, samples: LabelledSamples, ranks: Ranks
 ) -> None:
     output = config.output.output_dir
-    network = plan_network(config, shape, pretrained, labelled)
-    start_output_directory(dataclasses.replace(config, model=shape), [*WRITTEN, *RESULTS])
-    write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
-    summary = fit_network(network, output)
+    with ranks.agreed():
+        depth = resolve_depth(config.sampling.rarefy_depth, samples.study.depths)
+        labelled = divide(config, samples, depth)
+        network = plan_network(config, shape, pretrained, labelled)
+        if ranks.is_first:
+            start_output_directory(dataclasses.replace(config, model=shape), [*WRITTEN, *RESULTS])
+            write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
+    summary = fit_network(network, output, ranks)
+    if ranks.is_first:
+        _write(config, network, labelled, summary)
+
+
+def _write(config: TrainConfig, network: PlannedNetwork, labelled: LabelledStudy, summary: FitSummary) -> None:
+    """Leave the model, its scores and its predictions."""
+    output = config.output.output_dir
     model, description = network.model, network.description
     reading = Reading(description.depth, Cache(config.study.cache_dir))
     metrics = validate(config, SampleReader(copy.deepcopy(model), description, reading), labelled)

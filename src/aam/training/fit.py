@@ -20,6 +20,8 @@ from aam.training.module import TrainingModule
 from aam.training.plots import ValidationPlots
 from aam.training.precision import resolve_precision
 from aam.training.progress import progress
+from aam.training.ranks import ALONE, Ranks
+from aam.training.strategy import on_devices
 from aam.training.tensorboard import OverlaidTensorBoard
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ EXPECTED_WARNINGS = (
     "does not have many workers",  # batches are made faster than they are trained on
     "in eval mode at the start of training",  # a frozen base stays in it
     "isinstance.treespec, LeafSpec.",  # lightning 2.6 with torch 2.13
+    "sync_dist=True",  # every rank logs the value of all ranks
+    "was called before the ``update`` method",  # a rank without validation samples
 )
 
 
@@ -61,12 +65,14 @@ def fit(
     output_dir: Path,
     config: TrainingConfig,
     callbacks: Sequence[Callback] = (),
+    ranks: Ranks = ALONE,
 ) -> FitSummary:
     """Train, and leave the weights of the best epoch in the module.
 
-    Writes ``checkpoints/best.ckpt`` and ``last.ckpt``, ``tensorboard/`` and ``plots/`` into ``output_dir``.
+    Writes ``checkpoints/best.ckpt`` and ``last.ckpt``, ``tensorboard/`` and ``plots/`` into ``output_dir``; of several ranks, the
+    first does.
     """
-    tensorboard = OverlaidTensorBoard(output_dir / "tensorboard")
+    tensorboard = OverlaidTensorBoard(output_dir / "tensorboard") if ranks.is_first else None
     directory = output_dir / "checkpoints"
     best = ModelCheckpoint(directory, filename="best", monitor=MONITORED, enable_version_counter=False)
     last = ModelCheckpoint(directory, filename="last", enable_version_counter=False)
@@ -76,15 +82,15 @@ def fit(
     with warnings.catch_warnings(), _stopping_reaches_the_caller(), kernel:
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
-        plots = ValidationPlots(output_dir / "plots", tensorboard, config.validation_plot_samples, config.seed)
-        trainer = _trainer(config, tensorboard, [best, last, plots, *callbacks])
+        plots = ValidationPlots(output_dir / "plots", tensorboard, config.validation_plot_samples, config.seed, ranks)
+        trainer = _trainer(config, ranks, tensorboard, [best, last, plots, *callbacks])
         module.train().to(torch.float64 if config.precision == "64-true" else torch.float32)
         if config.compile:
             module.model.asv_encoder.transformer.compile_blocks()
         trainer.fit(module, train, validation)
         saved = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
         module.float().load_state_dict(saved["state_dict"])
-        scores = _judge(config).validate(module, validation, verbose=False)[0]
+        scores = _judge(config, ranks).validate(module, validation, verbose=False)[0]
     metrics = {name.removeprefix("validation/"): value for name, value in scores.items()}
     return FitSummary(trainer.current_epoch, int(saved["epoch"]), metrics)
 
@@ -100,26 +106,33 @@ def _stopping_reaches_the_caller() -> Iterator[None]:
         raise
 
 
-def _trainer(config: TrainingConfig, tensorboard: OverlaidTensorBoard, callbacks: list[Callback]) -> lightning.Trainer:
+def _trainer(
+    config: TrainingConfig, ranks: Ranks, tensorboard: OverlaidTensorBoard | None, callbacks: list[Callback]
+) -> lightning.Trainer:
     return lightning.Trainer(
         accelerator=_accelerator(),
-        devices=1,
+        **on_devices(ranks),
         max_epochs=config.epochs,
         precision=_arithmetic(config),
         accumulate_grad_batches=config.gradient_accumulation_steps,
-        logger=tensorboard,
-        callbacks=[*callbacks, EarlyStopping(MONITORED, patience=config.patience), progress()],
+        logger=tensorboard or False,
+        callbacks=[
+            *callbacks,
+            EarlyStopping(MONITORED, patience=config.patience),
+            *([progress()] if ranks.is_first else []),
+        ],
+        enable_progress_bar=ranks.is_first,
         log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_model_summary=False,
     )
 
 
-def _judge(config: TrainingConfig) -> lightning.Trainer:
+def _judge(config: TrainingConfig, ranks: Ranks) -> lightning.Trainer:
     """Make a trainer that only scores the best weights, and leaves no trace."""
     return lightning.Trainer(
         accelerator=_accelerator(),
-        devices=1,
+        **on_devices(ranks),
         precision=_arithmetic(config),
         logger=False,
         enable_checkpointing=False,
