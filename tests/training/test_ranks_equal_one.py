@@ -10,6 +10,7 @@ import sys
 import pytest
 import torch
 import train_on_ranks
+
 from aam.cli import main
 from aam.training.placement import Placement, _free_port
 

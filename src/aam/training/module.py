@@ -16,6 +16,7 @@ from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Overall
 from aam.training.balancing import LossBalance
 from aam.training.schedule import warmup_cosine
+from aam.training.sharding import alike, clip_gradients, shard
 
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
 
@@ -52,6 +53,11 @@ class TrainingModule(lightning.LightningModule):
         )
         self.n_scored = nn.ModuleDict({name: SumMetric() for name in weights})
         self.overall: dict[str, Overall] = {}
+
+    def configure_model(self) -> None:
+        """Shard the weights, where the strategy asks for it."""
+        if self.device_mesh is not None:
+            shard(self, self.device_mesh["data_parallel"])
 
     @torch.no_grad()
     def calibrate(self, batch: Batch) -> None:
@@ -124,7 +130,7 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         """Scale gradients down to ``--gradient-clip``; Lightning's own way refuses fused optimisers in bfloat16."""
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training_config.gradient_clip)
+        clip_gradients(self.model.parameters(), self.training_config.gradient_clip)
 
     def configure_optimizers(self) -> Any:
         """AdamW on the weights that learn, with linear warm-up and a cosine, stepped per optimiser step."""
@@ -134,14 +140,13 @@ class TrainingModule(lightning.LightningModule):
         unscales = (
             config.precision == "16-mixed"
         )  # a fused optimiser would undo the loss scale before gradients are clipped
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": config.weight_decay},
-                {"params": [*plain, *self.balance.parameters()], "weight_decay": 0.0},
-            ],
-            lr=config.lr,
-            fused=not unscales,
-        )
+        plain += self.balance.parameters()
+        groups = [
+            {"params": kind, "weight_decay": decay}
+            for weights, decay in ((decayed, config.weight_decay), (plain, 0.0))
+            for kind in alike(weights)
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=not unscales)
         total = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, warmup_cosine(total, config.warmup_fraction))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch.distributed as dist
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 
 from aam.training.placement import Placement
 from aam.training.ranks import Ranks
@@ -70,9 +70,19 @@ def on_devices(ranks: Ranks) -> dict[str, Any]:
         "num_nodes": placement.n_nodes,
         "use_distributed_sampler": False,  # each rank cuts its part out of every batch by itself
         "plugins": [JoinedEnvironment(placement)],
-        "strategy": DDPStrategy(
-            # In a group of its own: losses are added up over ranks while gradients are on their way.
-            process_group=dist.new_group(),
-            find_unused_parameters=True,  # what no objective of the run reads
-        ),
+        "strategy": _fsdp(ranks) if ranks.strategy == "fsdp" else _ddp(),
     }
+
+
+def _ddp() -> Strategy:
+    """Average gradients in a group of its own: losses are added up over ranks while gradients are on their way."""
+    return DDPStrategy(
+        process_group=dist.new_group(), find_unused_parameters=True
+    )  # what no objective of the run reads
+
+
+def _fsdp(ranks: Ranks) -> Strategy:
+    """Write whole checkpoints, which any number of ranks reads."""
+    return ModelParallelStrategy(
+        data_parallel_size=ranks.placement.n_ranks, tensor_parallel_size=1, save_distributed_checkpoint=False
+    )
