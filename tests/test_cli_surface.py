@@ -22,7 +22,7 @@ TRAINING = {
     "samples-per-epoch", "gradient-clip", "patience", "precision", "validation-fraction", "seed",
     "attn-implementation", "compile", "num-workers", "validation-plot-samples",
 }  # fmt: skip
-DEVICES = {"strategy", "devices", "num-nodes", "share-asvs"}
+DEVICES = {"strategy", "devices", "num-nodes", "share-asvs", "sharded-checkpoints"}
 AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}
 SPLIT = {"split", "split-file", "fold"}
 LABELLED_SPLIT = SPLIT | {"group-column", "study-column", "held-out-study", "folds"}
@@ -158,6 +158,10 @@ def test_the_overview_names_every_command(capsys):
          "are not in --distances"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--batch-size", "1"], "leaves no pair"),
         (["pretrain", "--table", "t", "--output-dir", "o", "--penalty", "0", "--nuc-penalty", "0"], "nothing to learn"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--precision", "16-mixed"],
+         "--strategy fsdp does not scale losses"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--num-nodes", "2"],
+         "--num-nodes 2: aam starts processes"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--attention-heads", "3"], "does not divide"),
         (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--freeze-base"],
          "pass --pretrained"),

@@ -6,13 +6,17 @@ Dropout draws other numbers on every rank, and is left out. One batch has a sing
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 import torch
+import torch.distributed as dist
 import train_on_ranks
 
 from aam.cli import main
 from aam.training.placement import Placement, _free_port
+from aam.training.ranks import ALONE, Ranks
+from aam.training.sharding import read_weights
 
 TOLERANCE = {"rtol": 0, "atol": 1e-10}
 
@@ -49,7 +53,7 @@ def alone(folder):
         learned, _, options = train_on_ranks.CASES[name]
         key = (learned, *options)
         if key not in done:
-            done[key] = train_on_ranks.train(folder / "study", name)
+            done[key] = train_on_ranks.train(folder / "study", name, save=folder)
         return done[key]
 
     return train
@@ -66,6 +70,46 @@ def test_two_processes_train_as_one(name, rank, folder, alone):
     torch.testing.assert_close(found["gradients"], expected["gradients"], **TOLERANCE)
     torch.testing.assert_close(found["weights"], expected["weights"], **TOLERANCE)
     torch.testing.assert_close(found["scores"], expected["scores"], **TOLERANCE, equal_nan=True)
+
+
+@pytest.mark.parametrize(("kind", "strategy"), [("whole", None), ("whole", "fsdp"), ("parts", "fsdp")])
+def test_a_checkpoint_of_two_processes_goes_on_in_one(kind, strategy, folder, alone):
+    alone("fsdp")
+    expected = train_on_ranks.train(folder / "study", "fsdp", resume=folder / "one.ckpt")
+
+    with joined_alone(strategy) as ranks:
+        found = train_on_ranks.train(folder / "study", "fsdp", ranks, resume=folder / f"{kind}.ckpt")
+
+    assert len(found["gradients"]) == 4
+    torch.testing.assert_close(found["gradients"], expected["gradients"], **TOLERANCE)
+    torch.testing.assert_close(found["weights"], expected["weights"], **TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", ["whole", "parts"])
+def test_the_weights_of_either_kind_of_checkpoint_are_read_into_a_whole_model(kind, folder, alone):
+    module, _ = train_on_ranks.plan(folder / "study", "pretrain", [])
+
+    read_weights(folder / f"{kind}.ckpt", module.double())
+
+    weights = {name: weight.detach() for name, weight in module.named_parameters()}
+    torch.testing.assert_close(weights, alone("fsdp")["weights"], **TOLERANCE)
+
+
+@contextmanager
+def joined_alone(strategy):
+    """Make this process the only one of several, with a strategy that needs a group."""
+    if strategy is None:
+        yield ALONE
+        return
+    placement = Placement(port=_free_port())
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in placement.environment.items():
+            patch.setenv(name, value)
+        dist.init_process_group("gloo")
+        try:
+            yield Ranks(placement, strategy)
+        finally:
+            dist.destroy_process_group()
 
 
 def test_what_is_compared_is_not_nothing(alone):

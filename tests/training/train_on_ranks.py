@@ -45,6 +45,10 @@ CASES = {
 """By name: what is learned, how ranks train, and options."""
 
 
+KINDS = {None: ["one"], "ddp": [], "fsdp": ["whole", "parts"]}
+"""Checkpoints that are left, by strategy."""
+
+
 class Watch(Callback):
     """Keeps the gradient of every optimiser step, in full."""
 
@@ -86,8 +90,11 @@ def plan(study, learned, options):
     return network.prepare_module(planned), planned.maker
 
 
-def train(study, name, ranks=ALONE):
-    """Train two epochs of a few batches of unlike sizes, and give all that must not depend on the ranks."""
+def train(study, name, ranks=ALONE, save=None, resume=None):
+    """Train two epochs of a few batches of unlike sizes, and give all that must not depend on the ranks.
+
+    With ``save``, leave checkpoints there, whole and in parts; with ``resume``, go on from one for a third epoch.
+    """
     learned, _, options = CASES[name]
     torch.manual_seed(3)
     module, maker = plan(study, learned, options)
@@ -101,11 +108,16 @@ def train(study, name, ranks=ALONE):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = lightning.Trainer(
-            accelerator="cpu", max_epochs=2, callbacks=[watch], logger=False, enable_checkpointing=False,
+            accelerator="cpu", max_epochs=3 if resume else 2, callbacks=[watch], logger=False, enable_checkpointing=False,
             enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
             accumulate_grad_batches=module.training_config.gradient_accumulation_steps, **on_devices(ranks),
         )  # fmt: skip
-        trainer.fit(module, *(loader(maker, plans, 0, ranks.part) for plans in (training, validation)))
+        trainer.fit(
+            module, *(loader(maker, plans, 0, ranks.part) for plans in (training, validation)), ckpt_path=resume
+        )
+        for kind in () if save is None else KINDS[ranks.strategy]:
+            trainer.strategy._save_distributed_checkpoint = kind == "parts"  # what --sharded-checkpoints chooses
+            trainer.save_checkpoint(save / f"{kind}.ckpt")
     scores = {
         f"{name} {metric}": value.double()
         for name, overall in module.overall.items()
@@ -123,7 +135,7 @@ def main(folder):
     _, placement = started_by(os.environ)
     dist.init_process_group("gloo")
     for name, (_, options, _) in CASES.items():
-        found = train(folder / "study", name, Ranks(placement, **options))
+        found = train(folder / "study", name, Ranks(placement, **options), folder if name == "fsdp" else None)
         torch.save(found, folder / f"{name} {placement.rank}.pt")
     dist.destroy_process_group()
 

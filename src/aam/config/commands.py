@@ -72,6 +72,7 @@ class PretrainConfig:
                 "neither, such as bray-curtis, or --penalty 0 to learn from masked nucleotides alone."
             )
         check_objectives(self)
+        check_devices(self)
         return self
 
     @property
@@ -136,12 +137,21 @@ class TrainConfig:
         if self.transfer.freeze_base and self.objectives.encoder_type:
             raise ValueError("--freeze-base keeps what --encoder-type would teach as it is: leave out one of them.")
         check_objectives(self)
+        check_devices(self)
         return self
 
     @property
     def weights(self) -> dict[str, float]:
         """Weight of each objective beside the target, by name; a frozen base has nothing to learn from them."""
         return {} if self.transfer.freeze_base else self.objectives.weights(self.distance.default_type)
+
+
+def check_devices(config: PretrainConfig | TrainConfig) -> None:
+    """Check that arithmetic and checkpoints suit how devices train together."""
+    if config.devices.sharded_checkpoints and config.devices.strategy != "fsdp":
+        raise ValueError("--sharded-checkpoints has no effect without --strategy fsdp: leave it out, or pass both.")
+    if config.devices.strategy == "fsdp" and config.training.precision == "16-mixed":
+        raise ValueError("--strategy fsdp does not scale losses for --precision 16-mixed: pass bf16-mixed or 32-true.")
 
 
 def check_objectives(config: PretrainConfig | TrainConfig) -> None:

@@ -19,6 +19,9 @@ class DevicesConfig:
     as many as torchrun or srun has started processes for, else 1."""
     num_nodes: Annotated[int, Field(ge=1)] | None = None
     """Machines that train together; start aam on each with torchrun or srun. None: as many as these use."""
+    sharded_checkpoints: bool = False
+    """With --strategy fsdp, let each process write its part of a checkpoint, which is then a directory: faster for large models.
+    Any number of processes reads either kind."""
     share_asvs: bool = True
     """Encode each distinct ASV of a batch on one device and send its vector to the others; else each encodes all that its samples
     hold, which takes longer, but less from the network."""

@@ -127,7 +127,7 @@ def fit_network(network: PlannedNetwork, output: Path, ranks: Ranks = ALONE) -> 
     module, maker, batches = prepare_module(network), network.maker, network.batches
     n_workers = network.training.num_workers
     train, held = (loader(maker, plans, n_workers, ranks.part) for plans in (batches.sampler, batches.validation))
-    return fit(module, train, held, output, network.training, [BatchReport(batches.estimated_bytes)], ranks)
+    return fit(module, train, held, output, network.training, [BatchReport(batches.estimated_bytes, ranks)], ranks)
 
 
 def load_pretrained(path: Path | None) -> Pretrained | None:

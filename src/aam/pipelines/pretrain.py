@@ -112,7 +112,7 @@ def _fit(config: PretrainConfig, planned: PlannedEncoder, ranks: Ranks) -> FitSu
     module, maker, batches = prepare_module(config, planned), planned.maker, planned.batches
     n_workers = config.training.num_workers
     train, held = (loader(maker, plans, n_workers, ranks.part) for plans in (batches.sampler, batches.validation))
-    report = BatchReport(batches.estimated_bytes)
+    report = BatchReport(batches.estimated_bytes, ranks)
     return fit(module, train, held, config.output.output_dir, config.training, [report], ranks)
 
 

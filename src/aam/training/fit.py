@@ -1,5 +1,6 @@
 """One training run: the trainer, its callbacks, and the best weights at the end."""
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,8 +22,10 @@ from aam.training.plots import ValidationPlots
 from aam.training.precision import resolve_precision
 from aam.training.progress import progress
 from aam.training.ranks import ALONE, Ranks
+from aam.training.sharding import read_weights
 from aam.training.strategy import on_devices
 from aam.training.tensorboard import OverlaidTensorBoard
+from aam.training.throughput import ThroughputReport
 
 logger = logging.getLogger(__name__)
 
@@ -83,14 +86,15 @@ def fit(
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
         plots = ValidationPlots(output_dir / "plots", tensorboard, config.validation_plot_samples, config.seed, ranks)
-        trainer = _trainer(config, ranks, tensorboard, [best, last, plots, *callbacks])
+        report = ThroughputReport(config.num_workers, ranks)
+        trainer = _trainer(config, ranks, tensorboard, [best, last, plots, report, *callbacks])
         module.train().to(torch.float64 if config.precision == "64-true" else torch.float32)
+        trained = copy.deepcopy(module) if ranks.strategy == "fsdp" else module  # the copy is taken to parts
         if config.compile:
-            module.model.asv_encoder.transformer.compile_blocks()
-        trainer.fit(module, train, validation)
-        saved = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
-        module.float().load_state_dict(saved["state_dict"])
-        scores = _judge(config, ranks).validate(module, validation, verbose=False)[0]
+            trained.model.asv_encoder.transformer.compile_blocks()
+        trainer.fit(trained, train, validation)
+        saved = read_weights(Path(best.best_model_path), module.float())
+        scores = _judge(config, ranks.with_whole_models()).validate(module, validation, verbose=False)[0]
     metrics = {name.removeprefix("validation/"): value for name, value in scores.items()}
     return FitSummary(trainer.current_epoch, int(saved["epoch"]), metrics)
 

@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -49,11 +49,14 @@ class Ranks:
         How they train together; None for one process alone.
     shares_asvs
         Whether each distinct ASV of a batch is encoded on one of them.
+    shards_checkpoints
+        Whether each writes its part of a checkpoint, with FSDP.
     """
 
     placement: Placement = field(default_factory=Placement)
     strategy: Literal["ddp", "fsdp"] | None = None
     shares_asvs: bool = True
+    shards_checkpoints: bool = False
 
     @property
     def is_first(self) -> bool:
@@ -65,6 +68,10 @@ class Ranks:
         """Say which part of each batch this one makes."""
         n_ranks = self.placement.n_ranks
         return Part(self.placement.rank, n_ranks, self.shares_asvs) if n_ranks > 1 else None
+
+    def with_whole_models(self) -> "Ranks":
+        """Give the same processes, each with all weights."""
+        return self if self.strategy is None else replace(self, strategy="ddp")
 
     def gather(self, value: Any) -> list[Any]:
         """Give what each rank has; values are pickled."""
@@ -120,7 +127,8 @@ def joined(config: RunsOnDevices) -> Iterator[Ranks]:
     if placement.n_ranks == 1 and strategy != "fsdp":
         yield ALONE
         return
-    ranks = Ranks(placement, "ddp" if strategy == "auto" else strategy, config.devices.share_asvs)
+    options = config.devices
+    ranks = Ranks(placement, "ddp" if strategy == "auto" else strategy, options.share_asvs, options.sharded_checkpoints)
     if not ranks.is_first:
         logging.getLogger("aam").setLevel(logging.ERROR)
         warnings.simplefilter("ignore")

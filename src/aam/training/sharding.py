@@ -1,10 +1,13 @@
 """FSDP: each rank holds a part of every weight, of its gradient and of the optimiser's state (Zhao et al. 2023)."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import checkpoint
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
@@ -45,6 +48,18 @@ def _average(gradient: Tensor) -> Tensor:
     gradient = gradient.clone()
     dist.all_reduce(gradient)
     return gradient / dist.get_world_size()
+
+
+def read_weights(path: Path, module: nn.Module) -> dict[str, Any]:
+    """Load the weights of a checkpoint, whole or in parts of any number of ranks, into a whole module; give what else it holds."""
+    if not path.is_dir():
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+        module.load_state_dict(saved.pop("state_dict"))
+        return saved
+    weights = module.state_dict()
+    checkpoint.load({"state_dict": weights}, checkpoint_id=path)
+    module.load_state_dict(weights)
+    return torch.load(path / "meta.pt", weights_only=True, map_location="cpu")
 
 
 def alike(weights: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:

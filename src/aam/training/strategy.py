@@ -82,7 +82,8 @@ def _ddp() -> Strategy:
 
 
 def _fsdp(ranks: Ranks) -> Strategy:
-    """Write whole checkpoints, which any number of ranks reads."""
     return ModelParallelStrategy(
-        data_parallel_size=ranks.placement.n_ranks, tensor_parallel_size=1, save_distributed_checkpoint=False
+        data_parallel_size=ranks.placement.n_ranks,
+        tensor_parallel_size=1,
+        save_distributed_checkpoint=ranks.shards_checkpoints,
     )
