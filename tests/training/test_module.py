@@ -173,12 +173,12 @@ def test_matrices_are_decayed_vectors_are_not_and_a_frozen_base_is_neither(freez
     weights = {"target": 1.0, "counts": 0.25} if freeze_base else WEIGHTS
     ours = module(freeze_base, weights=weights)
 
-    decayed, plain = optimizer_of(ours).param_groups
+    decayed, *plain = optimizer_of(ours).param_groups
 
-    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.3, 0.0)
+    assert [group["weight_decay"] for group in (decayed, *plain)] == [0.3, 0.0, 0.0]
     names = {id(parameter): name for name, parameter in ours.model.named_parameters()}
     assert all(parameter.ndim > 1 for parameter in decayed["params"])
-    assert all(parameter.ndim <= 1 for parameter in plain["params"])
-    trained = {names[id(parameter)] for group in (decayed, plain) for parameter in group["params"]}
+    assert all(parameter.ndim <= 1 for group in plain for parameter in group["params"])
+    trained = {names[id(parameter)] for group in (decayed, *plain) for parameter in group["params"]}
     own = {name for name in names.values() if not name.startswith("base_model.")}
     assert trained == (own if freeze_base else set(names.values()))

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback
 
 from aam.cli import parse
 from aam.data.batches import EVALUATION, BatchPlan, loader
+from aam.errors import AamError
 from aam.pipelines import network, pretrain
 from aam.pipelines.labelled import divide, read_labelled
 from aam.training.module import TrainingModule
@@ -91,9 +92,9 @@ def plan(study, learned, options):
 
 
 def train(study, name, ranks=ALONE, save=None, resume=None):
-    """Train two epochs of a few batches of unlike sizes, and give all that must not depend on the ranks.
+    """Train an epoch of a few batches of unlike sizes, and give all that must not depend on the ranks.
 
-    With ``save``, leave checkpoints there, whole and in parts; with ``resume``, go on from one for a third epoch.
+    With ``save``, leave checkpoints there, whole and in parts; with ``resume``, go on from one for a second epoch.
     """
     learned, _, options = CASES[name]
     torch.manual_seed(3)
@@ -108,7 +109,7 @@ def train(study, name, ranks=ALONE, save=None, resume=None):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = lightning.Trainer(
-            accelerator="cpu", max_epochs=3 if resume else 2, callbacks=[watch], logger=False, enable_checkpointing=False,
+            accelerator="cpu", max_epochs=2 if resume else 1, callbacks=[watch], logger=False, enable_checkpointing=False,
             enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
             accumulate_grad_batches=module.training_config.gradient_accumulation_steps, **on_devices(ranks),
         )  # fmt: skip
@@ -137,6 +138,12 @@ def main(folder):
     for name, (_, options, _) in CASES.items():
         found = train(folder / "study", name, Ranks(placement, **options), folder if name == "fsdp" else None)
         torch.save(found, folder / f"{name} {placement.rank}.pt")
+    try:
+        with Ranks(placement, "ddp").agreed():
+            if placement.rank == 1:
+                raise AamError("the tree is missing")
+    except AamError as error:
+        (folder / f"message {placement.rank}").write_text(str(error))
     dist.destroy_process_group()
 
 

@@ -16,7 +16,7 @@ from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Overall
 from aam.training.balancing import LossBalance
 from aam.training.schedule import warmup_cosine
-from aam.training.sharding import alike, clip_gradients, shard
+from aam.training.sharding import clip_gradients, shard
 
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
 
@@ -135,17 +135,17 @@ class TrainingModule(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW on the weights that learn, with linear warm-up and a cosine, stepped per optimiser step."""
         config = self.training_config
-        decayed = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
-        plain = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
+        learned = [p for p in self.parameters() if p.requires_grad]
+        kinds = (
+            [p for p in learned if p.ndim > 1],
+            [p for p in learned if p.ndim == 1],
+            [p for p in learned if p.ndim == 0],
+        )
+        decays = (config.weight_decay, 0.0, 0.0)  # numbers are apart, for FSDP has them whole and all else in parts
         unscales = (
             config.precision == "16-mixed"
         )  # a fused optimiser would undo the loss scale before gradients are clipped
-        plain += self.balance.parameters()
-        groups = [
-            {"params": kind, "weight_decay": decay}
-            for weights, decay in ((decayed, config.weight_decay), (plain, 0.0))
-            for kind in alike(weights)
-        ]
+        groups = [{"params": weights, "weight_decay": decay} for weights, decay in zip(kinds, decays, strict=True)]
         optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=not unscales)
         total = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, warmup_cosine(total, config.warmup_fraction))

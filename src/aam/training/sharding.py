@@ -62,7 +62,7 @@ def read_weights(path: Path, module: nn.Module) -> dict[str, Any]:
     return torch.load(path / "meta.pt", weights_only=True, map_location="cpu")
 
 
-def alike(weights: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
+def _alike(weights: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
     """Divide weights into those in parts and whole ones, which no kernel takes together; leave out what is empty."""
     weights = list(weights)
     kinds = [
@@ -73,7 +73,7 @@ def alike(weights: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
 
 def clip_gradients(weights: Iterable[nn.Parameter], most: float) -> None:
     """Scale gradients down until the norm of all of them together is ``most``."""
-    kinds = alike(weight for weight in weights if weight.grad is not None)
+    kinds = _alike(weight for weight in weights if weight.grad is not None)
     norms = [
         torch.nn.utils.get_total_norm([weight.grad for weight in kind if weight.grad is not None]) for kind in kinds
     ]
