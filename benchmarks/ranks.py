@@ -44,7 +44,7 @@ ROWS = (
 GPU_FLOPS, NODE_GPUS = 0.3 * 989e12, 8
 """An H100's bfloat16 products, at a share that such models reach."""
 IN_NODE, BETWEEN_NODES, LATENCY = 200e9, 25e9, 30e-6
-"""Bytes per second that an all-reduce moves per GPU over NVLink, and per machine over a 400 Gbit/s network; seconds of a collective."""
+"""Bytes per second that an all-reduce moves per GPU over NVLink, and per machine over 400 Gbit/s; seconds of a collective."""
 GPU_SAMPLES, WORKERS = 32, 7
 """Samples of each GPU, and processes that make its batches."""
 
@@ -61,7 +61,9 @@ class Clock(Callback):
             self.sent = loopback_bytes()
         self.began = time.perf_counter()
 
-    def on_train_batch_end(self, *args: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, *args: Any
+    ) -> None:
         self.times.append(time.perf_counter() - self.began)
 
 
@@ -122,10 +124,14 @@ def run(
     port, processes = _free_port(), []
     for rank in range(n):
         task = {
-            "threads": options.threads, "placement": {"rank": rank, "n_ranks": n, "local_rank": rank, "n_local": n, "port": port},
-            "strategy": strategy, "shares_asvs": shares_asvs, "samples": samples, "steps": options.steps or (3 if options.quick else 10),
+            "threads": options.threads,
+            "placement": {"rank": rank, "n_ranks": n, "local_rank": rank, "n_local": n, "port": port},
+            "strategy": strategy,
+            "shares_asvs": shares_asvs,
+            "samples": samples,
+            "steps": options.steps or (3 if options.quick else 10),
             "command": command,
-        }  # fmt: skip
+        }
         arguments = [sys.executable, sys.argv[0], "--task", json.dumps(task)]
         processes.append(subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True))
     shown = [process.communicate()[0] for process in processes]
@@ -187,13 +193,13 @@ def main() -> None:
         ("GPUs", "products, ms", "sent per GPU, MiB", "sending, ms", "drawing, ms", "efficiency, %", "limit"),
         on_paper({**results[0], "width": width}, ROWS[0][2]),
     )
-    lines = [
-        *measured, "", f"On paper, {GPU_SAMPLES} samples per GPU, {results[0]['weights']:,} weights, ASV vectors of {width} numbers:",
-        "", *paper, "",
-        f"Assumed: {GPU_FLOPS / 1e12:.0f} TFLOP/s per GPU, {IN_NODE / 1e9:.0f} GB/s within {NODE_GPUS} GPUs, {BETWEEN_NODES / 1e9:.0f} "
-        f"GB/s beyond, 12 collectives of {1e6 * LATENCY:.0f} µs, distinct ASVs that grow with the samples (the worst case), and batches "
-        f"made by {WORKERS} workers per GPU while it computes: each draws the whole batch.",
-    ]  # fmt: skip
+    weights = f"{results[0]['weights']:,} weights, ASV vectors of {width} numbers"
+    assumed = (
+        f"Assumed: {GPU_FLOPS / 1e12:.0f} TFLOP/s per GPU, {IN_NODE / 1e9:.0f} GB/s within {NODE_GPUS} GPUs, "
+        f"{BETWEEN_NODES / 1e9:.0f} GB/s beyond, 12 collectives of {1e6 * LATENCY:.0f} µs, distinct ASVs that grow with the "
+        f"samples (the worst case), and batches made by {WORKERS} workers per GPU while it computes: each draws the whole batch."
+    )
+    lines = [*measured, "", f"On paper, {GPU_SAMPLES} samples per GPU, {weights}:", "", *paper, "", assumed]
     page = write_page(options, "ranks", "Scaling over processes", lines)
     quote(options, "Ranks", page, lines)
 

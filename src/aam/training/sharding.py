@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed import checkpoint
+from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
@@ -57,7 +57,7 @@ def read_weights(path: Path, module: nn.Module) -> dict[str, Any]:
         module.load_state_dict(saved.pop("state_dict"))
         return saved
     weights = module.state_dict()
-    checkpoint.load({"state_dict": weights}, checkpoint_id=path)
+    load({"state_dict": weights}, checkpoint_id=path)
     module.load_state_dict(weights)
     return torch.load(path / "meta.pt", weights_only=True, map_location="cpu")
 
