@@ -59,7 +59,7 @@ def alone(folder):
         learned, _, options = train_on_ranks.CASES[name]
         key = (learned, *options)
         if key not in done:
-            done[key] = train_on_ranks.train(folder / "study", name, save=folder)
+            done[key] = train_on_ranks.train(folder / "study", name, save=folder if key == ("pretrain",) else None)
         return done[key]
 
     return train

@@ -1,5 +1,6 @@
 """FSDP: each rank holds a part of every weight, of its gradient and of the optimiser's state (Zhao et al. 2023)."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,9 @@ def read_weights(path: Path, module: nn.Module) -> dict[str, Any]:
         module.load_state_dict(saved.pop("state_dict"))
         return saved
     weights = module.state_dict()
-    load({"state_dict": weights}, checkpoint_id=path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*load in a single process.*")  # where there is but one, that is meant
+        load({"state_dict": weights}, checkpoint_id=path)
     module.load_state_dict(weights)
     return torch.load(path / "meta.pt", weights_only=True, map_location="cpu")
 
