@@ -139,7 +139,7 @@ def joined(config: RunsOnDevices) -> Iterator[Ranks]:
         dist.init_process_group(backend)
         try:
             yield ranks
-        except AamError:
+        except (AamError, KeyboardInterrupt):
             if ranks.is_first:
                 raise
             raise SystemExit(2) from None
