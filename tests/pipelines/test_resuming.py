@@ -99,7 +99,13 @@ def test_a_command_that_was_stopped_and_continued_gives_the_same_model(
 @pytest.mark.multi_process
 def test_after_kill_9_the_same_model_comes_of_it(folder, tmp_path):
     command = pretraining(folder, tmp_path / "o", "--resume", "--checkpoint-steps", 1)
-    with subprocess.Popen([sys.executable, "-m", "aam", *command], stderr=subprocess.PIPE, text=True) as process:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aam", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    with process:
         assert process.stderr is not None
         while not process.stderr.readline().startswith("Epoch 1 "):
             assert process.poll() is None

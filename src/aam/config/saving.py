@@ -10,7 +10,7 @@ LAST_CHECKPOINT = "checkpoints/last.ckpt"
 """In a run's directory, what ``--resume`` continues."""
 CHANGEABLE = (
     "output-dir", "overwrite", "resume", "checkpoint-minutes", "checkpoint-steps", "cache-dir", "num-workers",
-    "validation-plot-samples",
+    "validation-plot-samples", "strategy", "devices", "num-nodes", "share-asvs", "sharded-checkpoints",
 )  # fmt: skip
 """Flags that may differ when a run is continued: they change no weight. Of paths, what they lead to may not differ."""
 

@@ -16,7 +16,7 @@ import aam
 from aam.errors import InputError
 from aam.io.atomic import atomic_path
 
-FORMAT = 1
+FORMAT = 2
 """Raised when an older checkpoint can no longer be continued."""
 HEADER, PROGRESS = "aam", "progress"
 """Keys of a checkpoint beside those of Lightning."""

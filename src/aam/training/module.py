@@ -23,6 +23,7 @@ from aam.training.nonfinite import NonFiniteLossError
 from aam.training.optimisers import Group, build_optimiser, group_parameters
 from aam.training.saving import MONITORED
 from aam.training.schedule import Share, share_of_peak
+from aam.training.sharding import clip_gradients, shard
 
 PLATEAU_FACTOR = 0.5
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
@@ -64,7 +65,15 @@ class TrainingModule(lightning.LightningModule):
         self.n_scored = nn.ModuleDict({name: SumMetric() for name in weights})
         self.overall: dict[str, Overall] = {}
         terms = [f"{name}_loss" for name in weights] + [f"{name}_log_variance" for name in self.balance.log_variances]
-        self.means = nn.ModuleDict({name: MeanMetric(nan_strategy="disable") for name in ("loss", *terms)})
+        # losses are those of all ranks already
+        self.means = nn.ModuleDict(
+            {name: MeanMetric(nan_strategy="disable", sync_on_compute=False) for name in ("loss", *terms)}
+        )
+
+    def configure_model(self) -> None:
+        """Shard the weights, where the strategy asks for it."""
+        if self.device_mesh is not None:
+            shard(self, self.device_mesh["data_parallel"])
 
     @torch.no_grad()
     def calibrate(self, batch: Batch) -> None:
@@ -115,7 +124,7 @@ class TrainingModule(lightning.LightningModule):
         values = {f"{name}_loss": loss for name, loss in losses.items()} | {"loss": total}
         values |= {f"{name}_log_variance": value for name, value in self.balance.log_variances.items()}
         for name, value in values.items():
-            self.means[name].update(value.detach(), batch.n_samples)  # type: ignore[operator]
+            self.means[name].update(value.detach(), batch.n_samples_of_all_ranks)  # type: ignore[operator]
             self._log_mean(name)
         self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
         return total
@@ -177,7 +186,7 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         """Scale gradients down to ``--gradient-clip``; Lightning's own way refuses fused optimisers in bfloat16."""
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training_config.gradient_clip)
+        clip_gradients(self.model.parameters(), self.training_config.gradient_clip)
 
     def configure_optimizers(self) -> Any:
         """Move each group of weights at its own rate, by the schedule; stepped per optimiser step."""
@@ -211,7 +220,7 @@ class TrainingModule(lightning.LightningModule):
 
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
         is_shown = name == "validation/loss"
-        self.log(name, value, prog_bar=is_shown, on_step=False, on_epoch=True, batch_size=batch.n_samples)
+        self.log(name, value, prog_bar=is_shown, on_step=False, on_epoch=True, batch_size=batch.n_samples_of_all_ranks)
 
 
 def _from_step(share: Share, first: int, step: int) -> float:

@@ -46,20 +46,22 @@ class Group:
 def group_parameters(
     model: nn.Module, shape: ModelConfig, training: TrainingConfig, transfer: TransferConfig
 ) -> list[Group]:
-    """Group the weights that learn by depth, and by whether they decay and are matrices of transformers.
+    """Group the weights that learn by depth, and by whether they decay, are matrices of transformers, and are single numbers.
+
+    FSDP has numbers whole and all else in parts, and no optimiser moves both together.
 
     Rates follow Howard & Ruder (2018): each block below the heads learns at ``--layer-decay`` times the rate of the one above, and
     begins ``--unfreeze-epochs`` later.
     """
     depths = depths_below_heads(model, shape)
-    found: dict[tuple[int, bool, bool], list[nn.Parameter]] = {}
+    found: dict[tuple[int, bool, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             is_matrix = parameter.ndim > 1
-            key = depths[name], is_matrix, is_matrix and _BLOCKS in name.split(".")
+            key = depths[name], is_matrix, is_matrix and _BLOCKS in name.split("."), parameter.ndim == 0
             found.setdefault(key, []).append(parameter)
     groups = []
-    for (depth, is_matrix, is_hidden), parameters in sorted(found.items(), key=lambda item: item[0]):
+    for (depth, is_matrix, is_hidden, _), parameters in sorted(found.items(), key=lambda item: item[0]):
         head_lr = training.lr if transfer.head_lr is None else transfer.head_lr
         lr = training.lr * transfer.layer_decay ** (depth - 1) if depth else head_lr
         decay = training.weight_decay if is_matrix else 0.0
