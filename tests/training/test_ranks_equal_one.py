@@ -78,8 +78,8 @@ def test_two_processes_train_as_one(name, rank, folder, alone):
     torch.testing.assert_close(found["scores"], expected["scores"], **TOLERANCE, equal_nan=True)
 
 
-@pytest.mark.parametrize(("kind", "strategy"), [("whole", None), ("whole", "fsdp"), ("parts", "fsdp")])
-def test_a_checkpoint_of_two_processes_goes_on_in_one(kind, strategy, folder, alone):
+@pytest.mark.parametrize(("kind", "strategy"), [("whole", None), ("whole", "fsdp"), ("parts", "fsdp"), ("one", "fsdp")])
+def test_a_checkpoint_goes_on_in_one_process_however_it_was_trained(kind, strategy, folder, alone):
     alone("fsdp")
     expected = train_on_ranks.train(folder / "study", "fsdp", resume=folder / "one.ckpt")
 

@@ -42,6 +42,10 @@ CASES = {
     ),
     "regression": ("age", {"strategy": "ddp"}, []),
     "classification": ("disease", {"strategy": "fsdp"}, ["--count-penalty", "0.5", "--count-loss", "multinomial"]),
+    "weighted samples": ("age", {"strategy": "ddp"}, ["--sample-weights", "disease", "--output-scaling", "disease"]),
+    "quantiles": ("age", {"strategy": "fsdp"}, ["--loss-type", "quantile", "--optimizer", "sgd"]),
+    "weighted classes": ("disease", {"strategy": "ddp"}, ["--class-weights", "balanced", "--label-smoothing", "0.1"]),
+    "stages": ("disease", {"strategy": "ddp"}, ["--task", "ordinal", "--class-order", "healthy", "disease"]),
 }  # fmt: skip
 """By name: what is learned, how ranks train, and options."""
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
-from aam.config.devices import DevicesConfig
+from aam.config.devices import DevicesConfig, check_devices
 from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
 from aam.config.network_head import NetworkHeadConfig
@@ -78,7 +78,7 @@ class PretrainConfig:
             )
         check_objectives(self)
         check_saving(self.saving, self.output.overwrite)
-        check_devices(self)
+        check_devices(self.devices, self.training, self.saving)
         return self
 
     @property
@@ -123,7 +123,7 @@ class TrainConfig:
         check_target(self)
         check_objectives(self)
         check_saving(self.saving, self.output.overwrite)
-        check_devices(self)
+        check_devices(self.devices, self.training, self.saving)
         return self
 
     @property
@@ -156,14 +156,6 @@ def check_target(config: TrainConfig) -> None:
             f"--mixup-alpha mixes samples of different categories, which {' and '.join(by_category)} scales apart: leave one of "
             "them out."
         )
-
-
-def check_devices(config: PretrainConfig | TrainConfig) -> None:
-    """Check that arithmetic and checkpoints suit how devices train together."""
-    if config.devices.sharded_checkpoints and config.devices.strategy != "fsdp":
-        raise ValueError("--sharded-checkpoints has no effect without --strategy fsdp: leave it out, or pass both.")
-    if config.devices.strategy == "fsdp" and config.training.precision == "16-mixed":
-        raise ValueError("--strategy fsdp does not scale losses for --precision 16-mixed: pass bf16-mixed or 32-true.")
 
 
 def check_objectives(config: PretrainConfig | TrainConfig) -> None:

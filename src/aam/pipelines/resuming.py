@@ -56,7 +56,7 @@ def state_of_run(config: Config) -> State:
     output = config.output.output_dir
     if (output / "model" / CARD).is_file():  # the last that a run writes
         return "finished"
-    return "saved" if (output / LAST_CHECKPOINT).is_file() else "unsaved"
+    return "saved" if (output / LAST_CHECKPOINT).exists() else "unsaved"
 
 
 def agreed_state(config: Config, ranks: Ranks) -> State:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 import aam
 from aam.errors import InputError
@@ -145,7 +146,8 @@ def header_of(identity: Identity) -> dict[str, Any]:
 def circumstances() -> dict[str, str]:
     """Give what the last bits of a result depend on beside the run itself."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
-    return {"aam": aam.__version__, "torch": str(torch.__version__), "device": device}
+    processes = str(dist.get_world_size() if dist.is_initialized() else 1)
+    return {"aam": aam.__version__, "torch": str(torch.__version__), "device": device, "processes": processes}
 
 
 def differences(before: Mapping[str, Any], identity: Identity) -> list[str]:

@@ -20,7 +20,7 @@ from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Overall
 from aam.training.balancing import LossBalance
 from aam.training.nonfinite import NonFiniteLossError
-from aam.training.optimisers import Group, build_optimiser, group_parameters
+from aam.training.optimisers import Group, build_optimiser, group_parameters, numbered_by_module
 from aam.training.saving import MONITORED
 from aam.training.schedule import Share, share_of_peak
 from aam.training.sharding import clip_gradients, shard
@@ -100,8 +100,11 @@ class TrainingModule(lightning.LightningModule):
         torch.manual_seed(int(stream.integers(2**63)))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the means of an epoch that has begun."""
+        """Keep the means of an epoch that has begun, and let any strategy read the optimiser's state."""
         means: Any = self.means
+        if self.device_mesh is None and "optimizer_states" in checkpoint:
+            states = zip(checkpoint["optimizer_states"], self.trainer.optimizers, strict=True)
+            checkpoint["optimizer_states"] = [numbered_by_module(*each, self) for each in states]
         checkpoint[_MEANS] = {name: dict(mean.metric_state) for name, mean in means.items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

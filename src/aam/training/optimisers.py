@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 from aam.config.model import ModelConfig
@@ -75,10 +76,24 @@ def build_optimiser(config: TrainingConfig, groups: list[Group]) -> Optimizer:
     unscales = config.precision == "16-mixed"  # a fused one would undo the loss scale before gradients are clipped
     if config.optimizer == "sgd":
         nesterov = config.momentum > 0
-        return torch.optim.SGD(options, lr=config.lr, momentum=config.momentum, nesterov=nesterov, fused=not unscales)
+        is_in_parts = any(isinstance(weight, DTensor) for group in groups for weight in group.parameters)
+        fused = not (unscales or is_in_parts)  # PyTorch has no fused SGD for weights in parts
+        return torch.optim.SGD(options, lr=config.lr, momentum=config.momentum, nesterov=nesterov, fused=fused)
     if config.optimizer == "adamw" or not any(group.is_hidden for group in groups):
         return torch.optim.AdamW(options, lr=config.lr, fused=not unscales)
     return MuonWithAdamW(options, [group.is_hidden for group in groups], fused=not unscales)
+
+
+def numbered_by_module(state: dict[str, Any], optimiser: Optimizer, module: nn.Module) -> dict[str, Any]:
+    """Give an optimiser's state with its weights numbered by their place in a module, as FSDP numbers and reads them."""
+    place = {id(weight): number for number, weight in enumerate(module.parameters())}
+    numbers = [place[id(weight)] for group in optimiser.param_groups for weight in group["params"]]
+    return {
+        "state": {numbers[own]: found for own, found in state["state"].items()},
+        "param_groups": [
+            {**group, "params": [numbers[own] for own in group["params"]]} for group in state["param_groups"]
+        ],
+    }
 
 
 class MuonWithAdamW(Optimizer):
