@@ -3,6 +3,7 @@
 Dropout draws other numbers on every rank, and is left out. One batch has a single sample, so that a rank has none of it.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ import torch.distributed as dist
 import train_on_ranks
 
 from aam.cli import main
+from aam.training.checkpoints import PROGRESS, read_checkpoint
 from aam.training.placement import Placement, _free_port
 from aam.training.ranks import ALONE, Ranks
 from aam.training.sharding import read_weights
@@ -129,3 +131,21 @@ def test_what_is_compared_is_not_nothing(alone):
     assert len(seen["gradients"]) == 4
     assert all(any(bool((g != 0).any()) for g in step.values()) for step in seen["gradients"])
     assert {name.split()[1].partition("_")[0] for name in seen["logged"]} > {"train/taxonomy", "validation/masked-asvs"}
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_a_loss_that_is_not_finite_is_written_down_once_for_all_ranks(strategy, folder):
+    (folder / "nan alone").mkdir(exist_ok=True)
+    message = train_on_ranks.fail(folder / "study", folder / "nan alone")
+
+    found, expected = (
+        json.loads((folder / f"nan {each}" / "nonfinite-batch.json").read_text()) for each in (strategy, "alone")
+    )
+
+    assert "at step 2 (epoch 0)" in message
+    assert sorted(found.pop("samples")) == sorted(expected.pop("samples"))
+    assert found.pop("first_module_with_output_not_finite").startswith("asv_encoder")
+    assert expected.pop("first_module_with_output_not_finite").startswith("asv_encoder")
+    assert found == expected
+    saved = read_checkpoint(folder / f"nan {strategy}" / "checkpoints/last.ckpt")
+    assert saved[PROGRESS]["steps"] == 1

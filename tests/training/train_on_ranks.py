@@ -9,18 +9,26 @@ import warnings
 from pathlib import Path
 
 import lightning
+import numpy as np
 import torch
 import torch.distributed as dist
 from lightning.pytorch.callbacks import Callback
 
 from aam.cli import parse
-from aam.data.batches import EVALUATION, BatchPlan, loader
+from aam.config.saving import SavingConfig
+from aam.data.batches import EVALUATION, BatchPlan, EpochSampler, loader
+from aam.data.composition import BySamples
 from aam.errors import AamError
 from aam.pipelines import network, pretrain
 from aam.pipelines.labelled import divide, read_labelled
+from aam.training.checkpoints import Identity
+from aam.training.fit import fit
 from aam.training.module import TrainingModule
+from aam.training.nonfinite import NonFiniteLossError
 from aam.training.placement import started_by
 from aam.training.ranks import ALONE, Ranks
+from aam.training.saving import SavingPlan
+from aam.training.sharding import own_part
 from aam.training.strategy import on_devices
 
 SHAPE = [
@@ -139,6 +147,29 @@ def train(study, name, ranks=ALONE, save=None, resume=None):
     }  # fmt: skip
 
 
+class Spoil(Callback):
+    """Makes a weight not finite after the second batch."""
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if batch_idx == 1:
+            with torch.no_grad():
+                own_part(next(pl_module.model.asv_encoder.parameters())).fill_(float("nan"))
+
+
+def fail(study, folder, ranks=ALONE):
+    """Come upon a loss that is not finite; give the message."""
+    module, maker = plan(study, "pretrain", ["--precision", "64-true"])
+    train = EpochSampler(np.arange(12), BySamples(4), np.ones(maker.study.n_samples), 0, "study")
+    validation = [BatchPlan(EVALUATION, (12, 13))]
+    loaders = tuple(loader(maker, plans, 0, ranks.part) for plans in (train, validation))
+    saving = SavingPlan(Identity({}, {}, ""), SavingConfig(checkpoint_steps=1))
+    try:
+        fit(module, loaders, folder, module.training_config, [Spoil()], saving, ranks)
+    except NonFiniteLossError as error:
+        return str(error)
+    return ""
+
+
 def main(folder):
     torch.set_num_threads(1)
     _, placement = started_by(os.environ)
@@ -146,6 +177,9 @@ def main(folder):
     for name, (_, options, _) in CASES.items():
         found = train(folder / "study", name, Ranks(placement, **options), folder if name == "fsdp" else None)
         torch.save(found, folder / f"{name} {placement.rank}.pt")
+    for strategy in ("ddp", "fsdp"):
+        (folder / f"nan {strategy}").mkdir(exist_ok=True)
+        fail(folder / "study", folder / f"nan {strategy}", Ranks(placement, strategy))
     try:
         with Ranks(placement, "ddp").agreed():
             if placement.rank == 1:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
@@ -85,14 +85,32 @@ def build_optimiser(config: TrainingConfig, groups: list[Group]) -> Optimizer:
 
 
 def numbered_by_module(state: dict[str, Any], optimiser: Optimizer, module: nn.Module) -> dict[str, Any]:
-    """Give an optimiser's state with its weights numbered by their place in a module, as FSDP numbers and reads them."""
+    """Give an optimiser's state as FSDP reads it: weights are numbered by their place in a module, and each has a state.
+
+    That of a weight which has not been moved is zeros, which is what optimisers start from.
+    """
     place = {id(weight): number for number, weight in enumerate(module.parameters())}
-    numbers = [place[id(weight)] for group in optimiser.param_groups for weight in group["params"]]
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    numbers = [place[id(weight)] for weight in weights]
+    known = state["state"]
+    found = {numbers[own]: parts for own, parts in known.items()}
+    example = next((own for own in known if weights[own].ndim), None)
+    if example is not None and not isinstance(optimiser, MuonWithAdamW):  # which FSDP does not take
+        at_first = {
+            numbers[own]: _at_first(weight, weights[example], known[example])
+            for own, weight in enumerate(weights)
+            if own not in known
+        }
+        found |= at_first
+    groups = [{**group, "params": [numbers[own] for own in group["params"]]} for group in state["param_groups"]]
+    return {"state": found, "param_groups": groups}
+
+
+def _at_first(weight: nn.Parameter, other: nn.Parameter, state: dict[str, Any]) -> dict[str, Any]:
+    """Make the state of a weight like that of another: parts of that one's shape, and counts of steps, are zeros."""
     return {
-        "state": {numbers[own]: found for own, found in state["state"].items()},
-        "param_groups": [
-            {**group, "params": [numbers[own] for own in group["params"]]} for group in state["param_groups"]
-        ],
+        name: torch.zeros_like(weight if part.shape == other.shape else part) if isinstance(part, Tensor) else part
+        for name, part in state.items()
     }
 
 
