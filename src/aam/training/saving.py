@@ -237,6 +237,7 @@ class Saving(Checkpoint):
             logger.info("Saved after %s.", self._next)
             if number == signal.SIGUSR1:
                 requeue()
+        trainer.strategy.barrier()  # who starts processes ends the others as soon as one has stopped
         raise Stopped(number)
 
 
