@@ -45,6 +45,7 @@ EXPECTED_WARNINGS = (
     "sync_dist=True",  # every rank logs the value of all ranks
     "returned a view tensor",  # FSDP; nothing of ours is changed in place
     "was called before the ``update`` method",  # a rank without validation samples
+    "Detected an existing checkpoint",  # parts of the best weights so far, with --sharded-checkpoints
 )
 
 
