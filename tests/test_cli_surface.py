@@ -24,6 +24,7 @@ TRAINING = {
     "optimizer", "find-lr", "momentum", "schedule", "cycles", "plateau-epochs",
 }  # fmt: skip
 SAVING = {"resume", "checkpoint-minutes", "checkpoint-steps"}
+DEVICES = {"strategy", "devices", "num-nodes", "share-asvs", "sharded-checkpoints"}
 AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}
 SPLIT = {"split", "split-file", "fold"}
 TRANSFER = {"pretrained", "freeze-base", "head-lr", "layer-decay", "unfreeze-epochs"}
@@ -45,9 +46,10 @@ FLAGS = {
     "demo": DIRECTORY | {"seed"},
     "simulate": DIRECTORY
     | {"samples", "features", "seed", "sequence-length", "mean-depth", "subjects", "signal", "batch-effect"},
-    "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES | SAVING,
+    "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES | SAVING
+    | DEVICES,
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
-    | OBJECTIVES | SAVING | TARGET | {"head", "coverage", "target-penalty"} | TRANSFER,
+    | OBJECTIVES | SAVING | DEVICES | TARGET | {"head", "coverage", "target-penalty"} | TRANSFER,
     "inspect": {"files", "output-dir", "overwrite"},
     "prepare": STUDY | {"tree"},
     "cache": {"cache-dir", "limit-gb", "clear"},
@@ -121,7 +123,7 @@ def test_what_training_takes_is_taken_over_folds_as_well():
         for name in ("commands:TrainConfig", "folds:EvaluateFoldsConfig")
     )
 
-    assert {item.name for item in training} - {item.name for item in folds} == {"split", "saving"}
+    assert {item.name for item in training} - {item.name for item in folds} == {"split", "saving", "devices"}
 
 
 @pytest.mark.parametrize(
@@ -165,6 +167,19 @@ def test_the_overview_names_every_command(capsys):
          "are not in --distances"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--batch-size", "1"], "leaves no pair"),
         (["pretrain", "--table", "t", "--output-dir", "o", "--penalty", "0", "--nuc-penalty", "0"], "nothing to learn"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--precision", "16-mixed"],
+         "--strategy fsdp does not scale losses"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--optimizer", "muon"],
+         "--optimizer muon needs whole matrices"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--find-lr"],
+         "--find-lr tries rates with the whole model"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--sharded-checkpoints"],
+         "no effect without --strategy fsdp"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--sharded-checkpoints",
+          "--resume"],
+         "--resume reads checkpoints that are one file"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--num-nodes", "2"],
+         "--num-nodes 2: aam starts processes"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--attention-heads", "3"], "does not divide"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--resume", "--overwrite"], "--overwrite replaces it"),
         (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--resume", "--overwrite"],

@@ -1,7 +1,7 @@
 """The reads that were drawn from the samples of a batch: what targets are computed from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -36,6 +36,9 @@ class PackedCounts:
         Where each sample begins, [B + 1].
     mixture
         Which samples these reads were mixed with; None for samples as they are.
+    wanted
+        Places of the samples that a rank needs targets of, increasing. A distance between samples computes only these rows; what
+        is computed of every sample is cut to them by whoever asked.
     """
 
     samples: np.ndarray
@@ -43,6 +46,7 @@ class PackedCounts:
     counts: np.ndarray
     sample_offsets: np.ndarray
     mixture: Mixture | None = None
+    wanted: np.ndarray | slice = field(default_factory=lambda: slice(None))
 
     @property
     def n_samples(self) -> int:
@@ -63,7 +67,7 @@ class PackedCounts:
 
 
 BatchTarget = Callable[[PackedCounts], np.ndarray]
-"""Computes what an objective compares with, from the reads that were drawn; the first axis is B."""
+"""Computes what an objective compares with, from the reads that were drawn; the first axis is B, or the samples that are wanted."""
 
 AsvTarget = Callable[[np.ndarray], np.ndarray]
 """Computes what an objective compares with for the distinct ASVs of a batch, from their rows in the study, [U]; first axis U."""

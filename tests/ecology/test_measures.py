@@ -1,6 +1,7 @@
 """Distances and diversity of a batch against scikit-bio, SciPy and published formulas, on random and real counts."""
 
 import warnings
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -200,3 +201,13 @@ def test_a_sample_without_any_branch_has_finite_distances(name, tmp_path):
     found = measure_of(name)(pack_counts(counts), StudyResources(5, np.ones(5, bool), tree))
 
     assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("wanted", [[0, 3, 4], [2], []])
+@pytest.mark.parametrize("name", [name for name in MEASURES if OBJECTIVES[name].needs_pairs])
+def test_the_rows_that_a_rank_wants_are_those_of_the_whole_batch(name, wanted, case):
+    rows = np.array(wanted, dtype=np.int64)
+
+    found = measure_of(name)(replace(case.packed, wanted=rows), case.resources)
+
+    np.testing.assert_allclose(found, measure_of(name)(case.packed, case.resources)[rows], rtol=0, atol=1e-12)

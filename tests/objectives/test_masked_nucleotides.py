@@ -20,7 +20,8 @@ LABELS = torch.tensor([[0, IGNORED, 3], [2, 2, 1]])  # R K: the second of the fi
 
 def batch_of(labels):
     rows, n_masked = labels.shape
-    masked = MaskedNucleotides(torch.ones(rows, 5, dtype=torch.int64), torch.arange(n_masked).expand(rows, -1), labels)
+    tokens, columns = torch.ones(rows, 5, dtype=torch.int64), torch.arange(n_masked).expand(rows, -1)
+    masked = MaskedNucleotides(tokens, columns, labels, torch.arange(rows))
     return dataclasses.replace(make_batch(make_study(n_samples=2)), masked=masked)
 
 

@@ -21,7 +21,8 @@ def batch_of(tokens, masked=None):
 def scores(masked_tokens, columns, labels):
     baseline = NucleotideBaselines()
     baseline.learn(batch_of(TRAINING))
-    masked = MaskedNucleotides(*(torch.tensor(part) for part in (masked_tokens, columns, labels)))
+    parts = (masked_tokens, columns, labels, range(len(labels)))
+    masked = MaskedNucleotides(*(torch.tensor(part) for part in parts))
     baseline.score(batch_of(TRAINING, masked))
     return baseline.scores()
 

@@ -17,6 +17,7 @@ from aam.data.batches import BatchMaker, Drawing, EpochSampler, Masking, loader,
 from aam.data.composition import BySamples
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import TARGET, RegressionTarget
+from aam.target_transform import TargetTransform
 from aam.training.checkpoints import PROGRESS, Identity, Progress, read_checkpoint
 from aam.training.fit import fit
 from aam.training.module import TrainingModule
@@ -58,7 +59,9 @@ def run(folder, config=CONFIG, saving=None, stop=None):
     masking = Masking(count_mask_ratio=0.3)
     targets = {TARGET: lambda packed: AGES[packed.samples]}
     maker = BatchMaker(study, Drawing(60, 1024, 3), masking, targets, augmentations_of(AUGMENTATION))
-    model = build_predictor(build_encoder(SHAPE, []), RegressionTarget(SHAPE, "age", 44.0, 20.0), ["counts"])
+    model = build_predictor(
+        build_encoder(SHAPE, []), RegressionTarget(SHAPE, "age", TargetTransform(44.0, 20.0)), ["counts"]
+    )
     module = TrainingModule(model, {"target": 1.0, "counts": 0.5}, config, main="target")
     sampler = EpochSampler(TRAINED, BySamples(2), np.ones(10), 3, study.digest(), n_epochs=config.epochs)
     n_workers = config.num_workers or 0
@@ -67,7 +70,7 @@ def run(folder, config=CONFIG, saving=None, stop=None):
     progress = Progress(**read_checkpoint(last)[PROGRESS]) if last.exists() else None
     plan = SavingPlan(IDENTITY, saving or SavingConfig(), progress)
     folder.mkdir(exist_ok=True)
-    return module, fit(module, train, validation, folder, config, [] if stop is None else [stop], plan)
+    return module, fit(module, (train, validation), folder, config, [] if stop is None else [stop], plan)
 
 
 def curves(folder):

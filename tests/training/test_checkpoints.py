@@ -97,7 +97,7 @@ def test_a_checkpoint_of_another_program_is_refused(tmp_path):
 def test_a_checkpoint_of_another_format_is_refused_with_the_version_that_reads_it(path):
     write_checkpoint(path, {HEADER: header_of(IDENTITY) | {"format": 0, "version": "0.0.9"}})
 
-    with pytest.raises(CheckpointError, match=r"aam 0\.0\.9 wrote it in format 0, and .* reads format 1"):
+    with pytest.raises(CheckpointError, match=r"aam 0\.0\.9 wrote it in format 0, and .* reads format 2"):
         read_checkpoint(path)
 
 

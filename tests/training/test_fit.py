@@ -45,7 +45,7 @@ def run(folder, config=CONFIG, transfer=None, callbacks=()):
         maker, EpochSampler(TRAINED, BySamples(config.batch_size), np.ones(study.n_samples), 0, study.digest())
     )
     folder.mkdir()
-    return module, fit(module, train, validation, folder, config, callbacks), validation
+    return module, fit(module, (train, validation), folder, config, callbacks), validation
 
 
 def weights(module):

@@ -11,7 +11,7 @@ from aam.config.training import TrainingConfig
 from aam.config.transfer import TransferConfig
 from aam.models.build import build_encoder
 from aam.training.layers import depths_below_heads
-from aam.training.optimisers import Group, build_optimiser, group_parameters
+from aam.training.optimisers import Group, build_optimiser, group_parameters, numbered_by_module
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=2, ffn_ratio=1.5, max_bp=11)
 
@@ -109,3 +109,23 @@ def test_muon_continues_from_its_state_to_the_bit():
 
     assert torch.equal(matrix, others[0])
     assert torch.equal(vector, others[1])
+
+
+def test_a_state_is_numbered_by_the_module_and_that_of_a_weight_at_rest_is_zeros():
+    module = nn.Module()
+    module.matrix, module.unused = nn.Parameter(torch.ones(4, 6)), nn.Parameter(torch.ones(5))
+    groups = [Group([module.unused], 0.1, 0.0, 0, False), Group([module.matrix], 0.1, 0.0, 0, False)]
+    optimiser = build_optimiser(TrainingConfig(precision="32-true"), groups)
+    module.matrix.square().sum().backward()
+    optimiser.step()
+    plain = copy.deepcopy(optimiser.state_dict())
+
+    numbered = numbered_by_module(plain, optimiser, module)
+
+    assert [group["params"] for group in numbered["param_groups"]] == [[1], [0]]
+    assert torch.equal(numbered["state"][0]["exp_avg"], plain["state"][1]["exp_avg"])
+    assert {name: part.tolist() for name, part in numbered["state"][1].items()} == {
+        "step": 0.0, "exp_avg": [0.0] * 5, "exp_avg_sq": [0.0] * 5,
+    }  # fmt: skip
+    optimiser.load_state_dict(numbered)
+    assert torch.equal(optimiser.state[module.matrix]["exp_avg"], plain["state"][1]["exp_avg"])

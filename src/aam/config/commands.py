@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
+from aam.config.devices import DevicesConfig, check_devices
 from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
 from aam.config.network_head import NetworkHeadConfig
@@ -66,6 +67,7 @@ class PretrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     saving: SavingConfig = field(default_factory=SavingConfig)
+    devices: DevicesConfig = field(default_factory=DevicesConfig)
 
     @model_validator(mode="after")
     def _objectives_have_what_they_need(self) -> "PretrainConfig":
@@ -76,6 +78,7 @@ class PretrainConfig:
             )
         check_objectives(self)
         check_saving(self.saving, self.output.overwrite)
+        check_devices(self.devices, self.training, self.saving)
         return self
 
     @property
@@ -111,6 +114,7 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     saving: SavingConfig = field(default_factory=SavingConfig)
+    devices: DevicesConfig = field(default_factory=DevicesConfig)
 
     @model_validator(mode="after")
     def _objectives_have_what_they_need(self) -> "TrainConfig":
@@ -119,6 +123,7 @@ class TrainConfig:
         check_target(self)
         check_objectives(self)
         check_saving(self.saving, self.output.overwrite)
+        check_devices(self.devices, self.training, self.saving)
         return self
 
     @property

@@ -10,9 +10,10 @@ LAST_CHECKPOINT = "checkpoints/last.ckpt"
 """In a run's directory, what ``--resume`` continues."""
 CHANGEABLE = (
     "output-dir", "overwrite", "resume", "checkpoint-minutes", "checkpoint-steps", "cache-dir", "num-workers",
-    "validation-plot-samples",
+    "validation-plot-samples", "strategy", "devices", "num-nodes", "share-asvs", "sharded-checkpoints",
 )  # fmt: skip
-"""Flags that may differ when a run is continued: they change no weight. Of paths, what they lead to may not differ."""
+"""Flags that may differ when a run is continued: they change no weight, or, those of devices, its last digits. Of paths, what they
+lead to may not differ."""
 
 
 @config
@@ -22,7 +23,7 @@ class SavingConfig:
     resume: bool = False
     """Continue the run in --output-dir where it was last saved; start it if nothing was saved yet; if it is finished, say so and
     stop. On a CPU the weights become those of a run that was never stopped, to the bit. All options but --checkpoint-minutes,
-    --checkpoint-steps, --cache-dir, --num-workers and --validation-plot-samples must be the run's own (--config
+    --checkpoint-steps, --cache-dir, --num-workers, --validation-plot-samples and those of devices must be the run's own (--config
     OUTPUT-DIR/config.yaml gives them), and the files must hold the same. A kernel head, which takes seconds, is fitted anew."""
     checkpoint_minutes: Annotated[float, Field(gt=0)] = 10.0
     """Minutes after which the run is saved to checkpoints/last.ckpt, between two optimiser steps; after each epoch and on Ctrl-C,

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from aam.batch import Batch, MaskedNucleotides
+from aam.batch import Batch, MaskedNucleotides, Share
 from aam.data.augmentations.augmentation import Augmentation, Reads
 from aam.data.augmentations.augmenter import Augmenter
 from aam.data.composition import BySamples, Composer, sort_in_windows, split_until
 from aam.data.masking import hide_pairs, mask_nucleotides
 from aam.data.rarefaction import rarefy
 from aam.data.seeding import generator
+from aam.data.share import Part, cut
 from aam.data.study import Study
 from aam.drawn import AsvTarget, BatchTarget, PackedCounts
 
@@ -88,19 +89,22 @@ class BatchMaker(Dataset[Batch]):
     asv_vectors: np.ndarray | None = None
     """Vectors of the study's features, computed beforehand, [F, D]; None if the model is to encode them."""
     asv_targets: Mapping[str, AsvTarget] = field(default_factory=dict)
+    part: Part | None = None
+    """The rank that makes its share of each batch; None for whole batches. What is drawn, masked and hidden is that of the whole
+    batch, so how many ranks there are changes nothing."""
 
     def __getitem__(self, plan: BatchPlan) -> Batch:
         """Draw, augment in training, limit, pack and mask the samples of one batch."""
         augmenter = Augmenter(self.augmentations if plan.is_training else {}, self.drawing.seed, plan.epoch)
         packed = self._draw(plan, augmenter)
-        targets = {name: torch.as_tensor(target(packed)) for name, target in self.targets.items()}
         kept = keep_most_abundant(packed, self.drawing.token_limit)
         features, asv_index = np.unique(kept.features, return_inverse=True)
+        share = None if self.part is None else self.part.of(asv_index, kept.sample_offsets, len(features))
+        targets = self._targets(packed, features, share)
         tokens = self.study.tokens[features]
-        targets |= {name: torch.as_tensor(target(features)) for name, target in self.asv_targets.items()}
         masking = self.masking
         self.study.release()
-        return Batch(
+        batch = Batch(
             sample_index=torch.tensor(plan.samples),
             features=torch.from_numpy(features.astype(np.int64)),
             tokens=torch.from_numpy(augmenter.tokens(tokens).astype(np.int64)),
@@ -113,6 +117,18 @@ class BatchMaker(Dataset[Batch]):
             targets=targets,
             asv_vectors=None if self.asv_vectors is None else torch.from_numpy(self.asv_vectors[features]),
         )
+        return batch if share is None else cut(batch, share)
+
+    def _targets(self, packed: PackedCounts, features: np.ndarray, share: Share | None) -> dict[str, torch.Tensor]:
+        """Compute what objectives compare with: of the rank's samples, and of all distinct ASVs."""
+        wanted = slice(None) if share is None else share.samples.numpy()
+        packed = replace(packed, wanted=wanted)
+        targets = {}
+        for name, target in self.targets.items():
+            rows = torch.as_tensor(target(packed))
+            has_all = len(rows) == packed.n_samples  # then those of a rank with all samples are the same
+            targets[name] = rows[wanted] if has_all else rows
+        return targets | {name: torch.as_tensor(target(features)) for name, target in self.asv_targets.items()}
 
     def _draw(self, plan: BatchPlan, augmenter: Augmenter) -> PackedCounts:
         """Draw the reads of each sample, and change them."""
@@ -263,12 +279,13 @@ def plan_in_order(samples: np.ndarray, batch_size: int, number: int = 0) -> list
 
 
 def loader(
-    maker: BatchMaker, plans: Sequence[BatchPlan] | EpochSampler, num_workers: int | None = 0
+    maker: BatchMaker, plans: Sequence[BatchPlan] | EpochSampler, num_workers: int | None = 0, part: Part | None = None
 ) -> DataLoader[Batch]:
-    """Load the planned batches; with a GPU, into page-locked memory.
+    """Load the planned batches, or the part of a rank of each; with a GPU, into page-locked memory.
 
     ``num_workers`` processes make them; None: this one on a CPU, others where there is a GPU.
     """
+    maker = replace(maker, part=part)
     has_gpu = torch.cuda.is_available()
     if num_workers is None:
         num_workers = min(MOST_WORKERS, max(0, len(os.sched_getaffinity(0)) - 1)) if has_gpu else 0

@@ -44,7 +44,8 @@ def mask_nucleotides(
         Read some of the positions as a random nucleotide, or as they are; else all as the mask, so that a score is fair.
     """
     n_asvs = max(1, round(asv_fraction * len(tokens)))
-    chosen = tokens[np.sort(generator.choice(len(tokens), n_asvs, replace=False))]
+    asvs = np.sort(generator.choice(len(tokens), n_asvs, replace=False))
+    chosen = tokens[asvs]
     n_masked = max(1, round(mask_ratio * tokens.shape[1]))
     priority = STRATEGIES[strategy](chosen.shape, generator)
     priority[chosen == vocabulary.PAD] += 1.0  # padding is chosen last, and then ignored
@@ -59,6 +60,7 @@ def mask_nucleotides(
         tokens=torch.from_numpy(masked.astype(np.int64)),
         columns=torch.from_numpy(columns.astype(np.int64)),
         labels=torch.from_numpy(labels),
+        asvs=torch.from_numpy(asvs),
     )
 
 

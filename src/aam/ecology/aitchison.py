@@ -1,9 +1,9 @@
 """Aitchison and robust Aitchison distance of the samples of a batch."""
 
 import numpy as np
-from scipy.spatial.distance import pdist, squareform
 
 from aam.drawn import PackedCounts
+from aam.ecology.pairwise import pairwise
 from aam.ecology.resources import StudyResources
 
 
@@ -17,7 +17,9 @@ def aitchison(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
     _, reads = packed.dense()
     logarithm = np.log1p(reads)
     total = logarithm.sum(axis=1)
-    squared = squareform(pdist(logarithm, "sqeuclidean")) - np.square(total[:, None] - total) / resources.n_features
+    wanted = packed.wanted
+    difference = total[wanted, None] - total
+    squared = pairwise(logarithm, "sqeuclidean", wanted) - np.square(difference) / resources.n_features
     return np.sqrt(np.clip(squared, 0.0, None))
 
 
@@ -32,4 +34,4 @@ def robust_aitchison(packed: PackedCounts, resources: StudyResources) -> np.ndar
     is_present = reads > 0
     logarithm = np.log(reads, out=np.zeros_like(reads), where=is_present)
     mean = logarithm.sum(axis=1, keepdims=True) / is_present.sum(axis=1, keepdims=True)
-    return squareform(pdist(np.where(is_present, logarithm - mean, 0.0)))
+    return pairwise(np.where(is_present, logarithm - mean, 0.0), "euclidean", packed.wanted)

@@ -11,4 +11,4 @@ def given_matrix(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
     matrix = resources.matrix
     assert matrix is not None, "there is no matrix of distances"
     chosen = matrix.rows[packed.samples]
-    return np.asarray(matrix.values[chosen][:, chosen], dtype=np.float64)
+    return np.asarray(matrix.values[chosen[packed.wanted]][:, chosen], dtype=np.float64)

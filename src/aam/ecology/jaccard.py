@@ -10,5 +10,6 @@ def jaccard(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
     """Compute the share of the ASVs of two samples that only one of them holds, in [0, 1] (Jaccard 1912); float64 [B, B]."""
     _, reads = packed.dense()
     presence = (reads > 0).astype(np.float64)
-    shared, own = presence @ presence.T, presence.sum(axis=1)
-    return 1.0 - shared / (own[:, None] + own - shared)
+    wanted, own = packed.wanted, presence.sum(axis=1)
+    shared = presence[wanted] @ presence.T
+    return 1.0 - shared / (own[wanted, None] + own - shared)

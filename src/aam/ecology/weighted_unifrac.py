@@ -1,9 +1,9 @@
 """Weighted UniFrac, plain and normalised, and generalised UniFrac of the samples of a batch."""
 
 import numpy as np
-from scipy.spatial.distance import pdist, squareform
 
 from aam.drawn import PackedCounts
+from aam.ecology.pairwise import pairwise
 from aam.ecology.resources import StudyResources
 
 
@@ -14,7 +14,7 @@ def weighted(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
     of features that the tree lacks are left out before shares are taken.
     """
     share, length = shares_below(packed, resources)
-    return squareform(pdist(share * length, "cityblock"))
+    return pairwise(share * length, "cityblock", packed.wanted)
 
 
 def normalized(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
@@ -24,7 +24,8 @@ def normalized(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
     """
     share, length = shares_below(packed, resources)
     mean_depth = share @ length
-    return _ratio(squareform(pdist(share * length, "cityblock")), mean_depth[:, None] + mean_depth)
+    together = mean_depth[packed.wanted, None] + mean_depth
+    return _ratio(pairwise(share * length, "cityblock", packed.wanted), together)
 
 
 def generalized(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
@@ -34,12 +35,18 @@ def generalized(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
     sample touches counts alike.
     """
     share, length = shares_below(packed, resources)
-    distance = np.zeros((len(share), len(share)))
-    for row in range(1, len(share)):  # B × N numbers at a time
-        total = share[row] + share[:row]
+
+    def to_others(row: int, others: np.ndarray) -> np.ndarray:
+        total = share[row] + others  # B × N numbers at a time
         weight = length * np.power(total, resources.unifrac_alpha, out=np.zeros_like(total), where=total > 0)
-        difference = _ratio(np.abs(share[row] - share[:row]), total)
-        distance[row, :row] = _ratio((weight * difference).sum(axis=1), weight.sum(axis=1))
+        difference = _ratio(np.abs(share[row] - others), total)
+        return _ratio((weight * difference).sum(axis=1), weight.sum(axis=1))
+
+    if not isinstance(packed.wanted, slice):
+        return np.array([to_others(row, share) for row in packed.wanted]).reshape(-1, len(share))
+    distance = np.zeros((len(share), len(share)))
+    for row in range(1, len(share)):
+        distance[row, :row] = to_others(row, share[:row])
     return distance + distance.T
 
 

@@ -1,5 +1,7 @@
 """A bounded sample of predictions, each with the same chance to be in it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -36,10 +38,20 @@ class Reservoir:
         if self._rows is not None and not len(some):
             return
         place = torch.from_numpy(some).to(truth.device)
-        added = tuple(rows.detach()[place].cpu() for rows in (prediction, truth))
+        prediction, truth = (rows.detach()[place].cpu() for rows in (prediction, truth))
+        self._keep(keys[some], prediction, truth)
+
+    def join(self, other: "Reservoir") -> None:
+        """Take in what another, with a stream of its own, has kept of other predictions."""
+        self.n_seen += other.n_seen
+        if other._rows is not None:
+            self._keep(other._keys, *other._rows)
+
+    def _keep(self, keys: np.ndarray, prediction: Tensor, truth: Tensor) -> None:
+        added = prediction, truth
         if self._rows is not None:
             added = tuple(torch.cat(rows) for rows in zip(self._rows, added, strict=True))
-        merged = np.concatenate([self._keys, keys[some]])
+        merged = np.concatenate([self._keys, keys])
         kept = np.sort(merged.argsort()[: self.size])
         self._keys = merged[kept]
         self._rows = (added[0][kept], added[1][kept])
@@ -49,3 +61,11 @@ class Reservoir:
         """The predictions that were kept, and their truths."""
         assert self._rows is not None, "nothing was added"
         return self._rows
+
+
+def merge(reservoirs: Sequence[Reservoir]) -> Reservoir:
+    """Join the reservoirs of several ranks in the first: as if one had seen all predictions."""
+    first, *others = reservoirs
+    for other in others:
+        first.join(other)
+    return first

@@ -40,12 +40,12 @@ class ASVEncoder(nn.Module):
     def _in_chunks(self, encode: Callable[..., Tensor], tokens: Tensor, *others: Tensor) -> Tensor:
         recompute = self.config.gradient_checkpointing and torch.is_grad_enabled()
         lengths = (tokens != vocabulary.PAD).sum(dim=1)
-        order = None if bool((lengths == lengths[0]).all()) else lengths.argsort(stable=True)
+        order = None if bool((lengths == lengths[:1]).all()) else lengths.argsort(stable=True)
         parts = [part if order is None else part[order] for part in (tokens, *others)]
         encoded = []
         for chunk, *rest in zip(*(part.split(self.config.asv_chunk_size) for part in parts), strict=True):
-            longest = int((chunk != vocabulary.PAD).sum(dim=1).max())
-            arguments = chunk[:, : max(1, longest)], *rest
+            longest = max([1, *(chunk != vocabulary.PAD).sum(dim=1).tolist()])  # a rank may have none to read
+            arguments = chunk[:, :longest], *rest
             encoded.append(checkpoint(encode, *arguments, use_reentrant=False) if recompute else encode(*arguments))
         joined = torch.cat(encoded)  # type: ignore[arg-type]
         return joined if order is None else joined.index_select(0, order.argsort())

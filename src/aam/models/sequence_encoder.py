@@ -10,6 +10,7 @@ from aam.encoding import Encoding, SampleEncoding
 from aam.models.asv_encoder import ASVEncoder
 from aam.models.sample_sequence_encoder import SampleSequenceEncoder
 from aam.nn.attention import Packed
+from aam.nn.collective import spread
 from aam.nn.gather import rows
 from aam.nn.pooling import AttentionPooling
 from aam.nn.transformer import Transformer
@@ -35,9 +36,10 @@ class SequenceEncoder(nn.Module):
 
     def asv_vectors(self, batch: Batch) -> Float[Tensor, "U D"]:
         """Encode the batch's distinct ASVs, unless that was done beforehand."""
-        if batch.asv_vectors is None:
-            return self.asv_encoder(batch.tokens)
-        return batch.asv_vectors.to(self.scale.dtype)
+        if batch.asv_vectors is not None:
+            return batch.asv_vectors.to(self.scale.dtype)
+        tokens = batch.tokens if batch.share is None else batch.tokens[batch.share.encoded]
+        return spread(self.asv_encoder(tokens), len(batch.tokens), batch.share)
 
     def encode_samples(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> SampleEncoding:
         """Encode the samples of a batch from the vectors of its distinct ASVs."""

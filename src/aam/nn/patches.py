@@ -32,7 +32,7 @@ class PatchStem(nn.Module):
         table = self.in_sequence + self.in_patch.repeat(len(self.place), 1)
         first = torch.arange(n_patches * self.size, device=tokens.device).view(n_patches, self.size) * vocabulary.SIZE
         summed = F.embedding_bag((patches + first).flatten(0, 1), table, mode="sum")
-        return summed.view(n_asvs, n_patches, -1) + self.place[:n_patches]
+        return summed.view(n_asvs, n_patches, table.shape[1]) + self.place[:n_patches]
 
 
 def patch_mask(tokens: Int[Tensor, "U L"], size: int) -> Bool[Tensor, "U P"]:

@@ -16,6 +16,7 @@ from aam.drawn import BatchTarget, PackedCounts
 from aam.ecology.lineages import UNKNOWN
 from aam.ecology.resources import StudyResources
 from aam.encoding import Encoding
+from aam.nn.collective import mean_over_ranks
 from aam.nn.standardise import Standardise
 from aam.objectives.mean_score import MeanScore
 from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
@@ -85,7 +86,8 @@ class Composition(UnlabelledObjective):
 
     def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
         """Mean Kullback-Leibler divergence of the prediction from the true shares, in nats."""
-        return divergence(prediction, batch.targets[self.name]).mean().to(prediction.dtype)
+        total = divergence(prediction, batch.targets[self.name]).sum().to(prediction.dtype)
+        return mean_over_ranks(total, batch.n_samples, batch.share)
 
     def metrics(self) -> dict[str, Metric]:
         """Kullback-Leibler divergence in nats, and Bray-Curtis dissimilarity of predicted and true shares."""

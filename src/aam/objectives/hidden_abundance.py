@@ -17,6 +17,7 @@ from aam.encoding import Encoding
 from aam.figures import draw_regression
 from aam.metrics.regression import regression_metrics
 from aam.nn.abundance import log_abundance, standardise, unstandardise
+from aam.nn.collective import mean_over_ranks
 from aam.objectives.mean_baseline import MeanBaseline
 from aam.objectives.objective import Overall
 from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
@@ -60,9 +61,11 @@ class HiddenAbundance(UnlabelledObjective):
     def loss(self, prediction: Float[Tensor, "Q"], batch: Batch) -> Float[Tensor, ""]:
         """Mean squared error in standardised units, or the multinomial's negative log-likelihood per read, in nats, of a sample."""
         if not self.is_compositional:
-            return F.mse_loss(prediction, standardise(self._truth(batch)).to(prediction.dtype))
+            truth = standardise(self._truth(batch)).to(prediction.dtype)
+            return mean_over_ranks(F.mse_loss(prediction, truth, reduction="sum"), len(truth), batch.share)
         share = self._within_sample(self._truth(batch), batch).exp().to(prediction.dtype)
-        return -(share * self._within_sample(unstandardise(prediction), batch)).sum() / batch.n_samples
+        total = -(share * self._within_sample(unstandardise(prediction), batch)).sum()
+        return mean_over_ranks(total, batch.n_samples, batch.share)
 
     def metrics(self) -> dict[str, Metric]:
         """Errors and correlations of the natural logarithm."""

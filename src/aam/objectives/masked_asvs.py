@@ -9,6 +9,7 @@ from torchmetrics import Metric
 from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.encoding import Encoding
+from aam.nn.collective import mean_over_ranks, of_all_asvs
 from aam.objectives.mean_score import MeanScore
 from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
 
@@ -42,13 +43,14 @@ class MaskedASVs(UnlabelledObjective):
         assert encoding.hidden_asv_context is not None, "the batch hides no ASV"
         assert encoding.asv_vectors is not None, "the model gives no vectors of ASVs"
         place = F.normalize(self.from_context(encoding.hidden_asv_context), dim=1)
-        asv = F.normalize(self.from_asv(encoding.asv_vectors), dim=1)
+        asv = F.normalize(self.from_asv(of_all_asvs(encoding.asv_vectors, batch.share)), dim=1)
         logits = place @ asv.T / self.log_temperature.exp()
         return logits.masked_fill(~candidates(batch), -torch.inf)
 
     def loss(self, prediction: Float[Tensor, "G U"], batch: Batch) -> Float[Tensor, ""]:
         """Mean cross-entropy over the hidden places, in nats."""
-        return F.cross_entropy(prediction, _truth(batch))
+        truth = _truth(batch)
+        return mean_over_ranks(F.cross_entropy(prediction, truth, reduction="sum"), len(truth), batch.share)
 
     def metrics(self) -> dict[str, Metric]:
         """Accuracy, and the mean of one over the rank of the right ASV, among the candidates of each batch."""

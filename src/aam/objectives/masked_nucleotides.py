@@ -11,6 +11,7 @@ from aam import vocabulary
 from aam.batch import IGNORED, Batch
 from aam.config.model import ModelConfig
 from aam.encoding import Encoding
+from aam.nn.collective import mean_over_ranks
 from aam.objectives.nucleotide_baselines import NucleotideBaselines
 from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
 
@@ -55,7 +56,7 @@ class MaskedNucleotides(UnlabelledObjective):
     def loss(self, prediction: Float[Tensor, "M V"], batch: Batch) -> Float[Tensor, ""]:
         """Mean cross-entropy over the masked nucleotides, in nats; 0 where all of them are ambiguous."""
         prediction, labels = self.scored(prediction, batch)
-        return F.cross_entropy(prediction, labels, reduction="sum") / max(1, len(labels))
+        return mean_over_ranks(F.cross_entropy(prediction, labels, reduction="sum"), len(labels), batch.share)
 
     def metrics(self) -> dict[str, Metric]:
         """Accuracy and perplexity."""

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,6 +20,7 @@ from aam.encoding import Encoding
 from aam.figures import draw_regression
 from aam.loading import load
 from aam.metrics.regression import regression_metrics
+from aam.nn.collective import mean_over_ranks, of_all_samples
 from aam.nn.gather import rows
 from aam.objectives.mean_baseline import MeanBaseline
 from aam.objectives.objective import Overall
@@ -103,18 +104,21 @@ class SampleDistance(UnlabelledObjective):
             self.unshared[1].bias.data.copy_(unshared.expm1().log())  # type: ignore[union-attr]  # of which softplus makes it
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "P"]:
-        """Give the distance of each pair of samples in units of ``unit``, in the order of `torch.triu_indices`."""
+        """Give the distance of each pair of samples in units of ``unit``, in the order of `torch.triu_indices`.
+
+        A rank has the pairs whose first sample is its own; the vectors of the others come from their ranks.
+        """
         vectors = self.projection(encoding.samples.sample_vectors)
-        first, second = _pairs(batch)
         own = F.softplus(self.unshared(encoding.samples.sample_vectors))
+        vectors, own = of_all_samples(torch.cat([vectors, own], dim=1), batch.share).split([vectors.shape[1], 1], dim=1)
+        first, second = _pairs(batch)
         unshared = (rows(own, first) + rows(own, second)).squeeze(1) / 2
-        return (self._shared(vectors, batch) + unshared).sqrt()
+        return (_shared(vectors, first, second) + unshared).sqrt()
 
     def loss(self, prediction: Float[Tensor, "P"], batch: Batch) -> Float[Tensor, ""]:
         """Mean squared error over the pairs; 0 for a batch of one sample."""
-        if not len(prediction):
-            return prediction.sum()
-        return F.mse_loss(prediction, (self._truth(batch) / self.get_buffer("unit")).to(prediction.dtype))
+        truth = (self._truth(batch) / self.get_buffer("unit")).to(prediction.dtype)
+        return mean_over_ranks(F.mse_loss(prediction, truth, reduction="sum"), len(truth), batch.share)
 
     def metrics(self) -> dict[str, Metric]:
         """Errors and correlations over the pairs within batches."""
@@ -136,7 +140,7 @@ class SampleDistance(UnlabelledObjective):
 
     def _truth(self, batch: Batch) -> Tensor:
         first, second = _pairs(batch)
-        return batch.targets[self.name][first, second]
+        return batch.targets[self.name][torch.searchsorted(batch.sample_places, first), second]
 
     def _unit_of(self, batch: Batch) -> Tensor:
         truth = self._truth(batch)
@@ -144,19 +148,19 @@ class SampleDistance(UnlabelledObjective):
         return truth.mean() if is_large else torch.ones_like(self.get_buffer("unit"))
 
     def _missing_factor(self, encoding: Encoding, batch: Batch) -> float | None:
-        found = self._shared(self.projection(encoding.samples.sample_vectors), batch)
+        found = _shared(self.projection(encoding.samples.sample_vectors), *_pairs(batch))
         wanted = SHARED_AT_FIRST * (self._truth(batch) / self._unit_of(batch)).square()
         if len(wanted) and found.mean() > 0 and wanted.mean() > 0:
             return float((wanted.mean() / found.mean()).sqrt())
         return None
 
-    @staticmethod
-    def _shared(vectors: Tensor, batch: Batch) -> Tensor:
-        first, second = _pairs(batch)
-        return (rows(vectors, first) - rows(vectors, second)).square().mean(dim=1)
+
+def _shared(vectors: Float[Tensor, "N D"], first: Int[Tensor, "P"], second: Int[Tensor, "P"]) -> Float[Tensor, "P"]:
+    return (rows(vectors, first) - rows(vectors, second)).square().mean(dim=1)
 
 
-def _pairs(batch: Batch) -> tuple[Tensor, Tensor]:
-    device = batch.sample_index.device
-    first, second = torch.triu_indices(batch.n_samples, batch.n_samples, offset=1, device=device)
-    return first, second
+def _pairs(batch: Batch) -> tuple[Int[Tensor, "P"], Int[Tensor, "P"]]:
+    """Give the places in the whole batch of the first and of the second sample of each pair."""
+    every = torch.arange(batch.n_samples_of_all_ranks, device=batch.sample_index.device)
+    row, second = (batch.sample_places[:, None] < every).nonzero(as_tuple=True)
+    return batch.sample_places[row], second

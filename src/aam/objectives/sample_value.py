@@ -16,6 +16,7 @@ from aam.ecology.resources import StudyResources
 from aam.encoding import Encoding
 from aam.figures import draw_regression
 from aam.metrics.regression import regression_metrics
+from aam.nn.collective import mean_over_ranks
 from aam.nn.standardise import Standardise
 from aam.objectives.mean_baseline import MeanBaseline
 from aam.objectives.objective import Overall
@@ -71,7 +72,8 @@ class SampleValue(UnlabelledObjective):
     def loss(self, prediction: Float[Tensor, "B"], batch: Batch) -> Float[Tensor, ""]:
         """Huber loss in standard deviations."""
         truth = (self._truth(batch) - self.get_buffer("mean")) / self.get_buffer("std")
-        return F.huber_loss(prediction, truth.to(prediction.dtype))
+        total = F.huber_loss(prediction, truth.to(prediction.dtype), reduction="sum")
+        return mean_over_ranks(total, len(truth), batch.share)
 
     def metrics(self) -> dict[str, Metric]:
         """Errors and correlations in the value's own units."""

@@ -19,6 +19,7 @@ from aam.encoding import Encoding
 from aam.figures import draw_confusion, draw_regression
 from aam.metrics.classification import classification_metrics
 from aam.metrics.regression import regression_metrics
+from aam.nn.collective import mean_over_ranks
 from aam.nn.gather import rows
 from aam.nn.standardise import Standardise
 from aam.objectives.objective import Objective, Overall
@@ -132,9 +133,10 @@ class TargetObjective(Objective):
         """Give the loss of each sample."""
 
     def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
-        """Average over the samples, by their weights, whose mean over all training samples is 1."""
+        """Average over the samples of all ranks, by their weights, whose mean over all training samples is 1."""
         losses, weights = self.losses(prediction, batch), batch.targets.get(WEIGHT)
-        return (losses if weights is None else losses * weights.to(losses.dtype)).mean()
+        total = (losses if weights is None else losses * weights.to(losses.dtype)).sum()
+        return mean_over_ranks(total, batch.n_samples, batch.share)
 
 
 class RegressionTarget(TargetObjective):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import Metric
@@ -17,6 +17,7 @@ from aam.drawn import AsvTarget
 from aam.ecology.lineages import RANKS, UNKNOWN
 from aam.ecology.resources import StudyResources
 from aam.encoding import Encoding
+from aam.nn.collective import sum_over_ranks
 from aam.objectives.mean_score import MeanScore
 from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
 
@@ -70,18 +71,18 @@ class Taxonomy(UnlabelledObjective):
 
         return target
 
-    def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "U C"]:
-        """Give the logits of all ranks, side by side, for each distinct ASV."""
+    def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "R C"]:
+        """Give the logits of all ranks, side by side, for each distinct ASV that counts here."""
         assert encoding.asv_vectors is not None, "the model gives no vectors of ASVs"
-        return self.head(encoding.asv_vectors)
+        return self.head(encoding.asv_vectors[batch.counted_asvs])
 
-    def loss(self, prediction: Float[Tensor, "U C"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, prediction: Float[Tensor, "R C"], batch: Batch) -> Float[Tensor, ""]:
         """Cross-entropy in nats, averaged over the names of each rank, and then over the ranks that have any."""
-        losses = []
-        for logits, truth in zip(prediction.split(self.widths, dim=1), batch.targets[self.name].T, strict=True):
-            if (truth != UNKNOWN).any():
-                losses.append(F.cross_entropy(logits, truth, ignore_index=UNKNOWN))
-        return torch.stack(losses).mean() if losses else prediction.sum() * 0
+        ranks = list(zip(prediction.split(self.widths, dim=1), self._truth(batch).T, strict=True))
+        totals = [F.cross_entropy(*rank, ignore_index=UNKNOWN, reduction="sum") for rank in ranks]
+        n = torch.stack([(truth != UNKNOWN).sum() for _, truth in ranks]).to(prediction.dtype)
+        total, n = sum_over_ranks(torch.stack([torch.stack(totals), n]), batch.share)
+        return (total / n.detach().clamp(min=1)).sum() / (n > 0).sum().clamp(min=1)
 
     def metrics(self) -> dict[str, Metric]:
         """Accuracy at each rank, over the distinct ASVs of each batch that have a name there."""
@@ -91,13 +92,16 @@ class Taxonomy(UnlabelledObjective):
             for place, rank in enumerate(self.ranks)
         }
 
-    def scored(self, prediction: Float[Tensor, "U C"], batch: Batch) -> tuple[Tensor, Tensor]:
+    def scored(self, prediction: Float[Tensor, "R C"], batch: Batch) -> tuple[Tensor, Tensor]:
         """Logits of all ranks, and numbers of the taxa."""
-        return prediction, batch.targets[self.name]
+        return prediction, self._truth(batch)
 
     def baseline(self) -> Baseline:
         """Predict each rank's commonest taxon."""
         return MajorityTaxa(self)
+
+    def _truth(self, batch: Batch) -> Int[Tensor, "R K"]:
+        return batch.targets[self.name][batch.counted_asvs]
 
 
 class _AccuracyAt:

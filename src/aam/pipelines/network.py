@@ -44,6 +44,7 @@ from aam.training.balancing import LossBalance
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head, calibrate_objectives
 from aam.training.fit import FitSummary, fit
 from aam.training.module import TrainingModule
+from aam.training.ranks import ALONE, Ranks
 from aam.training.resources import BatchReport
 from aam.training.saving import SavingPlan
 
@@ -119,8 +120,8 @@ def plan_network(
     )
 
 
-def fit_network(network: PlannedNetwork, output: Path, plan: SavingPlan | None = None) -> FitSummary:
-    """Train, and leave the weights of the best epoch in the model; the trainer writes into ``output``."""
+def prepare_module(network: PlannedNetwork) -> TrainingModule:
+    """Bring what is new in the model to its sizes, and wrap it for training."""
     model, maker, batches = network.model, network.maker, network.batches
     some = maker[BatchPlan("calibration", tuple(batches.sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
     if network.is_fresh:
@@ -131,9 +132,18 @@ def fit_network(network: PlannedNetwork, output: Path, plan: SavingPlan | None =
         model, network.weights, network.training, main="target", balance=network.balance, transfer=network.transfer
     )
     module.calibrate(some)
+    return module
+
+
+def fit_network(
+    network: PlannedNetwork, output: Path, plan: SavingPlan | None = None, ranks: Ranks = ALONE
+) -> FitSummary:
+    """Train, and leave the weights of the best epoch in the model; the trainer writes into ``output``."""
+    module, maker, batches = prepare_module(network), network.maker, network.batches
     n_workers = network.training.num_workers
-    loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
-    return fit(module, *loaders, output, network.training, [BatchReport(batches.estimated_bytes)], plan)
+    train, held = (loader(maker, plans, n_workers, ranks.part) for plans in (batches.sampler, batches.validation))
+    report = BatchReport(batches.estimated_bytes, ranks)
+    return fit(module, (train, held), output, network.training, [report], plan, ranks)
 
 
 def load_pretrained(path: Path | None) -> Pretrained | None:

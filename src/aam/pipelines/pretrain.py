@@ -1,6 +1,7 @@
 """``aam pretrain``: learn from a study without labels."""
 
 import logging
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,71 +16,124 @@ from aam.data.study import Study
 from aam.inference.model_directory import ModelDescription, save_model
 from aam.io.names import Names
 from aam.models.build import build_encoder
-from aam.pipelines.composing import compose, memory_estimate
+from aam.models.sequence_encoder import SequenceEncoder
+from aam.pipelines.composing import Composition, compose, memory_estimate
 from aam.pipelines.objectives import settle_objectives, trivial_scores, with_targets
 from aam.pipelines.reading import read_study
 from aam.pipelines.records import write_metrics, write_splits
 from aam.pipelines.resources import read_resources
-from aam.pipelines.resuming import saving_plan, say_finished, start_or_continue, state_of_run
+from aam.pipelines.resuming import agreed_state, saving_plan, say_finished, start_or_continue
 from aam.pipelines.splitting import split_unlabelled
 from aam.training.balancing import LossBalance
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder
 from aam.training.fit import WRITTEN, FitSummary, fit
 from aam.training.module import TrainingModule
+from aam.training.ranks import Ranks, joined
 from aam.training.resources import BatchReport
+from aam.training.saving import SavingPlan
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class PlannedEncoder:
+    """An encoder that is ready to be fitted; `prepare_module` and training change its weights.
+
+    Attributes
+    ----------
+    model, description
+        As they will be saved.
+    maker, batches
+        What it reads.
+    parts
+        Part of each sample of the study.
+    """
+
+    model: SequenceEncoder
+    description: ModelDescription
+    maker: BatchMaker
+    batches: Composition
+    parts: np.ndarray
+
+
 def pretrain(config: PretrainConfig) -> None:
     """Run the command."""
-    output, seed = config.output.output_dir, config.training.seed
-    state = state_of_run(config)
-    if state == "finished":
-        say_finished(config)
-        return
+    with joined(config) as ranks:
+        state = agreed_state(config, ranks)
+        if state == "finished":
+            with ranks.agreed():
+                if ranks.is_first:
+                    say_finished(config)
+            return
+        with ranks.agreed():
+            planned = plan_encoder(config)
+            plan = saving_plan(config, state, planned.description.study_digest)
+            if ranks.is_first:
+                start_or_continue(config, state, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv"])
+                write_splits(config.output.output_dir / "splits.tsv", planned.maker.study.sample_ids, planned.parts)
+        summary = _fit(config, planned, plan, ranks)
+        if ranks.is_first:
+            _write(config, planned, summary)
+
+
+def plan_encoder(config: PretrainConfig) -> PlannedEncoder:
+    """Build an encoder and plan its batches; nothing is written yet."""
     study, maker, table_ids = _prepare(config)
     parts = split_unlabelled(study, table_ids, config.split.full, config.training)
     rows, held = np.flatnonzero(parts == TRAIN), np.flatnonzero(parts == VALIDATION)
     resources = read_resources(config, config.weights, study, rows)
     settings = settle_objectives(config.weights, config.objectives, resources)
-    torch.manual_seed(seed)
+    torch.manual_seed(config.training.seed)
     model = build_encoder(config.model, list(config.weights), settings)
     maker = with_targets(maker, model.active_objectives(), config.objectives, resources)
     digest = study.digest()
     estimate = memory_estimate(model, config.model, maker, config.training)
     batches = compose(maker, rows, held, estimate, config.training, digest)
-    plan = saving_plan(config, state, digest)
-    start_or_continue(config, state, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv"])
-    write_splits(output / "splits.tsv", study.sample_ids, parts)
-    some = maker[BatchPlan("calibration", tuple(rows[:CALIBRATION_SAMPLES].tolist()))]
-    calibrate_encoder(model, some)
-    balance = LossBalance(config.weights, config.objectives.loss_balancing)
-    module = TrainingModule(model, config.weights, config.training, balance=balance)
-    module.calibrate(some)
-    n_workers = config.training.num_workers
-    loaders = loader(maker, batches.sampler, n_workers), loader(maker, batches.validation, n_workers)
-    summary = fit(module, *loaders, output, config.training, [BatchReport(batches.estimated_bytes)], plan)
-    metrics = {
-        **summary.metrics,
-        **trivial_scores(model.active_objectives(), maker, batches.sampler.plans(0), batches.validation),
-        "epochs": summary.epochs,
-        "best_epoch": summary.best_epoch,
-        "n": len(held),
-    }
-    write_metrics(output, metrics)
     description = ModelDescription(
         model=config.model,
         objectives=tuple(config.weights),
         objective_settings=settings,
         depth=maker.drawing.depth,
         token_limit=config.sampling.token_limit,
-        seed=seed,
+        seed=config.training.seed,
         study_digest=digest,
         options=flatten(config),
-        metrics=metrics,
     )
-    save_model(output / "model", model, description)
+    return PlannedEncoder(model, description, maker, batches, parts)
+
+
+def prepare_module(config: PretrainConfig, planned: PlannedEncoder) -> TrainingModule:
+    """Bring the new model to its sizes, and wrap it for training."""
+    rows = planned.batches.sampler.samples[:CALIBRATION_SAMPLES]
+    some = planned.maker[BatchPlan("calibration", tuple(rows.tolist()))]
+    calibrate_encoder(planned.model, some)
+    balance = LossBalance(config.weights, config.objectives.loss_balancing)
+    module = TrainingModule(planned.model, config.weights, config.training, balance=balance)
+    module.calibrate(some)
+    return module
+
+
+def _fit(config: PretrainConfig, planned: PlannedEncoder, plan: SavingPlan, ranks: Ranks) -> FitSummary:
+    """Train, and leave the weights of the best epoch in the model."""
+    module, maker, batches = prepare_module(config, planned), planned.maker, planned.batches
+    n_workers = config.training.num_workers
+    train, held = (loader(maker, plans, n_workers, ranks.part) for plans in (batches.sampler, batches.validation))
+    report = BatchReport(batches.estimated_bytes, ranks)
+    return fit(module, (train, held), config.output.output_dir, config.training, [report], plan, ranks)
+
+
+def _write(config: PretrainConfig, planned: PlannedEncoder, summary: FitSummary) -> None:
+    """Leave the model and its scores."""
+    output, model, batches = config.output.output_dir, planned.model, planned.batches
+    metrics = {
+        **summary.metrics,
+        **trivial_scores(model.active_objectives(), planned.maker, batches.sampler.plans(0), batches.validation),
+        "epochs": summary.epochs,
+        "best_epoch": summary.best_epoch,
+        "n": int((planned.parts == VALIDATION).sum()),
+    }
+    write_metrics(output, metrics)
+    save_model(output / "model", model, replace(planned.description, metrics=metrics))
     _report(summary, config)
 
 

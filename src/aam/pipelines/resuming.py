@@ -30,6 +30,7 @@ from aam.training.checkpoints import (
     read_checkpoint,
 )
 from aam.training.precision import resolve_precision
+from aam.training.ranks import Ranks
 from aam.training.saving import SavingPlan
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,22 @@ def state_of_run(config: Config) -> State:
     output = config.output.output_dir
     if (output / "model" / CARD).is_file():  # the last that a run writes
         return "finished"
-    return "saved" if (output / LAST_CHECKPOINT).is_file() else "unsaved"
+    return "saved" if (output / LAST_CHECKPOINT).exists() else "unsaved"
+
+
+def agreed_state(config: Config, ranks: Ranks) -> State:
+    """Let the first rank look at the output directory, and give all ranks what it found.
+
+    Raises
+    ------
+    OutputError
+        On all of them, if it may not be written to.
+    """
+    state: State = "new"
+    with ranks.agreed():
+        if ranks.is_first:
+            state = state_of_run(config)
+    return ranks.from_first(state)
 
 
 def say_finished(config: Config) -> None:
@@ -97,7 +113,7 @@ def saving_plan(config: Config, state: State, digest: str) -> SavingPlan:
     """
     identity = _identity(config, digest)
     if state != "saved":
-        return SavingPlan(identity, config.saving)
+        return SavingPlan(identity, None if config.devices.sharded_checkpoints else config.saving)
     path = config.output.output_dir / LAST_CHECKPOINT
     content = read_checkpoint(path)
     header = content[HEADER]

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 import aam
 from aam.errors import InputError
 from aam.io.atomic import atomic_path
 
-FORMAT = 1
+FORMAT = 2
 """Raised when an older checkpoint can no longer be continued."""
 HEADER, PROGRESS = "aam", "progress"
 """Keys of a checkpoint beside those of Lightning."""
@@ -145,7 +146,8 @@ def header_of(identity: Identity) -> dict[str, Any]:
 def circumstances() -> dict[str, str]:
     """Give what the last bits of a result depend on beside the run itself."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
-    return {"aam": aam.__version__, "torch": str(torch.__version__), "device": device}
+    processes = str(dist.get_world_size() if dist.is_initialized() else 1)
+    return {"aam": aam.__version__, "torch": str(torch.__version__), "device": device, "processes": processes}
 
 
 def differences(before: Mapping[str, Any], identity: Identity) -> list[str]:

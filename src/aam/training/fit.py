@@ -1,5 +1,6 @@
 """One training run: the trainer, its callbacks, and the best weights at the end."""
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -22,10 +23,14 @@ from aam.training.nonfinite import REPORT, NonFiniteReport
 from aam.training.plots import ValidationPlots
 from aam.training.precision import resolve_precision
 from aam.training.progress import progress
+from aam.training.ranks import ALONE, Ranks
 from aam.training.rate_finder import find_learning_rate
 from aam.training.saving import BEST, MONITORED, CheckpointFiles, Saving, SavingPlan
+from aam.training.sharding import read_weights
 from aam.training.stop_signals import StopSignals, earlier_handlers
+from aam.training.strategy import on_devices
 from aam.training.tensorboard import OverlaidTensorBoard
+from aam.training.throughput import ThroughputReport
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +42,10 @@ EXPECTED_WARNINGS = (
     "in eval mode at the start of training",  # a frozen base stays in it
     "isinstance.treespec, LeafSpec.",  # lightning 2.6 with torch 2.13
     "your dataloader is not resumable",  # its sampler is
+    "sync_dist=True",  # every rank logs the value of all ranks
+    "returned a view tensor",  # FSDP; nothing of ours is changed in place
+    "was called before the ``update`` method",  # a rank without validation samples
+    "Detected an existing checkpoint",  # parts of the best weights so far, with --sharded-checkpoints
 )
 
 
@@ -59,21 +68,45 @@ class FitSummary:
     metrics: dict[str, float]
 
 
+@dataclass(frozen=True)
+class _Run:
+    """Where, how and by whom is trained."""
+
+    output_dir: Path
+    config: TrainingConfig
+    plan: SavingPlan | None
+    ranks: Ranks
+    files: CheckpointFiles
+
+
 def fit(
     module: TrainingModule,
-    train: DataLoader[Batch],
-    validation: DataLoader[Batch],
+    loaders: tuple[DataLoader[Batch], DataLoader[Batch]],
     output_dir: Path,
     config: TrainingConfig,
     callbacks: Sequence[Callback] = (),
     plan: SavingPlan | None = None,
+    ranks: Ranks = ALONE,
 ) -> FitSummary:
     """Train, and leave the weights of the best epoch in the module.
 
     Writes ``checkpoints/best.ckpt``, ``tensorboard/`` and ``plots/`` into ``output_dir``; with a plan also
-    ``checkpoints/last.ckpt``, and goes on from there if the plan says so.
+    ``checkpoints/last.ckpt``, and goes on from there if the plan says so. Of several ranks, the first writes.
+
+    Parameters
+    ----------
+    module, config, callbacks
+        What is trained, and how.
+    loaders
+        Of training and validation; of several ranks, each loads its part of every batch.
+    output_dir
+        Directory of the run.
+    plan
+        How it is saved; None if only its best weights are.
+    ranks
+        Who trains together.
     """
-    files = CheckpointFiles(None if plan is None else plan.identity)
+    run = _Run(output_dir, config, plan, ranks, CheckpointFiles(None if plan is None else plan.identity))
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     kernel = attention_kernel(config.attn_implementation, torch.device(_device()), _dtype(config))
@@ -81,50 +114,69 @@ def fit(
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
         module.train().to(torch.float64 if config.precision == "64-true" else torch.float32)
+        trained = copy.deepcopy(module) if ranks.strategy == "fsdp" else module  # the copy is taken to parts
         if config.compile:
-            module.model.asv_encoder.transformer.compile_blocks()
+            trained.model.asv_encoder.transformer.compile_blocks()
         progress = None if plan is None else plan.progress
         if progress is not None and progress.is_finished:
             epochs = progress.epoch
         else:
             if config.find_lr and progress is None:
-                picture = output_dir / "plots" / "find_lr.png"
-                rate = find_learning_rate(module, train, torch.device(_device()), _autocast(config), picture)
-                module.training_config = replace(config, lr=rate)
-            epochs = _train(module, (train, validation), output_dir, config, callbacks, plan, files)
-        saved = files.best(output_dir / BEST)
-        module.float().load_state_dict(saved["state_dict"])
-        scores = _judge(config).validate(module, validation, verbose=False)[0]
+                module.training_config = replace(config, lr=_find_rate(module, loaders[0], run))
+            epochs = _train(trained, loaders, run, callbacks)
+        best_epoch = _take_best(module.float(), run)
+        scores = _judge(config, ranks.with_whole_models()).validate(module, loaders[1], verbose=False)[0]
     metrics = {name.removeprefix("validation/"): value for name, value in scores.items()}
-    return FitSummary(epochs, int(saved["epoch"]), metrics)
+    return FitSummary(epochs, best_epoch, metrics)
 
 
 def _train(
     module: TrainingModule,
     loaders: tuple[DataLoader[Batch], DataLoader[Batch]],
-    output_dir: Path,
-    config: TrainingConfig,
+    run: _Run,
     callbacks: Sequence[Callback],
-    plan: SavingPlan | None,
-    files: CheckpointFiles,
 ) -> int:
     """Train, from the start or from where the run was saved; give the number of epochs."""
-    when, progress = (None, None) if plan is None else (plan.when, plan.progress)
+    when, progress = (None, None) if run.plan is None else (run.plan.when, run.plan.progress)
     train, validation = loaders
+    config, output_dir, ranks = run.config, run.output_dir, run.ranks
     first_step = None
     if progress is not None:
         assert isinstance(train.sampler, EpochSampler)
         train.sampler.start_at(progress.epoch, progress.batch)
         first_step = progress.steps
-    tensorboard = OverlaidTensorBoard(output_dir / "tensorboard", first_step)
-    plots = ValidationPlots(output_dir / "plots", tensorboard, config.validation_plot_samples, config.seed)
-    saving = Saving(output_dir, when, StopSignals())
-    watching = [] if plan is None else [NonFiniteReport(output_dir, train.dataset.study.sample_ids)]  # type: ignore[attr-defined]
-    trainer = _trainer(config, tensorboard, [saving, plots, *watching, *callbacks], files)
+    tensorboard = OverlaidTensorBoard(output_dir / "tensorboard", first_step) if ranks.is_first else None
+    plots = ValidationPlots(output_dir / "plots", tensorboard, config.validation_plot_samples, config.seed, ranks)
+    saving = Saving(output_dir, when, StopSignals(is_told=ranks.is_first))
+    watching = []
+    if run.plan is not None:
+        watching.append(NonFiniteReport(output_dir, train.dataset.study.sample_ids, ranks))  # type: ignore[attr-defined]
+    report = ThroughputReport(config.num_workers, ranks)
+    trainer = _trainer(run, tensorboard, [saving, plots, report, *watching, *callbacks])
     with earlier_handlers():
         ckpt_path = None if progress is None else saving.last_path
         trainer.fit(module, train, validation, ckpt_path=ckpt_path, weights_only=True)
     return trainer.current_epoch
+
+
+def _find_rate(module: TrainingModule, train: DataLoader[Batch], run: _Run) -> float:
+    picture = run.output_dir / "plots" / "find_lr.png"
+    return find_learning_rate(module, train, torch.device(_device()), _autocast(run.config), picture, run.ranks)
+
+
+def _take_best(module: TrainingModule, run: _Run) -> int:
+    """Load the weights of the best epoch, which the first rank reads for all; give its number."""
+    path, ranks = run.output_dir / BEST, run.ranks
+    if ranks.shards_checkpoints:
+        return int(read_weights(path, module)["epoch"])
+    found: Any = None
+    with ranks.agreed():
+        if ranks.is_first:
+            saved = run.files.best(path)
+            found = saved["state_dict"], int(saved["epoch"])
+    weights, epoch = ranks.from_first(found)
+    module.load_state_dict(weights)
+    return epoch
 
 
 @contextmanager
@@ -138,29 +190,29 @@ def _stopping_reaches_the_caller() -> Iterator[None]:
         raise
 
 
-def _trainer(
-    config: TrainingConfig, tensorboard: OverlaidTensorBoard, callbacks: list[Callback], files: CheckpointFiles
-) -> lightning.Trainer:
+def _trainer(run: _Run, tensorboard: OverlaidTensorBoard | None, callbacks: list[Callback]) -> lightning.Trainer:
+    config = run.config
+    bar = [progress()] if run.ranks.is_first else []
     return lightning.Trainer(
         accelerator=_accelerator(),
-        devices=1,
+        **on_devices(run.ranks, run.files),
         max_epochs=config.epochs,
         precision=_arithmetic(config),
         accumulate_grad_batches=config.gradient_accumulation_steps,
-        logger=tensorboard,
-        plugins=[files],
-        callbacks=[*callbacks, EarlyStopping(MONITORED, patience=config.patience), progress()],
+        logger=tensorboard or False,
+        callbacks=[*callbacks, EarlyStopping(MONITORED, patience=config.patience), *bar],
+        enable_progress_bar=run.ranks.is_first,
         log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_model_summary=False,
     )
 
 
-def _judge(config: TrainingConfig) -> lightning.Trainer:
+def _judge(config: TrainingConfig, ranks: Ranks) -> lightning.Trainer:
     """Make a trainer that only scores the best weights, and leaves no trace."""
     return lightning.Trainer(
         accelerator=_accelerator(),
-        devices=1,
+        **on_devices(ranks),
         precision=_arithmetic(config),
         logger=False,
         enable_checkpointing=False,

@@ -20,9 +20,10 @@ from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Overall
 from aam.training.balancing import LossBalance
 from aam.training.nonfinite import NonFiniteLossError
-from aam.training.optimisers import Group, build_optimiser, group_parameters
+from aam.training.optimisers import Group, build_optimiser, group_parameters, numbered_by_module
 from aam.training.saving import MONITORED
 from aam.training.schedule import Share, share_of_peak
+from aam.training.sharding import clip_gradients, shard
 
 PLATEAU_FACTOR = 0.5
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
@@ -64,7 +65,15 @@ class TrainingModule(lightning.LightningModule):
         self.n_scored = nn.ModuleDict({name: SumMetric() for name in weights})
         self.overall: dict[str, Overall] = {}
         terms = [f"{name}_loss" for name in weights] + [f"{name}_log_variance" for name in self.balance.log_variances]
-        self.means = nn.ModuleDict({name: MeanMetric(nan_strategy="disable") for name in ("loss", *terms)})
+        # losses are those of all ranks already
+        self.means = nn.ModuleDict(
+            {name: MeanMetric(nan_strategy="disable", sync_on_compute=False) for name in ("loss", *terms)}
+        )
+
+    def configure_model(self) -> None:
+        """Shard the weights, where the strategy asks for it."""
+        if self.device_mesh is not None:
+            shard(self, self.device_mesh["data_parallel"])
 
     @torch.no_grad()
     def calibrate(self, batch: Batch) -> None:
@@ -91,8 +100,11 @@ class TrainingModule(lightning.LightningModule):
         torch.manual_seed(int(stream.integers(2**63)))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the means of an epoch that has begun."""
+        """Keep the means of an epoch that has begun, and let any strategy read the optimiser's state."""
         means: dict[str, Any] = dict(self.means.items())
+        if self.device_mesh is None and "optimizer_states" in checkpoint:
+            states = zip(checkpoint["optimizer_states"], self.trainer.optimizers, strict=True)
+            checkpoint["optimizer_states"] = [numbered_by_module(*each, self) for each in states]
         checkpoint[_MEANS] = {name: dict(mean.metric_state) for name, mean in means.items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -115,7 +127,7 @@ class TrainingModule(lightning.LightningModule):
         values = {f"{name}_loss": loss for name, loss in losses.items()} | {"loss": total}
         values |= {f"{name}_log_variance": value for name, value in self.balance.log_variances.items()}
         for name, value in values.items():
-            self.means[name].update(value.detach(), batch.n_samples)  # type: ignore[operator]
+            self.means[name].update(value.detach(), batch.n_samples_of_all_ranks)  # type: ignore[operator]
             self._log_mean(name)
         self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
         return total
@@ -177,7 +189,7 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         """Scale gradients down to ``--gradient-clip``; Lightning's own way refuses fused optimisers in bfloat16."""
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training_config.gradient_clip)
+        clip_gradients(self.model.parameters(), self.training_config.gradient_clip)
 
     def configure_optimizers(self) -> Any:
         """Move each group of weights at its own rate, by the schedule; stepped per optimiser step."""
@@ -211,7 +223,7 @@ class TrainingModule(lightning.LightningModule):
 
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
         is_shown = name == "validation/loss"
-        self.log(name, value, prog_bar=is_shown, on_step=False, on_epoch=True, batch_size=batch.n_samples)
+        self.log(name, value, prog_bar=is_shown, on_step=False, on_epoch=True, batch_size=batch.n_samples_of_all_ranks)
 
 
 def _from_step(share: Share, first: int, step: int) -> float:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from aam.batch import Batch
 from aam.errors import AamError, OutputError
 from aam.io.atomic import write_text_atomic
+from aam.training.ranks import ALONE, Ranks
+from aam.training.sharding import own_part
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +37,13 @@ class NonFiniteReport(Callback):
         Directory of the run.
     sample_ids
         Of the study.
+    ranks
+        Who has a part of each batch; the first one writes.
     """
 
-    def __init__(self, output_dir: Path, sample_ids: Sequence[str]) -> None:
+    def __init__(self, output_dir: Path, sample_ids: Sequence[str], ranks: Ranks = ALONE) -> None:
         self.path = output_dir / REPORT
-        self.sample_ids = sample_ids
+        self.sample_ids, self.ranks = sample_ids, ranks
         self._current: tuple[Batch, int] | None = None
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int) -> None:
@@ -54,13 +58,20 @@ class NonFiniteReport(Callback):
         pl_module.on_train_batch_start(batch, batch_idx)  # the same dropout
         with trainer.precision_plugin.train_step_context(), torch.no_grad():
             first, losses = first_non_finite(pl_module, batch)
-        weights = [name for name, weight in pl_module.model.named_parameters() if not weight.isfinite().all()]
+        bad = [name for name, weight in pl_module.model.named_parameters() if not own_part(weight).isfinite().all()]
+        samples = [self.sample_ids[row] for row in batch.sample_index.tolist()]
+        of_ranks = self.ranks.gather((samples, first, bad))
+        if not self.ranks.is_first:
+            return
+        samples = [sample for each, _, _ in of_ranks for sample in each]
+        first = next((each for _, each, _ in of_ranks if each is not None), None)
+        weights = list(dict.fromkeys(name for _, _, each in of_ranks for name in each))
         report = {
             "epoch": trainer.current_epoch,
             "batch": batch_idx,
             "step": trainer.global_step,
             "seed": pl_module.training_config.seed,
-            "samples": [self.sample_ids[row] for row in batch.sample_index.tolist()],
+            "samples": samples,
             "losses": {name: str(loss.item()) for name, loss in losses.items()},
             "first_module_with_output_not_finite": first,
             "weights_not_finite": weights,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 from aam.config.model import ModelConfig
@@ -46,20 +47,22 @@ class Group:
 def group_parameters(
     model: nn.Module, shape: ModelConfig, training: TrainingConfig, transfer: TransferConfig
 ) -> list[Group]:
-    """Group the weights that learn by depth, and by whether they decay and are matrices of transformers.
+    """Group the weights that learn by depth, and by whether they decay, are matrices of transformers, and are single numbers.
+
+    FSDP has numbers whole and all else in parts, and no optimiser moves both together.
 
     Rates follow Howard & Ruder (2018): each block below the heads learns at ``--layer-decay`` times the rate of the one above, and
     begins ``--unfreeze-epochs`` later.
     """
     depths = depths_below_heads(model, shape)
-    found: dict[tuple[int, bool, bool], list[nn.Parameter]] = {}
+    found: dict[tuple[int, bool, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             is_matrix = parameter.ndim > 1
-            key = depths[name], is_matrix, is_matrix and _BLOCKS in name.split(".")
+            key = depths[name], is_matrix, is_matrix and _BLOCKS in name.split("."), parameter.ndim == 0
             found.setdefault(key, []).append(parameter)
     groups = []
-    for (depth, is_matrix, is_hidden), parameters in sorted(found.items(), key=lambda item: item[0]):
+    for (depth, is_matrix, is_hidden, _), parameters in sorted(found.items(), key=lambda item: item[0]):
         head_lr = training.lr if transfer.head_lr is None else transfer.head_lr
         lr = training.lr * transfer.layer_decay ** (depth - 1) if depth else head_lr
         decay = training.weight_decay if is_matrix else 0.0
@@ -73,10 +76,42 @@ def build_optimiser(config: TrainingConfig, groups: list[Group]) -> Optimizer:
     unscales = config.precision == "16-mixed"  # a fused one would undo the loss scale before gradients are clipped
     if config.optimizer == "sgd":
         nesterov = config.momentum > 0
-        return torch.optim.SGD(options, lr=config.lr, momentum=config.momentum, nesterov=nesterov, fused=not unscales)
+        is_in_parts = any(isinstance(weight, DTensor) for group in groups for weight in group.parameters)
+        fused = not (unscales or is_in_parts)  # PyTorch has no fused SGD for weights in parts
+        return torch.optim.SGD(options, lr=config.lr, momentum=config.momentum, nesterov=nesterov, fused=fused)
     if config.optimizer == "adamw" or not any(group.is_hidden for group in groups):
         return torch.optim.AdamW(options, lr=config.lr, fused=not unscales)
     return MuonWithAdamW(options, [group.is_hidden for group in groups], fused=not unscales)
+
+
+def numbered_by_module(state: dict[str, Any], optimiser: Optimizer, module: nn.Module) -> dict[str, Any]:
+    """Give an optimiser's state as FSDP reads it: weights are numbered by their place in a module, and each has a state.
+
+    That of a weight which has not been moved is zeros, which is what optimisers start from.
+    """
+    place = {id(weight): number for number, weight in enumerate(module.parameters())}
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    numbers = [place[id(weight)] for weight in weights]
+    known = state["state"]
+    found = {numbers[own]: parts for own, parts in known.items()}
+    example = next((own for own in known if weights[own].ndim), None)
+    if example is not None and not isinstance(optimiser, MuonWithAdamW):  # which FSDP does not take
+        at_first = {
+            numbers[own]: _at_first(weight, weights[example], known[example])
+            for own, weight in enumerate(weights)
+            if own not in known
+        }
+        found |= at_first
+    groups = [{**group, "params": [numbers[own] for own in group["params"]]} for group in state["param_groups"]]
+    return {"state": found, "param_groups": groups}
+
+
+def _at_first(weight: nn.Parameter, other: nn.Parameter, state: dict[str, Any]) -> dict[str, Any]:
+    """Make the state of a weight like that of another: parts of that one's shape, and counts of steps, are zeros."""
+    return {
+        name: torch.zeros_like(weight if part.shape == other.shape else part) if isinstance(part, Tensor) else part
+        for name, part in state.items()
+    }
 
 
 class MuonWithAdamW(Optimizer):

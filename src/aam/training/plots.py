@@ -9,7 +9,8 @@ from lightning.pytorch.callbacks import Callback
 from aam.data.seeding import generator
 from aam.errors import OutputError
 from aam.io.atomic import atomic_path
-from aam.metrics.reservoir import Reservoir
+from aam.metrics.reservoir import Reservoir, merge
+from aam.training.ranks import ALONE, Ranks
 from aam.training.tensorboard import OverlaidTensorBoard
 
 logger = logging.getLogger(__name__)
@@ -31,10 +32,20 @@ class ValidationPlots(Callback):
         Predictions of an objective that are kept to be drawn, with equal chances.
     seed
         Chooses them, anew in each epoch.
+    ranks
+        The first draws what all have kept.
     """
 
-    def __init__(self, directory: Path, tensorboard: OverlaidTensorBoard, most_points: int, seed: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        tensorboard: OverlaidTensorBoard | None,
+        most_points: int,
+        seed: int,
+        ranks: Ranks = ALONE,
+    ) -> None:
         self.directory = directory
+        self.ranks = ranks
         self.tensorboard = tensorboard
         self.most_points = most_points
         self.seed = seed
@@ -57,7 +68,8 @@ class ValidationPlots(Callback):
         """Offer predictions and truths to the pictures."""
         for name, (prediction, truth) in outputs.items():
             if name not in self.reservoirs:
-                stream = generator(self.seed, PURPOSE, name, trainer.current_epoch)
+                own = [self.ranks.placement.rank] if self.ranks.placement.rank else []
+                stream = generator(self.seed, PURPOSE, name, trainer.current_epoch, *own)
                 self.reservoirs[name] = Reservoir(self.most_points, stream)
             self.reservoirs[name].add(prediction, truth)
 
@@ -67,15 +79,18 @@ class ValidationPlots(Callback):
         if trainer.sanity_checking or not loss < self.best:
             return
         self.best = loss
+        reservoirs = {name: merge(self.ranks.gather(reservoir)) for name, reservoir in self.reservoirs.items()}
+        if not self.ranks.is_first:
+            return
         try:
-            self._draw(pl_module, trainer.global_step - 1)  # the step of the epoch's scores
+            self._draw(pl_module, reservoirs, trainer.global_step - 1)  # the step of the epoch's scores
         except (OSError, OutputError) as error:
             logger.warning("The picture of the validation cannot be drawn: %s. Training goes on without it.", error)
 
-    def _draw(self, pl_module: Any, step: int) -> None:
+    def _draw(self, pl_module: Any, reservoirs: dict[str, Reservoir], step: int) -> None:
         self.directory.mkdir(exist_ok=True)
         objectives = pl_module.model.active_objectives()
-        for name, reservoir in self.reservoirs.items():
+        for name, reservoir in reservoirs.items():
             if not reservoir.n_seen:
                 continue
             prediction, truth = reservoir.points
@@ -83,4 +98,5 @@ class ValidationPlots(Callback):
             if figure is not None:
                 with atomic_path(self.directory / f"{name}.png") as temporary:
                     figure.savefig(temporary, format="png")
+                assert self.tensorboard is not None, "the first rank has a TensorBoard"
                 self.tensorboard.log_figure(name, figure, step)

@@ -17,6 +17,7 @@ from aam.batch import Batch
 from aam.io.atomic import atomic_path
 from aam.training.module import TrainingModule
 from aam.training.optimisers import build_optimiser
+from aam.training.ranks import ALONE, Ranks
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ def find_learning_rate(
     device: torch.device,
     arithmetic: AbstractContextManager,
     path: Path,
+    ranks: Ranks = ALONE,
 ) -> float:
     """Give a peak learning rate for a module, whose weights are the same afterwards, and draw what it was chosen from.
 
@@ -48,19 +50,22 @@ def find_learning_rate(
         Context of the forward pass.
     path
         Picture to write.
+    ranks
+        Who tries them together, each on its part of every batch; the first one's choice is that of all.
     """
     before = copy.deepcopy(module.state_dict())
     with torch.random.fork_rng():
-        rates, losses = _try_rates(module.to(device).train(), batches, arithmetic)
+        rates, losses = _try_rates(module.to(device).train(), batches, arithmetic, ranks)
     module.load_state_dict(before)
     module.zero_grad(set_to_none=True)
     if len(rates) < _LEAST_STEPS:
         logger.warning("--find-lr: the loss diverged at once, at a rate of %.1g; --lr is used.", rates[-1])
         return module.training_config.lr
-    rate = steepest_descent(rates, losses)
-    path.parent.mkdir(exist_ok=True)
-    with atomic_path(path) as temporary:
-        _draw(rates, losses, rate).savefig(temporary, format="png")
+    rate = ranks.from_first(steepest_descent(rates, losses))
+    if ranks.is_first:
+        path.parent.mkdir(exist_ok=True)
+        with atomic_path(path) as temporary:
+            _draw(rates, losses, rate).savefig(temporary, format="png")
     logger.info("--find-lr: the loss falls most steeply at --lr %.2g (%s).", rate, path)
     return rate
 
@@ -79,7 +84,7 @@ def steepest_descent(rates: np.ndarray, losses: np.ndarray) -> float:
 
 
 def _try_rates(
-    module: TrainingModule, batches: Iterable[Batch], arithmetic: AbstractContextManager
+    module: TrainingModule, batches: Iterable[Batch], arithmetic: AbstractContextManager, ranks: Ranks
 ) -> tuple[np.ndarray, np.ndarray]:
     """Train with rates that rise from step to step; give them and the running mean of the losses, as far as they are of use."""
     optimiser = build_optimiser(module.training_config, module.parameter_groups())
@@ -99,6 +104,7 @@ def _try_rates(
         if not math.isfinite(means[-1]) or means[-1] > _DIVERGED * min(means):
             break
         loss.backward()
+        ranks.average_gradients(module)
         module.configure_gradient_clipping(optimiser)
         optimiser.step()
     n = len(means) - (not math.isfinite(means[-1]))

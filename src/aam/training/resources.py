@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from aam.batch import Batch
+from aam.training.ranks import ALONE, Ranks
 
 logger = logging.getLogger(__name__)
 
@@ -21,11 +22,13 @@ class BatchReport(Callback):
     Parameters
     ----------
     estimated_bytes
-        Estimated peak of a step.
+        Estimated peak of a step, on one device.
+    ranks
+        Whose memory is told.
     """
 
-    def __init__(self, estimated_bytes: float) -> None:
-        self.estimated_bytes = estimated_bytes
+    def __init__(self, estimated_bytes: float, ranks: Ranks = ALONE) -> None:
+        self.estimated_bytes, self.ranks = estimated_bytes, ranks
         self.sizes: list[int] = []
         self.n_real, self.n_padded = 0, 0
         self._before = 0.0
@@ -51,7 +54,7 @@ class BatchReport(Callback):
             lengths = batch.sample_offsets.diff()
             self.sizes.append(len(lengths))
             self.n_real += int(lengths.sum())
-            self.n_padded += int(lengths.max()) * len(lengths)
+            self.n_padded += max([0, *lengths.tolist()]) * len(lengths)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Log the first epoch's batches."""
@@ -66,11 +69,12 @@ class BatchReport(Callback):
         """Log the memory."""
         is_on_gpu = torch.cuda.is_available()
         measured = torch.cuda.max_memory_allocated() if is_on_gpu else peak_resident_bytes() - self._before
+        grown = [f"{each / GB:.3g}" for each in self.ranks.gather(measured)]
+        whose = "this process" if len(grown) == 1 else "the processes"
         logger.info(
-            "Memory of training: a step was estimated at %.3g GB; this process grew by %.3g GB at the peak.",
-            self.estimated_bytes / GB,
-            measured / GB,
-        )
+            "Memory of training: a step was estimated at %.3g GB%s; %s grew by %s GB at the peak.",
+            self.estimated_bytes / GB, "" if len(grown) == 1 else " on one device", whose, ", ".join(grown),
+        )  # fmt: skip
 
     @property
     def padding(self) -> float:

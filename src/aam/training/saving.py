@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.fabric.plugins.io import CheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
@@ -24,6 +25,7 @@ from aam.training.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
+from aam.training.sharding import own_part
 from aam.training.stop_signals import StopSignals, requeue
 
 logger = logging.getLogger(__name__)
@@ -42,13 +44,13 @@ class SavingPlan:
     identity
         What the run is a function of.
     when
-        How often.
+        How often; None to keep the best weights only.
     progress
         Where it goes on; None from the start.
     """
 
     identity: Identity
-    when: SavingConfig
+    when: SavingConfig | None
     progress: Progress | None = None
 
 
@@ -219,7 +221,7 @@ class Saving(Checkpoint):
     def _save(self, trainer: Any, progress: Progress) -> None:
         if self._when is None:
             return
-        is_finite = all(bool(weight.isfinite().all()) for weight in trainer.lightning_module.parameters())
+        is_finite = all(bool(own_part(weight).isfinite().all()) for weight in trainer.lightning_module.parameters())
         if not trainer.strategy.reduce_boolean_decision(is_finite):
             return  # the last good checkpoint is worth more; the next step stops the run
         self._next = progress
@@ -232,14 +234,16 @@ class Saving(Checkpoint):
         """Stop all processes if a signal reached any."""
         if self._when is None:
             return
-        number = self._signals.received
-        if not trainer.strategy.reduce_boolean_decision(number is not None, all=False):
+        received = torch.tensor(self._signals.received or 0, device=trainer.strategy.root_device)
+        number = int(trainer.strategy.reduce(received, reduce_op="max"))
+        if not number:
             return
         if trainer.is_global_zero:
             logger.info("Saved after %s.", self._next)
             if number == signal.SIGUSR1:
                 requeue()
-        raise Stopped(number or signal.SIGTERM)
+        trainer.strategy.barrier()  # who starts processes ends the others as soon as one has stopped
+        raise Stopped(number)
 
 
 def settle_counters(loops: dict[str, Any], is_between_epochs: bool, is_epoch_trained: bool) -> None:

@@ -20,14 +20,20 @@ _NOTED = b"\naam: stopping after this step, to save; Ctrl-C again stops at once.
 class StopSignals:
     """Notes that a signal came, for whoever asks between two steps.
 
+    Parameters
+    ----------
+    is_told
+        Whether the user is told so, by one of several processes.
+
     Attributes
     ----------
     received
         Number of the first signal that came, if any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_told: bool = True) -> None:
         self.received: int | None = None
+        self._is_told = is_told
 
     def listen(self) -> None:
         """Hear the signals from now on; only the main thread can."""
@@ -40,7 +46,8 @@ class StopSignals:
             raise KeyboardInterrupt
         if self.received is None:
             self.received = number
-            os.write(2, _NOTED)  # the logger may be at work on another line
+            if self._is_told:
+                os.write(2, _NOTED)  # the logger may be at work on another line
 
 
 @contextmanager

@@ -1,0 +1,69 @@
+"""What ranks compute together: sums and means over the parts of a batch, with gradients to every rank."""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+from torch import Tensor
+
+from aam.batch import Share
+
+
+def sum_over_ranks(x: Tensor, share: Share | None) -> Tensor:
+    """Add up a tensor of one shape over all ranks; the gradient of each rank is that of all ranks' results together.
+
+    Every rank must come here, in the same order. Adding zeros is exact, so a sum also brings together what ranks have in different
+    places.
+    """
+    return x if share is None else _Sum.apply(x)  # type: ignore[return-value]
+
+
+class _Sum(torch.autograd.Function):
+    """Adds up over ranks, and the gradients likewise."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Add up the tensors."""
+        summed = x.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Add up the gradients."""
+        return _Sum.forward(ctx, gradients[0])
+
+
+def mean_over_ranks(total: Float[Tensor, ""], n: int, share: Share | None) -> Float[Tensor, ""]:
+    """Divide the sum of a loss over what the batch of all ranks holds by how much that is; 0 where it is nothing.
+
+    Ranks with little weigh little: it is the mean that one rank with the whole batch has. That every rank has the same loss makes
+    its gradients, averaged over ranks as DDP and FSDP do, those of that one rank: the sum's gradient holds what they divide by.
+    """
+    summed = sum_over_ranks(torch.stack([total, total.new_full((), n)]), share)
+    return summed[0] / summed[1].detach().clamp(min=1)
+
+
+def of_all_samples(vectors: Float[Tensor, "B D"], share: Share | None) -> Float[Tensor, "N D"]:
+    """Give the vectors of the samples of all ranks, in the order of the whole batch."""
+    if share is None:
+        return vectors
+    placed = vectors.new_zeros(share.n_samples, vectors.shape[1]).index_copy(0, share.samples, vectors)
+    return sum_over_ranks(placed, share)
+
+
+def spread(encoded: Float[Tensor, "V D"], n_asvs: int, share: Share | None) -> Float[Tensor, "U D"]:
+    """Lay the vectors that a rank has encoded among those of the batch's distinct ASVs; zeros where it has, and needs, none."""
+    if share is None:
+        return encoded
+    placed = encoded.new_zeros(n_asvs, encoded.shape[1]).index_copy(0, share.encoded, encoded)
+    return sum_over_ranks(placed, share) if share.is_pooled else placed
+
+
+def of_all_asvs(vectors: Float[Tensor, "U D"], share: Share | None) -> Float[Tensor, "U D"]:
+    """Give the vectors of the distinct ASVs of all ranks; each comes from the rank where it counts."""
+    if share is None or share.is_pooled:
+        return vectors
+    placed = torch.zeros_like(vectors).index_copy(0, share.counted, vectors[share.counted])
+    return sum_over_ranks(placed, share)

@@ -1,0 +1,250 @@
+"""The processes that train together: started, joined, and ended together if one of them fails."""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from aam.config._base import command_of, write_yaml
+from aam.config.devices import DevicesConfig
+from aam.data.share import Part
+from aam.errors import AamError
+from aam.training.placement import Placement, place
+
+Value = TypeVar("Value")
+
+GRACE_SECONDS = 15.0
+"""How long a process may take to notice by itself that another has failed."""
+
+
+class RunsOnDevices(Protocol):
+    """The config of a command that may run on several devices."""
+
+    @property
+    def devices(self) -> DevicesConfig:
+        """Which."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The processes that train together, seen from one of them.
+
+    Attributes
+    ----------
+    placement
+        Which one this is.
+    strategy
+        How they train together; None for one process alone.
+    shares_asvs
+        Whether each distinct ASV of a batch is encoded on one of them.
+    shards_checkpoints
+        Whether each writes its part of a checkpoint, with FSDP.
+    """
+
+    placement: Placement = field(default_factory=Placement)
+    strategy: Literal["ddp", "fsdp"] | None = None
+    shares_asvs: bool = True
+    shards_checkpoints: bool = False
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this one writes and speaks for all."""
+        return self.placement.rank == 0
+
+    @property
+    def part(self) -> Part | None:
+        """Say which part of each batch this one makes."""
+        n_ranks = self.placement.n_ranks
+        return Part(self.placement.rank, n_ranks, self.shares_asvs) if n_ranks > 1 else None
+
+    def with_whole_models(self) -> "Ranks":
+        """Give the same processes, each with all weights."""
+        return self if self.strategy is None else replace(self, strategy="ddp")
+
+    def gather(self, value: Any) -> list[Any]:
+        """Give what each rank has; values are pickled."""
+        values = [value] * self.placement.n_ranks
+        if self.strategy is not None:
+            dist.all_gather_object(values, value)
+        return values
+
+    def from_first(self, value: Value) -> Value:
+        """Give what the first rank has; it is pickled."""
+        values = [value]
+        if self.strategy is not None:
+            dist.broadcast_object_list(values)
+        return values[0]
+
+    def average_gradients(self, module: nn.Module) -> None:
+        """Average the gradients of weights that every rank has whole; those of none on some rank count as zero."""
+        if self.strategy is None:
+            return
+        for weight in module.parameters():
+            if weight.requires_grad:
+                weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+                dist.all_reduce(weight.grad)
+                weight.grad /= self.placement.n_ranks
+
+    @contextmanager
+    def agreed(self) -> Iterator[None]:
+        """Wait at the end of a block until all ranks have come through it; if one has failed, all raise its error.
+
+        Raises
+        ------
+        AamError
+            What some rank raised, or that it failed.
+        """
+        failed: Exception | None = None
+        try:
+            yield
+        except Exception as error:
+            failed = error
+        found = self.gather(
+            None if failed is None else (isinstance(failed, AamError), str(failed), socket.gethostname())
+        )
+        if failed is not None and (self.strategy is None or not isinstance(failed, AamError)):
+            raise failed
+        errors = [(rank, *error) for rank, error in enumerate(found) if error is not None]
+        if not errors:
+            return
+        rank, is_ours, message, host = errors[0]
+        if not is_ours:
+            raise AamError(f"The process of rank {rank} on {host} failed: {message}")
+        raise AamError(message if len(errors) == len(found) else f"rank {rank} on {host}: {message}")
+
+
+ALONE = Ranks()
+
+
+@contextmanager
+def joined(config: RunsOnDevices) -> Iterator[Ranks]:
+    """Join the processes that train together; start those of this machine if nobody has.
+
+    The first one speaks for all: the others log errors only, and are silent about mistakes of the user.
+
+    Raises
+    ------
+    AamError
+        The devices cannot be used as asked, or another process failed.
+    """
+    placement, must_start = place(config.devices, os.environ, torch.cuda.device_count())
+    strategy = config.devices.strategy
+    if placement.n_ranks == 1 and strategy != "fsdp":
+        yield ALONE
+        return
+    options = config.devices
+    ranks = Ranks(placement, "ddp" if strategy == "auto" else strategy, options.share_asvs, options.sharded_checkpoints)
+    if not ranks.is_first:
+        logging.getLogger("aam").setLevel(logging.ERROR)
+        warnings.simplefilter("ignore")
+    with _environment(placement.environment), _others(config, placement if must_start else None):
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        if torch.cuda.is_available():
+            torch.cuda.set_device(placement.local_rank)
+        dist.init_process_group(backend)
+        try:
+            yield ranks
+        except (AamError, KeyboardInterrupt):
+            if ranks.is_first:
+                raise
+            raise SystemExit(2) from None
+        finally:
+            dist.destroy_process_group()
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _others(config: RunsOnDevices, first: Placement | None) -> Iterator[None]:
+    """Run the same command in the other processes of this machine, and end them with this one."""
+    if first is None:
+        yield
+        return
+    n_threads = torch.get_num_threads()
+    threads = max(1, n_threads // first.n_local)
+    with tempfile.TemporaryDirectory(prefix="aam-") as folder:
+        options = Path(folder) / "options.yaml"
+        options.write_text(write_yaml(config), encoding="utf-8")
+        command = [sys.executable, "-m", "aam", command_of(config), "--config", str(options)]
+        processes = []
+        for rank in range(1, first.n_local):
+            own = Placement(rank, first.n_ranks, rank, first.n_local, first.address, first.port)
+            environment = {"OMP_NUM_THREADS": str(threads), **os.environ, **own.environment}
+            processes.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL))
+        is_over = threading.Event()
+        threading.Thread(target=_watch, args=(processes, is_over), daemon=True).start()
+        torch.set_num_threads(threads)
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, AamError) or not _has_failed(processes):
+                raise
+            raise AamError("One of the processes that train together failed; its message is above.") from None
+        else:
+            _wait(processes)
+        finally:
+            is_over.set()
+            torch.set_num_threads(n_threads)
+            _end(processes)
+
+
+def _watch(processes: list[subprocess.Popen], is_over: threading.Event) -> None:
+    """End this process if another has failed and this one, waiting for it, does not notice."""
+    while not is_over.wait(1.0):
+        if any(process.poll() for process in processes):
+            if not is_over.wait(GRACE_SECONDS):
+                _end(processes)
+                sys.stderr.write("aam: one of the processes that train together failed; its message is above.\n")
+                os._exit(1)
+            return
+
+
+def _has_failed(processes: list[subprocess.Popen]) -> bool:
+    """Whether another process ends with an error within a moment."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while time.monotonic() < deadline and all(process.poll() is None for process in processes):
+        time.sleep(0.05)
+    return any(process.poll() for process in processes)
+
+
+def _wait(processes: list[subprocess.Popen]) -> None:
+    if any(process.wait() for process in processes):
+        raise AamError("One of the processes that train together failed; its message is above.")
+
+
+def _end(processes: list[subprocess.Popen]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    for process in processes:
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()

@@ -1,0 +1,62 @@
+"""Which process this is: read from what torchrun and srun set, and refused where the options say otherwise."""
+
+import pytest
+
+from aam.config.devices import DevicesConfig
+from aam.errors import ConfigError
+from aam.training.placement import Placement, place, started_by
+
+TORCHRUN = {
+    "RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "node1", "MASTER_PORT": "29500",
+}  # fmt: skip
+SRUN = {
+    "SLURM_STEP_NUM_TASKS": "8", "SLURM_STEP_NUM_NODES": "2", "SLURM_STEP_NODELIST": "gpu[07-08]", "SLURM_JOB_ID": "123456",
+    "SLURM_PROCID": "5", "SLURM_LOCALID": "1",
+}  # fmt: skip
+
+
+def test_a_process_alone_is_the_first_of_one():
+    placement, must_start = place(DevicesConfig(), {}, n_gpus=0)
+
+    assert (placement.rank, placement.n_ranks, placement.n_nodes, must_start) == (0, 1, 1, False)
+
+
+def test_without_a_launcher_the_devices_of_this_machine_are_started():
+    placement, must_start = place(DevicesConfig(devices=3), {}, n_gpus=0)
+
+    assert (placement.rank, placement.n_ranks, placement.n_local, must_start) == (0, 3, 3, True)
+    assert started_by(placement.environment) == ("torchrun", placement)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        (TORCHRUN, Placement(5, 8, 1, 4, "node1", 29500)),
+        (SRUN, Placement(5, 8, 1, 4, "gpu07", 15456)),
+        ({**SRUN, "MASTER_PORT": "4711"}, Placement(5, 8, 1, 4, "gpu07", 4711)),
+    ],
+)
+def test_a_launcher_says_which_process_this_is(environment, expected):
+    placement, must_start = place(DevicesConfig(devices=4, num_nodes=2), environment, n_gpus=4)
+
+    assert (placement, placement.n_nodes, must_start) == (expected, 2, False)
+
+
+def test_a_batch_script_without_srun_has_one_process():
+    assert started_by({"SLURM_JOB_ID": "1", "SLURM_NTASKS": "4", "SLURM_PROCID": "0"}) is None
+    assert started_by({**SRUN, "SLURM_STEP_NUM_TASKS": "1"}) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "n_gpus", "message"),
+    [
+        ({"num_nodes": 2}, {}, 0, "--num-nodes 2: aam starts processes on its own machine only"),
+        ({"devices": 2}, TORCHRUN, 4, "--devices 2, but torchrun has started aam for 4"),
+        ({"num_nodes": 3}, SRUN, 4, "--num-nodes 3, but srun has started aam for 2"),
+        ({}, {**TORCHRUN, "LOCAL_WORLD_SIZE": "3"}, 4, "not equally many on each machine"),
+        ({"devices": 3}, {}, 2, "3 processes on a machine with 2 GPUs"),
+    ],
+)
+def test_what_contradicts_is_refused(options, environment, n_gpus, message):
+    with pytest.raises(ConfigError, match=message):
+        place(DevicesConfig(**options), environment, n_gpus)

@@ -1,0 +1,193 @@
+"""Trains what a command would, in this process, alone or as one of several, and tells what it saw.
+
+As a script, it is one of several processes: ``train_on_ranks.py FOLDER``, with the variables that torchrun sets.
+"""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+import torch.distributed as dist
+from lightning.pytorch.callbacks import Callback
+
+from aam.cli import parse
+from aam.config.saving import SavingConfig
+from aam.data.batches import EVALUATION, BatchPlan, EpochSampler, loader
+from aam.data.composition import BySamples
+from aam.errors import AamError
+from aam.pipelines import network, pretrain
+from aam.pipelines.labelled import divide, read_labelled
+from aam.training.checkpoints import Identity
+from aam.training.fit import fit
+from aam.training.module import TrainingModule
+from aam.training.nonfinite import NonFiniteLossError
+from aam.training.placement import started_by
+from aam.training.ranks import ALONE, Ranks
+from aam.training.saving import SavingPlan
+from aam.training.sharding import own_part
+from aam.training.strategy import on_devices
+
+SHAPE = [
+    "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--ffn-ratio", "1.5", "--max-bp", "20",
+    "--dropout", "0", "--asv-chunk-size", "7", "--lr", "0.01", "--warmup-fraction", "0", "--gradient-clip", "1",
+]  # fmt: skip
+UNLABELLED = [
+    "--encoder-type", "unweighted-unifrac", "bray-curtis", "generalized-unifrac", "aitchison", "shannon", "taxonomy",
+    "composition", "masked-asvs", "--count-penalty", "0.3", "--loss-balancing", "uncertainty",
+]  # fmt: skip
+CASES = {
+    "ddp": ("pretrain", {"strategy": "ddp"}, []),
+    "ddp, accumulated, each its ASVs": (
+        "pretrain", {"strategy": "ddp", "shares_asvs": False}, ["--gradient-accumulation-steps", "2", "--mixup-alpha", "0.5"],
+    ),
+    "fsdp": ("pretrain", {"strategy": "fsdp"}, []),
+    "fsdp, accumulated, each its ASVs": (
+        "pretrain", {"strategy": "fsdp", "shares_asvs": False}, ["--gradient-accumulation-steps", "2"],
+    ),
+    "regression": ("age", {"strategy": "ddp"}, []),
+    "classification": ("disease", {"strategy": "fsdp"}, ["--count-penalty", "0.5", "--count-loss", "multinomial"]),
+    "weighted samples": ("age", {"strategy": "ddp"}, ["--sample-weights", "disease", "--output-scaling", "disease"]),
+    "quantiles": ("age", {"strategy": "fsdp"}, ["--loss-type", "quantile", "--optimizer", "sgd"]),
+    "weighted classes": ("disease", {"strategy": "ddp"}, ["--class-weights", "balanced", "--label-smoothing", "0.1"]),
+    "stages": ("disease", {"strategy": "ddp"}, ["--task", "ordinal", "--class-order", "healthy", "disease"]),
+}  # fmt: skip
+"""By name: what is learned, how ranks train, and options."""
+
+
+KINDS = {None: ["one"], "ddp": [], "fsdp": ["whole", "parts"]}
+"""Checkpoints that are left, by strategy."""
+
+
+class Watch(Callback):
+    """Keeps the gradient of every optimiser step, in full."""
+
+    def __init__(self):
+        self.gradients = []
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        named = {name: full(weight.grad) for name, weight in pl_module.named_parameters() if weight.grad is not None}
+        self.gradients.append(named)
+
+
+class WatchedModule(TrainingModule):
+    """Keeps what it logs, in full precision."""
+
+    def _log_mean(self, name):
+        self.logged[f"{len(self.logged)} train/{name}"] = self.means[name].compute().clone()
+        super()._log_mean(name)
+
+    def _log(self, name, value, batch):
+        self.logged[f"{len(self.logged)} {name}"] = value.detach().double().clone()
+        super()._log(name, value, batch)
+
+
+def full(tensor):
+    """Bring a tensor's parts together, if it is in parts."""
+    whole = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+    return whole.detach().clone()
+
+
+def plan(study, learned, options):
+    """Plan as a command does; give its module and what makes its batches."""
+    given = ["--table", study / "table.biom", "--sequences", study / "sequences.fasta", "--tree", study / "tree.nwk"]
+    given += ["--output-dir", study / "absent", *SHAPE, *options]
+    if learned == "pretrain":
+        given += ["--taxonomy", study / "taxonomy.tsv", *UNLABELLED]
+        config = parse("pretrain", [str(part) for part in given])
+        planned = pretrain.plan_encoder(config)
+        return pretrain.prepare_module(config, planned), planned.maker
+    given += ["--metadata", study / "metadata.tsv", "--metadata-column", learned, "--head", "network"]
+    config = parse("train", [str(part) for part in given])
+    labelled = divide(config, read_labelled(config, 20), None)
+    planned = network.plan_network(config, config.model, None, labelled)
+    return network.prepare_module(planned), planned.maker
+
+
+def train(study, name, ranks=ALONE, save=None, resume=None):
+    """Train an epoch of a few batches of unlike sizes, and give all that must not depend on the ranks.
+
+    With ``save``, leave checkpoints there, whole and in parts; with ``resume``, go on from one for a second epoch.
+    """
+    learned, _, options = CASES[name]
+    torch.manual_seed(3)
+    module, maker = plan(study, learned, options)
+    module.__class__, module.logged = WatchedModule, {}
+    module.double()
+    order = torch.randperm(maker.study.n_samples).tolist()
+    cut = [order[:6], order[6:8], order[8:15], order[15:16]]  # the last of a single sample
+    training = [BatchPlan(0, tuple(rows)) for rows in cut]
+    validation = [BatchPlan(EVALUATION, tuple(rows)) for rows in (order[16:19], order[19:20])]
+    watch = Watch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer = lightning.Trainer(
+            accelerator="cpu", max_epochs=2 if resume else 1, callbacks=[watch], logger=False, enable_checkpointing=False,
+            enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
+            accumulate_grad_batches=module.training_config.gradient_accumulation_steps, **on_devices(ranks),
+        )  # fmt: skip
+        trainer.fit(
+            module, *(loader(maker, plans, 0, ranks.part) for plans in (training, validation)), ckpt_path=resume
+        )
+        for kind in () if save is None else KINDS[ranks.strategy]:
+            trainer.strategy._save_distributed_checkpoint = kind == "parts"  # what --sharded-checkpoints chooses
+            trainer.save_checkpoint(save / f"{kind}.ckpt")
+    scores = {
+        f"{name} {metric}": value.double()
+        for name, overall in module.overall.items()
+        for metric, value in overall.metrics.items()
+    }
+    n_scored = {name: overall.n for name, overall in module.overall.items()}
+    weights = {name: full(weight) for name, weight in module.named_parameters()}
+    return {
+        "logged": module.logged, "gradients": watch.gradients, "scores": scores, "n": n_scored, "weights": weights,
+    }  # fmt: skip
+
+
+class Spoil(Callback):
+    """Makes a weight not finite after the second batch."""
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if batch_idx == 1:
+            with torch.no_grad():
+                own_part(next(pl_module.model.asv_encoder.parameters())).fill_(float("nan"))
+
+
+def fail(study, folder, ranks=ALONE):
+    """Come upon a loss that is not finite; give the message."""
+    module, maker = plan(study, "pretrain", ["--precision", "64-true"])
+    train = EpochSampler(np.arange(12), BySamples(4), np.ones(maker.study.n_samples), 0, "study")
+    validation = [BatchPlan(EVALUATION, (12, 13))]
+    loaders = tuple(loader(maker, plans, 0, ranks.part) for plans in (train, validation))
+    saving = SavingPlan(Identity({}, {}, ""), SavingConfig(checkpoint_steps=1))
+    try:
+        fit(module, loaders, folder, module.training_config, [Spoil()], saving, ranks)
+    except NonFiniteLossError as error:
+        return str(error)
+    return ""
+
+
+def main(folder):
+    torch.set_num_threads(1)
+    _, placement = started_by(os.environ)
+    dist.init_process_group("gloo")
+    for name, (_, options, _) in CASES.items():
+        found = train(folder / "study", name, Ranks(placement, **options), folder if name == "fsdp" else None)
+        torch.save(found, folder / f"{name} {placement.rank}.pt")
+    for strategy in ("ddp", "fsdp"):
+        (folder / f"nan {strategy}").mkdir(exist_ok=True)
+        fail(folder / "study", folder / f"nan {strategy}", Ranks(placement, strategy))
+    try:
+        with Ranks(placement, "ddp").agreed():
+            if placement.rank == 1:
+                raise AamError("the tree is missing")
+    except AamError as error:
+        (folder / f"message {placement.rank}").write_text(str(error))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
