@@ -23,7 +23,6 @@ import torch
 from matplotlib.figure import Figure
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
-from aam.config.commands import TaskConfig
 from aam.config.folds import EvaluateFoldsConfig, FoldsConfig
 from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
@@ -83,7 +82,6 @@ def configure(
         label=LabelConfig(metadata=data / "folds" / f"{column}.tsv", metadata_column="target", missing_samples="drop"),
         folds=FoldsConfig(fold_file=data / "folds" / f"{column}.tsv", baselines=()),
         output=OutputDirectoryConfig(output_dir=output),
-        task=TaskConfig(),
         head=HeadConfig(head=head),  # type: ignore[arg-type]
         transfer=TransferConfig(pretrained=options.pretrained if is_pretrained else None, freeze_base=freezes),
         distance=DistanceConfig(tree=data / "tree.nwk", missing_features="drop")
@@ -165,9 +163,10 @@ def draw_curves(frame: pd.DataFrame, path: Path) -> None:
     figure = Figure(figsize=(4.2 * len(panels), 4), dpi=120, layout="constrained")
     for axes, (study, column) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
         part = frame[(frame["study"] == study) & (frame["column"] == column)]
-        for (head, pretrained), line in part.groupby(["head", "pre-trained"]):
+        for (head, pretrained), line in part.groupby(["head", "pre-trained"]):  # type: ignore[misc]
             x = [400 if size == "all" else int(size) for size in line["labelled samples"]]
-            y, sd = line["score"].astype(float), pd.to_numeric(line["sd over seeds"]).fillna(0)
+            y = line["score"].astype(float)
+            sd = [float(value) if value else 0.0 for value in line["sd over seeds"]]
             style = "-" if pretrained == "yes" else "--"
             label = f"{head}{', pre-trained' if pretrained == 'yes' else ''}"
             axes.errorbar(x, y, sd, marker="o", linestyle=style, color={"kernel": "C0"}.get(head, "C1"), label=label)
