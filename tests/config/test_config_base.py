@@ -169,7 +169,7 @@ def test_inputs_are_the_paths_that_are_neither_outputs_nor_the_cache():
         ["--group-column", "2020-01-31"],
         ["--group-column", "1e3"],
         ["--group-column", "a: 'b' #c"],
-        ["--pretrained", "p", "--freeze-base", "--overwrite", "--precision", "bf16-mixed"],
+        ["--pretrained", "p", "--freeze-base", "--precision", "bf16-mixed"],
     ],
     ids=" ".join,
 )
@@ -177,6 +177,14 @@ def test_unusual_values_read_back_from_yaml(options, tmp_path):
     first, second = read_back("train", [*REQUIRED["train"], *options], tmp_path)
 
     assert first == second
+
+
+def test_replacing_and_continuing_a_run_are_not_repeated_by_its_file(tmp_path):
+    first, second = read_back("train", [*REQUIRED["train"], "--overwrite", "--lr", "0.1"], tmp_path)
+
+    assert first.output.overwrite
+    assert not second.output.overwrite
+    assert second.training.lr == 0.1
 
 
 @settings(max_examples=30, deadline=None)

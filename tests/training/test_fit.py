@@ -1,6 +1,7 @@
 """A training run: it ends with its best epoch, stops early, and leaves its files."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from aam.training.module import TrainingModule
 from aam.training.nonfinite import REPORT
 from conftest import make_study
 
+PRETRAINED = Path("pretrained")  # is not read here
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.0, max_bp=11)
 AGES = np.array([31.0, 40.0, 22.0, 75.0, 58.0, 64.0, 19.0])
 TRAINED, HELD = np.array([0, 1, 3, 5]), np.array([2, 4, 6])
@@ -116,8 +118,8 @@ def test_double_precision_is_double(tmp_path):
 
 def test_blocks_move_only_from_the_epoch_on_that_unfreezes_them(tmp_path):
     config = dataclasses.replace(CONFIG, epochs=2)
-    upper, _, _ = run(tmp_path / "a", config, TransferConfig(unfreeze_epochs=1))
-    heads, _, _ = run(tmp_path / "b", config, TransferConfig(unfreeze_epochs=2))
+    upper, _, _ = run(tmp_path / "a", config, TransferConfig(pretrained=PRETRAINED, unfreeze_epochs=1))
+    heads, _, _ = run(tmp_path / "b", config, TransferConfig(pretrained=PRETRAINED, unfreeze_epochs=2))
 
     moved = {name for name, value in weights(upper).items() if not torch.equal(value, weights(heads)[name])}
 

@@ -1,6 +1,7 @@
 """Optimisers by name, and groups of weights that move at rates of their own."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from aam.models.build import build_encoder
 from aam.training.layers import depths_below_heads
 from aam.training.optimisers import Group, build_optimiser, group_parameters, numbered_by_module
 
+PRETRAINED = Path("pretrained")  # is not read here
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=2, ffn_ratio=1.5, max_bp=11)
 
 
@@ -26,7 +28,7 @@ def rates_of(model, transfer, training=None):
 def test_each_block_learns_more_slowly_and_begins_later_than_the_one_above():
     model = build_encoder(SHAPE, ["nucleotides"])
 
-    rates = rates_of(model, TransferConfig(head_lr=0.5, layer_decay=0.5, unfreeze_epochs=3))
+    rates = rates_of(model, TransferConfig(pretrained=PRETRAINED, head_lr=0.5, layer_decay=0.5, unfreeze_epochs=3))
 
     for name, depth in depths_below_heads(model, SHAPE).items():
         assert rates[name] == (pytest.approx(0.1 * 0.5 ** (depth - 1)) if depth else 0.5, 3 * depth)

@@ -16,6 +16,9 @@ from aam.errors import ConfigError
 NOT_INPUTS = ("output", "output-dir", "cache-dir")
 """Flags whose paths a command writes to; it reads from all others."""
 
+OF_ONE_CALL = ("overwrite", "resume")
+"""Flags that a file of options does not repeat: nobody should replace a run who did not ask for it this time."""
+
 _MAY_BE_EMPTY = "--missing-values"
 
 T = TypeVar("T")
@@ -99,7 +102,8 @@ def command_of(instance: Any) -> str:
 def write_yaml(instance: Any) -> str:
     """Write a config as YAML that ``--config`` reads back; the first line is the mark of the command and of its version."""
     mark = f"# aam {command_of(instance)}, version {aam.__version__}\n"
-    return mark + yaml.safe_dump(flatten(instance), sort_keys=False, allow_unicode=True)
+    lasting = {flag: value for flag, value in flatten(instance).items() if flag not in OF_ONE_CALL}
+    return mark + yaml.safe_dump(lasting, sort_keys=False, allow_unicode=True)
 
 
 def command_that_wrote(path: Path) -> str | None:

@@ -33,6 +33,10 @@ class TransferConfig:
     def _nothing_to_freeze(self) -> "TransferConfig":
         if self.freeze_base and self.pretrained is None:
             raise ValueError("--freeze-base keeps pre-trained weights: pass --pretrained DIRECTORY as well.")
+        if self.unfreeze_epochs and self.pretrained is None:
+            raise ValueError(
+                "--unfreeze-epochs lets a pre-trained base rest at first: pass --pretrained DIRECTORY as well."
+            )
         moves_the_base = [flag_of(name) for name in _OF_THE_BASE if getattr(self, name) != getattr(type(self), name)]
         if self.freeze_base and moves_the_base:
             raise ValueError(f"--freeze-base leaves nothing to {' and '.join(moves_the_base)}: leave out one of them.")

@@ -90,8 +90,11 @@ def fit_forest(
         Group number of each sample.
     """
     features, n_folds = shares(training), min(FOLDS, len(np.unique(subject)))
+    if n_classes is not None:
+        n_folds = max(2, min(n_folds, int(np.bincount(target).max())))  # no part can hold a class that is spent
     held_out = np.zeros((len(target), 1 if n_classes in (None, 2) else n_classes))
-    folds = (GroupKFold if n_classes is None else StratifiedGroupKFold)(n_folds, shuffle=True, random_state=0)
+    is_stratified = n_classes is not None and np.bincount(target).max() > 1
+    folds = (StratifiedGroupKFold if is_stratified else GroupKFold)(n_folds, shuffle=True, random_state=0)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # groups decide, not classes
         parts = list(folds.split(features, target, subject))

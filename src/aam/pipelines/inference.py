@@ -139,7 +139,7 @@ def _open_encoder(config: InferenceConfig, study_config: StudyConfig) -> tuple[S
 def _reading(config: InferenceConfig, study_config: StudyConfig, description: ModelDescription) -> Reading:
     depth = {"model": description.depth, "none": None}.get(str(config.rarefy_depth), config.rarefy_depth)
     if depth is None and config.prediction_passes > 1:
-        logger.warning("--prediction-passes has no effect where all reads are used: pass --rarefy-depth as well.")
+        logger.warning("--prediction-passes has no effect where all reads are used: pass --rarefy-depth N.")
     passes = 1 if depth is None else config.prediction_passes
     return Reading(depth, Cache(study_config.cache_dir), config.batch_size, config.precision, passes)  # type: ignore[arg-type]
 

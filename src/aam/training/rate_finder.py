@@ -71,7 +71,7 @@ def find_learning_rate(
 
 
 def steepest_descent(rates: np.ndarray, losses: np.ndarray) -> float:
-    """Give the rate at which a loss falls most, per factor of the rate; the first steps do not count.
+    """Give the rate at which a loss falls most, per factor of the rate, on its way to its least; the first steps do not count.
 
     Examples
     --------
@@ -79,8 +79,9 @@ def steepest_descent(rates: np.ndarray, losses: np.ndarray) -> float:
     >>> round(np.log10(steepest_descent(rates, -np.tanh(np.log10(rates) + 3))))
     -3
     """
-    slope = np.gradient(losses, np.log(rates))
-    return float(rates[_SETTLING + int(np.argmin(slope[_SETTLING:]))])
+    least = _SETTLING + int(np.argmin(losses[_SETTLING:]))
+    slope = np.gradient(losses, np.log(rates))[_SETTLING : least + 1]
+    return float(rates[_SETTLING + int(np.argmin(slope))])
 
 
 def _try_rates(
