@@ -3,13 +3,16 @@
 from aam.config.model import ModelConfig
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import RegressionTarget
+from aam.target_transform import TargetTransform
 from aam.training.layers import depths_below_heads
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=2, ffn_ratio=1.5, max_bp=11)
 
 
 def test_depth_grows_from_the_heads_to_the_nucleotides():
-    model = build_predictor(build_encoder(SHAPE, ["nucleotides"]), RegressionTarget(SHAPE, "age", 44.0, 20.0), [])
+    model = build_predictor(
+        build_encoder(SHAPE, ["nucleotides"]), RegressionTarget(SHAPE, "age", TargetTransform(44.0, 20.0)), []
+    )
 
     depths = depths_below_heads(model, SHAPE)
 
@@ -35,7 +38,7 @@ def test_depth_grows_from_the_heads_to_the_nucleotides():
 
 def test_an_encoder_alone_has_the_depths_of_a_base():
     encoder = build_encoder(SHAPE, ["nucleotides"])
-    model = build_predictor(encoder, RegressionTarget(SHAPE, "age", 44.0, 20.0), [])
+    model = build_predictor(encoder, RegressionTarget(SHAPE, "age", TargetTransform(44.0, 20.0)), [])
 
     alone, within = depths_below_heads(encoder, SHAPE), depths_below_heads(model, SHAPE)
 

@@ -63,7 +63,9 @@ class FoldsConfig:
         return self
 
 
-SHARED = tuple(item.name for item in fields(TrainConfig) if item.name not in ("output", "split", "training", "saving"))
+SHARED = tuple(
+    item.name for item in fields(TrainConfig) if item.name not in ("output", "split", "training", "saving", "devices")
+)
 """Groups of options that a fold passes on to training as they are."""
 
 
