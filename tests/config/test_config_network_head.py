@@ -10,6 +10,7 @@ from aam.errors import ConfigError
     ("options", "message"),
     [
         ({"quantiles": (0.1, 0.5, 0.9)}, "--quantiles has no effect without --loss-type quantile"),
+        ({"loss_type": "asymmetric"}, "asymmetric with equal penalties is huber"),
         ({"over_penalty": 2.0}, "--over-penalty and --under-penalty have no effect without --loss-type asymmetric"),
         (
             {"loss_type": "quantile", "quantiles": (0.1, 0.9)},

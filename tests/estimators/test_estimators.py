@@ -110,6 +110,13 @@ def test_mistakes_are_explained(cohort, change, message):
         AAMRegressor(**change).fit(counts, ratio)
 
 
+def test_a_constant_is_nothing_to_learn(cohort):
+    counts, ratio, _ = cohort
+
+    with pytest.raises(ValueError, match="nothing to learn"):
+        AAMRegressor().fit(counts, ratio * 0)
+
+
 def test_scores_come_with_cross_val_score(cohort):
     counts, ratio, subject = cohort
 

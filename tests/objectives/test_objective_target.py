@@ -195,14 +195,6 @@ def test_losses_of_numbers_are_scikit_learns(loss, expected):
     assert target.loss(outputs, batch_of(AGES)).item() == pytest.approx(expected(AGES, outputs[:, 0].numpy()))
 
 
-def test_without_penalties_the_asymmetric_loss_is_hubers():
-    options = NetworkHeadConfig(numbers=NumberConfig(loss_type="asymmetric"))
-    target = RegressionTarget(CONFIG, "age", TargetTransform(45.0, 20.0), options).double()
-    outputs = torch.randn(5, 1, dtype=torch.float64)
-
-    assert target.loss(outputs, batch_of(AGES)).item() == regression().loss(outputs, batch_of(AGES)).item()
-
-
 def test_weighted_classes_and_samples_cost_by_their_weights():
     by_class, by_sample = np.array([0.5, 2.0, 3.0]), np.array([1.0, 0.2, 3.0, 1.0, 0.7])
     target = ClassificationTarget(CONFIG, "site", CLASSES, fitted=Fitted(class_weights=tuple(by_class))).double()

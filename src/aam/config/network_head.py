@@ -51,6 +51,10 @@ class NumberConfig:
             raise ValueError(
                 "--over-penalty and --under-penalty have no effect without --loss-type asymmetric: pass it, or leave them out."
             )
+        if self.loss_type == "asymmetric" and self.over_penalty == self.under_penalty:
+            raise ValueError(
+                "--loss-type asymmetric with equal penalties is huber: pass --over-penalty or --under-penalty, such as 3."
+            )
         increases = all(low < high for low, high in zip(self.quantiles, self.quantiles[1:], strict=False))
         if not increases or 0.5 not in self.quantiles[1:-1]:
             raise ValueError(

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
+from aam.data.predicted import Predicted
 from aam.data.target import TargetState
 from aam.ecology.tree import FeatureTree
 from aam.io.newick import read_newick
@@ -96,6 +97,10 @@ class KernelEstimator(BaseEstimator):
     def _samples(self, X: Any) -> Samples:  # noqa: N803
         check_is_fitted(self)
         return Samples(self._validated(X, reset=False)[:, self.kept_])
+
+    def _predicted(self, X: Any) -> Predicted:  # noqa: N803
+        samples = self._samples(X)
+        return self.ensemble_.report(self.ensemble_.outputs(samples))
 
     def unlike(self, X: Any) -> np.ndarray:  # noqa: N803
         """Tell which samples are farther from all training samples than these are from each other; bool [S].

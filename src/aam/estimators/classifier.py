@@ -72,8 +72,7 @@ class AAMClassifier(ClassifierMixin, KernelEstimator):
         X
             Counts, [S, F].
         """
-        samples = self._samples(X)
-        return self.ensemble_.report(self.ensemble_.outputs(samples)).values
+        return self._predicted(X).values
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """Give the likeliest class, [S].
@@ -94,7 +93,6 @@ class AAMClassifier(ClassifierMixin, KernelEstimator):
         X
             Counts, [S, F].
         """
-        samples = self._samples(X)
-        chosen = self.ensemble_.report(self.ensemble_.outputs(samples)).chosen
+        chosen = self._predicted(X).chosen
         assert chosen is not None, "sets come with classes"
         return chosen

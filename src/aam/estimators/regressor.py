@@ -49,14 +49,12 @@ class AAMRegressor(RegressorMixin, KernelEstimator):
         Raises
         ------
         ValueError
-            X holds negative numbers, or too little to compare.
+            X holds negative numbers or too little to compare, or y holds one value.
         """
         counts, truth = self._validated(X, y=y, y_numeric=True, ensure_min_samples=2)
         truth = truth.astype(np.float64)
         if np.ptp(truth) == 0:
-            truth = truth + np.linspace(
-                0, 1e-9, len(truth)
-            )  # a constant is predicted as such, with an interval of no width
+            raise ValueError(f"y is {truth[0]:g} for all {len(truth)} samples: there is nothing to learn.")
         target = TargetState(column="y", task="regression", guess=float(np.median(truth)))
         self._fit(counts, truth, target, truth, groups)
         return self
@@ -69,8 +67,7 @@ class AAMRegressor(RegressorMixin, KernelEstimator):
         X
             Counts, [S, F].
         """
-        samples = self._samples(X)
-        return self.ensemble_.report(self.ensemble_.outputs(samples)).values
+        return self._predicted(X).values
 
     def predict_interval(self, X: Any) -> tuple[np.ndarray, np.ndarray]:  # noqa: N803
         """Give the lower and the upper ends of intervals that hold ``coverage`` of the truths of new groups, both [S].
@@ -80,5 +77,5 @@ class AAMRegressor(RegressorMixin, KernelEstimator):
         X
             Counts, [S, F].
         """
-        columns = self.ensemble_.report(self.ensemble_.outputs(self._samples(X))).columns
+        columns = self._predicted(X).columns
         return np.asarray(columns["lower"]), np.asarray(columns["upper"])

@@ -59,7 +59,7 @@ def find_learning_rate(
     module.load_state_dict(before)
     module.zero_grad(set_to_none=True)
     if len(rates) < _LEAST_STEPS:
-        logger.warning("--find-lr: the loss diverged at once, at a rate of %.1g; --lr is used.", rates[-1])
+        logger.warning("--find-lr: the loss diverged after %d of %d steps; --lr is used.", len(rates), N_STEPS)
         return module.training_config.lr
     rate = ranks.from_first(steepest_descent(rates, losses))
     if ranks.is_first:
