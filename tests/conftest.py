@@ -15,6 +15,7 @@ with warnings.catch_warnings():  # libraries that warn while they are imported
     import lightning  # noqa: F401
     import torch.utils.tensorboard
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -24,6 +25,10 @@ from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking
 from aam.data.study import Study
 from aam.data.study_build import build_study
 from aam.io.count_table import CountTable
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("exploring", deadline=None)
+hypothesis.settings.load_profile("repeatable")  # --hypothesis-profile=exploring draws other examples at each run
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -146,7 +146,8 @@ def _run(name: str, options: list[str]) -> int:
         code = stop.number if isinstance(stop, Stopped) else signal.SIGINT
         who = "the user" if code == signal.SIGINT else signal.Signals(code).name
         line_end = "\n" if sys.stderr.isatty() else ""  # of the bar
-        sys.stderr.write(f"{line_end}aam: stopped by {who}.{_what_is_left(config)}\n")
+        if _speaks_for_all():
+            sys.stderr.write(f"{line_end}aam: stopped by {who}.{_what_is_left(config)}\n")
         return 128 + code
     return 0
 
@@ -166,6 +167,11 @@ def _termination_as_exception() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, earlier)
+
+
+def _speaks_for_all() -> bool:
+    """Whether this is the first of the processes that torchrun, SLURM or aam started together, or the only one."""
+    return os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
 
 
 def _what_is_left(config: Any) -> str:

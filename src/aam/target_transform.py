@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+NARROWEST = 1e-12
+"""A category whose spread is below this share of that of all samples is taken to have none."""
+
 LARGEST = 1e20
 """Beyond this, a value as a multiple of a standard deviation may not fit into single precision."""
 
@@ -75,7 +78,8 @@ def fit_transform(kind: str, values: np.ndarray, category: np.ndarray | None = N
     values
         Own units, [S].
     category
-        Number of each sample's category, −1 for none, [S]. A category whose values do not differ has the sizes of all.
+        Number of each sample's category, −1 for none, [S]. A category whose values do not differ (`NARROWEST`) has the
+        sizes of all.
     """
     is_log = kind.startswith("log-")
     measure = _MEASURES[kind.removeprefix("log-").removesuffix("-category")]
@@ -84,7 +88,8 @@ def fit_transform(kind: str, values: np.ndarray, category: np.ndarray | None = N
     if category is None:
         return TargetTransform(*overall, is_log)
     members = [values[category == number] for number in range(category.max() + 1)]
-    sizes = [measure(some) if len(some) and np.ptp(some) > 0 else overall for some in members]
+    least = NARROWEST * np.ptp(values)
+    sizes = [measure(some) if len(some) and np.ptp(some) > least else overall for some in members]
     centres, scales = (tuple(size[k] for size in sizes) for k in (0, 1))
     return TargetTransform(*overall, is_log, centres, scales)
 
