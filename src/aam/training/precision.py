@@ -1,9 +1,18 @@
 """Which arithmetic a run uses when the user leaves it to aam."""
 
+import time
+from functools import cache
+
 import torch
 
 FAST_IN_BFLOAT16 = ("avx512_bf16", "amx_bf16")
-"""Instructions of a CPU that multiply matrices of bfloat16 faster than those of float32."""
+"""Instructions of a CPU without which it never multiplies matrices of bfloat16 faster than those of float32."""
+
+GAIN = 1.3
+"""How many times faster the product of two matrices must be in bfloat16; casting costs, too."""
+
+_SIZE = 768
+_TRIES = 3
 
 
 def resolve_precision(asked: str) -> str:
@@ -19,4 +28,22 @@ def resolve_precision(asked: str) -> str:
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     found = torch.cpu.get_capabilities()
-    return "bf16-mixed" if any(found.get(name) for name in FAST_IN_BFLOAT16) else "32-true"
+    return "bf16-mixed" if any(found.get(name) for name in FAST_IN_BFLOAT16) and _gains() else "32-true"
+
+
+@cache
+def _gains() -> bool:
+    """Whether this CPU is faster in bfloat16: some that have the instructions, in a virtual machine, are not."""
+    seconds = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
+    for _ in range(_TRIES):
+        for dtype, best in seconds.items():
+            seconds[dtype] = min(best, _seconds(dtype))
+    return seconds[torch.float32] > GAIN * seconds[torch.bfloat16]
+
+
+def _seconds(dtype: torch.dtype) -> float:
+    """Time one product of two square matrices on the CPU."""
+    matrix = torch.ones(_SIZE, _SIZE, dtype=dtype)
+    begun = time.perf_counter()
+    torch.mm(matrix, matrix)
+    return time.perf_counter() - begun
