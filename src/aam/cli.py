@@ -127,12 +127,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(name: str, options: list[str]) -> int:
+    from aam.training.placement import refuse_launched, speaks_for_all
+
     config = None
     try:
         if name not in COMMANDS:
             raise AamError(f"there is no command {name!r}. Commands: {', '.join(COMMANDS)}. See aam --help.")
         options = _with_config_files(name, options)
         config = parse(name, options)
+        if not hasattr(config, "devices"):
+            refuse_launched(os.environ)
         _set_up_output()
         os.environ.setdefault(*PRODUCTS_KEPT)
         _load(form_of(name, options).function)(config)
@@ -146,7 +150,7 @@ def _run(name: str, options: list[str]) -> int:
         code = stop.number if isinstance(stop, Stopped) else signal.SIGINT
         who = "the user" if code == signal.SIGINT else signal.Signals(code).name
         line_end = "\n" if sys.stderr.isatty() else ""  # of the bar
-        if _speaks_for_all():
+        if speaks_for_all(os.environ):
             sys.stderr.write(f"{line_end}aam: stopped by {who}.{_what_is_left(config)}\n")
         return 128 + code
     return 0
@@ -167,11 +171,6 @@ def _termination_as_exception() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, earlier)
-
-
-def _speaks_for_all() -> bool:
-    """Whether this is the first of the processes that torchrun, SLURM or aam started together, or the only one."""
-    return os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
 
 
 def _what_is_left(config: Any) -> str:

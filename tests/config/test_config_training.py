@@ -17,3 +17,21 @@ from aam.errors import ConfigError
 def test_a_value_out_of_range_names_its_flag(field, value):
     with pytest.raises(ConfigError, match=rf"^--{field.replace('_', '-')} {value}: input should be"):
         TrainingConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"momentum": 0.5}, "--momentum has no effect without --optimizer sgd"),
+        ({"cycles": 4}, "--cycles has no effect without --schedule restarts"),
+        ({"plateau_epochs": 5, "schedule": "restarts"}, "--plateau-epochs has no effect without --schedule plateau"),
+    ],
+)
+def test_an_option_that_another_makes_idle_is_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        TrainingConfig(**options)
+
+
+def test_options_of_one_choice_are_taken_with_it():
+    assert TrainingConfig(optimizer="sgd", momentum=0.5).momentum == 0.5
+    assert TrainingConfig(schedule="plateau", plateau_epochs=5).plateau_epochs == 5

@@ -77,6 +77,14 @@ def test_a_transform_with_its_categories_survives_json():
     assert TargetState.from_dict(target.to_dict()) == target
 
 
+def test_a_number_is_no_category():
+    weight = pd.Series([70.5, 61.2, 80.0, 55.1], name="weight")
+    options = TargetConfig(target_transform="zscore-category", normalize_by="weight")
+
+    with pytest.raises(MetadataError, match="--normalize-by weight has 4 values in 4 training samples, too many"):
+        fit_target(column([1.0, 2.0, 10.0, 14.0]), "regression", options, {"weight": weight})
+
+
 def test_a_model_from_before_there_were_transforms_is_read():
     old = {"column": "age", "task": "regression", "guess": 2.0, "mean": 3.0, "std": 0.5, "classes": []}
 

@@ -26,6 +26,12 @@ def test_a_new_file_in_a_folder_is_taken(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["out.tsv.gz", "out.qza"])
+def test_a_name_that_promises_another_format_is_refused(name, tmp_path):
+    with pytest.raises(OutputError, match=r"is written as plain text\. Name it out\.tsv"):
+        check_output_file(config(tmp_path / name))
+
+
 def test_a_file_that_exists_is_replaced_only_when_asked(tmp_path):
     (tmp_path / "out.tsv").write_text("mine")
 

@@ -4,7 +4,7 @@ import pytest
 
 from aam.config.devices import DevicesConfig
 from aam.errors import ConfigError
-from aam.training.placement import Placement, place, started_by
+from aam.training.placement import Placement, place, refuse_launched, speaks_for_all, started_by
 
 TORCHRUN = {
     "RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "node1", "MASTER_PORT": "29500",
@@ -60,3 +60,19 @@ def test_a_batch_script_without_srun_has_one_process():
 def test_what_contradicts_is_refused(options, environment, n_gpus, message):
     with pytest.raises(ConfigError, match=message):
         place(DevicesConfig(**options), environment, n_gpus)
+
+
+def test_a_launcher_of_several_processes_is_refused_where_one_is_enough():
+    with pytest.raises(ConfigError, match="torchrun started 8 processes of a command that uses one"):
+        refuse_launched(TORCHRUN)
+    refuse_launched({})
+    refuse_launched({**TORCHRUN, "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"})
+
+
+def test_the_first_process_speaks_for_all():
+    assert [speaks_for_all(of) for of in ({}, TORCHRUN, {"RANK": "0"}, {"SLURM_PROCID": "1"})] == [
+        True,
+        False,
+        True,
+        False,
+    ]

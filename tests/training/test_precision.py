@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from aam.errors import ConfigError
 from aam.training import precision
 from aam.training.precision import resolve_precision
 
@@ -22,7 +23,7 @@ def _forget():
     precision._gains.cache_clear()
 
 
-@pytest.mark.parametrize("asked", ["32-true", "bf16-mixed", "16-mixed", "64-true"])
+@pytest.mark.parametrize("asked", ["32-true", "bf16-mixed", "64-true"])
 def test_what_is_asked_for_is_given(asked):
     assert resolve_precision(asked) == asked
 
@@ -45,3 +46,8 @@ def test_bfloat16_is_chosen_where_it_is_faster(instructions, seconds, chosen, mo
 
 def test_the_real_machine_is_measured_in_either_arithmetic():
     assert all(0 < precision._seconds(dtype) < 60 for dtype in (torch.float32, torch.bfloat16))
+
+
+def test_16_mixed_needs_a_gpu():
+    with pytest.raises(ConfigError, match="--precision 16-mixed needs a GPU: pass 32-true"):
+        resolve_precision("16-mixed")

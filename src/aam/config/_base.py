@@ -65,6 +65,27 @@ def _explain(error: ValidationError) -> str:
     return " ".join(dict.fromkeys(problems))
 
 
+def refuse_without_effect(instance: Any, needs: dict[str, tuple[str, Any]]) -> None:
+    """Refuse options that another option makes idle.
+
+    Parameters
+    ----------
+    needs
+        Of each option, by field name: the other one, and the value without which it does nothing.
+
+    Raises
+    ------
+    ValueError
+        One is not at its default, and the other has another value.
+    """
+    for field in dataclasses.fields(instance):
+        other, value = needs.get(field.name, (None, None))
+        if other is not None and getattr(instance, field.name) != field.default and getattr(instance, other) != value:
+            raise ValueError(
+                f"{flag_of(field.name)} has no effect without {flag_of(other)} {value}: pass both, or leave it out."
+            )
+
+
 def flatten(instance: Any) -> dict[str, Any]:
     """Give the fields of a config and of the configs in it as one flat mapping ``flag name -> plain value``."""
     flat: dict[str, Any] = {}

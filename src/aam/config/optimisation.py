@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from aam.config._base import config
+from aam.config._base import config, refuse_without_effect
 
 
 @config
@@ -35,3 +35,9 @@ class OptimisationConfig:
     """Of --schedule plateau; should be well below --patience."""
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
     """Largest norm of the gradient; larger ones are scaled down to it."""
+
+    @model_validator(mode="after")
+    def _each_has_an_effect(self) -> "OptimisationConfig":
+        needs = {"momentum": ("optimizer", "sgd"), "cycles": ("schedule", "restarts")}
+        refuse_without_effect(self, needs | {"plateau_epochs": ("schedule", "plateau")})
+        return self

@@ -196,6 +196,11 @@ def fit_target(
         raise MetadataError(f"All training samples have {column} {numbers[0]:g}: choose another split.")
     by = None if options.normalize_by is None else columns[options.normalize_by]
     categories = None if by is None else Categories.of(by)
+    if by is not None and categories is not None and len(categories.names) > by.notna().sum() / 2:
+        raise MetadataError(
+            f"--normalize-by {by.name} has {len(categories.names)} values in {by.notna().sum()} training samples, too many to be "
+            "categories: name a column whose values several samples share."
+        )
     category = None if by is None or categories is None else categories.numbers(by)
     transform = fit_transform(options.target_transform, numbers, category)
     if transform.scale < LEAST_SPREAD:

@@ -10,6 +10,7 @@ from aam.errors import OutputError
 from aam.io.atomic import write_text_atomic
 
 _SHOWN = 200  # letters of a name
+_NOT_TEXT = (".gz", ".bz2", ".xz", ".zip", ".qza", ".qzv", ".biom", ".h5", ".parquet", ".xlsx")
 
 
 class WritesFile(Protocol):
@@ -35,10 +36,7 @@ def check_output_file(config: WritesFile) -> None:
     for flag, given in input_paths(config):
         if any(_replaces(written, given) for written in (path, options)):
             raise OutputError(f"--output {path} would replace {flag} {given}, which is read. Name another file.")
-    if path.is_dir():
-        raise OutputError(f"--output {path} is a directory; name a file in it.")
-    if path.exists() and not path.is_file():
-        raise OutputError(f"--output {path} is a pipe or device. Name a file.")
+    _check_kind(path)
     if not path.parent.is_dir():
         raise OutputError(f"--output {path}: the folder {path.parent} does not exist. Create it first.")
     if path.exists() and not overwrite:
@@ -53,6 +51,18 @@ def check_output_file(config: WritesFile) -> None:
         raise OutputError(
             f"--output {path}: its options go to {options}, which aam did not write and does not replace. Name another file."
         )
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what is no file, and names of files that hold something else than text."""
+    if path.is_dir():
+        raise OutputError(f"--output {path} is a directory; name a file in it.")
+    if path.suffix in _NOT_TEXT:
+        raise OutputError(
+            f"--output {path}: the table is written as plain text. Name it {path.stem.split('.')[0]}.tsv."
+        )
+    if path.exists() and not path.is_file():
+        raise OutputError(f"--output {path} is a pipe or device. Name a file.")
 
 
 def _replaces(written: Path, given: Path) -> bool:

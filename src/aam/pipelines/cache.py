@@ -25,8 +25,12 @@ def cache(config: CacheConfig) -> None:
     found = Cache(directory)
     if config.limit_gb is not None:
         found.limit_gb = config.limit_gb
+    before = found.entries()
     found.shrink(0.0 if config.clear else found.limit_gb)
     entries = found.entries()
+    if len(entries) < len(before):
+        removed = sum(entry.n_bytes for entry in before) - sum(entry.n_bytes for entry in entries)
+        sys.stdout.write(f"Removed {len(before) - len(entries):,} entries, {removed / 1e9:.2f} GB.\n")
     rows = [
         f"{datetime.fromtimestamp(entry.last_used):%Y-%m-%d %H:%M}  {entry.n_bytes / 1e6:>10,.1f} MB  {entry.kind:<12} {entry.key}"
         for entry in entries

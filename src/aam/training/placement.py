@@ -98,3 +98,21 @@ def _free_port() -> int:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         return int(server.getsockname()[1])
+
+
+def refuse_launched(environment: Mapping[str, str]) -> None:
+    """Refuse a launcher's processes for a command that uses one: each would write over the others.
+
+    Raises
+    ------
+    ConfigError
+        There are several.
+    """
+    launcher, placement = started_by(environment) or ("", Placement())
+    if placement.n_ranks > 1:
+        raise ConfigError(f"{launcher} started {placement.n_ranks} processes of a command that uses one: run it alone.")
+
+
+def speaks_for_all(environment: Mapping[str, str]) -> bool:
+    """Whether this is the first of the processes that torchrun, SLURM or aam started together, or the only one."""
+    return environment.get("RANK", environment.get("SLURM_PROCID", "0")) == "0"

@@ -5,6 +5,8 @@ from functools import cache
 
 import torch
 
+from aam.errors import ConfigError
+
 FAST_IN_BFLOAT16 = ("avx512_bf16", "amx_bf16")
 """Instructions of a CPU without which it never multiplies matrices of bfloat16 faster than those of float32."""
 
@@ -18,11 +20,20 @@ _TRIES = 3
 def resolve_precision(asked: str) -> str:
     """Give what ``--precision`` names; for ``auto``, bfloat16 where this machine multiplies it faster, else float32.
 
+    Raises
+    ------
+    ConfigError
+        It needs a GPU, and there is none.
+
     Examples
     --------
     >>> resolve_precision("64-true")
     '64-true'
     """
+    if asked == "16-mixed" and not torch.cuda.is_available():
+        raise ConfigError(
+            "--precision 16-mixed needs a GPU: pass 32-true, or bf16-mixed where the CPU multiplies it fast."
+        )
     if asked != "auto":
         return asked
     if torch.cuda.is_available():
