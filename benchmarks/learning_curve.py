@@ -31,8 +31,8 @@ from aam.config.training import TrainingConfig
 from aam.config.transfer import TransferConfig
 from aam.data.predicted import Predicted
 from aam.pipelines.fold_training import aam_method
-from aam.pipelines.network import load_pretrained, shape_of
 from aam.pipelines.participants import Fold, Participants, read_participants
+from aam.pipelines.pretrained import load_pretrained, shape_of
 from measuring import REPOSITORY, table, write_page
 
 TASKS = (

@@ -47,7 +47,7 @@ FLAGS = {
     "simulate": DIRECTORY
     | {"samples", "features", "seed", "sequence-length", "mean-depth", "subjects", "signal", "batch-effect"},
     "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES | SAVING
-    | DEVICES,
+    | DEVICES | {"pretrained"},
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
     | OBJECTIVES | SAVING | DEVICES | TARGET | {"head", "coverage", "target-penalty"} | TRANSFER,
     "inspect": {"files", "output-dir", "overwrite"},

@@ -29,7 +29,7 @@ from aam.config.study import (
 )
 from aam.config.target import TargetConfig
 from aam.config.training import TrainingConfig
-from aam.config.transfer import TransferConfig
+from aam.config.transfer import StartConfig, TransferConfig
 
 
 @config
@@ -63,6 +63,7 @@ class PretrainConfig:
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     objectives: PretrainingObjectivesConfig = field(default_factory=PretrainingObjectivesConfig)
     split: UnlabelledSplitConfig = field(default_factory=UnlabelledSplitConfig)
+    start: StartConfig = field(default_factory=StartConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)

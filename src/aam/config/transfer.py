@@ -11,6 +11,16 @@ _OF_THE_BASE = ("layer_decay", "unfreeze_epochs")
 
 
 @config
+class StartConfig:
+    """What pre-training begins with."""
+
+    pretrained: Path | None = None
+    """Directory of an earlier 'aam pretrain' to go on from, on this study: its shape replaces the options of the model, and its
+    weights the random ones. So a model of a large public study learns the ASVs of your own, without labels, in fewer epochs. None:
+    start from random weights."""
+
+
+@config
 class TransferConfig:
     """Start from a pre-trained model."""
 

@@ -22,8 +22,8 @@ from aam.pipelines.fold_records import (
     write_text,
 )
 from aam.pipelines.inference import EVALUATION_RESULTS
-from aam.pipelines.network import load_pretrained, shape_of
 from aam.pipelines.participants import Fold, Participants, read_participants
+from aam.pipelines.pretrained import load_pretrained, shape_of
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from aam.data.predicted import Predicted
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.pipelines.fold_training import aam_method
 from aam.pipelines.participants import Fold, Participants
+from aam.pipelines.pretrained import Pretrained
 from aam.pipelines.resources import read_given_tree
-from aam.pipelines.train_kernel import Pretrained
 
 logger = logging.getLogger(__name__)
 

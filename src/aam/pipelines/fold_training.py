@@ -31,9 +31,9 @@ from aam.pipelines.head_options import choose_head
 from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.network import fit_network, plan_network
 from aam.pipelines.participants import Fold, Participants
+from aam.pipelines.pretrained import Pretrained
 from aam.pipelines.resources import read_given_tree
 from aam.pipelines.sample_facts import Facts, facts_of, rows_of, scaled_by, weights_of
-from aam.pipelines.train_kernel import Pretrained
 
 
 def aam_method(

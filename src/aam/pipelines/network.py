@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aam.config._base import flag_of, flatten
+from aam.config._base import flatten
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
@@ -24,10 +24,8 @@ from aam.data.batches import (
 )
 from aam.data.target import batch_fact, batch_target
 from aam.ecology.resources import StudyResources
-from aam.errors import ModelError
 from aam.inference.asv_vectors import asv_vectors
-from aam.inference.kernel_model import KernelModel
-from aam.inference.model_directory import ModelDescription, build_target, load_model
+from aam.inference.model_directory import ModelDescription, build_target
 from aam.io.cache import Cache
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
@@ -35,11 +33,10 @@ from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.unlabelled import Settings
 from aam.pipelines.class_weights import weigh_classes
 from aam.pipelines.composing import Composition, compose, memory_estimate
-from aam.pipelines.head_options import SHAPE
 from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.objectives import settle_objectives, with_targets
+from aam.pipelines.pretrained import take_over
 from aam.pipelines.resources import read_resources
-from aam.pipelines.train_kernel import Pretrained
 from aam.training.balancing import LossBalance
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head, calibrate_objectives
 from aam.training.fit import FitSummary, fit
@@ -126,7 +123,7 @@ def prepare_module(network: PlannedNetwork) -> TrainingModule:
     some = maker[BatchPlan("calibration", tuple(batches.sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
     if network.is_fresh:
         calibrate_encoder(model.base_model, some)
-    calibrate_objectives(model.base_model, some)
+    calibrate_objectives(model.base_model, some, model.base_model.active_objectives())
     calibrate_head(model, some)
     module = TrainingModule(
         model, network.weights, network.training, main="target", balance=network.balance, transfer=network.transfer
@@ -146,38 +143,6 @@ def fit_network(
     return fit(module, (train, held), output, network.training, [report], plan, ranks)
 
 
-def load_pretrained(path: Path | None) -> Pretrained | None:
-    """Load the encoder to start from, and what it is, if any.
-
-    Raises
-    ------
-    ModelError
-        The directory holds no such model.
-    """
-    if path is None:
-        return None
-    model, description = load_model(path)
-    encoder = model.base_model if isinstance(model, SequencePredictor | KernelModel) else model
-    if encoder is None:
-        raise ModelError(
-            f"--pretrained {path} is a kernel head without a pre-trained encoder. Pass the --output-dir of "
-            "'aam pretrain', or leave --pretrained out."
-        )
-    return encoder, description
-
-
-def shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
-    """Take the shape from the pre-trained model and the rest from the user; say so if they asked for another shape."""
-    settled = {name: getattr(pretrained.config, name) for name in SHAPE}
-    default = ModelConfig()
-    ignored = [
-        flag_of(name) for name, value in settled.items() if getattr(asked, name) not in (value, getattr(default, name))
-    ]
-    if ignored:
-        logger.warning("The pre-trained model settles its shape; ignored: %s.", ", ".join(ignored))
-    return dataclasses.replace(asked, **settled)
-
-
 def _build(
     config: TrainConfig,
     shape: ModelConfig,
@@ -187,9 +152,8 @@ def _build(
 ) -> SequencePredictor:
     base = build_encoder(shape, list(settings), settings)
     if pretrained is not None:
-        learned = {name: value for name, value in pretrained.state_dict().items() if not name.startswith("objectives.")}
-        base.load_state_dict({**base.state_dict(), **learned})
-        logger.info("Loaded %d pre-trained tensors from %s.", len(learned), config.transfer.pretrained)
+        take_over(base, pretrained)
+        logger.info("The network begins with the encoder of %s.", config.transfer.pretrained)
     return build_predictor(
         base, build_target(shape, labelled.target, config.network_head), (), config.transfer.freeze_base
     )

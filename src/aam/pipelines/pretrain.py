@@ -1,6 +1,7 @@
 """``aam pretrain``: learn from a study without labels."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,15 +18,17 @@ from aam.inference.model_directory import ModelDescription, save_model
 from aam.io.names import Names
 from aam.models.build import build_encoder
 from aam.models.sequence_encoder import SequenceEncoder
+from aam.objectives.unlabelled import Settings
 from aam.pipelines.composing import Composition, compose, memory_estimate
 from aam.pipelines.objectives import settle_objectives, trivial_scores, with_targets
+from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of, take_over, take_over_objectives
 from aam.pipelines.reading import read_study
 from aam.pipelines.records import write_metrics, write_splits
 from aam.pipelines.resources import read_resources
 from aam.pipelines.resuming import agreed_state, saving_plan, say_finished, start_or_continue
 from aam.pipelines.splitting import split_unlabelled
 from aam.training.balancing import LossBalance
-from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder
+from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_objectives
 from aam.training.fit import WRITTEN, FitSummary, fit
 from aam.training.module import TrainingModule
 from aam.training.ranks import Ranks, joined
@@ -47,6 +50,10 @@ class PlannedEncoder:
         What it reads.
     parts
         Part of each sample of the study.
+    is_fresh
+        Whether its encoder has random weights.
+    new_objectives
+        Names of those that no pre-trained model had.
     """
 
     model: SequenceEncoder
@@ -54,6 +61,8 @@ class PlannedEncoder:
     maker: BatchMaker
     batches: Composition
     parts: np.ndarray
+    is_fresh: bool
+    new_objectives: frozenset[str]
 
 
 def pretrain(config: PretrainConfig) -> None:
@@ -78,6 +87,9 @@ def pretrain(config: PretrainConfig) -> None:
 
 def plan_encoder(config: PretrainConfig) -> PlannedEncoder:
     """Build an encoder and plan its batches; nothing is written yet."""
+    pretrained = load_pretrained(config.start.pretrained)
+    if pretrained is not None:
+        config = replace(config, model=shape_of(pretrained[0], config.model))
     study, maker, table_ids = _prepare(config)
     parts = split_unlabelled(study, table_ids, config.split.full, config.training)
     rows, held = np.flatnonzero(parts == TRAIN), np.flatnonzero(parts == VALIDATION)
@@ -85,6 +97,7 @@ def plan_encoder(config: PretrainConfig) -> PlannedEncoder:
     settings = settle_objectives(config.weights, config.objectives, resources)
     torch.manual_seed(config.training.seed)
     model = build_encoder(config.model, list(config.weights), settings)
+    new = frozenset(settings) if pretrained is None else _go_on_from(pretrained, model, settings, config)
     maker = with_targets(maker, model.active_objectives(), config.objectives, resources)
     digest = study.digest()
     estimate = memory_estimate(model, config.model, maker, config.training)
@@ -99,14 +112,28 @@ def plan_encoder(config: PretrainConfig) -> PlannedEncoder:
         study_digest=digest,
         options=flatten(config),
     )
-    return PlannedEncoder(model, description, maker, batches, parts)
+    return PlannedEncoder(model, description, maker, batches, parts, pretrained is None, new)
+
+
+def _go_on_from(
+    pretrained: Pretrained, model: SequenceEncoder, settings: Mapping[str, Settings], config: PretrainConfig
+) -> frozenset[str]:
+    """Give the model the weights of a pre-trained one; give the names of the objectives that it did not have."""
+    take_over(model, pretrained[0])
+    new = take_over_objectives(model, pretrained, settings)
+    objectives = f"; new objectives: {', '.join(sorted(new))}" if new else " and its objectives"
+    logger.info("Pre-training goes on from the encoder of %s%s.", config.start.pretrained, objectives)
+    return new
 
 
 def prepare_module(config: PretrainConfig, planned: PlannedEncoder) -> TrainingModule:
     """Bring the new model to its sizes, and wrap it for training."""
     rows = planned.batches.sampler.samples[:CALIBRATION_SAMPLES]
     some = planned.maker[BatchPlan("calibration", tuple(rows.tolist()))]
-    calibrate_encoder(planned.model, some)
+    if planned.is_fresh:
+        calibrate_encoder(planned.model, some)
+    else:
+        calibrate_objectives(planned.model, some, sorted(planned.new_objectives))
     balance = LossBalance(config.weights, config.objectives.loss_balancing)
     module = TrainingModule(planned.model, config.weights, config.training, balance=balance)
     module.calibrate(some)

@@ -14,7 +14,8 @@ from aam.io.cache import Cache
 from aam.io.output_directory import remove_results
 from aam.pipelines.head_options import choose_head
 from aam.pipelines.labelled import LabelledSamples, LabelledStudy, divide, read_labelled
-from aam.pipelines.network import PlannedNetwork, fit_network, load_pretrained, plan_network, shape_of
+from aam.pipelines.network import PlannedNetwork, fit_network, plan_network
+from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of
 from aam.pipelines.records import summarise, write_metrics, write_splits
 from aam.pipelines.resuming import (
     State,
@@ -24,7 +25,7 @@ from aam.pipelines.resuming import (
     say_finished,
     start_or_continue,
 )
-from aam.pipelines.train_kernel import Pretrained, train_kernel_head
+from aam.pipelines.train_kernel import train_kernel_head
 from aam.pipelines.validation import validate
 from aam.training.fit import WRITTEN, FitSummary
 from aam.training.ranks import Ranks, joined

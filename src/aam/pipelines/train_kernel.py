@@ -20,15 +20,13 @@ from aam.io.output_directory import start_output_directory
 from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import KernelHead, Resources
 from aam.kernels.known_asvs import MINIMUM_PREVALENCE
-from aam.models.sequence_encoder import SequenceEncoder
 from aam.pipelines.labelled import LabelledStudy
+from aam.pipelines.pretrained import Pretrained
 from aam.pipelines.records import summarise, write_metrics, write_splits
 from aam.pipelines.resources import read_given_tree
 from aam.pipelines.validation import validate
 
 logger = logging.getLogger(__name__)
-
-Pretrained = tuple[SequenceEncoder, ModelDescription]
 
 
 def train_kernel_head(

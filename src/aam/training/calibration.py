@@ -1,5 +1,7 @@
 """The size of a new model's vectors, set from data before the first step."""
 
+from collections.abc import Iterable
+
 import torch
 
 from aam.batch import Batch
@@ -24,15 +26,15 @@ def calibrate_encoder(model: SequenceEncoder, batch: Batch) -> None:
     factors = [factor for factor in asked if factor is not None]
     if factors:
         model.scale.mul_(factors[0])
-    calibrate_objectives(model, batch)
+    calibrate_objectives(model, batch, model.active_objectives())
 
 
 @torch.no_grad()
-def calibrate_objectives(model: SequenceEncoder, batch: Batch) -> None:
-    """Set the sizes of new heads on a model whose vectors have theirs."""
+def calibrate_objectives(model: SequenceEncoder, batch: Batch, names: Iterable[str]) -> None:
+    """Set the sizes of new heads, by their names, on a model whose vectors have theirs."""
     encoding = model.eval()(batch)
-    for objective in model.active_objectives().values():
-        objective.calibrate(encoding, batch)
+    for name in names:
+        model.active_objectives()[name].calibrate(encoding, batch)
 
 
 @torch.no_grad()

@@ -1,0 +1,86 @@
+"""Pre-training that goes on from an earlier model: its weights and objectives are taken over, and what is new is said."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from aam.cli import main
+
+SHAPE = ["--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20"]
+RUN = ["--epochs", "1", "--batch-size", "8", "--rarefy-depth", "none", "--precision", "32-true"]
+STILL = ["--lr", "1e-9", "--weight-decay", "0"]
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Simulate two studies, and pre-train on the first."""
+    folder = tmp_path_factory.mktemp("going-on")
+    for seed, name in enumerate(("public", "own")):
+        sizes = ["--samples", "24", "--features", "30", "--sequence-length", "20", "--seed", str(seed)]
+        assert main(["simulate", "--output-dir", str(folder / name), *sizes]) == 0
+    assert pretrain(folder, "public", folder / "first", "--lr", "0.01", *SHAPE) == 0
+    return folder
+
+
+def pretrain(folder, study, output, *options):
+    files = {"table": "table.biom", "sequences": "sequences.fasta", "tree": "tree.nwk"}
+    given = [part for flag, name in files.items() for part in (f"--{flag}", f"{folder}/{study}/{name}")]
+    return main(["pretrain", *given, "--output-dir", str(output), *RUN, *map(str, options)])
+
+
+def weights(output):
+    return load_file(output / "model" / "model.safetensors")
+
+
+def scores(output):
+    return json.loads((output / "metrics.json").read_text())
+
+
+def test_a_run_that_hardly_moves_leaves_the_earlier_model(folder, tmp_path, capsys):
+    assert pretrain(folder, "own", tmp_path, "--pretrained", folder / "first", *STILL) == 0
+
+    assert "goes on from the encoder of" in capsys.readouterr().err
+    before, after = weights(folder / "first"), weights(tmp_path)
+    assert before.keys() == after.keys()
+    for name, weight in before.items():
+        torch.testing.assert_close(after[name], weight, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_on_the_same_study_it_begins_with_the_scores_that_it_had(folder, tmp_path):
+    assert pretrain(folder, "public", tmp_path, "--pretrained", folder / "first", *STILL) == 0
+
+    before, after = scores(folder / "first"), scores(tmp_path)
+    assert after["unweighted-unifrac_mae"] == pytest.approx(before["unweighted-unifrac_mae"], rel=1e-3)
+    assert after["nucleotides_loss"] == pytest.approx(before["nucleotides_loss"], rel=1e-3)
+
+
+def test_an_objective_that_the_model_did_not_have_is_new_and_said(folder, tmp_path, capsys):
+    types = ["--encoder-type", "faith-pd", "shannon", "--nuc-penalty", "0"]
+    assert pretrain(folder, "own", tmp_path, "--pretrained", folder / "first", *types, *STILL) == 0
+
+    assert "new objectives: faith-pd, shannon." in capsys.readouterr().err
+    before, after = weights(folder / "first"), weights(tmp_path)
+    same = {name for name in before if not name.startswith("objectives.")}
+    assert same == {name for name in after if not name.startswith("objectives.")}
+    for name in same:
+        torch.testing.assert_close(after[name], before[name], rtol=1e-4, atol=1e-6, msg=name)
+    assert abs(scores(tmp_path)["shannon_r2"]) < 2  # a new head has the size of the values that it predicts
+
+
+def test_its_shape_is_that_of_the_earlier_model(folder, tmp_path, capsys):
+    assert pretrain(folder, "own", tmp_path, "--pretrained", folder / "first", "--embedding-dim", "16", *STILL) == 0
+
+    assert "The pre-trained model settles its shape; ignored: --embedding-dim." in capsys.readouterr().err
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["model"]["embedding_dim"] == 8
+
+
+@pytest.mark.parametrize(("name", "message"), [("absent", "absent"), ("own", "own")])
+def test_what_holds_no_model_is_refused_before_anything_is_written(name, message, folder, tmp_path, capsys):
+    assert pretrain(folder, "own", tmp_path / "out", "--pretrained", folder / name) == 2
+
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
