@@ -1,11 +1,12 @@
 """What the sample vectors of a pre-trained model are worth without fine-tuning: distances, and probes beside principal coordinates.
 
-    python benchmarks/sample_vectors.py --model pretrained
+    python benchmarks/sample_vectors.py --model pretrained [--adapted ibd_2538=adapted]
 
 Distances: predicted against true unweighted UniFrac of the same rarefied reads, over all pairs of samples: those of its own study
 that pre-training held out (``splits.tsv`` beside the model), and all of studies that it never saw. Probes: a linear model and
 nearest neighbours on the vectors, on folds grouped by subject, beside the same on the principal coordinates of the true UniFrac, as
-many as the vectors are wide. Writes a dated page.
+many as the vectors are wide; the linear model's penalty, and whether dimensions are standardised, is chosen on inner folds. With
+``--adapted``, also the vectors of a model that went on from it on all samples of a study, without labels. Writes a dated page.
 """
 
 import argparse
@@ -22,6 +23,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from aam.config.study import StudyConfig
 from aam.data.batches import EVALUATION, pack
@@ -89,11 +92,7 @@ def probe(features: np.ndarray, target: np.ndarray, fold: np.ndarray, group: np.
     for held in np.unique(fold):
         trained = fold != held
         inner = list(GroupKFold(3).split(features[trained], target[trained], group[trained]))
-        if is_number:
-            linear = GridSearchCV(Ridge(), {"alpha": np.logspace(-2, 4, 13)}, cv=inner)
-        else:
-            logistic = LogisticRegression(class_weight="balanced", max_iter=5000)
-            linear = GridSearchCV(logistic, {"C": np.logspace(-4, 2, 7)}, cv=inner, scoring="balanced_accuracy")
+        linear = _tuned_linear(is_number, inner)
         for name, method in (("linear", linear), ("neighbours", neighbours)):
             method.fit(features[trained], target[trained])
             scores[name].append(score(target[~trained], method.predict(features[~trained])))
@@ -101,7 +100,19 @@ def probe(features: np.ndarray, target: np.ndarray, fold: np.ndarray, group: np.
     return linear_score, neighbours_score
 
 
-def probe_rows(data: Path, study_name: str, column: str, known: dict) -> list[str]:
+def _tuned_linear(is_number: bool, inner: list) -> GridSearchCV:
+    scales = ["passthrough", StandardScaler()]
+    if is_number:
+        penalties = {"linear__alpha": np.logspace(-2, 4, 13)}
+        return GridSearchCV(Pipeline([("scale", None), ("linear", Ridge())]), {"scale": scales, **penalties}, cv=inner)
+    logistic = LogisticRegression(class_weight="balanced", max_iter=5000)
+    steps = Pipeline([("scale", None), ("linear", logistic)])
+    return GridSearchCV(
+        steps, {"scale": scales, "linear__C": np.logspace(-4, 2, 7)}, cv=inner, scoring="balanced_accuracy"
+    )
+
+
+def probe_rows(data: Path, study_name: str, column: str, known: dict, adapted: np.ndarray | None) -> list[str]:
     """Write the rows of one task."""
     study, vectors, truth = known[study_name]
     folds = pd.read_csv(data / study_name / "folds" / f"{column}.tsv", sep="\t", dtype=str, index_col=0)
@@ -111,16 +122,32 @@ def probe_rows(data: Path, study_name: str, column: str, known: dict) -> list[st
     is_number = all(name.replace(".", "", 1).isdigit() for name in names)
     values = names.astype(np.float64) if is_number else names
     coordinates = principal_coordinates(truth, vectors.shape[1])
+    kinds = {"sample vectors": vectors, "sample vectors, adapted": adapted, "coordinates of UniFrac": coordinates}
     return [
         f"| {study_name} {column} ({len(rows)}) | {name} | {' | '.join(probe(features[rows], values, fold, group))} |"
-        for name, features in (("sample vectors", vectors), ("principal coordinates of UniFrac", coordinates))
+        for name, features in kinds.items()
+        if features is not None
     ]
+
+
+def read_adapted(pairs: list[str], data: Path, cache: Cache) -> dict[str, tuple[Study, np.ndarray, np.ndarray]]:
+    """Read each study with the model that was adapted to it; ``pairs`` are STUDY=DIRECTORY."""
+    found = {}
+    for pair in pairs:
+        name, _, directory = pair.partition("=")
+        model, description = load_model(Path(directory))
+        assert isinstance(model, SequenceEncoder), "pass a pre-trained model"
+        found[name] = read(
+            data / name, SampleReader(model, description, Reading(description.depth, cache, precision="32-true")), cache
+        )
+    return found
 
 
 def main() -> None:
     """Measure and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="output directory of aam pretrain")
+    parser.add_argument("--adapted", nargs="*", default=[], metavar="STUDY=DIRECTORY")
     parser.add_argument("--study", default="pretrain_v4_100nt", help="study that it was pre-trained on")
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
@@ -130,6 +157,7 @@ def main() -> None:
     cache = Cache(None)
     reader = SampleReader(model, description, Reading(description.depth, cache, precision="32-true"))
     known = {name: read(arguments.data / name, reader, cache) for name in (arguments.study, *UNSEEN)}
+    adapted = read_adapted(arguments.adapted, arguments.data, cache)
     split = pd.read_csv(arguments.model / "splits.tsv", sep="\t", dtype=str, index_col=0)["split"]
     study, vectors, truth = known[arguments.study]
     held = np.flatnonzero([split.get(name) == "validation" for name in study.sample_ids])
@@ -157,7 +185,11 @@ def main() -> None:
         "",
         "| task (samples) | features | linear | nearest neighbours |",
         "|---|---|---|---|",
-        *(row for task in TASKS for row in probe_rows(arguments.data, *task, known)),
+        *(
+            row
+            for task in TASKS
+            for row in probe_rows(arguments.data, *task, known, adapted[task[0]][1] if task[0] in adapted else None)
+        ),
     ]
     path = arguments.results / f"sample_vectors_{date.today()}.md"
     path.write_text("\n".join([*lines, ""]), encoding="utf-8")
