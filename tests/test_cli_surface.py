@@ -269,3 +269,15 @@ def test_a_malformed_config_file_is_explained(text, message, tmp_path, capsys):
 
     assert main(["embed", "--config", str(tmp_path / "bad.yaml")]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_options_that_another_command_wrote_are_refused(tmp_path, capsys):
+    from aam.cli import parse
+    from aam.config._base import write_yaml
+
+    config = parse("pretrain", ["--table", "t", "--tree", "n", "--output-dir", "o"])
+    (tmp_path / "config.yaml").write_text(write_yaml(config))
+
+    assert main(["embed", "--config", str(tmp_path / "config.yaml")]) == 2
+
+    assert "config.yaml holds the options of aam pretrain: run that, or copy what both have." in capsys.readouterr().err

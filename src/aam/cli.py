@@ -234,11 +234,15 @@ def _with_config_files(name: str, options: list[str]) -> list[str]:
     """Put the options of ``--config`` files before the others."""
     import tyro
 
-    from aam.config._base import flags_from_yaml
+    from aam.config._base import command_that_wrote, flags_from_yaml
 
     given, options = _take_config_files(options)
     if not given:
         return options
+    for path in given:
+        writer = command_that_wrote(path) if path.is_file() else name
+        if writer not in (None, name):
+            raise ConfigError(f"--config {path} holds the options of aam {writer}: run that, or copy what both have.")
     without_flag = [
         field.name
         for field in dataclasses.fields(_load(COMMANDS[name].config))
