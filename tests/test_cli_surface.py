@@ -19,7 +19,7 @@ MODEL = {
 }  # fmt: skip
 TRAINING = {
     "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction",
-    "samples-per-epoch", "gradient-clip", "patience", "precision", "validation-fraction", "seed",
+    "samples-per-epoch", "gradient-clip", "patience", "best-metric", "precision", "validation-fraction", "seed",
     "attn-implementation", "compile", "num-workers", "validation-plot-samples",
     "optimizer", "find-lr", "momentum", "schedule", "cycles", "plateau-epochs",
 }  # fmt: skip

@@ -19,12 +19,13 @@ from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Overall
 from aam.training.balancing import LossBalance
+from aam.training.best_epoch import criterion_of
 from aam.training.nonfinite import NonFiniteLossError
 from aam.training.optimisers import Group, build_optimiser, group_parameters, numbered_by_module
-from aam.training.saving import MONITORED
 from aam.training.schedule import Share, share_of_peak
 from aam.training.sharding import clip_gradients, shard
 
+LOSS = "validation/loss"
 PLATEAU_FACTOR = 0.5
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
 _MEANS = "train_means"  # in a checkpoint
@@ -33,11 +34,13 @@ _MEANS = "train_means"  # in a checkpoint
 class TrainingModule(lightning.LightningModule):
     """Trains a model on a weighted sum of its objectives.
 
-    Metrics are named ``train/NAME`` and ``validation/NAME``; ``validation/loss`` chooses the best epoch. With ``main``, it is the
-    loss of that objective alone, so that auxiliary losses do not choose.
+    Metrics are named ``train/NAME`` and ``validation/NAME``. With ``main``, ``validation/loss`` is the loss of that objective
+    alone, so that auxiliary losses do not choose the best epoch.
 
     Attributes
     ----------
+    criterion
+        What chooses it.
     overall
         Metrics and number of all predictions of the last validation, by objective.
     """
@@ -59,6 +62,7 @@ class TrainingModule(lightning.LightningModule):
         self.main = main
         self.balance = LossBalance(weights) if balance is None else balance
         objectives = model.active_objectives()
+        self.criterion = criterion_of(training.best_metric, {name: objectives[name] for name in weights})
         self.scores = nn.ModuleDict(
             {name: nn.ModuleDict(objectives[name].metrics()) for name in weights}  # type: ignore[arg-type]
         )
@@ -154,7 +158,7 @@ class TrainingModule(lightning.LightningModule):
                 metric.update(prediction.double(), truth)
         for name, loss in losses.items():
             self._log(f"validation/{name}_loss", loss, batch)
-        self._log("validation/loss", losses[self.main] if self.main else self.balance.fixed(losses), batch)
+        self._log(LOSS, losses[self.main] if self.main else self.balance.fixed(losses), batch)
         return scored
 
     def on_validation_epoch_end(self) -> None:
@@ -165,7 +169,8 @@ class TrainingModule(lightning.LightningModule):
             for metric_name, value in overall.metrics.items():
                 if overall.n >= _FEWEST_SCORED and value.ndim == 0:
                     full_name = f"validation/{name}_{metric_name}"
-                    self.log(full_name, value.float(), prog_bar=metric_name == headline)
+                    is_shown = metric_name == headline or full_name == self.criterion.logged_as
+                    self.log(full_name, value.float(), prog_bar=is_shown)
 
     def _accumulate_in_double(self) -> None:
         """Set the type of the metrics again: moving the module to a type takes them along."""
@@ -197,7 +202,7 @@ class TrainingModule(lightning.LightningModule):
         optimizer = build_optimiser(config, groups)
         if config.schedule == "plateau":
             falling = ReduceLROnPlateau(optimizer, factor=PLATEAU_FACTOR, patience=config.plateau_epochs - 1)
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falling, "monitor": MONITORED}}
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falling, "monitor": LOSS}}
         n_steps = int(self.trainer.estimated_stepping_batches)
         share = share_of_peak(config, n_steps)
         first = [math.ceil(group.first_epoch * n_steps / config.epochs) for group in groups]
@@ -222,7 +227,7 @@ class TrainingModule(lightning.LightningModule):
         self.log(f"train/{name}", mean, prog_bar=name.endswith("loss"), on_step=False, on_epoch=True)
 
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
-        is_shown = name == "validation/loss"
+        is_shown = name == LOSS
         self.log(name, value, prog_bar=is_shown, on_step=False, on_epoch=True, batch_size=batch.n_samples_of_all_ranks)
 
 
