@@ -1,6 +1,7 @@
 """The Lightning module: adds up the objectives' losses and keeps their metrics."""
 
 import math
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from aam.data.seeding import generator
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Overall
+from aam.training.averaging import WeightAverage
 from aam.training.balancing import LossBalance
 from aam.training.best_epoch import criterion_of
 from aam.training.nonfinite import NonFiniteLossError
@@ -41,6 +43,8 @@ class TrainingModule(lightning.LightningModule):
     ----------
     criterion
         What chooses it.
+    average
+        Average of the weights, by which the model is judged and kept, if there is one.
     overall
         Metrics and number of all predictions of the last validation, by objective.
     """
@@ -59,6 +63,7 @@ class TrainingModule(lightning.LightningModule):
         self.model = model
         self.weights = weights
         self.training_config = training
+        self.average = None if training.ema_decay is None else WeightAverage(model, training.ema_decay)
         self.main = main
         self.balance = LossBalance(weights) if balance is None else balance
         objectives = model.active_objectives()
@@ -104,9 +109,16 @@ class TrainingModule(lightning.LightningModule):
         torch.manual_seed(int(stream.integers(2**63)))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the means of an epoch that has begun, and let any strategy read the optimiser's state."""
+        """Keep the means of an epoch that has begun, and let any strategy read the optimiser's state.
+
+        Weights that are kept by themselves, because they are the best so far, are the averaged ones.
+        """
         means: dict[str, Any] = dict(self.means.items())
-        if self.device_mesh is None and "optimizer_states" in checkpoint:
+        is_whole = "optimizer_states" in checkpoint
+        if self.average is not None and not is_whole:
+            averages = self.average.weights_of(self.model)
+            checkpoint["state_dict"] |= {f"model.{name}": average for name, average in averages.items()}
+        if self.device_mesh is None and is_whole:
             states = zip(checkpoint["optimizer_states"], self.trainer.optimizers, strict=True)
             checkpoint["optimizer_states"] = [numbered_by_module(*each, self) for each in states]
         checkpoint[_MEANS] = {name: dict(mean.metric_state) for name, mean in means.items()}
@@ -136,6 +148,12 @@ class TrainingModule(lightning.LightningModule):
         self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
         return total
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take a step, and the weights into their average."""
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None:
+            self.average.update(self.model)
+
     def on_validation_epoch_start(self) -> None:
         """Accumulate in double precision."""
         self._accumulate_in_double()
@@ -147,9 +165,10 @@ class TrainingModule(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Update losses and metrics; give each objective's predictions and truths for the plots."""
-        predictions, losses = self._predict(batch)
         objectives = self.model.active_objectives()
-        scored = {name: objectives[name].scored(predictions[name], batch) for name in self.weights}
+        with nullcontext() if self.average is None else self.average.lent_to(self.model):
+            predictions, losses = self._predict(batch)
+            scored = {name: objectives[name].scored(predictions[name], batch) for name in self.weights}
         for name, (prediction, truth) in scored.items():
             self.n_scored[name].update(len(truth))  # type: ignore[operator]
             if not len(truth):
