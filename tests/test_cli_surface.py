@@ -19,9 +19,9 @@ MODEL = {
 }  # fmt: skip
 TRAINING = {
     "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction",
-    "samples-per-epoch", "gradient-clip", "patience", "precision", "validation-fraction", "seed",
+    "samples-per-epoch", "gradient-clip", "patience", "best-metric", "precision", "validation-fraction", "seed",
     "attn-implementation", "compile", "num-workers", "validation-plot-samples",
-    "optimizer", "find-lr", "momentum", "schedule", "cycles", "plateau-epochs",
+    "optimizer", "ema-decay", "find-lr", "momentum", "schedule", "cycles", "plateau-epochs",
 }  # fmt: skip
 SAVING = {"resume", "checkpoint-minutes", "checkpoint-steps"}
 DEVICES = {"strategy", "devices", "num-nodes", "share-asvs", "sharded-checkpoints"}
@@ -173,6 +173,8 @@ def test_the_overview_names_every_command(capsys):
          "--optimizer muon needs whole matrices"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--find-lr"],
          "--find-lr tries rates with the whole model"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--ema-decay", "0.9"],
+         "--ema-decay averages whole weights"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--sharded-checkpoints"],
          "no effect without --strategy fsdp"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--sharded-checkpoints",

@@ -174,6 +174,7 @@ def test_a_run_that_saved_nothing_yet_is_started_anew(stopped, folder):
         (["--lr", "0.1"], "--lr was 0.0003 and is 0.1."),
         (["--epochs", "9", "--seed", "1"], "--epochs was 2 and is 9; --seed was 0 and is 1."),
         (["--rarefy-depth", "none"], "--rarefy-depth was auto and is none"),
+        (["--best-metric", "nucleotides_accuracy"], "--best-metric was loss and is nucleotides_accuracy."),
         (["--precision", "bf16-mixed"], "--precision was 32-true and is bf16-mixed."),
     ],
 )

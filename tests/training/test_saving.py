@@ -59,6 +59,18 @@ def test_a_run_that_a_signal_stopped_goes_on_as_if_it_had_not(
     assert_same(whole, continued, (folder, tmp_path / "o"))
 
 
+@pytest.mark.parametrize("stop", [StopAt(1, 0), StopAt(1, 1), StopAt(1, 1, is_validation=True)])
+def test_averaged_weights_go_on_as_well(stop, tmp_path):
+    config = dataclasses.replace(CONFIG, ema_decay=0.7, gradient_accumulation_steps=2)
+    whole = run(tmp_path / "whole", config)
+    with pytest.raises(Stopped):
+        run(tmp_path / "o", config, stop=stop)
+
+    continued = run(tmp_path / "o", config)
+
+    assert_same(whole, continued, (tmp_path / "whole", tmp_path / "o"))
+
+
 def test_a_run_that_crashed_goes_on_from_where_it_was_saved_and_may_crash_again(uninterrupted, tmp_path):
     often = SavingConfig(checkpoint_steps=2)
     for stop, saved in ((StopAt(0, 2, None), Progress(0, 2, 2)), (StopAt(1, 1, None), Progress(1, 0, 4))):

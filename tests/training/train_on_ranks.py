@@ -53,6 +53,7 @@ CASES = {
     "weighted samples": ("age", {"strategy": "ddp"}, ["--sample-weights", "disease", "--output-scaling", "disease"]),
     "quantiles": ("age", {"strategy": "fsdp"}, ["--loss-type", "quantile", "--optimizer", "sgd"]),
     "weighted classes": ("disease", {"strategy": "ddp"}, ["--class-weights", "balanced", "--label-smoothing", "0.1"]),
+    "averaged weights": ("age", {"strategy": "ddp"}, ["--ema-decay", "0.8", "--gradient-accumulation-steps", "2"]),
     "stages": ("disease", {"strategy": "ddp"}, ["--task", "ordinal", "--class-order", "healthy", "disease"]),
 }  # fmt: skip
 """By name: what is learned, how ranks train, and options."""

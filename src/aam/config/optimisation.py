@@ -33,6 +33,10 @@ class OptimisationConfig:
     """Of --schedule restarts."""
     plateau_epochs: Annotated[int, Field(ge=1)] = 3
     """Of --schedule plateau; should be well below --patience."""
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Validate, choose and keep the exponential moving average of the weights over the steps in place of the weights themselves. It
+    reaches back over about 1 / (1 − this) steps: 0.99 suits runs of some hundred steps, 0.999 of some thousand; in the first steps
+    it reaches back over a tenth of those done. None: the weights of the last step."""
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
     """Largest norm of the gradient; larger ones are scaled down to it."""
 

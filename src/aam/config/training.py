@@ -35,7 +35,11 @@ class TrainingConfig(OptimisationConfig):
     gradient_accumulation_steps: Annotated[int, Field(ge=1)] = 1
     """Batches whose gradients are added up before each optimiser step."""
     patience: Annotated[int, Field(ge=1)] = 10
-    """Epochs without a better validation loss after which training stops."""
+    """Epochs without a better --best-metric after which training stops."""
+    best_metric: str = "loss"
+    """The validation's number that says which epoch is the best and when to stop, by its name in TensorBoard without validation/:
+    target_r2, target_mae, target_auroc or unweighted-unifrac_r2, for example; its direction is known. loss: the loss of the
+    target, in pre-training the weighted sum of all. A name that the run does not have is refused with a list of those it has."""
     validation_plot_samples: Annotated[int, Field(ge=1)] = DEFAULT_PLOT_SAMPLES
     """Points in each picture of the validation predictions, drawn from all of them with equal chances. Scores and confusion
     matrices are of all predictions."""

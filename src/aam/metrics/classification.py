@@ -26,6 +26,8 @@ def classification_metrics(n_classes: int) -> dict[str, Metric]:
 class BalancedAccuracy(MulticlassConfusionMatrix):
     """Mean recall of the classes that samples have; torchmetrics' macro average counts one that is only predicted as 0."""
 
+    higher_is_better = True
+
     def compute(self) -> Tensor:
         """Average the recalls."""
         confusion = super().compute().double()

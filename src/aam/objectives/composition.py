@@ -18,7 +18,7 @@ from aam.ecology.resources import StudyResources
 from aam.encoding import Encoding
 from aam.nn.collective import mean_over_ranks
 from aam.nn.standardise import Standardise
-from aam.objectives.mean_score import MeanScore
+from aam.objectives.mean_score import MeanError
 from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
 
 
@@ -91,7 +91,7 @@ class Composition(UnlabelledObjective):
 
     def metrics(self) -> dict[str, Metric]:
         """Kullback-Leibler divergence in nats, and Bray-Curtis dissimilarity of predicted and true shares."""
-        return {"divergence": MeanScore(divergence), "bray_curtis": MeanScore(dissimilarity)}
+        return {"divergence": MeanError(divergence), "bray_curtis": MeanError(dissimilarity)}
 
     def scored(self, prediction: Float[Tensor, "B C"], batch: Batch) -> tuple[Tensor, Tensor]:
         """Logits and true shares."""

@@ -10,7 +10,7 @@ Score = Callable[[Tensor, Tensor], Tensor]
 
 
 class MeanScore(Metric):
-    """Average a score over all rows of all batches; nan while there are none.
+    """Average a score, of which more is better, over all rows of all batches; nan while there are none.
 
     Parameters
     ----------
@@ -18,6 +18,7 @@ class MeanScore(Metric):
         Gives a number for each row that counts, from predictions and truths.
     """
 
+    higher_is_better = True
     total: Tensor
     n: Tensor
 
@@ -36,3 +37,9 @@ class MeanScore(Metric):
     def compute(self) -> Tensor:
         """Give the mean."""
         return self.total / self.n
+
+
+class MeanError(MeanScore):
+    """The same of an error."""
+
+    higher_is_better = False

@@ -38,6 +38,7 @@ from aam.pipelines.objectives import settle_objectives, with_targets
 from aam.pipelines.pretrained import take_over
 from aam.pipelines.resources import read_resources
 from aam.training.balancing import LossBalance
+from aam.training.best_epoch import criterion_of
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head, calibrate_objectives
 from aam.training.fit import FitSummary, fit
 from aam.training.module import TrainingModule
@@ -96,6 +97,7 @@ def plan_network(
     resources = read_resources(config, config.weights, labelled.study, np.flatnonzero(~labelled.held))
     settings = settle_objectives(config.weights, config.objectives, resources)
     model = _build(config, shape, pretrained, labelled, settings)
+    criterion_of(config.training.best_metric, model.active_objectives())  # refuses before anything is written
     maker = _batch_maker(config, labelled, resources, model)
     digest = labelled.study.digest()
     batches = _batches(config, model, maker, labelled.held, digest)

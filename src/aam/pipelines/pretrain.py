@@ -28,6 +28,7 @@ from aam.pipelines.resources import read_resources
 from aam.pipelines.resuming import agreed_state, saving_plan, say_finished, start_or_continue
 from aam.pipelines.splitting import split_unlabelled
 from aam.training.balancing import LossBalance
+from aam.training.best_epoch import criterion_of
 from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_objectives
 from aam.training.fit import WRITTEN, FitSummary, fit
 from aam.training.module import TrainingModule
@@ -97,6 +98,7 @@ def plan_encoder(config: PretrainConfig) -> PlannedEncoder:
     settings = settle_objectives(config.weights, config.objectives, resources)
     torch.manual_seed(config.training.seed)
     model = build_encoder(config.model, list(config.weights), settings)
+    criterion_of(config.training.best_metric, model.active_objectives())  # refuses before anything is written
     new = frozenset(settings) if pretrained is None else _go_on_from(pretrained, model, settings, config)
     maker = with_targets(maker, model.active_objectives(), config.objectives, resources)
     digest = study.digest()

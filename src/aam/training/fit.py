@@ -18,6 +18,7 @@ from aam.batch import Batch
 from aam.config.training import TrainingConfig
 from aam.data.batches import EpochSampler
 from aam.nn.attention import attention_kernel
+from aam.training.best_epoch import Criterion
 from aam.training.module import TrainingModule
 from aam.training.nonfinite import REPORT, NonFiniteReport
 from aam.training.plots import ValidationPlots
@@ -25,7 +26,7 @@ from aam.training.precision import resolve_precision
 from aam.training.progress import progress
 from aam.training.ranks import ALONE, Ranks
 from aam.training.rate_finder import find_learning_rate
-from aam.training.saving import BEST, MONITORED, CheckpointFiles, Saving, SavingPlan
+from aam.training.saving import BEST, CheckpointFiles, Saving, SavingPlan
 from aam.training.sharding import read_weights
 from aam.training.stop_signals import StopSignals, earlier_handlers
 from aam.training.strategy import on_devices
@@ -147,12 +148,14 @@ def _train(
         first_step = progress.steps
     tensorboard = OverlaidTensorBoard(output_dir / "tensorboard", first_step) if ranks.is_first else None
     plots = ValidationPlots(output_dir / "plots", tensorboard, config.validation_plot_samples, config.seed, ranks)
-    saving = Saving(output_dir, when, StopSignals(is_told=ranks.is_first))
+    saving = Saving(output_dir, when, StopSignals(is_told=ranks.is_first), module.criterion)
     watching = []
     if run.plan is not None:
         watching.append(NonFiniteReport(output_dir, train.dataset.study.sample_ids, ranks))  # type: ignore[attr-defined]
     report = ThroughputReport(config.num_workers, ranks)
-    trainer = _trainer(run, tensorboard, [saving, plots, report, *watching, *callbacks])
+    trainer = _trainer(
+        run, tensorboard, [saving, plots, report, *watching, *callbacks, _early_stopping(config, module.criterion)]
+    )
     with earlier_handlers():
         ckpt_path = None if progress is None else saving.last_path
         trainer.fit(module, train, validation, ckpt_path=ckpt_path, weights_only=True)
@@ -190,6 +193,17 @@ def _stopping_reaches_the_caller() -> Iterator[None]:
         raise
 
 
+def _early_stopping(config: TrainingConfig, criterion: Criterion) -> EarlyStopping:
+    """Stop after the patience, at once if the loss is not finite; a score may have no value for an epoch."""
+    return EarlyStopping(
+        criterion.logged_as,
+        patience=config.patience,
+        mode="max" if criterion.is_higher_better else "min",
+        strict=False,
+        check_finite=criterion.name.endswith("loss"),
+    )
+
+
 def _trainer(run: _Run, tensorboard: OverlaidTensorBoard | None, callbacks: list[Callback]) -> lightning.Trainer:
     config = run.config
     bar = [progress()] if run.ranks.is_first else []
@@ -200,7 +214,7 @@ def _trainer(run: _Run, tensorboard: OverlaidTensorBoard | None, callbacks: list
         precision=_arithmetic(config),
         accumulate_grad_batches=config.gradient_accumulation_steps,
         logger=tensorboard or False,
-        callbacks=[*callbacks, EarlyStopping(MONITORED, patience=config.patience), *bar],
+        callbacks=[*callbacks, *bar],
         enable_progress_bar=run.ranks.is_first,
         log_every_n_steps=1,
         num_sanity_val_steps=0,

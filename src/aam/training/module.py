@@ -1,6 +1,7 @@
 """The Lightning module: adds up the objectives' losses and keeps their metrics."""
 
 import math
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -18,13 +19,15 @@ from aam.data.seeding import generator
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Overall
+from aam.training.averaging import WeightAverage
 from aam.training.balancing import LossBalance
+from aam.training.best_epoch import criterion_of
 from aam.training.nonfinite import NonFiniteLossError
 from aam.training.optimisers import Group, build_optimiser, group_parameters, numbered_by_module
-from aam.training.saving import MONITORED
 from aam.training.schedule import Share, share_of_peak
 from aam.training.sharding import clip_gradients, shard
 
+LOSS = "validation/loss"
 PLATEAU_FACTOR = 0.5
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
 _MEANS = "train_means"  # in a checkpoint
@@ -33,11 +36,15 @@ _MEANS = "train_means"  # in a checkpoint
 class TrainingModule(lightning.LightningModule):
     """Trains a model on a weighted sum of its objectives.
 
-    Metrics are named ``train/NAME`` and ``validation/NAME``; ``validation/loss`` chooses the best epoch. With ``main``, it is the
-    loss of that objective alone, so that auxiliary losses do not choose.
+    Metrics are named ``train/NAME`` and ``validation/NAME``. With ``main``, ``validation/loss`` is the loss of that objective
+    alone, so that auxiliary losses do not choose the best epoch.
 
     Attributes
     ----------
+    criterion
+        What chooses it.
+    average
+        Average of the weights, by which the model is judged and kept, if there is one.
     overall
         Metrics and number of all predictions of the last validation, by objective.
     """
@@ -56,9 +63,11 @@ class TrainingModule(lightning.LightningModule):
         self.model = model
         self.weights = weights
         self.training_config = training
+        self.average = None if training.ema_decay is None else WeightAverage(model, training.ema_decay)
         self.main = main
         self.balance = LossBalance(weights) if balance is None else balance
         objectives = model.active_objectives()
+        self.criterion = criterion_of(training.best_metric, {name: objectives[name] for name in weights})
         self.scores = nn.ModuleDict(
             {name: nn.ModuleDict(objectives[name].metrics()) for name in weights}  # type: ignore[arg-type]
         )
@@ -100,9 +109,16 @@ class TrainingModule(lightning.LightningModule):
         torch.manual_seed(int(stream.integers(2**63)))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the means of an epoch that has begun, and let any strategy read the optimiser's state."""
+        """Keep the means of an epoch that has begun, and let any strategy read the optimiser's state.
+
+        Weights that are kept by themselves, because they are the best so far, are the averaged ones.
+        """
         means: dict[str, Any] = dict(self.means.items())
-        if self.device_mesh is None and "optimizer_states" in checkpoint:
+        is_whole = "optimizer_states" in checkpoint
+        if self.average is not None and not is_whole:
+            averages = self.average.weights_of(self.model)
+            checkpoint["state_dict"] |= {f"model.{name}": average for name, average in averages.items()}
+        if self.device_mesh is None and is_whole:
             states = zip(checkpoint["optimizer_states"], self.trainer.optimizers, strict=True)
             checkpoint["optimizer_states"] = [numbered_by_module(*each, self) for each in states]
         checkpoint[_MEANS] = {name: dict(mean.metric_state) for name, mean in means.items()}
@@ -132,6 +148,12 @@ class TrainingModule(lightning.LightningModule):
         self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
         return total
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take a step, and the weights into their average."""
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None:
+            self.average.update(self.model)
+
     def on_validation_epoch_start(self) -> None:
         """Accumulate in double precision."""
         self._accumulate_in_double()
@@ -143,9 +165,10 @@ class TrainingModule(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Update losses and metrics; give each objective's predictions and truths for the plots."""
-        predictions, losses = self._predict(batch)
         objectives = self.model.active_objectives()
-        scored = {name: objectives[name].scored(predictions[name], batch) for name in self.weights}
+        with nullcontext() if self.average is None else self.average.lent_to(self.model):
+            predictions, losses = self._predict(batch)
+            scored = {name: objectives[name].scored(predictions[name], batch) for name in self.weights}
         for name, (prediction, truth) in scored.items():
             self.n_scored[name].update(len(truth))  # type: ignore[operator]
             if not len(truth):
@@ -154,7 +177,7 @@ class TrainingModule(lightning.LightningModule):
                 metric.update(prediction.double(), truth)
         for name, loss in losses.items():
             self._log(f"validation/{name}_loss", loss, batch)
-        self._log("validation/loss", losses[self.main] if self.main else self.balance.fixed(losses), batch)
+        self._log(LOSS, losses[self.main] if self.main else self.balance.fixed(losses), batch)
         return scored
 
     def on_validation_epoch_end(self) -> None:
@@ -165,7 +188,8 @@ class TrainingModule(lightning.LightningModule):
             for metric_name, value in overall.metrics.items():
                 if overall.n >= _FEWEST_SCORED and value.ndim == 0:
                     full_name = f"validation/{name}_{metric_name}"
-                    self.log(full_name, value.float(), prog_bar=metric_name == headline)
+                    is_shown = metric_name == headline or full_name == self.criterion.logged_as
+                    self.log(full_name, value.float(), prog_bar=is_shown)
 
     def _accumulate_in_double(self) -> None:
         """Set the type of the metrics again: moving the module to a type takes them along."""
@@ -197,7 +221,7 @@ class TrainingModule(lightning.LightningModule):
         optimizer = build_optimiser(config, groups)
         if config.schedule == "plateau":
             falling = ReduceLROnPlateau(optimizer, factor=PLATEAU_FACTOR, patience=config.plateau_epochs - 1)
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falling, "monitor": MONITORED}}
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falling, "monitor": LOSS}}
         n_steps = int(self.trainer.estimated_stepping_batches)
         share = share_of_peak(config, n_steps)
         first = [math.ceil(group.first_epoch * n_steps / config.epochs) for group in groups]
@@ -222,7 +246,7 @@ class TrainingModule(lightning.LightningModule):
         self.log(f"train/{name}", mean, prog_bar=name.endswith("loss"), on_step=False, on_epoch=True)
 
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
-        is_shown = name == "validation/loss"
+        is_shown = name == LOSS
         self.log(name, value, prog_bar=is_shown, on_step=False, on_epoch=True, batch_size=batch.n_samples_of_all_ranks)
 
 

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from aam.config.saving import LAST_CHECKPOINT, SavingConfig
 from aam.errors import AamError, Stopped
+from aam.training.best_epoch import Criterion
 from aam.training.checkpoints import (
     HEADER,
     PROGRESS,
@@ -30,7 +31,6 @@ from aam.training.stop_signals import StopSignals, requeue
 
 logger = logging.getLogger(__name__)
 
-MONITORED = "validation/loss"
 BEST = "checkpoints/best.ckpt"
 _WEIGHTS_ONLY = "optimizer_states"  # what such a checkpoint lacks
 
@@ -130,6 +130,8 @@ class Saving(Checkpoint):
         How often; None to keep the best weights only.
     signals
         Tell when to stop.
+    criterion
+        Says which epoch is the best.
     clock
         Gives seconds.
     """
@@ -139,11 +141,12 @@ class Saving(Checkpoint):
         output_dir: Path,
         when: SavingConfig | None,
         signals: StopSignals,
+        criterion: Criterion,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.best_path, self.last_path = output_dir / BEST, output_dir / LAST_CHECKPOINT
         self.best = math.inf
-        self._has_best = False
+        self._has_best, self._criterion = False, criterion
         self._when, self._signals, self._clock = when, signals, clock
         self._saved_at, self._saved_steps = 0.0, 0
         self._next: Progress = Progress(0, 0, 0)
@@ -196,10 +199,13 @@ class Saving(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Keep the weights if no epoch was better."""
-        loss = float(trainer.callback_metrics[MONITORED])
-        loss = math.inf if math.isnan(loss) else loss
-        if loss < self.best or not self._has_best:
-            self.best, self._has_best = loss, True
+        cost = self._criterion.cost(trainer.callback_metrics)
+        if math.isinf(cost) and trainer.is_global_zero:
+            logger.warning(
+                "Epoch %d has no finite %s and counts as the worst.", trainer.current_epoch + 1, self._criterion.name
+            )
+        if cost < self.best or not self._has_best:
+            self.best, self._has_best = cost, True
             trainer.save_checkpoint(self.best_path, weights_only=True)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
