@@ -26,6 +26,7 @@ from aam.data.target import batch_fact, batch_target
 from aam.ecology.resources import StudyResources
 from aam.errors import ModelError
 from aam.inference.asv_vectors import asv_vectors
+from aam.inference.conditioning import conditioning_of
 from aam.inference.kernel_model import KernelModel
 from aam.inference.model_directory import ModelDescription, build_target, load_model
 from aam.io.cache import Cache
@@ -111,6 +112,8 @@ def plan_network(
         study_digest=digest,
         target=labelled.target,
         network_head=head,
+        conditions=labelled.conditions,
+        conditioning=config.conditioning,
         objective_settings=settings,
         options=flatten(config),
     )
@@ -190,9 +193,9 @@ def _build(
         learned = {name: value for name, value in pretrained.state_dict().items() if not name.startswith("objectives.")}
         base.load_state_dict({**base.state_dict(), **learned})
         logger.info("Loaded %d pre-trained tensors from %s.", len(learned), config.transfer.pretrained)
-    return build_predictor(
-        base, build_target(shape, labelled.target, config.network_head), (), config.transfer.freeze_base
-    )
+    target = build_target(shape, labelled.target, config.network_head)
+    conditioning = conditioning_of(shape, labelled.conditions, config.conditioning)
+    return build_predictor(base, target, (), config.transfer.freeze_base, conditioning)
 
 
 def _batch_maker(
