@@ -119,7 +119,7 @@ class Conditions:
                 number, parents = numbers[child.column], _parents(child, numbers[child.column])
                 brings = (number != UNKNOWN) & is_empty[child.parent]
                 numbers[child.parent] = np.where(brings, parents, numbers[child.parent])
-                is_empty[child.parent] &= ~brings
+                is_empty[child.parent] = is_empty[child.parent] & ~brings
         for child in self.categories:  # parents first
             if child.parent is not None:
                 number, parents = numbers[child.column], _parents(child, numbers[child.column])

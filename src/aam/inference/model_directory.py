@@ -270,5 +270,6 @@ def model_card(description: ModelDescription) -> str:
         ]
     use = "embed" if target is None else "predict"
     flags = "--model DIRECTORY --table table.biom --sequences rep-seqs.fasta --output results.tsv"
+    flags += " --metadata metadata.tsv" if description.conditions.columns else ""
     lines += ["", "## Use", "", f"    aam {use} {flags}", ""]
     return "\n".join(lines)

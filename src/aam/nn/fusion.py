@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from aam.config.model import ModelConfig
 from aam.encoding import SampleEncoding
-from aam.nn.attention import Packed, Rows
+from aam.nn.attention import Packed, Rows, attend_padded
 from aam.nn.transformer import Block
 
 N_LATENTS = 4
@@ -94,7 +94,7 @@ class GatedUnit(Fusion):
 
 
 class Reader(nn.Module):
-    """Multi-head attention of the same number of queries per sample to a set of its own each."""
+    """Multi-head attention of a few queries of each sample to a set of its own; padded, for few queries cost little."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -108,8 +108,13 @@ class Reader(nn.Module):
     ) -> Float[Tensor, "B M D"]:
         """Give what each query finds."""
         key, value = self.key_and_value(read).unflatten(-1, (2, self.heads, -1)).unbind(-3)
-        each = self.query(queries).unflatten(-1, (self.heads, -1)).unbind(1)
-        return self.project_out(torch.stack([layout.attend(query, key, value).flatten(1) for query in each], dim=1))
+        query = self.query(queries).flatten(0, 1).unflatten(-1, (self.heads, -1))
+        if not len(query):  # a rank without samples: nothing, with the gradients, zeros, that the others have
+            found = query * (key.sum() + value.sum())
+        else:
+            ends = queries.shape[1] * torch.arange(len(queries) + 1, device=query.device)
+            found = attend_padded(query, key, value, ends, layout.offsets)
+        return self.project_out(found.flatten(1)).unflatten(0, queries.shape[:2])
 
 
 class CrossAttention(Fusion):
