@@ -27,7 +27,7 @@ SAVING = {"resume", "checkpoint-minutes", "checkpoint-steps"}
 DEVICES = {"strategy", "devices", "num-nodes", "share-asvs", "sharded-checkpoints"}
 AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}
 SPLIT = {"split", "split-file", "fold"}
-TRANSFER = {"pretrained", "freeze-base", "head-lr", "layer-decay", "unfreeze-epochs"}
+TRANSFER = {"pretrained", "freeze-base", "head-lr", "category-lr", "layer-decay", "unfreeze-epochs"}
 LABELLED_SPLIT = SPLIT | {"group-column", "study-column", "held-out-study", "folds"}
 INFERENCE = {"model", "rarefy-depth", "batch-size", "precision", "prediction-passes"}
 
@@ -42,6 +42,8 @@ TARGET = {
     "over-penalty", "under-penalty", "label-smoothing", "class-weights",
 }  # fmt: skip
 
+CONDITIONING = {"categorical-columns", "numeric-columns", "categorical-fusion", "category-parents", "category-dropout"}
+
 FLAGS = {
     "demo": DIRECTORY | {"seed"},
     "simulate": DIRECTORY
@@ -49,7 +51,7 @@ FLAGS = {
     "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES | SAVING
     | DEVICES | {"pretrained"},
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
-    | OBJECTIVES | SAVING | DEVICES | TARGET | {"head", "coverage", "target-penalty"} | TRANSFER,
+    | OBJECTIVES | SAVING | DEVICES | TARGET | {"head", "coverage", "target-penalty"} | TRANSFER | CONDITIONING,
     "inspect": {"files", "output-dir", "overwrite"},
     "prepare": STUDY | {"tree"},
     "cache": {"cache-dir", "limit-gb", "clear"},
@@ -60,7 +62,7 @@ FLAGS = {
 
 FOLDS = (
     STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES
-    | TARGET | {"head", "coverage", "target-penalty"} | TRANSFER
+    | TARGET | {"head", "coverage", "target-penalty"} | TRANSFER | CONDITIONING
     | {"folds", "fold-file", "repeats", "group-column", "baselines", "aam"}
 )  # fmt: skip
 """Of ``aam evaluate --folds``."""

@@ -16,5 +16,7 @@ N  branches of the tree that the batch touches
 R  distinct ASVs that are also read with masked nucleotides
 K  masked nucleotides per ASV
 Q  (sample, ASV) pairs whose abundance is hidden
+F  features of a sample that the target's head reads
+M  metadata vectors per sample
 G  (sample, ASV) pairs whose ASV is hidden
 """

@@ -5,18 +5,22 @@ import json
 import pickletools
 import zipfile
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from aam.config.conditioning import ConditioningConfig
 from aam.config.model import ModelConfig
 from aam.config.network_head import ClassConfig, NetworkHeadConfig, NumberConfig
 from aam.data.batches import Masking
 from aam.data.categories import Categories
-from aam.data.target import TargetState
+from aam.data.conditions import CategoryColumn, Conditions, NumberColumn
+from aam.data.target import TargetState, batch_fact
 from aam.errors import ModelError
 from aam.inference.model_directory import ModelDescription, build_target, load_model, model_card, save_model
 from aam.io.cache import digest_of
+from aam.nn.condition_vectors import CATEGORIES, NUMBERS
 from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 
@@ -48,10 +52,23 @@ OTHER_AGE = dataclasses.replace(
 STAGE = dataclasses.replace(
     PRETRAINED, target=TargetState("stage", "ordinal", guess="old", classes=("young", "old"), class_weights=(0.5, 2.0))
 )
+PLACES = Conditions(
+    (
+        CategoryColumn(Categories("country", ("France", "Italy"))),
+        CategoryColumn(Categories("city", ("Paris", "Rome", "Pisa")), "country", (0, 1, -1)),
+    ),
+    (NumberColumn("bmi", 25.5, 3.0),),
+)  # fmt: skip
+CONDITIONED = dataclasses.replace(
+    AGE, conditions=PLACES,
+    conditioning=ConditioningConfig(
+        categorical_columns=("city",), numeric_columns=("bmi",), category_parents=("city=country",), categorical_fusion="gmu"
+    ),
+)  # fmt: skip
 DESCRIPTIONS = pytest.mark.parametrize(
     "description",
-    [PRETRAINED, AGE, SITE, OTHER_AGE, STAGE],
-    ids=["pretrained", "regression", "classification", "head", "ordinal"],
+    [PRETRAINED, AGE, SITE, OTHER_AGE, STAGE, CONDITIONED],
+    ids=["pretrained", "regression", "classification", "head", "ordinal", "conditioned"],
 )
 
 
@@ -69,7 +86,11 @@ def saved(tmp_path):
 
 
 def outputs(model):
-    batch = make_batch(make_study(n_samples=3), masking=Masking(nuc_mask_ratio=0.3, count_mask_ratio=0.3))
+    facts = {CATEGORIES: np.array([[0, 1], [1, -1], [-1, -1]]), NUMBERS: np.array([[0.5], [np.nan], [-1.0]])}
+    targets = {name: batch_fact(values) for name, values in facts.items()}
+    batch = make_batch(
+        make_study(n_samples=3), masking=Masking(nuc_mask_ratio=0.3, count_mask_ratio=0.3), targets=targets
+    )
     encoding = model(batch)
     predictions = {name: objective(encoding, batch) for name, objective in model.active_objectives().items()}
     return {"vectors": encoding.samples.sample_vectors, **predictions}
@@ -164,6 +185,12 @@ def reshaped(saved, change):
     (saved / "config.json").write_text(json.dumps(config))
 
 
+def edited_places(**changes):
+    """Change the column of cities."""
+    country, city = PLACES.to_dict()["categories"]
+    return {"categories": [country, city | changes]}
+
+
 TRANSFORM = AGE.target.to_dict()["transform"]
 DAMAGES = {
     "weights of another width": (
@@ -195,6 +222,21 @@ DAMAGES = {
     "bounds the wrong way round": (
         lambda saved: edited(saved, "state.json", target=AGE.target.to_dict() | {"bounds": [3.0, 1.0]}),
         r"ValueError: bounds is \[3\.0, 1\.0\], not the smallest and the largest value",
+    ),
+    "a category within none": (
+        lambda saved: edited(saved, "state.json", conditions=edited_places(parents=[0, 1, 2])),
+        r"ValueError: parents is \[0, 1, 2\], not the number of each category's parent",
+    ),
+    "a parent after its child": (
+        lambda saved: edited(saved, "state.json", conditions=edited_places(parent="state")),
+        r"ValueError: parent is 'state', not a column above",
+    ),
+    "a deviation of 0": (
+        lambda saved: edited(saved, "state.json", conditions={"numbers": [{"column": "bmi", "mean": 1.0, "std": 0.0}]}),
+        r"ValueError: std is \[0\.0\], not numbers above 0",
+    ),
+    "columns without weights": (
+        lambda saved: edited(saved, "state.json", conditions=PLACES.to_dict()), r"RuntimeError: .*Missing key.*conditioning"
     ),
     "a weight below 0": (
         lambda saved: edited(saved, "state.json", target=SITE.target.to_dict() | {"class_weights": [1, -1, 1]}),
@@ -263,8 +305,16 @@ def test_the_head_follows_the_task_with_what_was_fitted():
                 "aam predict",
             ],
         ),
+        (
+            CONDITIONED,
+            [
+                "Reads the city of a sample (Paris, Rome, Pisa)",
+                "Reads the bmi of a sample (mean 25.5, standard deviation 3)",
+                "--metadata metadata.tsv",
+            ],
+        ),
     ],
-    ids=["pretrained", "regression", "classification"],
+    ids=["pretrained", "regression", "classification", "conditioned"],
 )
 def test_the_card_says_what_the_model_is_and_how_to_use_it(description, said):
     card = model_card(description)
@@ -280,7 +330,7 @@ def test_the_card_says_what_the_model_is_and_how_to_use_it(description, said):
 def test_the_commands_of_the_card_are_commands():
     from aam.cli import parse
 
-    for description in (PRETRAINED, AGE):
+    for description in (PRETRAINED, AGE, CONDITIONED):
         (line,) = (line.split() for line in model_card(description).splitlines() if line.startswith("    aam "))
 
         parse(line[1], line[2:])

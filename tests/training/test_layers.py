@@ -1,10 +1,12 @@
 """How far below the heads each weight is."""
 
+from aam.config.conditioning import ConditioningConfig
 from aam.config.model import ModelConfig
-from aam.models.build import build_encoder, build_predictor
+from aam.models.build import build_conditioning, build_encoder, build_predictor
+from aam.nn.condition_vectors import ConditionShape
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
-from aam.training.layers import depths_below_heads
+from aam.training.layers import depths_below_heads, is_of_metadata
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=2, ffn_ratio=1.5, max_bp=11)
 
@@ -43,3 +45,19 @@ def test_an_encoder_alone_has_the_depths_of_a_base():
     alone, within = depths_below_heads(encoder, SHAPE), depths_below_heads(model, SHAPE)
 
     assert {f"base_model.{name}": depth for name, depth in alone.items()}.items() <= within.items()
+
+
+def test_what_metadata_add_is_as_near_as_the_heads_and_is_told_from_them():
+    options = ConditioningConfig(
+        categorical_columns=("city",), numeric_columns=("age",), categorical_fusion="perceiver"
+    )
+    base, target = build_encoder(SHAPE, []), RegressionTarget(SHAPE, "age", TargetTransform(44.0, 20.0))
+    model = build_predictor(
+        base, target, (), conditioning=build_conditioning(SHAPE, ConditionShape([3], [-1], 1), options)
+    )
+
+    depths = depths_below_heads(model, SHAPE)
+
+    of_metadata = {name for name in depths if is_of_metadata(name)}
+    assert of_metadata == {f"conditioning.{name}" for name, _ in model.conditioning.named_parameters()}
+    assert {depths[name] for name in of_metadata} == {0}

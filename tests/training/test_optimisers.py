@@ -7,10 +7,14 @@ import pytest
 import torch
 from torch import nn
 
+from aam.config.conditioning import ConditioningConfig
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
 from aam.config.transfer import TransferConfig
-from aam.models.build import build_encoder
+from aam.models.build import build_conditioning, build_encoder, build_predictor
+from aam.nn.condition_vectors import ConditionShape
+from aam.objectives.target import RegressionTarget
+from aam.target_transform import TargetTransform
 from aam.training.layers import depths_below_heads
 from aam.training.optimisers import Group, build_optimiser, group_parameters, numbered_by_module
 
@@ -38,6 +42,24 @@ def test_by_default_all_learn_alike_from_the_start():
     model = build_encoder(SHAPE, ["nucleotides"])
 
     assert set(rates_of(model, TransferConfig()).values()) == {(0.1, 0)}
+
+
+@pytest.mark.parametrize(("category_lr", "expected"), [(None, 0.5), (0.9, 0.9)])
+def test_what_metadata_add_learns_at_its_own_rate_or_as_the_heads(category_lr, expected):
+    options = ConditioningConfig(categorical_columns=("city",), categorical_fusion="gmu")
+    base, target = build_encoder(SHAPE, []), RegressionTarget(SHAPE, "age", TargetTransform())
+    model = build_predictor(
+        base, target, (), conditioning=build_conditioning(SHAPE, ConditionShape([3], [-1], 0), options)
+    )
+
+    rates = rates_of(
+        model, TransferConfig(pretrained=PRETRAINED, head_lr=0.5, category_lr=category_lr, unfreeze_epochs=2)
+    )
+
+    of_metadata = {name for name in rates if name.startswith("conditioning.")}
+    assert {"conditioning.vectors.tables.0", "conditioning.fusion.gate.weight"} <= of_metadata
+    assert {rates[name] for name in of_metadata} == {(expected, 0)}
+    assert rates["objectives.target.linear.weight"] == (0.5, 0)
 
 
 def test_frozen_weights_are_in_no_group():

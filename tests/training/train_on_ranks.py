@@ -54,6 +54,15 @@ CASES = {
     "quantiles": ("age", {"strategy": "fsdp"}, ["--loss-type", "quantile", "--optimizer", "sgd"]),
     "weighted classes": ("disease", {"strategy": "ddp"}, ["--class-weights", "balanced", "--label-smoothing", "0.1"]),
     "averaged weights": ("age", {"strategy": "ddp"}, ["--ema-decay", "0.8", "--gradient-accumulation-steps", "2"]),
+    "categories": (
+        "age", {"strategy": "ddp"},
+        ["--categorical-columns", "disease", "batch", "--categorical-fusion", "perceiver", "--category-dropout", "0"],
+    ),
+    "numbers": (
+        "disease", {"strategy": "fsdp"},
+        ["--numeric-columns", "birth_weight", "--categorical-columns", "batch", "--categorical-fusion", "cross-attention",
+         "--category-dropout", "0"],
+    ),
     "stages": ("disease", {"strategy": "ddp"}, ["--task", "ordinal", "--class-order", "healthy", "disease"]),
 }  # fmt: skip
 """By name: what is learned, how ranks train, and options."""

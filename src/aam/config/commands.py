@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
+from aam.config.conditioning import ConditioningConfig, check_conditioning
 from aam.config.devices import DevicesConfig, check_devices
 from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
@@ -105,6 +106,7 @@ class TrainConfig:
     target: TargetConfig = field(default_factory=TargetConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     network_head: NetworkHeadConfig = field(default_factory=NetworkHeadConfig)
+    conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
@@ -122,6 +124,7 @@ class TrainConfig:
         if self.transfer.freeze_base and self.objectives.encoder_type:
             raise ValueError("--freeze-base keeps what --encoder-type would teach as it is: leave out one of them.")
         check_target(self)
+        check_conditioning(self.conditioning, self.head.head, self.augmentation.mixup_alpha, self.transfer.category_lr)
         check_objectives(self)
         check_saving(self.saving, self.output.overwrite)
         check_devices(self.devices, self.training, self.saving)
@@ -214,8 +217,9 @@ class PredictConfig:
     inference: InferenceConfig
     output: OutputFileConfig
     metadata: Path | None = None
-    """Sample metadata with the categories that the model was trained with (--normalize-by, --output-scaling). Samples without one,
-    and all of them without this option, are predicted as of no category in particular."""
+    """Sample metadata with the columns that the model was trained with: categories of --normalize-by and --output-scaling (samples
+    without one, and all of them without this option, are predicted as of none in particular), and those of --categorical-columns
+    and --numeric-columns, for which it must be given; their cells may be empty."""
 
 
 @config

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
 from aam.config.commands import TrainConfig
+from aam.config.conditioning import ConditioningConfig
 from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
 from aam.config.network_head import NetworkHeadConfig
@@ -88,6 +89,7 @@ class EvaluateFoldsConfig:
     target: TargetConfig = field(default_factory=TargetConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     network_head: NetworkHeadConfig = field(default_factory=NetworkHeadConfig)
+    conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
     taxonomy: TaxonomyConfig = field(default_factory=TaxonomyConfig)

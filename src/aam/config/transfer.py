@@ -32,6 +32,9 @@ class TransferConfig:
     head_lr: Annotated[float, Field(gt=0, le=100)] | None = None
     """Peak learning rate of the heads. None: --lr. Heads begin with random weights: on a pre-trained base, ten times --lr is
     usual."""
+    category_lr: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Peak learning rate of what --categorical-columns and --numeric-columns add: vectors of categories, and how they meet the
+    microbes. None: as the heads. A category that few samples have is in few steps, and may need a higher one."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Each block of the base learns at this times the rate of the block above it: below 1, 0.8 for example, what is nearer to the
     nucleotides, and more general, changes less."""

@@ -15,10 +15,13 @@ from torch import nn
 
 import aam
 from aam.config._base import rebuild
+from aam.config.conditioning import ConditioningConfig
 from aam.config.model import ModelConfig
 from aam.config.network_head import NetworkHeadConfig
+from aam.data.conditions import NO_CONDITIONS, Conditions
 from aam.data.target import TargetState
 from aam.errors import ConfigError, ModelError
+from aam.inference.conditioning import condition_lines, conditioning_of
 from aam.inference.kernel_card import kernel_lines
 from aam.inference.kernel_model import KernelModel
 from aam.inference.metrics import without_nan
@@ -39,7 +42,7 @@ _DAMAGE = (
 )  # fmt: skip
 """What reading a file that is missing, cut off or edited by hand may raise."""
 
-DEFAULT_HEAD = NetworkHeadConfig()
+DEFAULT_HEAD, DEFAULT_CONDITIONING = NetworkHeadConfig(), ConditioningConfig()
 AnyModel = SequenceEncoder | SequencePredictor | KernelModel
 
 
@@ -74,6 +77,8 @@ class ModelDescription:
         encoder, if it has one.
     network_head
         What a network's head is beside its target.
+    conditions, conditioning
+        Columns of the metadata that a network reads beside the microbes, and how.
     """
 
     model: ModelConfig
@@ -88,6 +93,8 @@ class ModelDescription:
     metrics: dict[str, Any] = field(default_factory=dict)
     head: dict[str, Any] | None = None
     network_head: NetworkHeadConfig = DEFAULT_HEAD
+    conditions: Conditions = NO_CONDITIONS
+    conditioning: ConditioningConfig = DEFAULT_CONDITIONING
 
     @property
     def kind(self) -> str:
@@ -105,7 +112,9 @@ class ModelDescription:
             return KernelModel(self.head, base)
         if self.target is None:
             return base
-        return build_predictor(base, build_target(self.model, self.target, self.network_head), ())
+        target = build_target(self.model, self.target, self.network_head)
+        conditioning = conditioning_of(self.model, self.conditions, self.conditioning)
+        return build_predictor(base, target, (), conditioning=conditioning)
 
 
 def build_target(
@@ -138,6 +147,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         "objectives": list(description.objectives),
         "head": description.head,
         "network_head": dataclasses.asdict(description.network_head),
+        "conditioning": dataclasses.asdict(description.conditioning),
         "study_digest": description.study_digest,
         "weights_digest": digest,
         "options": description.options,
@@ -149,6 +159,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         "token_limit": description.token_limit,
         "seed": description.seed,
         "target": None if description.target is None else description.target.to_dict(),
+        "conditions": description.conditions.to_dict(),
         "objective_settings": dict(description.objective_settings),
         "metrics": without_nan(description.metrics),
     }
@@ -209,6 +220,8 @@ def _read_description(directory: Path) -> tuple[ModelDescription, str]:
         metrics=state["metrics"],
         head=config.get("head"),
         network_head=rebuild(NetworkHeadConfig, config.get("network_head", {})),
+        conditions=Conditions.from_dict(state.get("conditions", {})),
+        conditioning=rebuild(ConditioningConfig, config.get("conditioning", {})),
     )
     return description, config["weights_digest"]
 
@@ -245,6 +258,7 @@ def model_card(description: ModelDescription) -> str:
             for known in (target.normalized_by, target.scaled_by)
             if known is not None
         ]
+        lines += condition_lines(description.conditions)
     else:
         lines += [f"- Learned from: {', '.join(description.objectives)}."]
     if description.metrics:
@@ -256,5 +270,6 @@ def model_card(description: ModelDescription) -> str:
         ]
     use = "embed" if target is None else "predict"
     flags = "--model DIRECTORY --table table.biom --sequences rep-seqs.fasta --output results.tsv"
+    flags += " --metadata metadata.tsv" if description.conditions.columns else ""
     lines += ["", "## Use", "", f"    aam {use} {flags}", ""]
     return "\n".join(lines)

@@ -118,7 +118,8 @@ class SampleReader:
     ) -> Predicted:
         values, columns = [], []
         for batch, samples in self._read(study, "predict", number, facts):
-            outputs = model.target(Encoding(samples, target_features=model.target_features(samples)), batch)
+            features = model.target_features(samples, batch)
+            outputs = model.target(Encoding(samples, target_features=features), batch)
             values.append(model.target.in_own_units(outputs, batch))
             columns.append(model.target.columns(outputs, batch))
         return Predicted(_stack(values), {name: _stack([part[name] for part in columns]) for name in columns[0]})

@@ -42,6 +42,7 @@ def check_state(values: dict[str, Any]) -> None:
         _check("task", target["task"], target["task"] in _TASKS, " or ".join(_TASKS))
         _TASKS[target["task"]](target)
         _check_categories("scaled_by", target.get("scaled_by"))
+    _check_conditions(values.get("conditions", {}))
 
 
 def _check_regression(target: dict[str, Any]) -> None:
@@ -71,6 +72,22 @@ def _check_categories(name: str, categories: dict[str, Any] | None) -> None:
         _check("column", categories["column"], isinstance(categories["column"], str), "the name of a column")
         names = categories["names"]
         _check(name, names, _are_texts(names) and len(set(names)) == len(names), "different names")
+
+
+def _check_conditions(conditions: dict[str, Any]) -> None:
+    columns: dict[str, int] = {}
+    for one in conditions.get("categories", ()):
+        _check_categories("known", one["known"])
+        parent, parents = one["parent"], one["parents"]
+        _check("parent", parent, parent is None or parent in columns, "a column above")
+        n_parents = 0 if parent is None else len(one["known"]["names"])
+        most = 0 if parent is None else columns[parent]
+        are_parents = all(type(number) is int and -1 <= number < most for number in parents)
+        _check("parents", parents, are_parents and len(parents) == n_parents, "the number of each category's parent")
+        columns[one["known"]["column"]] = len(one["known"]["names"])
+    for one in conditions.get("numbers", ()):
+        _check("column", one["column"], isinstance(one["column"], str), "the name of a column")
+        _check_sizes("mean", [one["mean"]], "std", [one["std"]])
 
 
 def _check_classification(target: dict[str, Any]) -> None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+from aam.config.conditioning import ConditioningConfig
 from aam.config.model import ModelConfig
 from aam.config.objective_table import OBJECTIVES
 from aam.loading import load
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
+from aam.nn.condition_vectors import ConditionShape
+from aam.nn.conditioning import Conditioning
 from aam.objectives.objective import Objective
-from aam.objectives.target import TargetObjective
+from aam.objectives.target import N_SOURCES, TargetObjective
 from aam.objectives.unlabelled import Settings, UnlabelledObjective
 
 NO_SETTINGS: Mapping[str, Settings] = {}
@@ -33,9 +36,20 @@ def build_encoder(
     return SequenceEncoder(config, build_objectives(config, objectives, settings))
 
 
+def build_conditioning(config: ModelConfig, shape: ConditionShape, options: ConditioningConfig) -> Conditioning | None:
+    """Build what brings columns of the metadata to the target's head; None without any."""
+    if not shape.n_vectors:
+        return None
+    return Conditioning(config, N_SOURCES * config.embedding_dim, shape, options)
+
+
 def build_predictor(
-    base_model: SequenceEncoder, target: TargetObjective, objectives: Sequence[str], freeze_base: bool = False
+    base_model: SequenceEncoder,
+    target: TargetObjective,
+    objectives: Sequence[str],
+    freeze_base: bool = False,
+    conditioning: Conditioning | None = None,
 ) -> SequencePredictor:
     """Build a `SequencePredictor` on a base, with a target and further objectives of its own."""
     heads: dict[str, Objective] = {"target": target, **build_objectives(base_model.config, objectives)}
-    return SequencePredictor(base_model, heads, freeze_base)
+    return SequencePredictor(base_model, heads, freeze_base, conditioning)

@@ -11,6 +11,7 @@ from aam.encoding import Encoding, SampleEncoding
 from aam.models.asv_encoder import ASVEncoder
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.nn.attention import Packed
+from aam.nn.conditioning import Conditioning
 from aam.nn.pooling import AttentionPooling
 from aam.objectives.objective import Objective
 from aam.objectives.target import TargetObjective
@@ -20,17 +21,22 @@ class SequencePredictor(nn.Module):
     """Fine-tune a `SequenceEncoder` on a metadata column.
 
     The heads read the sample vector and a pooling of the ASVs of their own, so that a target may depend on other ASVs than
-    the distances between samples do.
+    the distances between samples do; with a conditioning, changed by further columns of the metadata.
     """
 
     def __init__(
-        self, base_model: SequenceEncoder, objectives: dict[str, Objective], freeze_base: bool = False
+        self,
+        base_model: SequenceEncoder,
+        objectives: dict[str, Objective],
+        freeze_base: bool = False,
+        conditioning: Conditioning | None = None,
     ) -> None:
         super().__init__()
         self.base_model = base_model
         self.freeze_base = freeze_base
         self.pooling = AttentionPooling(base_model.config)
         self.objectives = nn.ModuleDict(objectives)
+        self.conditioning = conditioning
         base_model.requires_grad_(not freeze_base)
 
     def train(self, mode: bool = True) -> "SequencePredictor":
@@ -43,10 +49,15 @@ class SequencePredictor(nn.Module):
     def forward(self, batch: Batch) -> Encoding:
         """Encode all that the batch asks for."""
         encoding = self.base_model(batch)
-        return replace(encoding, target_features=self.target_features(encoding.samples))
+        return replace(encoding, target_features=self.target_features(encoding.samples, batch))
 
-    def target_features(self, samples: SampleEncoding) -> Float[Tensor, "B F"]:
-        """Give what the target's head reads: the sample vector beside a pooling of its own."""
+    def target_features(self, samples: SampleEncoding, batch: Batch) -> Float[Tensor, "B F"]:
+        """Give what the target's head reads: the features, with what the metadata make of them."""
+        features = self.microbial_features(samples)
+        return features if self.conditioning is None else self.conditioning(features, samples, batch)
+
+    def microbial_features(self, samples: SampleEncoding) -> Float[Tensor, "B F"]:
+        """Give what microbes say of the target: the sample vector beside a pooling of its own."""
         pooled = self.pooling(samples.context, Packed(samples.sample_offsets))
         return torch.cat([samples.sample_vectors, pooled], dim=1)
 

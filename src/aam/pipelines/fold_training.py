@@ -13,6 +13,7 @@ import numpy as np
 from aam.config.commands import TrainConfig
 from aam.config.folds import EvaluateFoldsConfig
 from aam.config.model import ModelConfig
+from aam.data.conditions import fit_conditions
 from aam.data.predicted import Predicted
 from aam.data.rarefaction import resolve_depth
 from aam.data.splits import TEST, TRAIN, VALIDATION, hold_out, strata
@@ -27,6 +28,7 @@ from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import Resources
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
+from aam.pipelines.conditions import condition_facts, say_unknown
 from aam.pipelines.head_options import choose_head
 from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.network import fit_network, plan_network
@@ -51,6 +53,8 @@ def aam_method(
         return _kernel_method(options, pretrained, participants)
     encoder = None if pretrained is None else pretrained[0]
     parts = [part_of_fold(config, participants, fold) for fold in participants]
+    tests = (rows_of(participants.columns, fold.test) for fold in participants)
+    say_unknown([(part.conditions, columns) for part, columns in zip(parts, tests, strict=True)])
     plan_network(options, shape, encoder, parts[0])  # refuses before anything is trained or written
     return partial(_fit_network, config, shape, encoder, participants)
 
@@ -102,6 +106,8 @@ def part_of_fold(config: EvaluateFoldsConfig, participants: Participants, fold: 
     target = scaled_by(target, config.network_head.output_scaling, rows_of(columns, ~held))
     facts = facts_of(target, columns, len(rows))
     facts |= weights_of(config.network_head.sample_weights, columns, ~held)
+    conditions = fit_conditions(config.conditioning, rows_of(columns, ~held))
+    facts |= condition_facts(conditions, columns)
     truth = target.encode(values)
     if task != "regression":
         kept = truth >= 0
@@ -110,7 +116,9 @@ def part_of_fold(config: EvaluateFoldsConfig, participants: Participants, fold: 
     parts = np.full(study.n_samples, TEST, dtype=object)
     parts[rows] = np.where(held, VALIDATION, TRAIN)
     chosen, groups = study.select_samples(rows), participants.groups[rows]
-    return LabelledStudy(chosen, depth, target, truth, groups, held, list(study.sample_ids), parts.astype(str), facts)
+    return LabelledStudy(
+        chosen, depth, target, truth, groups, held, list(study.sample_ids), parts.astype(str), facts, conditions
+    )
 
 
 def _fit_network(
@@ -127,7 +135,8 @@ def _fit_network(
             config.of_training(directory, config.training.seed + fold.repeat), shape, encoder, labelled
         )
         fit_network(network, directory)
-        facts = facts_of(labelled.target, rows_of(participants.columns, fold.test), len(fold.test))
+        columns = rows_of(participants.columns, fold.test)
+        facts = facts_of(labelled.target, columns, len(fold.test)) | condition_facts(labelled.conditions, columns)
         held_out = participants.study.select_samples(fold.test)
         predicted = _predict(network.model, network.description, held_out, facts, directory)
     return in_all_classes(predicted, labelled.target, participants.target)

@@ -10,7 +10,7 @@ import pandas as pd
 from aam.config._base import flag_of
 from aam.config.commands import TrainConfig
 from aam.data.target import Task
-from aam.errors import ConfigError, MetadataError
+from aam.errors import ConfigError, MetadataError, name_some
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,10 @@ def choose_head(config: TrainConfig, n_samples: int) -> Literal["kernel", "netwo
             f"{MOST_SAMPLES:,}. Pass --head network."
         )
     chosen = asked if asked != "auto" else "kernel" if n_samples <= MOST_SAMPLES_OF_AUTO else "network"
-    if asked == "auto":
+    if asked == "auto" and config.conditioning.columns:
+        chosen = "network"
+        logger.info("Head: network, as it alone reads %s.", name_some(config.conditioning.columns))
+    elif asked == "auto":
         other = {"kernel": "network", "network": "kernel"}[chosen]
         logger.info("Head: %s, as %d samples have a value (--head %s for the other).", chosen, n_samples, other)
     if chosen == "kernel" and config.target.task == "ordinal":

@@ -19,10 +19,11 @@ from aam.inference.metrics import evaluate_predicted
 from aam.inference.model_directory import ModelDescription, load_model
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
-from aam.io.metadata import read_metadata
+from aam.io.metadata import Metadata, read_metadata
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.io.output_file import check_output_file, write_options_beside
 from aam.io.table_tsv import write_tsv
+from aam.pipelines.conditions import condition_facts_of_new_samples
 from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import read_study
 from aam.pipelines.records import (
@@ -52,7 +53,7 @@ def predict(config: PredictConfig) -> None:
     assert target is not None
     study = drop_shallow_samples(study, reader.depth)
     metadata = None if config.metadata is None else read_metadata(config.metadata)
-    facts = facts_of_new_samples(target, metadata, list(study.sample_ids))
+    facts = _facts(description, metadata, study)
     if metadata is not None and not facts:
         logger.warning("--metadata has no effect: the model reads no column of it.")
     predicted = reader.predicted(study, facts)
@@ -87,8 +88,9 @@ def evaluate(config: EvaluateConfig) -> None:
     warn_of_suspects("--metadata-column", values)
     study = drop_shallow_samples(study, reader.depth)
     study, truth = _known_classes(target, study, target.encode(values.loc[list(study.sample_ids)]))
+    facts = _facts(description, metadata, study)
     start_output_directory(config, EVALUATION_RESULTS)
-    predicted = reader.predicted(study, facts_of_new_samples(target, metadata, list(study.sample_ids)))
+    predicted = reader.predicted(study, facts)
     columns = prediction_columns(target, study.sample_ids, predicted.values)
     truths = {"truth": truth_column(target, truth)}
     write_tsv(output / "predictions.tsv", {**columns, **predicted.columns, **truths})
@@ -98,6 +100,14 @@ def evaluate(config: EvaluateConfig) -> None:
     draw_target(output / "plots" / "target.png", target, predicted.values, truth, metrics, points)
     logger.info("%s: %s.", target.column, summarise(metrics, target))
     logger.info("Results: %s", output)
+
+
+def _facts(description: ModelDescription, metadata: Metadata | None, study: Study) -> dict[str, np.ndarray]:
+    """Give what the model must know of samples beside their reads."""
+    assert description.target is not None
+    sample_ids = list(study.sample_ids)
+    facts = facts_of_new_samples(description.target, metadata, sample_ids)
+    return facts | condition_facts_of_new_samples(description.conditions, metadata, sample_ids)
 
 
 def _open(

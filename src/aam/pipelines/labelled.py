@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aam.config.commands import TrainConfig
+from aam.data.conditions import NO_CONDITIONS, Conditions, fit_conditions
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.splits import TEST, TRAIN, VALIDATION, strata
 from aam.data.study import Study
@@ -15,6 +16,7 @@ from aam.data.target import TargetState, Task, fit_target, order_alone
 from aam.data.target_choice import check_order, check_transform, choose_task
 from aam.errors import SplitError
 from aam.io.metadata import Metadata
+from aam.pipelines.conditions import condition_columns, condition_facts, say_unknown
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
 from aam.pipelines.head_options import check_task
 from aam.pipelines.labels import label_samples
@@ -70,6 +72,8 @@ class LabelledStudy:
         All samples that were divided, and the part of each; those left for a test, too.
     facts
         What the head must know of each sample in use, [S], by the name that batches give it.
+    conditions
+        Columns of the metadata that the network reads beside the microbes, fitted on the training samples.
     """
 
     study: Study
@@ -81,6 +85,7 @@ class LabelledStudy:
     split_ids: list[str]
     split_parts: np.ndarray
     facts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    conditions: Conditions = NO_CONDITIONS
 
 
 def read_labelled(config: TrainConfig, max_bp: int) -> LabelledSamples:
@@ -119,12 +124,16 @@ def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) ->
     if config.split.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, parts, config.split.split, config.label.metadata_column)
     columns = named_columns(config.category_columns, metadata, sample_ids, str(values.name))
+    columns |= condition_columns(config.conditioning, metadata, values, config.split.group_column)
     is_training = parts == TRAIN
     training = rows_of(columns, is_training)
     target = fit_target(values[is_training], task, config.target, training)
     target = scaled_by(target, config.network_head.output_scaling, training)
     facts = facts_of(target, columns, len(sample_ids))
     facts |= weights_of(config.network_head.sample_weights, columns, is_training)
+    conditions = fit_conditions(config.conditioning, training)
+    say_unknown([(conditions, rows_of(columns, parts != TEST))])
+    facts |= condition_facts(conditions, columns)
     truth = target.encode(values)
     rows = _rows_in_use(parts, truth, target)
     held = parts[rows] == VALIDATION
@@ -134,7 +143,7 @@ def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) ->
     )  # fmt: skip
     in_use = study if len(rows) == study.n_samples else study.select_samples(rows)
     chosen = {name: fact[rows] for name, fact in facts.items()}
-    return LabelledStudy(in_use, depth, target, truth[rows], groups[rows], held, sample_ids, parts, chosen)
+    return LabelledStudy(in_use, depth, target, truth[rows], groups[rows], held, sample_ids, parts, chosen, conditions)
 
 
 def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> np.ndarray:

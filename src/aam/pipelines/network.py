@@ -25,6 +25,7 @@ from aam.data.batches import (
 from aam.data.target import batch_fact, batch_target
 from aam.ecology.resources import StudyResources
 from aam.inference.asv_vectors import asv_vectors
+from aam.inference.conditioning import conditioning_of
 from aam.inference.model_directory import ModelDescription, build_target
 from aam.io.cache import Cache
 from aam.models.build import build_encoder, build_predictor
@@ -110,6 +111,8 @@ def plan_network(
         study_digest=digest,
         target=labelled.target,
         network_head=head,
+        conditions=labelled.conditions,
+        conditioning=config.conditioning,
         objective_settings=settings,
         options=flatten(config),
     )
@@ -156,9 +159,9 @@ def _build(
     if pretrained is not None:
         take_over(base, pretrained)
         logger.info("The network begins with the encoder of %s.", config.transfer.pretrained)
-    return build_predictor(
-        base, build_target(shape, labelled.target, config.network_head), (), config.transfer.freeze_base
-    )
+    target = build_target(shape, labelled.target, config.network_head)
+    conditioning = conditioning_of(shape, labelled.conditions, config.conditioning)
+    return build_predictor(base, target, (), config.transfer.freeze_base, conditioning)
 
 
 def _batch_maker(

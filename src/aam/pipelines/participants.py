@@ -15,6 +15,7 @@ from aam.data.target import TargetState, fit_target, order_alone
 from aam.data.target_choice import check_order, check_transform, choose_task
 from aam.errors import SplitError, name_some
 from aam.io.split_file import read_fold_file
+from aam.pipelines.conditions import condition_columns
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
 from aam.pipelines.head_options import check_task
 from aam.pipelines.labels import label_samples
@@ -92,6 +93,7 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
     sample_ids = list(study.sample_ids)
     values = values.loc[sample_ids]
     columns = named_columns(options.category_columns, metadata, sample_ids, str(values.name))
+    columns |= condition_columns(options.conditioning, metadata, values, config.folds.group_column)
     groups = sample_groups(metadata, sample_ids, config.folds.group_column, config.label.metadata_column)
     target = fit_target(values, task, order_alone(config.target))
     truth = target.encode(values)

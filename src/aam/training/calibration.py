@@ -39,7 +39,8 @@ def calibrate_objectives(model: SequenceEncoder, batch: Batch, names: Iterable[s
 
 @torch.no_grad()
 def calibrate_head(model: SequencePredictor, batch: Batch) -> None:
-    """Standardise what a new target's head reads."""
-    features = model.eval()(batch).target_features
-    assert features is not None, "a predictor gives its head something to read"
-    model.target.standardise.fit(features)
+    """Standardise what a new target's head reads, and before that what the metadata meet."""
+    samples = model.eval()(batch).samples
+    if model.conditioning is not None:
+        model.conditioning.standardise.fit(model.microbial_features(samples))
+    model.target.standardise.fit(model.target_features(samples, batch))

@@ -6,7 +6,7 @@ from aam.config.model import ModelConfig
 
 _STAGES = ("encoder", "sample_encoder", "asv_encoder")
 """Parts of a base model, the uppermost first; each has a transformer."""
-_BASE, _HEADS = "base_model", "objectives"
+_BASE, _HEADS, _METADATA = "base_model", "objectives", "conditioning"
 
 
 def depths_below_heads(model: nn.Module, config: ModelConfig) -> dict[str, int]:
@@ -30,6 +30,11 @@ def depths_below_heads(model: nn.Module, config: ModelConfig) -> dict[str, int]:
         else:
             depths[name] = _depth_in_base(parts[1:] if has_base else parts, config.attention_layers)
     return depths
+
+
+def is_of_metadata(name: str) -> bool:
+    """Whether a weight of a `SequencePredictor` belongs to what further columns of the metadata add."""
+    return name.split(".", maxsplit=1)[0] == _METADATA
 
 
 def _depth_in_base(parts: list[str], n_blocks: int) -> int:

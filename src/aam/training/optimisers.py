@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
 from aam.config.transfer import TransferConfig
-from aam.training.layers import depths_below_heads
+from aam.training.layers import depths_below_heads, is_of_metadata
 
 _BLOCKS = "blocks"
 """In the names of the weights of transformers."""
@@ -47,7 +47,7 @@ class Group:
 def group_parameters(
     model: nn.Module, shape: ModelConfig, training: TrainingConfig, transfer: TransferConfig
 ) -> list[Group]:
-    """Group the weights that learn by depth, and by whether they decay, are matrices of transformers, and are single numbers.
+    """Group what learns by depth, and by whether they decay, are matrices of transformers, single numbers, or of metadata.
 
     FSDP has numbers whole and all else in parts, and no optimiser moves both together.
 
@@ -55,16 +55,19 @@ def group_parameters(
     begins ``--unfreeze-epochs`` later.
     """
     depths = depths_below_heads(model, shape)
-    found: dict[tuple[int, bool, bool, bool], list[nn.Parameter]] = {}
+    found: dict[tuple[int, bool, bool, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             is_matrix = parameter.ndim > 1
-            key = depths[name], is_matrix, is_matrix and _BLOCKS in name.split("."), parameter.ndim == 0
+            is_hidden = is_matrix and _BLOCKS in name.split(".")
+            key = depths[name], is_matrix, is_hidden, parameter.ndim == 0, is_of_metadata(name)
             found.setdefault(key, []).append(parameter)
+    head_lr = training.lr if transfer.head_lr is None else transfer.head_lr
+    category_lr = head_lr if transfer.category_lr is None else transfer.category_lr
     groups = []
-    for (depth, is_matrix, is_hidden, _), parameters in sorted(found.items(), key=lambda item: item[0]):
-        head_lr = training.lr if transfer.head_lr is None else transfer.head_lr
-        lr = training.lr * transfer.layer_decay ** (depth - 1) if depth else head_lr
+    for (depth, is_matrix, is_hidden, _, is_metadata), parameters in sorted(found.items(), key=lambda item: item[0]):
+        lr_of_heads = category_lr if is_metadata else head_lr
+        lr = training.lr * transfer.layer_decay ** (depth - 1) if depth else lr_of_heads
         decay = training.weight_decay if is_matrix else 0.0
         groups.append(Group(parameters, lr, decay, depth * transfer.unfreeze_epochs, is_hidden))
     return groups

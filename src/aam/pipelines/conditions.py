@@ -1,0 +1,165 @@
+"""Columns of the metadata that a network reads beside the microbes: which may be read, and what is known of each sample."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from aam.config.conditioning import ConditioningConfig
+from aam.data.cells import class_names, describe, missing_values_option, not_numbers, warn_of_suspects
+from aam.data.conditions import Columns, Conditions
+from aam.data.leakage import explained_share, says_the_same
+from aam.errors import ConfigError, MetadataError, name_some
+from aam.io.metadata import Metadata
+from aam.nn.condition_vectors import CATEGORIES, NUMBERS
+
+logger = logging.getLogger(__name__)
+
+SUSPICIOUS_SHARE = 0.95
+"""Of the target; a column that explains more of it alone is warned of."""
+
+
+def condition_columns(
+    options: ConditioningConfig, metadata: Metadata, target: pd.Series, group_column: str | None
+) -> dict[str, pd.Series]:
+    """Give the columns that the network is to read, by name, in the order of the samples.
+
+    Parameters
+    ----------
+    options
+        Which.
+    metadata
+        Where they are.
+    target
+        The column to learn, of the samples in use.
+    group_column
+        Column of the subjects that are not divided, if any.
+
+    Raises
+    ------
+    ConfigError
+        One is the target, another form of it, or the group.
+    MetadataError
+        One does not exist, has no values, or none that are numbers where numbers are asked for.
+    """
+    columns = {}
+    for name in options.columns:
+        flag = "--numeric-columns" if name in options.numeric_columns else "--categorical-columns"
+        if name == target.name:
+            raise ConfigError(
+                f"{flag} and --metadata-column are both {name}: a model must not read what it is to predict."
+            )
+        if name == group_column:
+            raise ConfigError(
+                f"{flag} and --group-column are both {name}: no new subject has a {name} that training had. Leave it out there."
+            )
+        values = metadata.column(name).reindex(target.index)
+        if not values.notna().any():
+            raise MetadataError(f"{flag} {name}: no sample in use has a value in that column. Choose another.")
+        if name in options.numeric_columns:
+            _require_numbers(values)
+        warn_of_suspects(flag, values)
+        _check_leakage(flag, values, target)
+        columns[name] = values
+    if group_column is not None:
+        _warn_of_groups(columns, metadata.column(group_column).reindex(target.index))
+    return columns
+
+
+def condition_facts(conditions: Conditions, columns: Columns) -> dict[str, np.ndarray]:
+    """Give what the network must know of samples, by the names that batches give it; nothing without such columns."""
+    if not conditions.columns:
+        return {}
+    cells = conditions.cells(columns)
+    return {CATEGORIES: cells.categories, NUMBERS: cells.numbers}
+
+
+def condition_facts_of_new_samples(
+    conditions: Conditions, metadata: Metadata | None, sample_ids: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Do the same for samples of a table; say how many cells are read as unknown.
+
+    Raises
+    ------
+    MetadataError
+        There is no metadata, it lacks a column, or no sample has a row.
+    """
+    needed = conditions.columns
+    if not needed:
+        return {}
+    if metadata is None:
+        raise MetadataError(
+            f"The model reads {name_some(needed, len(needed))} of each sample beside its microbes: pass --metadata FILE with these "
+            "columns. Cells may be empty where nothing is known."
+        )
+    missing = [name for name in needed if name not in metadata.frame.columns]
+    if missing:
+        raise MetadataError(
+            f"--metadata has no column {name_some(missing)}, and the model reads {name_some(needed, len(needed))} of each sample "
+            "beside its microbes. Add it; cells may be empty where nothing is known."
+        )
+    if not set(metadata.sample_ids).intersection(sample_ids):
+        raise MetadataError(
+            f"None of the {len(sample_ids):,} samples has a row in --metadata, where the model reads {name_some(needed)}: samples "
+            f"are {name_some(list(sample_ids), 3)}, rows {name_some(metadata.sample_ids, 3)}. Pass the metadata of this table."
+        )
+    columns = {name: metadata.column(name).reindex(list(sample_ids)) for name in needed}
+    say_unknown([(conditions, columns)])
+    return condition_facts(conditions, columns)
+
+
+def say_unknown(reading: Sequence[tuple[Conditions, Columns]]) -> None:
+    """Say, once for each column, how many cells of some samples are read as unknown by models that know the conditions, and why."""
+    if not reading[0][0].columns:
+        return
+    found = [conditions.unknown(columns) for conditions, columns in reading]
+    parents = {one.column: one.parent for conditions, _ in reading for one in conditions.categories}
+    for name in reading[0][0].columns:
+        n_samples = sum(len(columns[name]) for _, columns in reading)
+        n_missing = sum(one[name].n_missing for one in found)
+        unseen = [cell for one in found for cell in one[name].unseen]
+        if n_missing or unseen:
+            parent = parents.get(name)
+            logger.warning(
+                "%s: %d of %d samples are read as unknown%s: %d without a value, %d with one that training did not have%s.",
+                name, n_missing + len(unseen), n_samples, f" (by their {parent} alone)" if parent else "", n_missing, len(unseen),
+                f" ({name_some(list(dict.fromkeys(unseen)))})" if unseen else "",
+            )  # fmt: skip
+
+
+def _require_numbers(values: pd.Series) -> None:
+    wrong = not_numbers(values)
+    if wrong:
+        raise MetadataError(
+            f"--numeric-columns {values.name} holds {describe(wrong)}, which are no numbers. Correct these cells, leave them out "
+            f"by {missing_values_option(wrong)}, or name the column in --categorical-columns."
+        )
+
+
+def _check_leakage(flag: str, values: pd.Series, target: pd.Series) -> None:
+    known = values.notna().to_numpy()
+    one, other = values[known], target[known]
+    if says_the_same(one, other):
+        raise ConfigError(
+            f"{flag} {values.name} says the same as --metadata-column {target.name}, by other names or in another unit: a model "
+            "that reads it needs no microbes. Leave it out."
+        )
+    share = explained_share(one, other)
+    if share > SUSPICIOUS_SHARE:
+        logger.warning(
+            "%s %s alone explains %.0f %% of --metadata-column %s: a model that reads it may use no microbes. Compare without it.",
+            flag, values.name, 100 * share, target.name,
+        )  # fmt: skip
+
+
+def _warn_of_groups(columns: Mapping[str, pd.Series], groups: pd.Series) -> None:
+    """Warn of columns whose categories are each of one subject."""
+    for name, values in columns.items():
+        known = (values.notna() & groups.notna()).to_numpy()
+        cells, subjects = class_names(values[known]), class_names(groups[known])
+        if len(set(cells)) >= len(set(subjects)) > 1 and len(set(zip(cells, subjects, strict=True))) == len(set(cells)):
+            logger.warning(
+                "Each value of %s is of one %s only, so that the validation samples have values that training did not have.",
+                name, groups.name,
+            )  # fmt: skip

@@ -1,0 +1,238 @@
+"""Whole commands whose model reads columns of the metadata beside the microbes."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.torch import load_file
+
+from aam.cli import main
+
+TINY = [
+    "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--epochs", "1", "--batch-size",
+    "16", "--count-penalty", "0", "--lr", "0.01",
+]  # fmt: skip
+PLACES = ["--categorical-columns", "city", "sex", "--numeric-columns", "bmi", "--category-parents", "city=country"]
+COUNTRY = {"Paris": "France", "Lyon": "France", "Rome": "Italy", "Pisa": "Italy"}
+FUSIONS = ["concat", "add", "gmu", "cross-attention", "perceiver"]
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+
+
+def run(*arguments) -> None:
+    assert main([str(argument) for argument in arguments]) == 0
+
+
+def read(path) -> pd.DataFrame:
+    return pd.read_csv(path, sep="\t", dtype={"sample-id": str}).set_index("sample-id")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Simulate, and add where samples are from, a number with gaps, a load that depends on the country alone, and copies."""
+    folder = tmp_path_factory.mktemp("conditions")
+    sizes = ["--samples", 36, "--features", 24, "--sequence-length", 20, "--mean-depth", 200]
+    run("simulate", "--output-dir", folder / "study", *sizes)
+    table, rng = read(folder / "study/metadata.tsv"), np.random.default_rng(0)
+    table["city"] = [list(COUNTRY)[k % 4] for k in range(len(table))]
+    table["country"] = table["city"].map(COUNTRY)
+    table["load"] = table["country"].map({"France": 0.0, "Italy": 10.0}) + rng.normal(0, 1, len(table))
+    table["bmi"] = rng.normal(25, 3, len(table)).round(1)
+    table.loc[table.index[::7], "bmi"] = None
+    table["age_months"] = table["age"] / 30.4
+    table["empty"] = ""
+    table["host"] = table["subject"].str.lower()
+    table.to_csv(folder / "metadata.tsv", sep="\t")
+    return folder
+
+
+def study_of(folder):
+    return ["--table", folder / "study/table.biom", "--sequences", folder / "study/sequences.fasta"]
+
+
+def train(folder, output, column, *options) -> None:
+    labels = ["--metadata", folder / "metadata.tsv", "--metadata-column", column]
+    run("train", *study_of(folder), *labels, "--output-dir", output, *TINY, *options)
+
+
+def predict(folder, model, table, output) -> pd.DataFrame:
+    path = output.with_suffix(".metadata.tsv")
+    table.to_csv(path, sep="\t")
+    run("predict", "--model", model, *study_of(folder), "--metadata", path, "--output", output)
+    return read(output)
+
+
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+    output = tmp_path_factory.mktemp("trained") / "out"
+    train(folder, output, "age", *PLACES)
+    return output
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_predict_and_evaluate_give_what_training_reported(folder, tmp_path, fusion, capsys):
+    train(folder, tmp_path / "out", "disease", *PLACES, "--categorical-fusion", fusion, "--category-lr", "0.03")
+    assert "Head: network, as it alone reads 'city', 'sex', 'bmi', 'country'." in capsys.readouterr().err
+
+    predicted = predict(folder, tmp_path / "out", read(folder / "metadata.tsv"), tmp_path / "p.tsv")
+    assert "--metadata has no effect" not in capsys.readouterr().err
+    labels = ["--metadata", folder / "metadata.tsv", "--metadata-column", "disease", "--output-dir", tmp_path / "e"]
+    run("evaluate", "--model", tmp_path / "out", *study_of(folder), *labels)
+
+    reported = read(tmp_path / "out/validation_predictions.tsv")
+    for other in (predicted, read(tmp_path / "e/predictions.tsv").drop(columns="truth")):
+        pd.testing.assert_frame_equal(other.loc[reported.index], reported.drop(columns="truth"), check_exact=True)
+
+
+def test_an_unknown_city_is_read_as_its_country(folder, trained, tmp_path, capsys):
+    table = read(folder / "metadata.tsv")
+
+    unseen = predict(folder, trained, table.assign(city="Nice"), tmp_path / "unseen.tsv")
+    assert (
+        "city: 36 of 36 samples are read as unknown (by their country alone): 0 without a value, 36 with one that"
+        in (capsys.readouterr().err)
+    )
+    missing = predict(folder, trained, table.assign(city=None), tmp_path / "missing.tsv")
+    known = predict(folder, trained, table, tmp_path / "known.tsv")
+    alone = predict(folder, trained, table.drop(columns="country").assign(country=None), tmp_path / "alone.tsv")
+    nothing = predict(folder, trained, table.assign(city="Nice", country="Peru"), tmp_path / "nothing.tsv")
+
+    pd.testing.assert_frame_equal(unseen, missing, check_exact=True)
+    pd.testing.assert_frame_equal(known, alone, check_exact=True)  # a city says its country
+    assert (known != unseen).all(axis=None)
+    assert (nothing != unseen).all(axis=None)
+
+
+def test_what_is_unknown_is_said_once_for_each_column(folder, trained, tmp_path, capsys):
+    table = read(folder / "metadata.tsv")
+    table["sex"] = ["other", None, *table["sex"][2:]]
+    table["bmi"] = table["bmi"].astype(object)
+    table.loc[table.index[1], "bmi"] = "unheard of"
+
+    predict(folder, trained, table, tmp_path / "p.tsv")
+
+    said = [line for line in capsys.readouterr().err.splitlines() if "are read as unknown" in line]
+    assert said == [
+        "sex: 2 of 36 samples are read as unknown: 1 without a value, 1 with one that training did not have ('other').",
+        "bmi: 7 of 36 samples are read as unknown: 6 without a value, 1 with one that training did not have ('unheard of').",
+    ]
+
+
+def test_the_country_that_decides_is_used(folder, tmp_path):
+    options = ["--epochs", "20", "--lr", "0.03", "--head", "network"]
+    train(folder, tmp_path / "without", "load", *options)
+    train(folder, tmp_path / "with", "load", *options, *PLACES[:2], "--category-parents", "city=country")
+
+    scores = {name: json.loads((tmp_path / name / "metrics.json").read_text())["r2"] for name in ("without", "with")}
+    assert scores["with"] > 0.6
+    assert scores["without"] < 0.3
+    table = read(folder / "metadata.tsv")
+    moved = predict(folder, tmp_path / "with", table.assign(city="Nice", country="Italy"), tmp_path / "p.tsv")
+    assert moved["prediction"].mean() > 7  # also where training saw France
+
+
+def test_what_was_fitted_is_of_the_training_samples_and_travels_with_the_model(folder, trained):
+    state = json.loads((trained / "model/state.json").read_text())["conditions"]
+    card = (trained / "model/README.md").read_text()
+
+    split = read(trained / "splits.tsv")["split"]
+    table = read(folder / "metadata.tsv").loc[split.index[split == "train"]]
+    assert [one["known"]["column"] for one in state["categories"]] == ["sex", "country", "city"]
+    assert state["categories"][2]["known"]["names"] == sorted(COUNTRY)
+    assert state["categories"][2]["parents"] == [0, 0, 1, 1]
+    assert state["numbers"] == [
+        {"column": "bmi", "mean": pytest.approx(table["bmi"].mean()), "std": pytest.approx(table["bmi"].std(ddof=0))}
+    ]
+    assert "- Reads the country of a sample (France, Italy): 'aam predict' needs that column, by --metadata." in card
+
+
+def test_without_columns_a_model_has_no_part_for_them(folder, tmp_path):
+    train(folder, tmp_path / "out", "age", "--head", "network")
+
+    names = load_file(tmp_path / "out/model/model.safetensors")
+    assert {name.split(".")[0] for name in names} == {"base_model", "pooling", "objectives"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--categorical-columns", "age"], "--categorical-columns and --metadata-column are both age: a model must not read"),
+        (["--numeric-columns", "age_months"], "--numeric-columns age_months says the same as --metadata-column age"),
+        (["--categorical-columns", "subject", "--group-column", "subject"],
+         "--categorical-columns and --group-column are both subject: no new subject has a subject that training had"),
+        (["--categorical-columns", "sight"], "The metadata has no column 'sight'"),
+        (["--categorical-columns", "empty"], "--categorical-columns empty: no sample in use has a value in that column"),
+        (["--numeric-columns", "sex"], "(36 samples), which are no numbers. Correct these cells, leave them out by"),
+        (["--categorical-columns", "sex", "--head", "kernel"], "--head kernel reads microbes alone"),
+        (["--categorical-columns", "sex", "--mixup-alpha", "0.2"], "--mixup-alpha mixes samples"),
+        (["--categorical-columns", "country", "--category-parents", "country=city"],
+         "--category-parents country=city: 2 of 2 categories of country have training samples of several city"),
+        (["--category-lr", "0.1"], "--category-lr has no effect without"),
+    ],
+)  # fmt: skip
+def test_columns_that_may_not_be_read_are_one_message(folder, tmp_path, options, message, capsys):
+    labels = ["--metadata", folder / "metadata.tsv", "--metadata-column", "age", "--output-dir", tmp_path / "out"]
+
+    assert main([str(part) for part in ["train", *study_of(folder), *labels, *TINY, *options]]) == 2
+
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert "Traceback" not in shown
+    assert not (tmp_path / "out").exists()
+
+
+def test_columns_that_give_the_target_or_the_subject_away_are_warned_of(folder, tmp_path, capsys):
+    train(folder, tmp_path / "out", "disease", "--categorical-columns", "host", "--group-column", "subject")
+
+    shown = capsys.readouterr().err
+    assert (
+        "--categorical-columns host alone explains 100 % of --metadata-column disease: a model that reads it may use no"
+        in shown
+    )
+    assert (
+        "Each value of host is of one subject only, so that the validation samples have values that training did not"
+        in shown
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            None,
+            "The model reads 'sex', 'country', 'city', 'bmi' of each sample beside its microbes: pass --metadata FILE",
+        ),
+        (
+            lambda table: table.drop(columns=["sex", "bmi"]),
+            "--metadata has no column 'sex', 'bmi', and the model reads",
+        ),
+        (lambda table: table.rename(lambda name: f"other {name}"), "None of the 36 samples has a row in --metadata"),
+    ],
+)
+def test_prediction_needs_the_columns(folder, trained, tmp_path, change, message, capsys):
+    given = []
+    if change is not None:
+        change(read(folder / "metadata.tsv")).to_csv(tmp_path / "m.tsv", sep="\t")
+        given = ["--metadata", str(tmp_path / "m.tsv")]
+    arguments = ["predict", "--model", trained, *study_of(folder), "--output", tmp_path / "p.tsv", *given]
+
+    assert main([str(argument) for argument in arguments]) == 2
+
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "p.tsv").exists()
+
+
+def test_every_fold_reads_the_columns_as_its_training_part_knows_them(folder, tmp_path, capsys):
+    table = read(folder / "metadata.tsv")
+    table["city"] = ["Nice", *table["city"][1:]]
+    table.to_csv(tmp_path / "m.tsv", sep="\t")
+    labels = ["--metadata", tmp_path / "m.tsv", "--metadata-column", "load", "--baselines", "guess", "--folds", 2]
+    longer = ["--epochs", "20", "--lr", "0.03", "--category-parents", "city=country", "--categorical-columns", "city"]
+
+    run("evaluate", *study_of(folder), *labels, "--output-dir", tmp_path / "o", *TINY, *longer)
+
+    shown = capsys.readouterr().err
+    assert "city: 1 of 36 samples are read as unknown (by their country alone): 0 without a value, 1 with one" in shown
+    scores = pd.read_csv(tmp_path / "o/summary.tsv", sep="\t").set_index(["method", "metric"])["pooled"]
+    assert scores[("aam", "r2")] > 0.5
