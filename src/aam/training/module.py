@@ -1,8 +1,10 @@
 """The Lightning module: adds up the objectives' losses and keeps their metrics."""
 
+import logging
 import math
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning
 import torch
@@ -21,9 +23,14 @@ from aam.objectives.objective import Overall
 from aam.training.balancing import LossBalance
 from aam.training.nonfinite import NonFiniteLossError
 from aam.training.optimisers import Group, build_optimiser, group_parameters, numbered_by_module
+from aam.training.out_of_memory import ADVICE, StepTooLargeError, fits
 from aam.training.saving import MONITORED
 from aam.training.schedule import Share, share_of_peak
 from aam.training.sharding import clip_gradients, shard
+from aam.training.steps import learn_from
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 PLATEAU_FACTOR = 0.5
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
@@ -40,6 +47,10 @@ class TrainingModule(lightning.LightningModule):
     ----------
     overall
         Metrics and number of all predictions of the last validation, by objective.
+    n_halved
+        Batches that memory did not hold, and that were trained on in halves.
+    in_step
+        What was last trained on: a batch, or a half of one.
     """
 
     def __init__(
@@ -58,6 +69,8 @@ class TrainingModule(lightning.LightningModule):
         self.training_config = training
         self.main = main
         self.balance = LossBalance(weights) if balance is None else balance
+        self.n_halved = 0
+        self.in_step: Batch | None = None
         objectives = model.active_objectives()
         self.scores = nn.ModuleDict(
             {name: nn.ModuleDict(objectives[name].metrics()) for name in weights}  # type: ignore[arg-type]
@@ -117,20 +130,52 @@ class TrainingModule(lightning.LightningModule):
                     setattr(mean, part, value.to(mean.device))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Give the weighted sum of the losses."""
-        total, losses = self.total_loss(batch)
+        """Give 1, in place of a loss: `backward` runs the model as well, so that it can do so again, on halves of the batch."""
+        self._current = batch, batch_idx
+        self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
+        return torch.ones((), device=self.device)
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Add the gradients of the losses, times what became of the 1: a share of accumulated batches, and a loss scale."""
+        for losses, n_samples in learn_from(self, *self._current, loss):
+            for name, value in losses.items():
+                self.means[name].update(value, n_samples)  # type: ignore[operator]
+
+    def add_gradients(self, batch: Batch, scale: Tensor) -> dict[str, Tensor]:
+        """Run the model on a batch, forwards and backwards; give the losses, by the names of `means`.
+
+        Raises
+        ------
+        NonFiniteLossError
+            Their sum is not finite.
+        """
+        self.in_step = batch
+        with self.trainer.precision_plugin.train_step_context():
+            total, losses = self.total_loss(batch)
         if not torch.isfinite(total):
             raise NonFiniteLossError(
                 f"The loss became {total.item()} at step {self.global_step} (epoch {self.current_epoch}). "
                 "Pass a smaller --lr or --precision 32-true."
             )
+        (total * scale).backward()
         values = {f"{name}_loss": loss for name, loss in losses.items()} | {"loss": total}
         values |= {f"{name}_log_variance": value for name, value in self.balance.log_variances.items()}
-        for name, value in values.items():
-            self.means[name].update(value.detach(), batch.n_samples_of_all_ranks)  # type: ignore[operator]
+        return {name: value.detach() for name, value in values.items()}
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Log the means, with this batch."""
+        for name in self.means:
             self._log_mean(name)
-        self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
-        return total
+
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        """Let all ranks stop together where one has no memory for the optimiser's state."""
+        step = partial(super().optimizer_step, epoch, batch_idx, optimizer, optimizer_closure)
+        self._run_whole(step)
+
+    def on_train_end(self) -> None:
+        """Say how many batches were too large."""
+        if self.n_halved > 1:
+            logger.warning("Memory did not hold %d batches, which were trained on in halves.", self.n_halved)
 
     def on_validation_epoch_start(self) -> None:
         """Accumulate in double precision."""
@@ -143,7 +188,7 @@ class TrainingModule(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Update losses and metrics; give each objective's predictions and truths for the plots."""
-        predictions, losses = self._predict(batch)
+        predictions, losses = self._run_whole(partial(self._predict, batch))
         objectives = self.model.active_objectives()
         scored = {name: objectives[name].scored(predictions[name], batch) for name in self.weights}
         for name, (prediction, truth) in scored.items():
@@ -215,6 +260,16 @@ class TrainingModule(lightning.LightningModule):
         objectives = self.model.active_objectives()
         predictions = {name: objectives[name](encoding, batch) for name in self.weights}
         return predictions, {name: objectives[name].loss(predictions[name], batch) for name in self.weights}
+
+    def _run_whole(self, step: Callable[[], Result]) -> Result:
+        """Run what is never run in parts; what no memory holds ends all ranks."""
+        found: list[Result] = []
+        if self.device_mesh is not None:
+            return step()
+        if not fits(lambda: found.append(step()), self.trainer.world_size > 1):
+            what = "validation" if self.trainer.validating else "the optimiser"
+            raise StepTooLargeError(f"Memory does not hold a step of {what}. {ADVICE}")
+        return found[0]
 
     def _log_mean(self, name: str) -> None:
         """Log the epoch's mean over training samples, as an object whose state can be saved within the epoch."""
