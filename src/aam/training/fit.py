@@ -27,6 +27,7 @@ from aam.training.arithmetic import (
 )
 from aam.training.module import TrainingModule
 from aam.training.nonfinite import REPORT, NonFiniteReport
+from aam.training.out_of_memory import memory_is_explained
 from aam.training.plots import ValidationPlots
 from aam.training.progress import progress
 from aam.training.ranks import ALONE, Ranks
@@ -126,9 +127,10 @@ def fit(
         if progress is not None and progress.is_finished:
             epochs = progress.epoch
         else:
-            if config.find_lr and progress is None:
-                module.training_config = replace(config, lr=_find_rate(module, loaders[0], run))
-            epochs = _train(trained, loaders, run, callbacks)
+            with memory_is_explained(ranks.is_first):
+                if config.find_lr and progress is None:
+                    module.training_config = replace(config, lr=_find_rate(module, loaders[0], run))
+                epochs = _train(trained, loaders, run, callbacks)
         best_epoch = _take_best(module.float(), run)
         scores = _judge(config, ranks.with_whole_models()).validate(module, loaders[1], verbose=False)[0]
     metrics = {name.removeprefix("validation/"): value for name, value in scores.items()}

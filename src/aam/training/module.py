@@ -133,7 +133,7 @@ class TrainingModule(lightning.LightningModule):
         """Give 1, in place of a loss: `backward` runs the model as well, so that it can do so again, on halves of the batch."""
         self._current = batch, batch_idx
         self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
-        return torch.ones((), device=self.device)
+        return torch.ones((), device=self.device, dtype=self.dtype)  # type: ignore[arg-type]
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Add the gradients of the losses, times what became of the 1: a share of accumulated batches, and a loss scale."""

@@ -1,12 +1,16 @@
 """Whether memory holds a step: found by running it, with one answer on all ranks."""
 
 import gc
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
 from aam.errors import AamError
 from aam.nn.collective import OutOfMemoryElsewhereError, meet
+
+logger = logging.getLogger(__name__)
 
 ADVICE = (
     "For a new run, pass a smaller --batch-size (auto finds one; --target-effective-batch-size keeps the steps of the optimiser as "
@@ -51,3 +55,28 @@ def fits(step: Callable[[], object], has_others: bool = False) -> bool:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return False
+
+
+@contextmanager
+def memory_is_explained(is_first: bool) -> Iterator[None]:
+    """Say what to do if memory runs out in a block for which nothing else is left to try.
+
+    Parameters
+    ----------
+    is_first
+        Whether this rank speaks for all. Another one speaks for itself here: the others end because it did, without knowing why.
+
+    Raises
+    ------
+    StepTooLargeError
+        It did.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        explained = StepTooLargeError(f"Memory does not hold a step. {ADVICE}")
+        if not is_first:
+            logger.error("aam: %s", explained)
+        raise explained from None
