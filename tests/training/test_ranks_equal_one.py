@@ -59,7 +59,7 @@ def alone(folder):
 
     def train(name):
         learned, _, options = train_on_ranks.CASES[name]
-        key = (learned, *options)
+        key = (learned, *options, *train_on_ranks.FULL.get(name, ()))
         if key not in done:
             done[key] = train_on_ranks.train(folder / "study", name, save=folder if key == ("pretrain",) else None)
         return done[key]
@@ -123,6 +123,23 @@ def joined_alone(strategy):
 @pytest.mark.parametrize("rank", [0, 1])
 def test_what_one_process_cannot_do_all_say(rank, folder):
     assert re.fullmatch(r"rank 1 on \S+: the tree is missing", (folder / f"message {rank}").read_text())
+
+
+@pytest.mark.parametrize("where", train_on_ranks.TOO_FULL)
+def test_ranks_end_together_where_memory_runs_out_on_one(where, folder):
+    expected = train_on_ranks.run_out(folder / "study", where)
+
+    found = [(folder / f"too full: {where} {rank}").read_text() for rank in range(2)]
+
+    assert expected.startswith("Memory does not hold a step o")
+    assert found == [expected, expected]
+
+
+def test_weights_in_parts_are_not_halved_and_their_run_ends_with_advice(folder, caplog):
+    with joined_alone("fsdp") as ranks:
+        message = train_on_ranks.run_out(folder / "study", "halves", ranks)
+
+    assert message.startswith("Memory does not hold a step. For a new run, pass a smaller --batch-size")
 
 
 def test_what_is_compared_is_not_nothing(alone):

@@ -5,6 +5,7 @@ As a script, it is one of several processes: ``train_on_ranks.py FOLDER``, with 
 
 import os
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import lightning
 import numpy as np
 import torch
 import torch.distributed as dist
+from full_memory import FullMemory
 from lightning.pytorch.callbacks import Callback
 
 from aam.cli import parse
@@ -25,6 +27,7 @@ from aam.training.checkpoints import Identity
 from aam.training.fit import fit
 from aam.training.module import TrainingModule
 from aam.training.nonfinite import NonFiniteLossError
+from aam.training.out_of_memory import StepTooLargeError
 from aam.training.placement import started_by
 from aam.training.ranks import ALONE, Ranks
 from aam.training.saving import SavingPlan
@@ -67,6 +70,14 @@ CASES = {
 }  # fmt: skip
 """By name: what is learned, how ranks train, and options."""
 
+
+FULL = {"ddp, full forwards": (0, "forward"), "ddp, full backwards, accumulated": (1, "backward")}
+"""Cases in which memory runs out, on the last rank alone."""
+TOO_FULL = {
+    "halves": (1, "forward", 2), "halves backwards": (0, "backward", 2), "the optimiser": (2, "optimiser"),
+    "validation": (3, "validation"),
+}  # fmt: skip
+"""Where nothing is left to try."""
 
 KINDS = {None: ["one"], "ddp": [], "fsdp": ["whole", "parts"]}
 """Checkpoints that are left, by strategy."""
@@ -132,10 +143,12 @@ def train(study, name, ranks=ALONE, save=None, resume=None):
     training = [BatchPlan(0, tuple(rows)) for rows in cut]
     validation = [BatchPlan(EVALUATION, tuple(rows)) for rows in (order[16:19], order[19:20])]
     watch = Watch()
+    is_full = name in FULL and ranks.placement.rank == ranks.placement.n_ranks - 1
+    memory = [FullMemory(*FULL[name])] if is_full else []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = lightning.Trainer(
-            accelerator="cpu", max_epochs=2 if resume else 1, callbacks=[watch], logger=False, enable_checkpointing=False,
+            accelerator="cpu", max_epochs=2 if resume else 1, callbacks=[watch, *memory], logger=False, enable_checkpointing=False,
             enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
             accumulate_grad_batches=module.training_config.gradient_accumulation_steps, **on_devices(ranks),
         )  # fmt: skip
@@ -180,6 +193,22 @@ def fail(study, folder, ranks=ALONE):
     return ""
 
 
+def run_out(study, where, ranks=ALONE):
+    """Come to what the memory of the last rank does not hold; give the message."""
+    module, maker = plan(study, "pretrain", ["--precision", "64-true"])
+    train = EpochSampler(np.arange(16), BySamples(4), np.ones(maker.study.n_samples), 0, "study")
+    validation = [BatchPlan(EVALUATION, (16, 17))]
+    loaders = tuple(loader(maker, plans, 0, ranks.part) for plans in (train, validation))
+    memory = [FullMemory(*TOO_FULL[where])] if ranks.placement.rank == ranks.placement.n_ranks - 1 else []
+    with tempfile.TemporaryDirectory() as folder:
+        shared = ranks.from_first(Path(folder))
+        try:
+            fit(module, loaders, shared, module.training_config, memory, None, ranks)
+        except StepTooLargeError as error:
+            return str(error)
+    return ""
+
+
 def main(folder):
     torch.set_num_threads(1)
     _, placement = started_by(os.environ)
@@ -190,6 +219,9 @@ def main(folder):
     for strategy in ("ddp", "fsdp"):
         (folder / f"nan {strategy}").mkdir(exist_ok=True)
         fail(folder / "study", folder / f"nan {strategy}", Ranks(placement, strategy))
+    for where in TOO_FULL:
+        message = run_out(folder / "study", where, Ranks(placement, "ddp"))
+        (folder / f"too full: {where} {placement.rank}").write_text(message)
     try:
         with Ranks(placement, "ddp").agreed():
             if placement.rank == 1:

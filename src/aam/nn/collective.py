@@ -1,13 +1,36 @@
 """What ranks compute together: sums and means over the parts of a batch, with gradients to every rank."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from aam.batch import Share
+
+
+class OutOfMemoryElsewhereError(torch.OutOfMemoryError):
+    """Another rank has run out of memory, and will not come to what ranks compute together next."""
+
+
+def meet(is_out_of_memory: bool = False) -> None:
+    """Wait for all ranks; if memory does not suffice on one, raise on the others.
+
+    Every rank comes here before each thing that a step computes together, and once at the step's end. A rank that has run out of
+    memory comes here instead, so that nobody waits for it and all give the step up at one place. What is sent is one number in
+    main memory: a GPU is not waited for.
+
+    Raises
+    ------
+    OutOfMemoryElsewhereError
+        Another rank came here out of memory.
+    """
+    any_is_out = torch.tensor(int(is_out_of_memory))
+    dist.all_reduce(any_is_out, op=dist.ReduceOp.MAX)
+    if any_is_out and not is_out_of_memory:
+        raise OutOfMemoryElsewhereError("another rank has run out of memory")
 
 
 def sum_over_ranks(x: Tensor, share: Share | None) -> Tensor:
@@ -26,6 +49,7 @@ class _Sum(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Add up the tensors."""
         summed = x.clone(memory_format=torch.contiguous_format)
+        meet()
         dist.all_reduce(summed)
         return summed
 
@@ -67,3 +91,26 @@ def of_all_asvs(vectors: Float[Tensor, "U D"], share: Share | None) -> Float[Ten
         return vectors
     placed = torch.zeros_like(vectors).index_copy(0, share.counted, vectors[share.counted])
     return sum_over_ranks(placed, share)
+
+
+@torch.no_grad()
+def average_gradients(weights: Iterable[nn.Parameter]) -> None:
+    """Average the gradients of weights that every rank has whole.
+
+    A gradient that some ranks lack counts as zero there; one that all lack stays absent. They are sent together once all are
+    there, not while others are still computed: beside the work of a step they are small, and a rank that runs out of memory in the
+    backward pass has then sent nothing.
+    """
+    weights = [weight for weight in weights if weight.requires_grad]
+    is_used = torch.tensor([weight.grad is not None for weight in weights], dtype=torch.uint8)
+    meet()
+    dist.all_reduce(is_used, op=dist.ReduceOp.MAX)
+    used = [weight for weight, is_one in zip(weights, is_used.tolist(), strict=True) if is_one]
+    if not used:
+        return
+    joined = torch.cat([(torch.zeros_like(each) if each.grad is None else each.grad).flatten() for each in used])
+    meet()
+    dist.all_reduce(joined)
+    joined /= dist.get_world_size()
+    for weight, gradient in zip(used, joined.split([weight.numel() for weight in used]), strict=True):
+        weight.grad = gradient.view_as(weight)

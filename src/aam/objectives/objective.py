@@ -28,6 +28,15 @@ class Overall:
     n: int
     metrics: Mapping[str, Tensor]
 
+    @classmethod
+    def taken(cls, n_scored: Metric, metrics: Mapping[str, Metric]) -> "Overall":
+        """Compute the metrics of all processes, and make them ready for the next validation; ``n_scored`` is a sum."""
+        n = int(n_scored.compute())
+        overall = cls(n, {name: metric.compute() for name, metric in metrics.items()} if n else {})
+        for metric in (n_scored, *metrics.values()):
+            metric.reset()
+        return overall
+
 
 class Objective(nn.Module, ABC):
     """One thing to predict.

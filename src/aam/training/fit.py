@@ -17,12 +17,19 @@ from torch.utils.data import DataLoader
 from aam.batch import Batch
 from aam.config.training import TrainingConfig
 from aam.data.batches import EpochSampler
-from aam.nn.attention import attention_kernel
+from aam.training.arithmetic import (
+    accelerator,
+    autocast,
+    device_type,
+    kernel_of_attention,
+    lightning_precision,
+    weight_type,
+)
 from aam.training.best_epoch import Criterion
 from aam.training.module import TrainingModule
 from aam.training.nonfinite import REPORT, NonFiniteReport
+from aam.training.out_of_memory import memory_is_explained
 from aam.training.plots import ValidationPlots
-from aam.training.precision import resolve_precision
 from aam.training.progress import progress
 from aam.training.ranks import ALONE, Ranks
 from aam.training.rate_finder import find_learning_rate
@@ -110,11 +117,10 @@ def fit(
     run = _Run(output_dir, config, plan, ranks, CheckpointFiles(None if plan is None else plan.identity))
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    kernel = attention_kernel(config.attn_implementation, torch.device(_device()), _dtype(config))
-    with warnings.catch_warnings(), _stopping_reaches_the_caller(), kernel:
+    with warnings.catch_warnings(), _stopping_reaches_the_caller(), kernel_of_attention(config):
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", f".*{message}.*")
-        module.train().to(torch.float64 if config.precision == "64-true" else torch.float32)
+        module.train().to(weight_type(config))
         trained = copy.deepcopy(module) if ranks.strategy == "fsdp" else module  # the copy is taken to parts
         if config.compile:
             trained.model.asv_encoder.transformer.compile_blocks()
@@ -122,9 +128,10 @@ def fit(
         if progress is not None and progress.is_finished:
             epochs = progress.epoch
         else:
-            if config.find_lr and progress is None:
-                module.training_config = replace(config, lr=_find_rate(module, loaders[0], run))
-            epochs = _train(trained, loaders, run, callbacks)
+            with memory_is_explained(ranks.is_first):
+                if config.find_lr and progress is None:
+                    module.training_config = replace(config, lr=_find_rate(module, loaders[0], run))
+                epochs = _train(trained, loaders, run, callbacks)
         best_epoch = _take_best(module.float(), run)
         scores = _judge(config, ranks.with_whole_models()).validate(module, loaders[1], verbose=False)[0]
     metrics = {name.removeprefix("validation/"): value for name, value in scores.items()}
@@ -164,7 +171,7 @@ def _train(
 
 def _find_rate(module: TrainingModule, train: DataLoader[Batch], run: _Run) -> float:
     picture = run.output_dir / "plots" / "find_lr.png"
-    return find_learning_rate(module, train, torch.device(_device()), _autocast(run.config), picture, run.ranks)
+    return find_learning_rate(module, train, torch.device(device_type()), autocast(run.config), picture, run.ranks)
 
 
 def _take_best(module: TrainingModule, run: _Run) -> int:
@@ -208,10 +215,10 @@ def _trainer(run: _Run, tensorboard: OverlaidTensorBoard | None, callbacks: list
     config = run.config
     bar = [progress()] if run.ranks.is_first else []
     return lightning.Trainer(
-        accelerator=_accelerator(),
+        accelerator=accelerator(),
         **on_devices(run.ranks, run.files),
         max_epochs=config.epochs,
-        precision=_arithmetic(config),
+        precision=lightning_precision(config),
         accumulate_grad_batches=config.gradient_accumulation_steps,
         logger=tensorboard or False,
         callbacks=[*callbacks, *bar],
@@ -225,40 +232,11 @@ def _trainer(run: _Run, tensorboard: OverlaidTensorBoard | None, callbacks: list
 def _judge(config: TrainingConfig, ranks: Ranks) -> lightning.Trainer:
     """Make a trainer that only scores the best weights, and leaves no trace."""
     return lightning.Trainer(
-        accelerator=_accelerator(),
+        accelerator=accelerator(),
         **on_devices(ranks),
-        precision=_arithmetic(config),
+        precision=lightning_precision(config),
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-
-
-def _arithmetic(config: TrainingConfig) -> Any:
-    """Name Lightning's precision; its 64-true refuses frozen batches, so the module is converted by hand for it."""
-    return "32-true" if config.precision == "64-true" else resolve_precision(config.precision)
-
-
-def _dtype(config: TrainingConfig) -> torch.dtype:
-    """Give the arithmetic of attention; on a CPU it is never half precision."""
-    precision = resolve_precision(config.precision)
-    if precision == "64-true":
-        return torch.float64
-    is_half = precision != "32-true" and torch.cuda.is_available()
-    return {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[precision] if is_half else torch.float32
-
-
-def _autocast(config: TrainingConfig) -> torch.autocast:
-    """Give the context of a forward pass outside Lightning."""
-    precision = resolve_precision(config.precision)
-    dtype = torch.float16 if precision == "16-mixed" else torch.bfloat16
-    return torch.autocast(_device(), dtype, enabled=precision.endswith("mixed"))
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _accelerator() -> str:
-    return "gpu" if torch.cuda.is_available() else "cpu"

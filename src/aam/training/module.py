@@ -1,9 +1,11 @@
 """The Lightning module: adds up the objectives' losses and keeps their metrics."""
 
+import logging
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning
 import torch
@@ -24,8 +26,13 @@ from aam.training.balancing import LossBalance
 from aam.training.best_epoch import criterion_of
 from aam.training.nonfinite import NonFiniteLossError
 from aam.training.optimisers import Group, build_optimiser, group_parameters, numbered_by_module
-from aam.training.schedule import Share, share_of_peak
+from aam.training.out_of_memory import ADVICE, StepTooLargeError, fits
+from aam.training.schedule import from_step, share_of_peak
 from aam.training.sharding import clip_gradients, shard
+from aam.training.steps import learn_from
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 LOSS = "validation/loss"
 PLATEAU_FACTOR = 0.5
@@ -47,6 +54,10 @@ class TrainingModule(lightning.LightningModule):
         Average of the weights, by which the model is judged and kept, if there is one.
     overall
         Metrics and number of all predictions of the last validation, by objective.
+    n_halved
+        Batches that memory did not hold, and that were trained on in halves.
+    in_step
+        What was last trained on: a batch, or a half of one.
     """
 
     def __init__(
@@ -66,6 +77,8 @@ class TrainingModule(lightning.LightningModule):
         self.average = None if training.ema_decay is None else WeightAverage(model, training.ema_decay)
         self.main = main
         self.balance = LossBalance(weights) if balance is None else balance
+        self.n_halved = 0
+        self.in_step: Batch | None = None
         objectives = model.active_objectives()
         self.criterion = criterion_of(training.best_metric, {name: objectives[name] for name in weights})
         self.scores = nn.ModuleDict(
@@ -133,26 +146,54 @@ class TrainingModule(lightning.LightningModule):
                     setattr(mean, part, value.to(mean.device))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Give the weighted sum of the losses."""
-        total, losses = self.total_loss(batch)
+        """Give 1, in place of a loss: `backward` runs the model as well, so that it can do so again, on halves of the batch."""
+        self._current = batch, batch_idx
+        self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
+        return torch.ones((), device=self.device, dtype=self.dtype)  # type: ignore[arg-type]
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Add the gradients of the losses, times what became of the 1: a share of accumulated batches, and a loss scale."""
+        for losses, n_samples in learn_from(self, *self._current, loss):
+            for name, value in losses.items():
+                self.means[name].update(value, n_samples)  # type: ignore[operator]
+
+    def add_gradients(self, batch: Batch, scale: Tensor) -> dict[str, Tensor]:
+        """Run the model on a batch, forwards and backwards; give the losses, by the names of `means`.
+
+        Raises
+        ------
+        NonFiniteLossError
+            Their sum is not finite.
+        """
+        self.in_step = batch
+        with self.trainer.precision_plugin.train_step_context():
+            total, losses = self.total_loss(batch)
         if not torch.isfinite(total):
             raise NonFiniteLossError(
                 f"The loss became {total.item()} at step {self.global_step} (epoch {self.current_epoch}). "
                 "Pass a smaller --lr or --precision 32-true."
             )
+        (total * scale).backward()
         values = {f"{name}_loss": loss for name, loss in losses.items()} | {"loss": total}
         values |= {f"{name}_log_variance": value for name, value in self.balance.log_variances.items()}
-        for name, value in values.items():
-            self.means[name].update(value.detach(), batch.n_samples_of_all_ranks)  # type: ignore[operator]
-            self._log_mean(name)
-        self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
-        return total
+        return {name: value.detach() for name, value in values.items()}
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Take a step, and the weights into their average."""
-        super().optimizer_step(*args, **kwargs)
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Log the means, with this batch."""
+        for name in self.means:
+            self._log_mean(name)
+
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        """Take a step, and the weights into their average; where one rank has no memory for it, all stop together."""
+        step = partial(super().optimizer_step, epoch, batch_idx, optimizer, optimizer_closure)
+        self._run_whole(step)
         if self.average is not None:
             self.average.update(self.model)
+
+    def on_train_end(self) -> None:
+        """Say how many batches were too large."""
+        if self.n_halved > 1:
+            logger.warning("Memory did not hold %d batches, which were trained on in halves.", self.n_halved)
 
     def on_validation_epoch_start(self) -> None:
         """Accumulate in double precision."""
@@ -160,14 +201,14 @@ class TrainingModule(lightning.LightningModule):
 
     def total_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Give the weighted sum of the losses, and each of them."""
-        _, losses = self._predict(batch)
+        losses = self._predict(batch)[1]
         return self.balance(losses), losses
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Update losses and metrics; give each objective's predictions and truths for the plots."""
         objectives = self.model.active_objectives()
         with nullcontext() if self.average is None else self.average.lent_to(self.model):
-            predictions, losses = self._predict(batch)
+            predictions, losses = self._run_whole(partial(self._predict, batch))
             scored = {name: objectives[name].scored(predictions[name], batch) for name in self.weights}
         for name, (prediction, truth) in scored.items():
             self.n_scored[name].update(len(truth))  # type: ignore[operator]
@@ -182,7 +223,10 @@ class TrainingModule(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch's metrics."""
-        self.overall = {name: self._finish(name) for name in self.scores}
+        self.overall = {
+            name: Overall.taken(self.n_scored[name], dict(metrics.items()))  # type: ignore[arg-type, operator, union-attr]
+            for name, metrics in self.scores.items()
+        }
         for name, overall in self.overall.items():
             headline = self.model.active_objectives()[name].headline
             for metric_name, value in overall.metrics.items():
@@ -196,16 +240,6 @@ class TrainingModule(lightning.LightningModule):
         for metric in self.modules():
             if isinstance(metric, Metric):
                 metric.set_dtype(torch.float64)
-
-    def _finish(self, name: str) -> Overall:
-        """Give an objective's metrics, of all processes, and make them ready for the next epoch."""
-        n: Any = self.n_scored[name]
-        metrics: dict[str, Metric] = dict(self.scores[name].items())  # type: ignore[operator, union-attr]
-        n_scored = int(n.compute())
-        overall = Overall(n_scored, {key: metric.compute() for key, metric in metrics.items()} if n_scored else {})
-        for metric in (n, *metrics.values()):
-            metric.reset()
-        return overall
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Copy the batch while the device computes; it lies in page-locked memory."""
@@ -225,14 +259,15 @@ class TrainingModule(lightning.LightningModule):
         n_steps = int(self.trainer.estimated_stepping_batches)
         share = share_of_peak(config, n_steps)
         first = [math.ceil(group.first_epoch * n_steps / config.epochs) for group in groups]
-        schedule = LambdaLR(optimizer, [partial(_from_step, share, step) for step in first])
+        schedule = LambdaLR(optimizer, [partial(from_step, share, step) for step in first])
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def parameter_groups(self) -> list[Group]:
         """Group all that learns: the model's weights, and the balance of the losses."""
         groups = group_parameters(self.model, _shape_of(self.model), self.training_config, self.transfer)
-        balances = list(self.balance.parameters())
-        return [*groups, Group(balances, self.training_config.lr, 0.0, 0, is_hidden=False)] if balances else groups
+        if balances := list(self.balance.parameters()):
+            groups.append(Group(balances, self.training_config.lr, 0.0, 0, is_hidden=False))
+        return groups
 
     def _predict(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         encoding = self.model(batch)
@@ -240,19 +275,24 @@ class TrainingModule(lightning.LightningModule):
         predictions = {name: objectives[name](encoding, batch) for name in self.weights}
         return predictions, {name: objectives[name].loss(predictions[name], batch) for name in self.weights}
 
+    def _run_whole(self, step: Callable[[], Result]) -> Result:
+        """Run what is never run in parts; what no memory holds ends all ranks."""
+        found: list[Result] = []
+        if self.device_mesh is not None:
+            return step()
+        if not fits(lambda: found.append(step()), self.trainer.world_size > 1):
+            what = "validation" if self.trainer.validating else "the optimiser"
+            raise StepTooLargeError(f"Memory does not hold a step of {what}. {ADVICE}")
+        return found[0]
+
     def _log_mean(self, name: str) -> None:
         """Log the epoch's mean over training samples, as an object whose state can be saved within the epoch."""
         mean: Any = self.means[name]
         self.log(f"train/{name}", mean, prog_bar=name.endswith("loss"), on_step=False, on_epoch=True)
 
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
-        is_shown = name == LOSS
-        self.log(name, value, prog_bar=is_shown, on_step=False, on_epoch=True, batch_size=batch.n_samples_of_all_ranks)
-
-
-def _from_step(share: Share, first: int, step: int) -> float:
-    """Let a group rest until it is unfrozen."""
-    return share(step) if step >= first else 0.0
+        n_samples = batch.n_samples_of_all_ranks
+        self.log(name, value, prog_bar=name == LOSS, on_step=False, on_epoch=True, batch_size=n_samples)
 
 
 def _shape_of(model: SequenceEncoder | SequencePredictor) -> ModelConfig:

@@ -44,26 +44,27 @@ class NonFiniteReport(Callback):
     def __init__(self, output_dir: Path, sample_ids: Sequence[str], ranks: Ranks = ALONE) -> None:
         self.path = output_dir / REPORT
         self.sample_ids, self.ranks = sample_ids, ranks
-        self._current: tuple[Batch, int] | None = None
+        self._batch_idx = 0
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int) -> None:
-        """Know the batch."""
-        self._current = (batch, batch_idx)
+        """Know the number of the batch."""
+        self._batch_idx = batch_idx
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Write the report, and say where it is."""
-        if not isinstance(exception, NonFiniteLossError) or self._current is None:
+        if not isinstance(exception, NonFiniteLossError):
             return
-        batch, batch_idx = self._current
+        batch, batch_idx = pl_module.in_step, self._batch_idx
         pl_module.on_train_batch_start(batch, batch_idx)  # the same dropout
         with trainer.precision_plugin.train_step_context(), torch.no_grad():
             first, losses = first_non_finite(pl_module, batch)
         bad = [name for name, weight in pl_module.model.named_parameters() if not own_part(weight).isfinite().all()]
         samples = [self.sample_ids[row] for row in batch.sample_index.tolist()]
-        of_ranks = self.ranks.gather((samples, first, bad))
+        placed = list(zip(batch.sample_places.tolist(), samples, strict=True))
+        of_ranks = self.ranks.gather((placed, first, bad))
         if not self.ranks.is_first:
             return
-        samples = [sample for each, _, _ in of_ranks for sample in each]
+        samples = [sample for _, sample in sorted(each for placed, _, _ in of_ranks for each in placed)]
         first = next((each for _, each, _ in of_ranks if each is not None), None)
         weights = list(dict.fromkeys(name for _, _, each in of_ranks for name in each))
         report = {

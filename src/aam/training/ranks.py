@@ -23,6 +23,7 @@ from aam.config._base import command_of, write_yaml
 from aam.config.devices import DevicesConfig
 from aam.data.share import Part
 from aam.errors import AamError
+from aam.nn.collective import average_gradients
 from aam.training.placement import Placement, place
 
 Value = TypeVar("Value")
@@ -91,14 +92,9 @@ class Ranks:
         return values[0]
 
     def average_gradients(self, module: nn.Module) -> None:
-        """Average the gradients of weights that every rank has whole; those of none on some rank count as zero."""
-        if self.strategy is None:
-            return
-        for weight in module.parameters():
-            if weight.requires_grad:
-                weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
-                dist.all_reduce(weight.grad)
-                weight.grad /= self.placement.n_ranks
+        """Average the gradients of weights that every rank has whole."""
+        if self.strategy is not None:
+            average_gradients(module.parameters())
 
     @contextmanager
     def agreed(self) -> Iterator[None]:

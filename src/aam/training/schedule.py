@@ -63,3 +63,8 @@ def one_cycle(n_steps: int, rise_fraction: float) -> Share:
 
 def _between(start: float, end: float, done: float) -> float:
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def from_step(share: Share, first: int, step: int) -> float:
+    """Give the share of the peak of a group of weights that rests until it is unfrozen."""
+    return share(step) if step >= first else 0.0

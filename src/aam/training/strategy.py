@@ -71,15 +71,21 @@ def on_devices(ranks: Ranks, files: CheckpointIO | None = None) -> dict[str, Any
         "num_nodes": placement.n_nodes,
         "use_distributed_sampler": False,  # each rank cuts its part out of every batch by itself
         "plugins": [JoinedEnvironment(placement), *plugins],
-        "strategy": _fsdp(ranks) if ranks.strategy == "fsdp" else _ddp(),
+        "strategy": _fsdp(ranks) if ranks.strategy == "fsdp" else WholeCopies(),
     }
 
 
-def _ddp() -> Strategy:
-    """Average gradients in a group of its own: losses are added up over ranks while gradients are on their way."""
-    return DDPStrategy(
-        process_group=dist.new_group(), find_unused_parameters=True
-    )  # what no objective of the run reads
+class WholeCopies(DDPStrategy):
+    """Each rank has a copy of all weights, which begin as those of the first; `TrainingModule` averages their gradients.
+
+    PyTorch's own wrapper averages them during the backward pass, and is lost when a rank does not come to its end.
+    """
+
+    def configure_ddp(self) -> None:
+        """Wrap nothing."""
+        assert self.model is not None
+        for value in self.model.state_dict().values():
+            dist.broadcast(value, 0)
 
 
 def _fsdp(ranks: Ranks) -> Strategy:

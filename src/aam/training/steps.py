@@ -1,0 +1,113 @@
+"""The gradients of a batch: of all of it, or where memory does not hold it, of one half after the other."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from aam.batch import Batch
+from aam.data.batches import BatchPlan, EpochSampler
+from aam.nn.collective import average_gradients
+from aam.training.out_of_memory import ADVICE, StepTooLargeError, fits
+
+logger = logging.getLogger(__name__)
+
+Losses = dict[str, Tensor]
+Part = tuple[Batch, float]
+"""What is run at once, and its share of the samples of the step's batch."""
+
+
+def learn_from(module: Any, batch: Batch, batch_idx: int, scale: Tensor) -> list[tuple[Losses, int]]:
+    """Add the gradients of a batch to those of the weights.
+
+    If memory does not hold it, on any rank, nothing of it stays, and it is run in two halves, each as the batch that its samples
+    would have formed: what compares samples compares those of a half. Their gradients are weighed by samples, which for losses that
+    are means over samples gives those of the whole batch.
+
+    Parameters
+    ----------
+    module
+        A `TrainingModule` in training.
+    batch, batch_idx
+        The batch, or a rank's part of it, and its number in the epoch.
+    scale
+        What its losses are multiplied by.
+
+    Returns
+    -------
+    Losses and number of samples of the batch, or of each half.
+
+    Raises
+    ------
+    StepTooLargeError
+        Memory does not hold the halves either.
+    """
+    if module.device_mesh is not None:  # FSDP gathers and divides weights on the way, and could not give up in step
+        return [(module.add_gradients(batch, scale), batch.n_samples_of_all_ranks)]
+    earlier = _put_aside(module)
+    has_others = module.trainer.world_size > 1
+    found: list[tuple[Losses, int]] = []
+
+    def run(parts: Iterable[Part]) -> None:
+        module.zero_grad(set_to_none=True)
+        for part, share in parts:
+            module.on_train_batch_start(part, batch_idx)  # the same dropout, however often it was tried
+            found.append((module.add_gradients(part, share * scale), part.n_samples_of_all_ranks))
+        if has_others:
+            average_gradients(module.parameters())
+
+    if not fits(lambda: run([(batch, 1.0)]), has_others):
+        found.clear()
+        plan = _plan(module, batch_idx)
+        if len(plan.samples) < 2 or not fits(lambda: run(_halves(module, plan)), has_others):
+            raise _too_large(module, batch_idx, len(plan.samples))
+        _note_halving(module, batch_idx, plan)
+    _add_back(earlier)
+    return found
+
+
+def _put_aside(module: nn.Module) -> dict[nn.Parameter, Tensor]:
+    """Take away the gradients of the batches before, which a step that is given up must not touch."""
+    earlier = {weight: weight.grad for weight in module.parameters() if weight.grad is not None}
+    for weight in earlier:
+        weight.grad = None
+    return earlier
+
+
+@torch.no_grad()
+def _add_back(earlier: dict[nn.Parameter, Tensor]) -> None:
+    for weight, gradient in earlier.items():
+        weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+
+
+def _plan(module: Any, batch_idx: int) -> BatchPlan:
+    sampler = module.trainer.train_dataloader.sampler
+    plans = sampler.plans(module.current_epoch) if isinstance(sampler, EpochSampler) else sampler
+    return plans[batch_idx]
+
+
+def _halves(module: Any, plan: BatchPlan) -> Iterator[Part]:
+    maker = module.trainer.train_dataloader.dataset
+    for samples in np.array_split(np.array(plan.samples), 2):
+        half = maker[BatchPlan(plan.epoch, tuple(samples.tolist()))]
+        yield half.to(module.device), len(samples) / len(plan.samples)
+
+
+def _note_halving(module: Any, batch_idx: int, plan: BatchPlan) -> None:
+    module.n_halved += 1
+    if module.n_halved == 1:
+        logger.warning(
+            "Memory did not hold batch %d of epoch %d, %d samples: it was trained on in two halves, one after the other, and "
+            "distances between the halves were left out. Should this happen often, pass a smaller --batch-size. Later ones are "
+            "counted, and told at the end.",
+            batch_idx + 1, module.current_epoch + 1, len(plan.samples),
+        )  # fmt: skip
+
+
+def _too_large(module: Any, batch_idx: int, n_samples: int) -> StepTooLargeError:
+    what = f"the {n_samples:,} samples of batch {batch_idx + 1} of epoch {module.current_epoch + 1}"
+    halves = ", nor each half of them" if n_samples > 1 else ""
+    return StepTooLargeError(f"Memory does not hold a step on {what}{halves}. {ADVICE}")
