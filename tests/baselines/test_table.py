@@ -8,7 +8,7 @@ from aam.baselines.problem import Cohort
 from aam.baselines.table import BASELINES
 from aam.baselines.tuning import loss
 
-LEARNING = [name for name in BASELINES if name != "guess"]
+LEARNING = [name for name in BASELINES if name not in ("guess", "depth")]
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +72,30 @@ def test_the_guess_is_the_median_or_the_shares_of_classes():
 
     assert value.tolist() == [np.median(cohort("regression").truth[:45])] * 15
     assert share[0].tolist() == (np.bincount(cohort("classification").truth[:45]) / 45).tolist()
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_depth_predicts_what_follows_the_number_of_reads_and_nothing_else(task):
+    whole = cohort(task)
+    by_depth, _ = predict(whole, "depth")
+    guess, truth = predict(whole, "guess")
+    follows = np.argsort(np.argsort(whole.counts.sum(axis=1)))
+    other = Cohort(
+        whole.counts, follows // 20 if task == "classification" else follows, whole.groups, task, whole.n_classes
+    )
+    confounded, its_truth = predict(other, "depth")
+
+    assert loss(task, by_depth, truth) > 0.8 * loss(task, guess, truth)
+    assert loss(task, confounded, its_truth) < 0.6 * loss(task, predict(other, "guess")[0], its_truth)
+
+
+def test_depth_does_not_read_which_features_the_reads_are_of():
+    whole = cohort("regression")
+    stream = np.random.default_rng(1)
+    shuffled = csr_array(stream.permuted(whole.counts.toarray(), axis=1))
+    other = Cohort(shuffled, whole.truth, whole.groups, "regression", 0)
+
+    np.testing.assert_allclose(predict(other, "depth")[0], predict(whole, "depth")[0])
 
 
 def test_the_order_of_the_features_does_not_matter_to_linear():

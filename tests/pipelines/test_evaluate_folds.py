@@ -60,7 +60,7 @@ def test_regression_over_repeated_folds_beside_all_baselines(study, tmp_path, ca
 
     assert {item.name for item in (tmp_path / "o").iterdir()} == WRITTEN
     predictions, folds = read(tmp_path / "o/predictions.tsv"), read(tmp_path / "o/folds.tsv").set_index("sample-id")
-    methods = ["aam", "guess", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
+    methods = ["aam", "guess", "depth", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
     assert list(predictions["method"].unique()) == methods
     assert len(predictions) == 36 * 2 * len(methods)
     assert predictions["prediction"].notna().all()

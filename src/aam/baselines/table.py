@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from aam.baselines.boosting import gradient_boosting
+from aam.baselines.depth import depth
 from aam.baselines.forests import extra_trees, random_forest
 from aam.baselines.guess import guess
 from aam.baselines.linear import linear
@@ -13,6 +14,7 @@ from aam.baselines.unifrac import unifrac
 
 BASELINES: dict[str, Callable[[Problem], np.ndarray]] = {
     "guess": guess,
+    "depth": depth,
     "linear": linear,
     "unifrac": unifrac,
     "random-forest": random_forest,

@@ -26,7 +26,7 @@ from aam.config.target import TargetConfig
 from aam.config.training import TrainingConfig
 from aam.config.transfer import TransferConfig
 
-Baseline = Literal["guess", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
+Baseline = Literal["guess", "depth", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
 
 
 @config
@@ -45,7 +45,8 @@ class FoldsConfig:
     """Column that names the subject (host, site, plot) of a sample: all samples of one are in one fold. Also the unit of the 95 %
     intervals."""
     baselines: tuple[Baseline, ...] | None = None
-    """Classical methods to compare with. guess: median or shares of classes; linear: ridge or logistic on centred log-ratios;
+    """Classical methods to compare with. guess: median or shares of classes; depth: the number of reads alone,
+    which no other should owe its score to; linear: ridge or logistic on centred log-ratios;
     unifrac: a kernel machine (needs --tree); random-forest, extra-trees and gradient-boosting: trees on shares. For 700 samples,
     a fold takes seconds, of forests and boosting up to a minute. None: all, but unifrac only with --tree."""
     aam: bool = True

@@ -6,6 +6,7 @@ import logging
 
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
+from aam.data.depth_bias import warn_of_depth
 from aam.data.rarefaction import resolve_depth
 from aam.errors import ConfigError
 from aam.inference.model_directory import save_model
@@ -64,7 +65,13 @@ def _train(config: TrainConfig, shape: ModelConfig, pretrained: Pretrained | Non
         return
     if state == "unsaved":
         remove_results(config.output.output_dir, [*WRITTEN, *RESULTS])
-    train_kernel_head(config, shape, pretrained, divide(config, samples, None), [*WRITTEN, *RESULTS])
+    labelled = divide(config, samples, None)
+    _warn_of_depth(labelled)
+    train_kernel_head(config, shape, pretrained, labelled, [*WRITTEN, *RESULTS])
+
+
+def _warn_of_depth(labelled: LabelledStudy) -> None:
+    warn_of_depth(labelled.target.column, labelled.study.depths, labelled.truth, labelled.target.task)
 
 
 def _train_network(
@@ -79,6 +86,8 @@ def _train_network(
     with ranks.agreed():
         depth = resolve_depth(config.sampling.rarefy_depth, samples.study.depths)
         labelled = divide(config, samples, depth)
+        if depth is None:
+            _warn_of_depth(labelled)
         network = plan_network(config, shape, None if pretrained is None else pretrained[0], labelled)
         plan = saving_plan(settled, state, network.description.study_digest)
         if ranks.is_first:

@@ -1,0 +1,62 @@
+"""Whether how deeply samples were sequenced tells their target: then what reads all reads may learn that, and no biology."""
+
+import logging
+
+import numpy as np
+from scipy.stats import rankdata
+
+from aam.data.target import Task
+
+logger = logging.getLogger(__name__)
+
+SUSPICIOUS = 0.6
+"""How much the number of reads may tell of a target before it is said."""
+
+
+def told_by_depth(depths: np.ndarray, truth: np.ndarray, task: Task) -> float:
+    """Give how much the ranks of the samples' numbers of reads tell of the target, from 0 for nothing to 1.
+
+    For numbers, the size of Spearman's correlation; for classes, ``|2·AUROC − 1|`` of the class that is told apart from the others
+    best.
+
+    Parameters
+    ----------
+    depths
+        Reads of each sample, [S].
+    truth
+        Value, or class number from 0, of each, [S].
+    task
+        What the truth is.
+
+    Examples
+    --------
+    >>> told_by_depth(np.array([100, 200, 3000, 4000]), np.array([0, 0, 1, 1]), "classification")
+    1.0
+    """
+    ranks = rankdata(depths)
+    if task == "regression":
+        values = rankdata(truth)
+        return float(abs(np.corrcoef(ranks, values)[0, 1])) if np.ptp(ranks) and np.ptp(values) else 0.0
+    return max(_told_apart(ranks, truth == number) for number in np.unique(truth))
+
+
+def _told_apart(ranks: np.ndarray, is_member: np.ndarray) -> float:
+    n, others = int(is_member.sum()), int((~is_member).sum())
+    if not n or not others:
+        return 0.0
+    area = (ranks[is_member].sum() - n * (n + 1) / 2) / (n * others)  # Mann and Whitney's U
+    return float(abs(2 * area - 1))
+
+
+def warn_of_depth(column: str, depths: np.ndarray, truth: np.ndarray, task: Task) -> None:
+    """Warn if the number of reads alone tells much of the target."""
+    told = told_by_depth(depths, truth, task)
+    if told < SUSPICIOUS:
+        return
+    measure = "Spearman's correlation" if task == "regression" else "|2·AUROC − 1|"
+    logger.warning(
+        "How many reads a sample has tells its %s (%s %.2f): samples that differ in it were sequenced to different depths. A model "
+        "of all reads may learn that in place of microbes, and its score is then worth nothing on other samples. Compare with the "
+        "method depth of 'aam evaluate --folds', and with the same table rarefied to one depth (for the network, --rarefy-depth).",
+        column, measure, told,
+    )  # fmt: skip

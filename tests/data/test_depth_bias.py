@@ -1,0 +1,51 @@
+"""What the number of reads tells of a target: equal to the library's measures, and said when it is much."""
+
+import logging
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
+
+from aam.data.depth_bias import told_by_depth, warn_of_depth
+
+STREAM = np.random.default_rng(0)
+DEPTHS = STREAM.integers(1000, 1100, size=80)  # with ties
+
+
+def test_of_numbers_it_is_the_size_of_spearmans_correlation():
+    truth = DEPTHS + STREAM.normal(0, 40, size=80)
+
+    assert told_by_depth(DEPTHS, truth, "regression") == pytest.approx(spearmanr(DEPTHS, truth).statistic)
+    assert told_by_depth(-DEPTHS, truth, "regression") == pytest.approx(spearmanr(DEPTHS, truth).statistic)
+
+
+def test_of_classes_it_is_the_area_of_the_class_that_is_told_best():
+    truth = np.digitize(DEPTHS + STREAM.normal(0, 30, size=80), [1030, 1070])
+    areas = [roc_auc_score(truth == number, DEPTHS) for number in range(3)]
+
+    assert told_by_depth(DEPTHS, truth, "classification") == pytest.approx(max(abs(2 * area - 1) for area in areas))
+
+
+@pytest.mark.parametrize(
+    ("depths", "truth", "task"),
+    [
+        (np.full(6, 500), np.arange(6.0), "regression"),
+        (np.arange(6), np.full(6, 2.0), "regression"),
+        (np.full(6, 500), np.arange(6) % 2, "classification"),
+        (np.arange(6), np.zeros(6, dtype=int), "classification"),
+    ],
+)
+def test_equal_depths_or_targets_tell_nothing(depths, truth, task):
+    assert told_by_depth(depths, truth, task) == 0
+
+
+def test_it_is_said_only_where_it_is_much(caplog):
+    caplog.set_level(logging.WARNING, "aam.data.depth_bias")
+    logging.getLogger("aam").propagate = True
+
+    warn_of_depth("disease", DEPTHS, STREAM.permutation(DEPTHS) > 1050, "classification")
+    assert not caplog.records
+    warn_of_depth("disease", DEPTHS, (DEPTHS > 1050).astype(int), "classification")
+
+    assert "How many reads a sample has tells its disease (|2·AUROC − 1| 1.00)" in caplog.text
