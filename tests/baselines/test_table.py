@@ -98,6 +98,16 @@ def test_depth_does_not_read_which_features_the_reads_are_of():
     np.testing.assert_allclose(predict(other, "depth")[0], predict(whole, "depth")[0])
 
 
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_equal_depths_tell_nothing(task):
+    whole = cohort(task)
+    counts = csr_array(np.tile(np.arange(1, 9), (60, 1)))
+
+    found, _ = predict(Cohort(counts, whole.truth, whole.groups, task, whole.n_classes), "depth")
+
+    np.testing.assert_allclose(found, whole.truth[:45].mean() if task == "regression" else 1 / 3)
+
+
 def test_the_order_of_the_features_does_not_matter_to_linear():
     whole = cohort("regression")
     other = Cohort(whole.counts[:, ::-1], whole.truth, whole.groups, "regression", 0)
