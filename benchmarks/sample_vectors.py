@@ -5,8 +5,10 @@
 Distances: predicted against true unweighted UniFrac of the same rarefied reads, over all pairs of samples: those of its own study
 that pre-training held out (``splits.tsv`` beside the model), and all of studies that it never saw. Probes: a linear model and
 nearest neighbours on the vectors, on folds grouped by subject, beside the same on the principal coordinates of the true UniFrac, as
-many as the vectors are wide; the linear model's penalty, and whether dimensions are standardised, is chosen on inner folds. With
-``--adapted``, also the vectors of a model that went on from it on all samples of a study, without labels. Writes a dated page.
+many as the vectors are wide, and on the number of reads of a sample in the table: what that tells is no biology, and the others,
+which read equally many of each, do not see it. The linear model's penalty, and whether dimensions are standardised, is chosen on
+inner folds. With ``--adapted``, also the vectors of a model that went on from it on all samples of a study, without labels. Writes
+a dated page.
 """
 
 import argparse
@@ -121,8 +123,13 @@ def probe_rows(data: Path, study_name: str, column: str, known: dict, adapted: n
     names, fold, group = (np.array(list(chosen[column])) for column in ("target", "fold", "group"))
     is_number = all(name.replace(".", "", 1).isdigit() for name in names)
     values = names.astype(np.float64) if is_number else names
-    coordinates = principal_coordinates(truth, vectors.shape[1])
-    kinds = {"sample vectors": vectors, "sample vectors, adapted": adapted, "coordinates of UniFrac": coordinates}
+    logs = np.log(study.depths)[:, None]
+    kinds = {
+        "sample vectors": vectors,
+        "sample vectors, adapted": adapted,
+        "coordinates of UniFrac": principal_coordinates(truth, vectors.shape[1]),
+        "number of reads of the table alone": np.hstack([logs, logs**2]),
+    }
     return [
         f"| {study_name} {column} ({len(rows)}) | {name} | {' | '.join(probe(features[rows], values, fold, group))} |"
         for name, features in kinds.items()
@@ -162,7 +169,10 @@ def main() -> None:
     study, vectors, truth = known[arguments.study]
     held = np.flatnonzero([split.get(name) == "validation" for name in study.sample_ids])
     options = {
-        name: value for name, value in description.options.items() if not isinstance(value, str) or "/" not in value
+        name: value
+        for name, value in description.options.items()
+        if name
+        in ("encoder-type", "loss-balancing", "epochs", "samples-per-epoch", "batch-size", "lr", "token-limit", "seed")
     }
     lines = [
         f"# Sample vectors without fine-tuning, {date.today()}",
@@ -181,7 +191,7 @@ def main() -> None:
         ),
         "",
         "Probes, on the fixed folds grouped by subject: R² or balanced accuracy, mean ± standard deviation over folds; "
-        f"{N_NEIGHBOURS} neighbours.",
+        f"{N_NEIGHBOURS} neighbours. Adapted: {', '.join(arguments.adapted) or 'none'}.",
         "",
         "| task (samples) | features | linear | nearest neighbours |",
         "|---|---|---|---|",
