@@ -102,22 +102,22 @@ def batch_fact(values: np.ndarray) -> BatchTarget:
     return of_batch
 
 
-def batch_target(target: TargetState, truth: np.ndarray) -> BatchTarget:
+def batch_target(n_classes: int, truth: np.ndarray) -> BatchTarget:
     """Give the truths of a batch's samples; mixed samples get the mean of theirs, and classes become shares, float64 [B, C].
 
     Parameters
     ----------
-    target
-        What the truths mean.
+    n_classes
+        0 for numbers.
     truth
-        Value or class number of each sample of the study, [S].
+        Value or class number of each sample of the study, [S]; of several columns values, [S, K].
     """
 
     def of_batch(packed: PackedCounts) -> np.ndarray:
         own, mixture = truth[packed.samples], packed.mixture
         if mixture is None:
             return own
-        own = own if target.task == "regression" else np.eye(len(target.classes))[own]
+        own = np.eye(n_classes)[own] if n_classes else own
         weights = mixture.weights.reshape(-1, *[1] * (own.ndim - 1))
         return weights * own + (1 - weights) * own[mixture.partners]
 

@@ -8,7 +8,7 @@ from aam.loading import load
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Objective
-from aam.objectives.target import TargetObjective
+from aam.objectives.target import Target
 from aam.objectives.unlabelled import Settings, UnlabelledObjective
 
 NO_SETTINGS: Mapping[str, Settings] = {}
@@ -34,7 +34,7 @@ def build_encoder(
 
 
 def build_predictor(
-    base_model: SequenceEncoder, target: TargetObjective, objectives: Sequence[str], freeze_base: bool = False
+    base_model: SequenceEncoder, target: Target, objectives: Sequence[str], freeze_base: bool = False
 ) -> SequencePredictor:
     """Build a `SequencePredictor` on a base, with a target and further objectives of its own."""
     heads: dict[str, Objective] = {"target": target, **build_objectives(base_model.config, objectives)}

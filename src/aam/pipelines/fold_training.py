@@ -127,6 +127,7 @@ def _fit_network(
             config.of_training(directory, config.training.seed + fold.repeat), shape, encoder, labelled
         )
         fit_network(network, directory)
+        assert isinstance(labelled.target, TargetState), "a fold has one target"
         facts = facts_of(labelled.target, rows_of(participants.columns, fold.test), len(fold.test))
         held_out = participants.study.select_samples(fold.test)
         predicted = _predict(network.model, network.description, held_out, facts, directory)

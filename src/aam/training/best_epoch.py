@@ -35,7 +35,7 @@ class Criterion:
 
         Examples
         --------
-        >>> Criterion("target_r2", True).cost({"validation/target_r2": torch.tensor(0.5)})
+        >>> Criterion("target_r2", True).cost({"validation/target_r2": Tensor([0.5])})
         -0.5
         """
         value = float(logged[self.logged_as]) if self.logged_as in logged else math.nan

@@ -40,4 +40,4 @@ def calibrate_head(model: SequencePredictor, batch: Batch) -> None:
     """Standardise what a new target's head reads."""
     features = model.eval()(batch).target_features
     assert features is not None, "a predictor gives its head something to read"
-    model.target.standardise.fit(features)
+    model.target.calibrate_head(features)
