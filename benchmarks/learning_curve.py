@@ -79,7 +79,9 @@ def configure(
     freezes = is_pretrained and head == "network"
     return EvaluateFoldsConfig(
         study=StudyConfig(table=data / "table.biom", sequences=data / "sequences.fasta"),
-        label=LabelConfig(metadata=data / "folds" / f"{column}.tsv", metadata_column="target", missing_samples="drop"),
+        label=LabelConfig(
+            metadata=data / "folds" / f"{column}.tsv", metadata_column=("target",), missing_samples="drop"
+        ),
         folds=FoldsConfig(fold_file=data / "folds" / f"{column}.tsv", baselines=()),
         output=OutputDirectoryConfig(output_dir=output),
         head=HeadConfig(head=head),  # type: ignore[arg-type]

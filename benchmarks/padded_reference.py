@@ -22,6 +22,7 @@ from aam.nn.pooling import AttentionPooling
 from aam.nn.transformer import SelfAttention, Transformer
 from aam.objectives.masked_nucleotides import MaskedNucleotides
 from aam.objectives.sample_distance import TARGET, SampleDistance
+from aam.objectives.target import TargetObjective
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ class PaddedReference(nn.Module):
         own = self._pool(predictor.pooling, encoding.context, encoding.mask)
         features = torch.cat([encoding.sample_vectors, own], dim=1)
         target = predictor.target
+        assert isinstance(target, TargetObjective), "the head is of one column"
         assert target.linear is not None, "the head has its linear map"
         standardised = target.standardise(features)
         return target.in_own_units(target.linear(standardised) + target.hidden(standardised), batch)

@@ -2,14 +2,17 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from matplotlib import font_manager
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+_PANELS = 4
 _LABEL = 30  # letters of the name of a class
 MOST_CELLS_WITH_NUMBERS = 12
 _DEFAULT_FONT, _FONT_OF_BOXES = "DejaVu Sans", "Last Resort High-Efficiency"
@@ -47,6 +50,36 @@ def draw_regression(
     """
     figure = Picture(figsize=(5, 5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
+    _draw_points(axes, prediction, truth, name)
+    shown = f"all {n:,}" if len(truth) == n else f"{len(truth):,} of {n:,}"
+    axes.set_title(f"R² = {r2:.3f}, {shown} {counted} shown", fontsize=11)
+    return figure
+
+
+@dataclass(frozen=True)
+class RegressionPanel:
+    """Predicted and true values of one of several columns, its name, and R² of all of them."""
+
+    prediction: np.ndarray
+    truth: np.ndarray
+    name: str
+    r2: float
+
+
+def draw_regressions(panels: Sequence[RegressionPanel]) -> Figure:
+    """Draw predicted against true values of several columns, side by side, four to a row."""
+    n_columns = min(len(panels), _PANELS)
+    n_rows = -(-len(panels) // n_columns)
+    figure = Picture(figsize=(4 * n_columns, 4 * n_rows), dpi=120, layout="constrained")
+    for place, panel in enumerate(panels):
+        axes = figure.add_subplot(n_rows, n_columns, place + 1)
+        if len(panel.truth):
+            _draw_points(axes, panel.prediction, panel.truth, panel.name)
+        axes.set_title(f"R² = {panel.r2:.3f}, {len(panel.truth):,} samples shown", fontsize=11)
+    return figure
+
+
+def _draw_points(axes: Axes, prediction: np.ndarray, truth: np.ndarray, name: str) -> None:
     axes.scatter(truth, prediction, s=9, alpha=0.5, linewidths=0, color="#1f6f8b")
     low = float(min(truth.min(), prediction.min()))
     high = float(max(truth.max(), prediction.max()))
@@ -56,10 +89,7 @@ def draw_regression(
     axes.set(xlim=limits, ylim=limits, aspect="equal")
     axes.set_xlabel(f"true {name}", parse_math=False)  # a user's $ begins no formula
     axes.set_ylabel(f"predicted {name}", parse_math=False)
-    shown = f"all {n:,}" if len(truth) == n else f"{len(truth):,} of {n:,}"
-    axes.set_title(f"R² = {r2:.3f}, {shown} {counted} shown", fontsize=11)
     axes.legend(loc="upper left", frameon=False)
-    return figure
 
 
 def draw_methods(values: Mapping[str, Sequence[float]], label: str) -> Figure:

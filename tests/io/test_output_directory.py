@@ -20,7 +20,7 @@ def reading(path, **given):
     files = {"table": Path("t"), "metadata": Path("m"), "tree": None, "pretrained": None} | given
     return TrainConfig(
         study=StudyConfig(table=files["table"], cache_dir=path / "cache"),
-        label=LabelConfig(metadata=files["metadata"], metadata_column="age"),
+        label=LabelConfig(metadata=files["metadata"], metadata_column=("age",)),
         distance=DistanceConfig(tree=files["tree"]),
         transfer=TransferConfig(pretrained=files["pretrained"]),
         output=OutputDirectoryConfig(output_dir=path, overwrite=True),

@@ -81,7 +81,7 @@ def test_quantiles_hold_their_shares_where_the_spread_differs():
 
     outputs = learn(target, features, batch)
 
-    columns = {name: column.numpy() for name, column in target.columns(outputs, batch).items()}
+    columns = {name: column.numpy() for name, column in target.further_columns(outputs, batch).items()}
     assert list(columns) == ["lower", "upper", "quantile:0.25", "quantile:0.9"]
     assert np.mean((columns["lower"] <= truth) & (truth <= columns["upper"])) == pytest.approx(0.9, abs=0.04)
     assert np.mean(truth <= columns["quantile:0.9"]) == pytest.approx(0.9, abs=0.04)
@@ -97,7 +97,7 @@ def test_quantiles_never_cross(transform):
 
     outputs = target(encoding_of(torch.randn(50, 8)), batch)
 
-    columns = target.columns(outputs, batch)
+    columns = target.further_columns(outputs, batch)
     ordered = [
         columns["lower"],
         columns["quantile:0.3"],
@@ -193,7 +193,7 @@ def test_bounded_outputs_never_leave_the_range_of_training(known, transform, los
     inside = target.in_own_units(outputs, batch)
     assert np.corrcoef(inside, truth)[0, 1] > 0.9
     at_the_ends = target.in_own_units(far, batch)
-    for own in (at_the_ends, *target.columns(far, batch).values()):
+    for own in (at_the_ends, *target.further_columns(far, batch).values()):
         assert truth.min() <= own.min() <= own.max() <= truth.max()
     assert at_the_ends.max() - at_the_ends.min() > 0.9 * np.ptp(truth)
 

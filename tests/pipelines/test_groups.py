@@ -28,7 +28,7 @@ def partition(groups):
 
 @pytest.mark.parametrize("names", [["a", "b", "a", "c", "b", "a"], [3, 1, 3, 2, 1, 3], [0.5, 1.5, 0.5, 2, 1.5, 0.5]])
 def test_samples_with_one_value_are_together_whatever_its_kind(names, tmp_path):
-    groups = sample_groups(metadata(tmp_path, who=names), SAMPLES, "who", "age")
+    groups = sample_groups(metadata(tmp_path, who=names), SAMPLES, "who", ["age"])
 
     assert partition(groups) == {frozenset({"S1", "S3", "S6"}), frozenset({"S2", "S5"}), frozenset({"S4"})}
 
@@ -36,7 +36,7 @@ def test_samples_with_one_value_are_together_whatever_its_kind(names, tmp_path):
 def test_groups_follow_the_samples_asked_for_and_not_the_rows_of_the_file(tmp_path):
     table = metadata(tmp_path, who=["a", "b", "a", "c", "b", "a"])
 
-    groups = sample_groups(table, ["S5", "S1", "S2"], "who", "age")
+    groups = sample_groups(table, ["S5", "S1", "S2"], "who", ["age"])
 
     assert groups[0] == groups[2] != groups[1]
 
@@ -45,7 +45,7 @@ def test_samples_of_nobody_are_alone_and_named(tmp_path, caplog):
     table = metadata(tmp_path, who=["a", None, "a", None, "b", "b"])
 
     with caplog.at_level("WARNING", logger="aam"):
-        groups = sample_groups(table, SAMPLES, "who", "age")
+        groups = sample_groups(table, SAMPLES, "who", ["age"])
 
     assert partition(groups) == {frozenset(g) for g in ({"S1", "S3"}, {"S2"}, {"S4"}, {"S5", "S6"})}
     assert "2 samples have no who and count as a group each: 'S2', 'S4'." in caplog.text
@@ -54,13 +54,13 @@ def test_samples_of_nobody_are_alone_and_named(tmp_path, caplog):
 def test_a_sample_of_nobody_does_not_join_a_subject_that_is_called_like_it(tmp_path):
     table = metadata(tmp_path, who=["S2", None, "sample S2", "S2", "group S2", "sample S4"])
 
-    groups = sample_groups(table, SAMPLES, "who", "age")
+    groups = sample_groups(table, SAMPLES, "who", ["age"])
 
     assert partition(groups) == {frozenset(g) for g in ({"S1", "S4"}, {"S2"}, {"S3"}, {"S5"}, {"S6"})}
 
 
 def test_without_a_column_every_sample_is_alone(tmp_path):
-    groups = sample_groups(metadata(tmp_path, site=["gut"] * 3 + ["skin"] * 3), SAMPLES, None, "age")
+    groups = sample_groups(metadata(tmp_path, site=["gut"] * 3 + ["skin"] * 3), SAMPLES, None, ["age"])
 
     assert len(set(groups)) == 6
 
@@ -84,7 +84,7 @@ def test_subjects_on_both_sides_are_warned_of(column, values, is_warned, tmp_pat
     table = metadata(tmp_path, **{column: values})
 
     with caplog.at_level("WARNING", logger="aam"):
-        warn_of_divided_subjects(table, SAMPLES, PARTS, "stratified", "mouse_age")
+        warn_of_divided_subjects(table, SAMPLES, PARTS, "stratified", ["mouse_age"])
 
     assert (f"Pass --group-column {column} to prevent that" in caplog.text) == is_warned
 
@@ -93,7 +93,7 @@ def test_one_warning_is_enough(tmp_path, caplog):
     table = metadata(tmp_path, subject=list("aabbcc"), patient=list("aabbcc"))
 
     with caplog.at_level("WARNING", logger="aam"):
-        warn_of_divided_subjects(table, SAMPLES, PARTS, "k-fold", "age")
+        warn_of_divided_subjects(table, SAMPLES, PARTS, "k-fold", ["age"])
 
     assert len(caplog.records) == 1
 
@@ -102,7 +102,7 @@ def test_only_samples_of_the_study_count_for_the_warning(tmp_path, caplog):
     table = metadata(tmp_path, subject=list("abcabc"))
 
     with caplog.at_level("WARNING", logger="aam"):
-        warn_of_divided_subjects(table, ["S1", "S2", "S3"], PARTS[:3], "stratified", "age")
+        warn_of_divided_subjects(table, ["S1", "S2", "S3"], PARTS[:3], "stratified", ["age"])
 
     assert not caplog.text
 
@@ -112,7 +112,7 @@ def test_the_advice_is_one_that_the_options_allow(split, tmp_path, caplog):
     table = metadata(tmp_path, **{"host subject": list("aabbcc")})
 
     with caplog.at_level("WARNING", logger="aam"):
-        warn_of_divided_subjects(table, SAMPLES, PARTS, split, "age")
+        warn_of_divided_subjects(table, SAMPLES, PARTS, split, ["age"])
 
     assert "'host subject' has 3 values in 6 samples, and 3 of them are in more than one part" in caplog.text
     *_, advice = caplog.text.strip().split(". ")
@@ -131,9 +131,9 @@ def test_the_target_cannot_be_the_group(tmp_path):
     with pytest.raises(
         MetadataError, match="--group-column and --metadata-column are both age: name the subject's column"
     ):
-        sample_groups(metadata(tmp_path, age=range(6)), SAMPLES, "age", "age")
+        sample_groups(metadata(tmp_path, age=range(6)), SAMPLES, "age", ["age"])
 
 
 def test_a_column_that_does_not_exist_is_an_error(tmp_path):
     with pytest.raises(MetadataError, match="no column 'subjct'"):
-        sample_groups(metadata(tmp_path, subject=list("aabbcc")), SAMPLES, "subjct", "age")
+        sample_groups(metadata(tmp_path, subject=list("aabbcc")), SAMPLES, "subjct", ["age"])

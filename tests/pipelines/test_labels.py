@@ -8,14 +8,15 @@ import pytest
 from aam.config.study import LabelConfig
 from aam.errors import MetadataError
 from aam.pipelines.groups import sample_groups
-from aam.pipelines.labels import label_samples
+from aam.pipelines.labels import label_samples, only_column
 from conftest import make_study
 
 
 def label(tmp_path, text, *missing_values, column="age"):
     (tmp_path / "m.tsv").write_text(text)
-    config = LabelConfig(metadata=Path(tmp_path / "m.tsv"), metadata_column=column, missing_values=missing_values)
-    return label_samples(config, make_study(n_samples=4))
+    config = LabelConfig(metadata=Path(tmp_path / "m.tsv"), metadata_column=(column,), missing_values=missing_values)
+    study, metadata, values = label_samples(config, make_study(n_samples=4))
+    return study, metadata, only_column(values)
 
 
 ROWS = "sample-id\tage\tsubject\nS0\t3\ta\nS1\tNA\ta\nS2\t4.5\tnot collected\nS3\t\tNA\n"
@@ -60,11 +61,11 @@ def test_groups_that_are_called_missing_are_alone_and_others_are_asked_about(tmp
     study, metadata, _ = label(tmp_path, ROWS.replace("\t\tNA", "\t5\tnot collected"), "NA")
 
     with caplog.at_level("WARNING", logger="aam"):
-        groups = sample_groups(metadata, list(study.sample_ids), "subject", "age")
+        groups = sample_groups(metadata, list(study.sample_ids), "subject", ["age"])
 
     assert groups.tolist() == ["group a", "group not collected", "group not collected"]
     assert "--group-column subject: 'not collected' (2 samples) count as values" in caplog.text
     alone = label(tmp_path, ROWS.replace("\t\tNA", "\t5\tnot collected"), "NA", "not collected")
-    assert sample_groups(alone[1], list(alone[0].sample_ids), "subject", "age").tolist() == [
+    assert sample_groups(alone[1], list(alone[0].sample_ids), "subject", ["age"]).tolist() == [
         "group a", "sample S2", "sample S3"
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from aam.pipelines.records import (
     points_to_draw,
     prediction_columns,
     summarise,
-    truth_column,
+    truth_columns,
     write_metrics,
 )
 from aam.target_transform import TargetTransform
@@ -33,7 +33,7 @@ def opened(path):
 
 def test_predicted_numbers_open_as_qiime_2_metadata(tmp_path):
     prediction, truth = np.array([31.25, -2.5e-7, 1234567.0]), np.array([30.0, 1.0, 7.0])
-    columns = {**prediction_columns(AGE, SAMPLES, prediction), "truth": truth_column(AGE, truth)}
+    columns = {**prediction_columns(AGE, SAMPLES, prediction), **truth_columns(AGE, truth)}
 
     write_tsv(tmp_path / "p.tsv", columns)
 
@@ -44,7 +44,7 @@ def test_predicted_numbers_open_as_qiime_2_metadata(tmp_path):
 
 
 def test_predicted_classes_open_as_qiime_2_metadata_with_their_probabilities(tmp_path):
-    columns = {**prediction_columns(SITE, SAMPLES, PROBABILITY), "truth": truth_column(SITE, np.array([1, 0, 0]))}
+    columns = {**prediction_columns(SITE, SAMPLES, PROBABILITY), **truth_columns(SITE, np.array([1, 0, 0]))}
 
     write_tsv(tmp_path / "p.tsv", columns)
 

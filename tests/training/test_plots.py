@@ -12,6 +12,7 @@ from aam.models.build import build_encoder, build_predictor
 from aam.objectives.objective import Overall
 from aam.objectives.target import ClassificationTarget, RegressionTarget
 from aam.target_transform import TargetTransform
+from aam.training.best_epoch import Criterion
 from aam.training.plots import ValidationPlots
 from aam.training.tensorboard import OverlaidTensorBoard
 
@@ -26,6 +27,7 @@ class Run:
         self.model = build_predictor(base, RegressionTarget(CONFIG, "age", TargetTransform(0.0, 1.0)), [])
         self.callback, self.callback_metrics = callback, {}
         self.sanity_checking, self.global_step, self.current_epoch = False, 0, -1
+        self.criterion = Criterion("loss", is_higher_better=False)
         self.overall = {}
 
     def validate(self, loss, *batches):

@@ -210,7 +210,8 @@ class PredictConfig:
 
     The table may hold ASVs that training never saw. Columns: sample-id, prediction (in the target's own units, or the class),
     and for classes probability:CLASS. A kernel head adds lower and upper (or set), known_reads and unlike; a network of --loss-type
-    quantile adds lower and upper.
+    quantile adds lower and upper. Of a model of several metadata columns, each of these names ends in a colon and the column's
+    name.
     """
 
     study: StudyConfig

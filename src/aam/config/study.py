@@ -87,18 +87,29 @@ class TaxonomyConfig:
 
 @config
 class LabelConfig:
-    """The metadata column to learn or to compare with."""
+    """The metadata columns to learn or to compare with."""
 
     metadata: Path
     """Sample metadata as QIIME 2 reads it: tab-separated (plain or gzip), the first column holds the sample ids; or an artifact
     that QIIME 2 takes as metadata, such as ImmutableMetadata or SampleData[AlphaDiversity]."""
-    metadata_column: str
-    """Column to predict. Samples without a value in it are left out, and counted."""
+    metadata_column: tuple[str, ...]
+    """Column to predict; or several numeric columns, which the network learns together, each from the samples that have a value of
+    it. Samples without any value are left out, and counted."""
     missing_samples: Literal["error", "drop"] = "error"
     """What to do with samples of the table that have no row in the metadata: stop, or leave them out."""
     missing_values: tuple[str, ...] = ()
     """Cells that mean that there is no value, such as NA 'not collected', in all columns. A column that holds numbers but for
     these is numeric. Without it, only empty cells and those of the file's #q2:missing scheme are missing."""
+
+    @model_validator(mode="after")
+    def _columns_are_named_once(self) -> "LabelConfig":
+        if not self.metadata_column:
+            raise ValueError("--metadata-column needs the name of a column.")
+        if len(set(self.metadata_column)) < len(self.metadata_column):
+            raise ValueError(
+                f"--metadata-column {' '.join(self.metadata_column)} names a column twice: name each once."
+            )
+        return self
 
 
 @config

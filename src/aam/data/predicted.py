@@ -22,3 +22,10 @@ class Predicted:
     values: np.ndarray
     columns: dict[str, np.ndarray | list[str]] = field(default_factory=dict)
     chosen: np.ndarray | None = None
+
+    def rows(self, rows: np.ndarray) -> "Predicted":
+        """Choose samples."""
+        columns: dict[str, np.ndarray | list[str]] = {
+            name: np.asarray(cells)[rows] for name, cells in self.columns.items()
+        }
+        return Predicted(self.values[rows], columns, None if self.chosen is None else self.chosen[rows])

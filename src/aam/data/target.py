@@ -18,6 +18,9 @@ from aam.target_transform import LARGEST, TargetTransform, fit_transform
 
 Task = Literal["regression", "classification", "ordinal"]
 
+MOST_OF_FEW = 10
+"""Categories that may be as many as half of the training samples, or more."""
+
 LEAST_SPREAD = 1e-15
 """Below this, a value as a multiple of the training samples' standard deviation may not fit into single precision."""
 ZSCORE = TargetConfig()
@@ -102,22 +105,22 @@ def batch_fact(values: np.ndarray) -> BatchTarget:
     return of_batch
 
 
-def batch_target(target: TargetState, truth: np.ndarray) -> BatchTarget:
+def batch_target(n_classes: int, truth: np.ndarray) -> BatchTarget:
     """Give the truths of a batch's samples; mixed samples get the mean of theirs, and classes become shares, float64 [B, C].
 
     Parameters
     ----------
-    target
-        What the truths mean.
+    n_classes
+        0 for numbers.
     truth
-        Value or class number of each sample of the study, [S].
+        Value or class number of each sample of the study, [S]; of several columns values, [S, K].
     """
 
     def of_batch(packed: PackedCounts) -> np.ndarray:
         own, mixture = truth[packed.samples], packed.mixture
         if mixture is None:
             return own
-        own = own if target.task == "regression" else np.eye(len(target.classes))[own]
+        own = np.eye(n_classes)[own] if n_classes else own
         weights = mixture.weights.reshape(-1, *[1] * (own.ndim - 1))
         return weights * own + (1 - weights) * own[mixture.partners]
 
@@ -196,7 +199,7 @@ def fit_target(
         raise MetadataError(f"All training samples have {column} {numbers[0]:g}: choose another split.")
     by = None if options.normalize_by is None else columns[options.normalize_by]
     categories = None if by is None else Categories.of(by)
-    if by is not None and categories is not None and len(categories.names) > by.notna().sum() / 2:
+    if by is not None and categories is not None and len(categories.names) > max(MOST_OF_FEW, by.notna().sum() / 2):
         raise MetadataError(
             f"--normalize-by {by.name} has {len(categories.names)} values in {by.notna().sum()} training samples, too many to be "
             "categories: name a column whose values several samples share."

@@ -7,6 +7,7 @@ import numpy as np
 
 from aam.data.predicted import Predicted
 from aam.data.study import Study
+from aam.data.target import TargetState
 from aam.inference.kernel_model import KernelModel
 from aam.inference.kernel_units import read_from_kernels
 from aam.inference.model_directory import ModelDescription
@@ -29,7 +30,7 @@ class KernelReader:
     """Reads drawn from each sample: all."""
 
     def __init__(self, model: KernelModel, description: ModelDescription, options: Reading) -> None:
-        assert description.target is not None
+        assert isinstance(description.target, TargetState), "a kernel head learns one column"
         encoder = model.base_model
         vectors = None if encoder is None else PretrainedVectors(encoder, description, options)
         self.head = dataclasses.replace(model.head(description.target), vectors=vectors)

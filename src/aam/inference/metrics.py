@@ -18,6 +18,7 @@ from aam.comparison.scores import (
     root_mean_square_error,
     spearman,
 )
+from aam.data.joint_target import AnyTarget, JointTarget, observed
 from aam.data.predicted import Predicted
 from aam.data.target import TargetState
 
@@ -40,8 +41,21 @@ def evaluate(target: TargetState, prediction: np.ndarray, truth: np.ndarray) -> 
     return metrics | _ordinal(target, prediction, truth) if target.task == "ordinal" else metrics
 
 
-def evaluate_predicted(target: TargetState, predicted: Predicted, truth: np.ndarray) -> dict[str, Any]:
-    """Compute the metrics of a target's task, and where there are intervals or sets how many hold the truth, and their size."""
+def evaluate_predicted(target: AnyTarget, predicted: Predicted, truth: np.ndarray) -> dict[str, Any]:
+    """Compute the metrics of a target's task, and where there are intervals or sets how many hold the truth, and their size.
+
+    Of several columns, they are those of each over the samples that have a value of it, ``METRIC:COLUMN``.
+    """
+    if isinstance(target, JointTarget):
+        found = {
+            part.column: evaluate_predicted(part, own.rows(rows), truth[rows, place])
+            for place, (part, own, rows) in enumerate(
+                zip(target.parts, target.split(predicted), observed(truth), strict=True)
+            )
+            if len(rows)
+        }
+        named = {f"{name}:{column}": value for column, scores in found.items() for name, value in scores.items()}
+        return {"n": len(truth), **named}
     metrics = evaluate(target, predicted.values, truth)
     if predicted.chosen is not None:
         chosen = predicted.chosen

@@ -19,6 +19,7 @@ from aam.config.conditioning import ConditioningConfig
 from aam.config.model import ModelConfig
 from aam.config.network_head import NetworkHeadConfig
 from aam.data.conditions import NO_CONDITIONS, Conditions
+from aam.data.joint_target import AnyTarget, JointTarget, parts_of, target_from_dict
 from aam.data.target import TargetState
 from aam.errors import ConfigError, ModelError
 from aam.inference.conditioning import condition_lines, conditioning_of
@@ -31,8 +32,9 @@ from aam.io.cache import digest_of
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
+from aam.objectives.joint_target import JointRegression
 from aam.objectives.ordinal_target import OrdinalTarget
-from aam.objectives.target import ClassificationTarget, Fitted, RegressionTarget, TargetObjective
+from aam.objectives.target import ClassificationTarget, Fitted, RegressionTarget, Target
 from aam.objectives.unlabelled import Settings
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
@@ -65,7 +67,7 @@ class ModelDescription:
     study_digest
         Hash of the study that it was trained on.
     target
-        The metadata column, None for a pre-trained encoder.
+        The metadata column or columns, None for a pre-trained encoder.
     objective_settings
         What they were built from beside the shape, by name.
     options
@@ -87,7 +89,7 @@ class ModelDescription:
     token_limit: int
     seed: int
     study_digest: str
-    target: TargetState | None = None
+    target: AnyTarget | None = None
     objective_settings: Mapping[str, Settings] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -117,20 +119,27 @@ class ModelDescription:
         return build_predictor(base, target, (), conditioning=conditioning)
 
 
-def build_target(
-    config: ModelConfig, target: TargetState, options: NetworkHeadConfig = DEFAULT_HEAD
-) -> TargetObjective:
-    """Build the network's head for a metadata column."""
-    fitted = Fitted(
+def build_target(config: ModelConfig, target: AnyTarget, options: NetworkHeadConfig = DEFAULT_HEAD) -> Target:
+    """Build the network's head for a metadata column, or heads for several."""
+    if isinstance(target, JointTarget):
+        return JointRegression([_number_head(config, part, options) for part in target.parts])
+    if target.task == "regression":
+        return _number_head(config, target, options)
+    kind = OrdinalTarget if target.task == "ordinal" else ClassificationTarget
+    return kind(config, target.column, target.classes, options, _fitted(target))
+
+
+def _number_head(config: ModelConfig, target: TargetState, options: NetworkHeadConfig) -> RegressionTarget:
+    return RegressionTarget(config, target.column, target.transform, options, _fitted(target))
+
+
+def _fitted(target: TargetState) -> Fitted:
+    return Fitted(
         guess=None if isinstance(target.guess, str) else float(target.guess),
         bounds=target.bounds,
         class_weights=target.class_weights,
         n_scaled=0 if target.scaled_by is None else len(target.scaled_by.names),
     )
-    if target.task == "regression":
-        return RegressionTarget(config, target.column, target.transform, options, fitted)
-    kind = OrdinalTarget if target.task == "ordinal" else ClassificationTarget
-    return kind(config, target.column, target.classes, options, fitted)
 
 
 def save_model(directory: Path, model: nn.Module, description: ModelDescription) -> None:
@@ -214,7 +223,7 @@ def _read_description(directory: Path) -> tuple[ModelDescription, str]:
         token_limit=state["token_limit"],
         seed=state["seed"],
         study_digest=config["study_digest"],
-        target=None if state["target"] is None else TargetState.from_dict(state["target"]),
+        target=None if state["target"] is None else target_from_dict(state["target"]),
         objective_settings=state["objective_settings"],
         options=config["options"],
         metrics=state["metrics"],
@@ -227,8 +236,8 @@ def _read_description(directory: Path) -> tuple[ModelDescription, str]:
 
 
 def _target_of(description: ModelDescription) -> TargetState:
-    if description.target is None:
-        raise ValueError("a kernel head without a target")
+    if not isinstance(description.target, TargetState):
+        raise ValueError("a kernel head without a target of one column")
     return description.target
 
 
@@ -247,18 +256,7 @@ def model_card(description: ModelDescription) -> str:
         ]
     lines += [f"- Trained on a study with digest `{description.study_digest}`, seed {description.seed}."]
     if target is not None:
-        lines += (
-            [f"- Classes{', lowest first' if target.task == 'ordinal' else ''}: {', '.join(target.classes)}."]
-            if target.classes
-            else []
-        )
-        lines += [f"- Without looking at the sample one would guess {target.guess}."]
-        lines += [
-            f"- Reads the {known.column} of a sample ({', '.join(known.names)}): give 'aam predict' that column by --metadata."
-            for known in (target.normalized_by, target.scaled_by)
-            if known is not None
-        ]
-        lines += condition_lines(description.conditions)
+        lines += [*_target_lines(target), *condition_lines(description.conditions)]
     else:
         lines += [f"- Learned from: {', '.join(description.objectives)}."]
     if description.metrics:
@@ -273,3 +271,18 @@ def model_card(description: ModelDescription) -> str:
     flags += " --metadata metadata.tsv" if description.conditions.columns else ""
     lines += ["", "## Use", "", f"    aam {use} {flags}", ""]
     return "\n".join(lines)
+
+
+def _target_lines(target: AnyTarget) -> list[str]:
+    lines = []
+    if target.classes:
+        lines += [f"- Classes{', lowest first' if target.task == 'ordinal' else ''}: {', '.join(target.classes)}."]
+    for part in parts_of(target):
+        of_column = f" of {part.column}" if isinstance(target, JointTarget) else ""
+        lines += [f"- Without looking at the sample one would guess {part.guess}{of_column}."]
+    categories = [known for part in parts_of(target) for known in (part.normalized_by, part.scaled_by)]
+    lines += [
+        f"- Reads the {known.column} of a sample ({', '.join(known.names)}): give 'aam predict' that column by --metadata."
+        for known in dict.fromkeys(known for known in categories if known is not None)
+    ]
+    return lines

@@ -84,7 +84,7 @@ class SampleReader:
         return self.drawing.depth
 
     def predicted(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> Predicted:
-        """Predict each sample's target: values [S] in its own units, or class probabilities [S, C], and further columns.
+        """Predict each sample's target: values [S] or [S, K] in own units, or class probabilities [S, C], and further columns.
 
         Parameters
         ----------
@@ -109,8 +109,9 @@ class SampleReader:
             name: np.mean(np.stack([np.asarray(one.columns[name]) for one in passes]), axis=0)
             for name in passes[0].columns
         }
-        if len(passes) > 1 and values.ndim == 2:
-            columns[SPREAD] = values.std(axis=0, ddof=1)
+        if len(passes) > 1:
+            spread = values.std(axis=0, ddof=1).reshape(study.n_samples, -1)
+            columns |= {f"{SPREAD}{suffix}": spread[:, place] for place, suffix in enumerate(model.target.suffixes)}
         return Predicted(values.mean(axis=0), columns)
 
     def _predict(
@@ -121,7 +122,7 @@ class SampleReader:
             features = model.target_features(samples, batch)
             outputs = model.target(Encoding(samples, target_features=features), batch)
             values.append(model.target.in_own_units(outputs, batch))
-            columns.append(model.target.columns(outputs, batch))
+            columns.append(model.target.further_columns(outputs, batch))
         return Predicted(_stack(values), {name: _stack([part[name] for part in columns]) for name in columns[0]})
 
     def predict(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> np.ndarray:

@@ -38,11 +38,19 @@ def check_state(values: dict[str, Any]) -> None:
         _check(name, values[name], isinstance(values[name], dict), name.replace("_", " "))
     if target is not None:
         _check("target", target, isinstance(target, dict), "a target or null")
-        _check("column", target["column"], isinstance(target["column"], str), "the name of a column")
-        _check("task", target["task"], target["task"] in _TASKS, " or ".join(_TASKS))
-        _TASKS[target["task"]](target)
-        _check_categories("scaled_by", target.get("scaled_by"))
+        parts = target.get("parts", [target])
+        _check("parts", parts, isinstance(parts, list) and len(parts) > 0, "a list of targets")
+        for part in parts:
+            _check_target(part, ["regression"] if "parts" in target else list(_TASKS))
     _check_conditions(values.get("conditions", {}))
+
+
+def _check_target(target: dict[str, Any], tasks: list[str]) -> None:
+    _check("target", target, isinstance(target, dict), "a target")
+    _check("column", target["column"], isinstance(target["column"], str), "the name of a column")
+    _check("task", target["task"], target["task"] in tasks, " or ".join(tasks))
+    _TASKS[target["task"]](target)
+    _check_categories("scaled_by", target.get("scaled_by"))
 
 
 def _check_regression(target: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from aam.models.sequence_predictor import SequencePredictor
 from aam.nn.condition_vectors import ConditionShape
 from aam.nn.conditioning import Conditioning
 from aam.objectives.objective import Objective
-from aam.objectives.target import N_SOURCES, TargetObjective
+from aam.objectives.target import N_SOURCES, Target
 from aam.objectives.unlabelled import Settings, UnlabelledObjective
 
 NO_SETTINGS: Mapping[str, Settings] = {}
@@ -45,7 +45,7 @@ def build_conditioning(config: ModelConfig, shape: ConditionShape, options: Cond
 
 def build_predictor(
     base_model: SequenceEncoder,
-    target: TargetObjective,
+    target: Target,
     objectives: Sequence[str],
     freeze_base: bool = False,
     conditioning: Conditioning | None = None,

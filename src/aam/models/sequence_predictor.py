@@ -14,7 +14,7 @@ from aam.nn.attention import Packed
 from aam.nn.conditioning import Conditioning
 from aam.nn.pooling import AttentionPooling
 from aam.objectives.objective import Objective
-from aam.objectives.target import TargetObjective
+from aam.objectives.target import Target
 
 
 class SequencePredictor(nn.Module):
@@ -67,7 +67,7 @@ class SequencePredictor(nn.Module):
         return self.base_model.asv_encoder
 
     @property
-    def target(self) -> TargetObjective:
+    def target(self) -> Target:
         """The head for the user's target."""
         return self.objectives["target"]  # type: ignore[return-value]
 

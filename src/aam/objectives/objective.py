@@ -68,6 +68,10 @@ class Objective(nn.Module, ABC):
     def scored(self, prediction: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Give prediction and truth in the units that metrics and plots show; the first axes agree."""
 
+    def is_headline(self, metric: str) -> bool:
+        """Whether progress shows a metric."""
+        return metric == self.headline
+
     def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure | None:
         """Draw how `scored` predictions, some of all, compare with the truth; None where no picture helps."""
         return None

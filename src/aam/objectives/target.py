@@ -66,7 +66,36 @@ class Fitted:
 NOTHING = Fitted()
 
 
-class TargetObjective(Objective):
+class Target(Objective):
+    """What is learned of the metadata: a column, or several."""
+
+    suffixes: tuple[str, ...] = ()
+    """What the names of the columns of each predicted number end in."""
+
+    @abstractmethod
+    def calibrate_head(self, features: Float[Tensor, "B F"]) -> None:
+        """Standardise what the head reads, from some samples' features."""
+
+    @abstractmethod
+    def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Tensor:
+        """Turn the head's outputs into what the user reads: values [B] or [B, K], or probabilities [B, C]."""
+
+    def further_columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
+        """Give further columns of the table of predictions, by name, [B] each."""
+        return {}
+
+    @abstractmethod
+    def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
+        """Give the loss of each sample."""
+
+    def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
+        """Average over the samples of all ranks, by their weights, whose mean over all training samples is 1."""
+        losses, weights = self.losses(prediction, batch), batch.targets.get(WEIGHT)
+        total = (losses if weights is None else losses * weights.to(losses.dtype)).sum()
+        return mean_over_ranks(total, batch.n_samples, batch.share)
+
+
+class TargetObjective(Target):
     """A head on the target's features: linear, and hidden layers that add to it and begin at nothing.
 
     Parameters
@@ -103,6 +132,10 @@ class TargetObjective(Objective):
             nn.init.zeros_(last.bias)
         self.scaling = nn.Parameter(torch.zeros(2, n_scaled, n_outputs)) if n_scaled else None
 
+    def calibrate_head(self, features: Float[Tensor, "B F"]) -> None:
+        """Standardise what the head reads, from some samples' features."""
+        self.standardise.fit(features)
+
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
         """Give the head's outputs for each sample."""
         assert encoding.target_features is not None, "the model has no target"
@@ -120,24 +153,6 @@ class TargetObjective(Objective):
         place = category % len(shift)
         return outputs * rows(log_scale, place).exp() + rows(shift, place)
 
-    @abstractmethod
-    def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Tensor:
-        """Turn the head's outputs into what the user reads: values [B], or probabilities [B, C]."""
-
-    def columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
-        """Give further columns of the table of predictions, by name, [B] each."""
-        return {}
-
-    @abstractmethod
-    def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
-        """Give the loss of each sample."""
-
-    def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
-        """Average over the samples of all ranks, by their weights, whose mean over all training samples is 1."""
-        losses, weights = self.losses(prediction, batch), batch.targets.get(WEIGHT)
-        total = (losses if weights is None else losses * weights.to(losses.dtype)).sum()
-        return mean_over_ranks(total, batch.n_samples, batch.share)
-
 
 class RegressionTarget(TargetObjective):
     """A numeric column, learned in the units of a transform that was fitted on the training samples.
@@ -146,6 +161,7 @@ class RegressionTarget(TargetObjective):
     """
 
     headline = "r2"
+    suffixes = ("",)
 
     def __init__(
         self,
@@ -160,6 +176,7 @@ class RegressionTarget(TargetObjective):
         self.transform, self.options = transform, options.numbers
         self.limits = Limits(options.numbers, transform, fitted.bounds)
         self.middle = self.levels.index(0.5)
+        self.guess = 0.0 if fitted.guess is None else fitted.guess
         start = None if fitted.guess is None else self.limits.start(fitted.guess)
         if start is not None:
             nn.init.constant_((self.hidden[-1] if self.linear is None else self.linear).bias, start)  # type: ignore[arg-type]
@@ -191,7 +208,7 @@ class RegressionTarget(TargetObjective):
         """Undo the transform."""
         return self._outputs_in_own_units(prediction, batch)[:, self.middle]
 
-    def columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
+    def further_columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
         """Give the outer quantiles as lower and upper, and those between by their names."""
         own = self._outputs_in_own_units(prediction, batch)
         last = len(self.levels) - 1

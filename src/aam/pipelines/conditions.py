@@ -21,7 +21,7 @@ SUSPICIOUS_SHARE = 0.95
 
 
 def condition_columns(
-    options: ConditioningConfig, metadata: Metadata, target: pd.Series, group_column: str | None
+    options: ConditioningConfig, metadata: Metadata, targets: pd.DataFrame, group_column: str | None
 ) -> dict[str, pd.Series]:
     """Give the columns that the network is to read, by name, in the order of the samples.
 
@@ -31,8 +31,8 @@ def condition_columns(
         Which.
     metadata
         Where they are.
-    target
-        The column to learn, of the samples in use.
+    targets
+        The columns to learn, of the samples in use.
     group_column
         Column of the subjects that are not divided, if any.
 
@@ -46,7 +46,7 @@ def condition_columns(
     columns = {}
     for name in options.columns:
         flag = "--numeric-columns" if name in options.numeric_columns else "--categorical-columns"
-        if name == target.name:
+        if name in targets.columns:
             raise ConfigError(
                 f"{flag} and --metadata-column are both {name}: a model must not read what it is to predict."
             )
@@ -54,16 +54,17 @@ def condition_columns(
             raise ConfigError(
                 f"{flag} and --group-column are both {name}: no new subject has a {name} that training had. Leave it out there."
             )
-        values = metadata.column(name).reindex(target.index)
+        values = metadata.column(name).reindex(targets.index)
         if not values.notna().any():
             raise MetadataError(f"{flag} {name}: no sample in use has a value in that column. Choose another.")
         if name in options.numeric_columns:
             _require_numbers(values)
         warn_of_suspects(flag, values)
-        _check_leakage(flag, values, target)
+        for _, target in targets.items():
+            _check_leakage(flag, values, target)
         columns[name] = values
     if group_column is not None:
-        _warn_of_groups(columns, metadata.column(group_column).reindex(target.index))
+        _warn_of_groups(columns, metadata.column(group_column).reindex(targets.index))
     return columns
 
 
@@ -138,7 +139,7 @@ def _require_numbers(values: pd.Series) -> None:
 
 
 def _check_leakage(flag: str, values: pd.Series, target: pd.Series) -> None:
-    known = values.notna().to_numpy()
+    known = (values.notna() & target.notna()).to_numpy()
     one, other = values[known], target[known]
     if says_the_same(one, other):
         raise ConfigError(

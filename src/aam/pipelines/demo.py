@@ -30,6 +30,7 @@ from aam.config.study import (
 from aam.config.training import TrainingConfig
 from aam.config.transfer import TransferConfig
 from aam.data.splits import hold_out, strata
+from aam.data.target import TargetState
 from aam.inference.metrics import evaluate as compute_metrics
 from aam.io.biom_table import write_table
 from aam.io.count_table import CountTable
@@ -105,7 +106,7 @@ def _study(study: Path, part: str) -> StudyConfig:
 
 
 def _label(study: Path) -> LabelConfig:
-    return LabelConfig(metadata=study / "metadata.tsv", metadata_column=COLUMN)
+    return LabelConfig(metadata=study / "metadata.tsv", metadata_column=(COLUMN,))
 
 
 def _divide(study: Path, seed: int) -> None:
@@ -153,5 +154,5 @@ def _random_forest(output: Path) -> dict[str, float]:
     )
     forest = RandomForestRegressor(n_estimators=500, random_state=0, n_jobs=-1).fit(x, y)
     _, description = load_model(output / "trained")
-    assert description.target is not None
+    assert isinstance(description.target, TargetState), "the study has one target"
     return compute_metrics(description.target, forest.predict(x_test), y_test)

@@ -11,7 +11,7 @@ from aam.figures import draw_methods
 from aam.io.atomic import atomic_path, write_text_atomic
 from aam.io.table_tsv import write_tsv
 from aam.pipelines.participants import Participants
-from aam.pipelines.records import truth_column
+from aam.pipelines.records import truth_columns
 
 FOLDS, RESULTS, PREDICTIONS, SUMMARY, PICTURE, TEXT = (
     "folds.tsv", "results.tsv", "predictions.tsv", "summary.tsv", "summary.png", "summary.md",
@@ -45,7 +45,7 @@ def write_predictions(
 ) -> None:
     """Write one row per sample, repeat and method, in the target's own units or class names; ``others`` by method."""
     target, names = participants.target, np.array(participants.fold_names)
-    ids, truth = list(participants.study.sample_ids), truth_column(target, participants.truth)
+    ids, truth = list(participants.study.sample_ids), truth_columns(target, participants.truth)["truth"]
     is_regression = target.task == "regression"
     columns: dict[str, list[Any]] = {
         name: [] for name in ("sample-id", "repeat", "fold", "method", "prediction", "truth")

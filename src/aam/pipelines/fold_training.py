@@ -135,6 +135,7 @@ def _fit_network(
             config.of_training(directory, config.training.seed + fold.repeat), shape, encoder, labelled
         )
         fit_network(network, directory)
+        assert isinstance(labelled.target, TargetState), "a fold has one target"
         columns = rows_of(participants.columns, fold.test)
         facts = facts_of(labelled.target, columns, len(fold.test)) | condition_facts(labelled.conditions, columns)
         held_out = participants.study.select_samples(fold.test)

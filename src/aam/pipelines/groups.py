@@ -2,6 +2,7 @@
 
 import logging
 import shlex
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -38,7 +39,7 @@ _ADVICE = {
 
 
 def sample_groups(
-    metadata: Metadata, sample_ids: list[str], group_column: str | None, target_column: str
+    metadata: Metadata, sample_ids: list[str], group_column: str | None, target_columns: Sequence[str]
 ) -> np.ndarray:
     """Give each sample's group, [S]; samples without one, and all samples without a group column, are alone in theirs.
 
@@ -50,7 +51,7 @@ def sample_groups(
     alone = np.array([f"sample {sample}" for sample in sample_ids], dtype=object)
     if group_column is None:
         return alone.astype(str)
-    if group_column == target_column:
+    if group_column in target_columns:
         raise MetadataError(f"--group-column and --metadata-column are both {group_column}: name the subject's column.")
     values = metadata.column(group_column).reindex(sample_ids)
     warn_of_suspects("--group-column", values)
@@ -67,7 +68,7 @@ def sample_groups(
 
 
 def warn_of_divided_subjects(
-    metadata: Metadata, sample_ids: list[str], parts: np.ndarray, split: str, target_column: str
+    metadata: Metadata, sample_ids: list[str], parts: np.ndarray, split: str, target_columns: Sequence[str]
 ) -> None:
     """Warn if a column seems to name subjects, and some of them are in more than one part of a split that heeds no groups.
 
@@ -79,11 +80,11 @@ def warn_of_divided_subjects(
         Samples that were divided, and the part of each, [S].
     split
         Kind of split, which decides what one can do about it.
-    target_column
-        Names no subjects.
+    target_columns
+        Name no subjects.
     """
     for column in metadata.frame.columns:
-        if column == target_column or not any(word in column.lower() for word in SUBJECT_WORDS):
+        if column in target_columns or not any(word in column.lower() for word in SUBJECT_WORDS):
             continue
         values = metadata.column(column).reindex(sample_ids)
         known = values.notna().to_numpy()

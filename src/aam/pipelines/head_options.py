@@ -33,16 +33,25 @@ def choose_head(config: TrainConfig, n_samples: int) -> Literal["kernel", "netwo
     ConfigError
         There are too many samples for the kernel head that was asked for.
     """
-    asked = config.head.head
+    asked, n_columns = config.head.head, len(config.label.metadata_column)
+    if asked == "kernel" and n_columns > 1:
+        raise ConfigError(
+            f"--head kernel learns one column, and --metadata-column has {n_columns}: pass them one at a time, or --head network."
+        )
     if asked == "kernel" and n_samples > MOST_SAMPLES:
         raise ConfigError(
             f"--head kernel compares all pairs of samples, which takes too much memory for {n_samples:,}: at most "
             f"{MOST_SAMPLES:,}. Pass --head network."
         )
-    chosen = asked if asked != "auto" else "kernel" if n_samples <= MOST_SAMPLES_OF_AUTO else "network"
+    is_small = n_samples <= MOST_SAMPLES_OF_AUTO and n_columns == 1 and not config.conditioning.columns
+    chosen = asked if asked != "auto" else "kernel" if is_small else "network"
     if asked == "auto" and config.conditioning.columns:
-        chosen = "network"
         logger.info("Head: network, as it alone reads %s.", name_some(config.conditioning.columns))
+    elif asked == "auto" and n_columns > 1:
+        logger.info(
+            "Head: network, which learns %d columns at once. The kernel head learns one at a time, and is the better choice for up "
+            "to %d samples.", n_columns, MOST_SAMPLES_OF_AUTO,
+        )  # fmt: skip
     elif asked == "auto":
         other = {"kernel": "network", "network": "kernel"}[chosen]
         logger.info("Head: %s, as %d samples have a value (--head %s for the other).", chosen, n_samples, other)

@@ -1,6 +1,7 @@
 """``aam predict``, ``aam embed`` and ``aam evaluate``: use a trained model on a table."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,11 +9,12 @@ from aam.config.commands import EmbedConfig, EvaluateConfig, InferenceConfig, Pr
 from aam.config.study import StudyConfig
 from aam.config.training import DEFAULT_PLOT_SAMPLES
 from aam.data.cells import warn_of_suspects
+from aam.data.joint_target import AnyTarget, JointTarget
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
 from aam.data.target import TargetState
 from aam.data.target_choice import require_numbers
-from aam.errors import MetadataError, ModelError, name_some
+from aam.errors import ConfigError, MetadataError, ModelError, name_some
 from aam.inference.kernel_model import KernelModel
 from aam.inference.kernel_reader import KernelReader
 from aam.inference.metrics import evaluate_predicted
@@ -31,10 +33,11 @@ from aam.pipelines.records import (
     points_to_draw,
     prediction_columns,
     summarise,
-    truth_column,
+    truth_columns,
     write_metrics,
 )
 from aam.pipelines.sample_facts import facts_of_new_samples
+from aam.pipelines.target_columns import encode_columns
 
 logger = logging.getLogger(__name__)
 
@@ -82,17 +85,19 @@ def evaluate(config: EvaluateConfig) -> None:
     reader, study, description = _open(config.inference, config.study)
     target = description.target
     assert target is not None
+    _check_columns(target, config.label.metadata_column)
     study, metadata, values = label_samples(config.label, study)
-    if target.task == "regression":
-        require_numbers(values, f"the model predicts the number {target.column}", "another column")
-    warn_of_suspects("--metadata-column", values)
+    for _, cells in values.items():
+        if target.task == "regression":
+            require_numbers(cells.dropna(), f"the model predicts the number {target.column}", "another column")
+        warn_of_suspects("--metadata-column", cells.dropna())
     study = drop_shallow_samples(study, reader.depth)
-    study, truth = _known_classes(target, study, target.encode(values.loc[list(study.sample_ids)]))
+    study, truth = _known_classes(target, study, encode_columns(target, values.loc[list(study.sample_ids)]))
     facts = _facts(description, metadata, study)
     start_output_directory(config, EVALUATION_RESULTS)
     predicted = reader.predicted(study, facts)
     columns = prediction_columns(target, study.sample_ids, predicted.values)
-    truths = {"truth": truth_column(target, truth)}
+    truths = truth_columns(target, truth)
     write_tsv(output / "predictions.tsv", {**columns, **predicted.columns, **truths})
     metrics = evaluate_predicted(target, predicted, truth)
     write_metrics(output, metrics)
@@ -154,7 +159,22 @@ def _reading(config: InferenceConfig, study_config: StudyConfig, description: Mo
     return Reading(depth, Cache(study_config.cache_dir), config.batch_size, config.precision, passes)  # type: ignore[arg-type]
 
 
-def _known_classes(target: TargetState, study: Study, truth: np.ndarray) -> tuple[Study, np.ndarray]:
+def _check_columns(target: AnyTarget, names: Sequence[str]) -> None:
+    """Refuse columns that cannot be told which prediction they belong to."""
+    if isinstance(target, TargetState) and len(names) > 1:
+        raise ConfigError(
+            f"--metadata-column has {len(names)} columns, and the model predicts one, {target.column}: pass the one to "
+            "compare with."
+        )
+    unknown = [name for name in names if isinstance(target, JointTarget) and name not in target.columns]
+    if unknown:
+        raise ConfigError(
+            f"--metadata-column {name_some(unknown)}: the model predicts {target.column}. Pass one or several of these columns, by "
+            "these names."
+        )
+
+
+def _known_classes(target: AnyTarget, study: Study, truth: np.ndarray) -> tuple[Study, np.ndarray]:
     if target.task == "regression" or (truth >= 0).all():
         return study, truth
     kept = np.flatnonzero(truth >= 0)

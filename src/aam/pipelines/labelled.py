@@ -9,34 +9,34 @@ import pandas as pd
 
 from aam.config.commands import TrainConfig
 from aam.data.conditions import NO_CONDITIONS, Conditions, fit_conditions
+from aam.data.joint_target import AnyTarget, JointTarget
 from aam.data.rarefaction import drop_shallow_samples
-from aam.data.splits import TEST, TRAIN, VALIDATION, strata
+from aam.data.splits import TEST, TRAIN, VALIDATION
 from aam.data.study import Study
-from aam.data.target import TargetState, Task, fit_target, order_alone
-from aam.data.target_choice import check_order, check_transform, choose_task
-from aam.errors import SplitError
+from aam.data.target import Task
+from aam.errors import SplitError, name_some
 from aam.io.metadata import Metadata
 from aam.pipelines.conditions import condition_columns, condition_facts, say_unknown
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
-from aam.pipelines.head_options import check_task
 from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import read_study
 from aam.pipelines.sample_facts import facts_of, named_columns, rows_of, scaled_by, weights_of
 from aam.pipelines.splitting import split_labelled
+from aam.pipelines.target_columns import choose_task_of, encode_columns, fit_columns, stratum_of
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class LabelledSamples:
-    """The samples that have a value, before any is dropped or held out.
+    """The samples that have a value of a column, before any is dropped or held out.
 
     Attributes
     ----------
     study
         Those samples.
     metadata, values
-        All columns, and the one to learn.
+        All columns, and those to learn.
     task
         How it is learned.
     table_ids
@@ -45,7 +45,7 @@ class LabelledSamples:
 
     study: Study
     metadata: Metadata
-    values: pd.Series
+    values: pd.DataFrame
     task: Task
     table_ids: Sequence[str]
 
@@ -63,7 +63,7 @@ class LabelledStudy:
     target
         What was fitted on the training samples.
     truth
-        Values in own units or class numbers, [S].
+        Values in own units or class numbers, [S]; of several columns values, [S, K].
     groups
         Subject of each, [S].
     held
@@ -78,7 +78,7 @@ class LabelledStudy:
 
     study: Study
     depth: int | None
-    target: TargetState
+    target: AnyTarget
     truth: np.ndarray
     groups: np.ndarray
     held: np.ndarray
@@ -89,7 +89,7 @@ class LabelledStudy:
 
 
 def read_labelled(config: TrainConfig, max_bp: int) -> LabelledSamples:
-    """Read a study and the column to learn.
+    """Read a study and the columns to learn.
 
     Raises
     ------
@@ -99,11 +99,7 @@ def read_labelled(config: TrainConfig, max_bp: int) -> LabelledSamples:
     study = read_study(config.study, max_bp)
     table_ids = study.sample_ids
     study, metadata, values = label_samples(config.label, study)
-    task = choose_task(values, config.target.task)
-    check_order(values, config.target)
-    check_transform(values, task, config.target)
-    check_task(config, task, values)
-    return LabelledSamples(study, metadata, values, task, table_ids)
+    return LabelledSamples(study, metadata, values, choose_task_of(values, config), table_ids)
 
 
 def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) -> LabelledStudy:
@@ -119,22 +115,22 @@ def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) ->
     sample_ids = list(study.sample_ids)
     values = labelled.values.loc[sample_ids]
     groups = sample_groups(metadata, sample_ids, config.split.group_column, config.label.metadata_column)
-    stratum = strata(fit_target(values, task, order_alone(config.target)).encode(values))
+    stratum = stratum_of(values, task, config.target)
     parts = split_labelled(study, groups, stratum, metadata, labelled.table_ids, config.split, config.training)
     if config.split.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, parts, config.split.split, config.label.metadata_column)
-    columns = named_columns(config.category_columns, metadata, sample_ids, str(values.name))
+    columns = named_columns(config.category_columns, metadata, sample_ids, config.label.metadata_column)
     columns |= condition_columns(config.conditioning, metadata, values, config.split.group_column)
     is_training = parts == TRAIN
     training = rows_of(columns, is_training)
-    target = fit_target(values[is_training], task, config.target, training)
+    target = fit_columns(values[is_training], task, config.target, training)
     target = scaled_by(target, config.network_head.output_scaling, training)
     facts = facts_of(target, columns, len(sample_ids))
     facts |= weights_of(config.network_head.sample_weights, columns, is_training)
     conditions = fit_conditions(config.conditioning, training)
     say_unknown([(conditions, rows_of(columns, parts != TEST))])
     facts |= condition_facts(conditions, columns)
-    truth = target.encode(values)
+    truth = encode_columns(target, values)
     rows = _rows_in_use(parts, truth, target)
     held = parts[rows] == VALIDATION
     logger.info(
@@ -146,12 +142,16 @@ def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) ->
     return LabelledStudy(in_use, depth, target, truth[rows], groups[rows], held, sample_ids, parts, chosen, conditions)
 
 
-def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> np.ndarray:
+def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: AnyTarget) -> np.ndarray:
     """Leave out test samples, and validation samples whose class cannot be predicted; say how many."""
     is_test = parts == TEST
     if is_test.any():
         logger.info("Left out %d test samples; see 'aam evaluate' for them.", int(is_test.sum()))
-    is_unseen = (truth == -1) & (parts == VALIDATION) & (target.task != "regression")
+    if isinstance(target, JointTarget):
+        _require_validation(parts, truth, target)
+    is_unseen = np.zeros(len(parts), dtype=bool)
+    if target.task != "regression":
+        is_unseen = (truth == -1) & (parts == VALIDATION)
     if is_unseen.any():
         logger.warning("Left out %d validation samples whose class no training sample has.", int(is_unseen.sum()))
     if not ((parts == VALIDATION) & ~is_unseen).any():
@@ -160,3 +160,13 @@ def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: TargetState) -> n
             "Choose another split or column: each class needs groups on both sides."
         )
     return np.flatnonzero(~is_test & ~is_unseen)
+
+
+def _require_validation(parts: np.ndarray, truth: np.ndarray, target: JointTarget) -> None:
+    has_value = ~np.isnan(truth[parts == VALIDATION])
+    missing = [name for name, known in zip(target.columns, has_value.T, strict=True) if not known.any()]
+    if missing:
+        raise SplitError(
+            f"No validation sample has a value of {name_some(missing)}, so that it cannot be validated. Choose another split, "
+            "or leave the column out."
+        )

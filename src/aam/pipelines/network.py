@@ -22,7 +22,7 @@ from aam.data.batches import (
     Masking,
     loader,
 )
-from aam.data.target import batch_fact, batch_target
+from aam.data.target import TargetState, batch_fact, batch_target
 from aam.ecology.resources import StudyResources
 from aam.inference.asv_vectors import asv_vectors
 from aam.inference.conditioning import conditioning_of
@@ -91,9 +91,9 @@ def plan_network(
     """
     torch.manual_seed(config.training.seed)
     head, in_training = config.network_head, labelled.truth[~labelled.held]
-    labelled = dataclasses.replace(
-        labelled, target=weigh_classes(labelled.target, in_training, head.classes.class_weights)
-    )
+    if isinstance(labelled.target, TargetState):
+        weighed = weigh_classes(labelled.target, in_training, head.classes.class_weights)
+        labelled = dataclasses.replace(labelled, target=weighed)
     weights = {"target": config.objectives.target_penalty, **config.weights}
     resources = read_resources(config, config.weights, labelled.study, np.flatnonzero(~labelled.held))
     settings = settle_objectives(config.weights, config.objectives, resources)
@@ -168,7 +168,7 @@ def _batch_maker(
     config: TrainConfig, labelled: LabelledStudy, resources: StudyResources, model: SequencePredictor
 ) -> BatchMaker:
     targets = {name: batch_fact(fact) for name, fact in labelled.facts.items()}
-    targets["target"] = batch_target(labelled.target, labelled.truth)
+    targets["target"] = batch_target(len(labelled.target.classes), labelled.truth)
     drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
     augmentations = augmentations_of(config.augmentation)
     vectors = None

@@ -13,12 +13,12 @@ from aam.data.splits import divided_groups, fold_numbers, strata
 from aam.data.study import Study
 from aam.data.target import TargetState, fit_target, order_alone
 from aam.data.target_choice import check_order, check_transform, choose_task
-from aam.errors import SplitError, name_some
+from aam.errors import ConfigError, SplitError, name_some
 from aam.io.split_file import read_fold_file
 from aam.pipelines.conditions import condition_columns
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
 from aam.pipelines.head_options import check_task
-from aam.pipelines.labels import label_samples
+from aam.pipelines.labels import label_samples, only_column
 from aam.pipelines.reading import read_study
 from aam.pipelines.sample_facts import named_columns
 
@@ -83,7 +83,13 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
     """
     study = read_study(config.study, max_bp)
     table_ids = study.sample_ids
-    study, metadata, values = label_samples(config.label, study)
+    if len(config.label.metadata_column) > 1:
+        raise ConfigError(
+            f"--folds compares methods that predict one column, and --metadata-column has {len(config.label.metadata_column)}: "
+            "pass one of them at a time."
+        )
+    study, metadata, cells = label_samples(config.label, study)
+    values = only_column(cells)
     task = choose_task(values, config.target.task)
     options = config.of_training(config.output.output_dir, config.training.seed)
     check_order(values, config.target)
@@ -92,8 +98,8 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
     study = drop_shallow_samples(study, None)
     sample_ids = list(study.sample_ids)
     values = values.loc[sample_ids]
-    columns = named_columns(options.category_columns, metadata, sample_ids, str(values.name))
-    columns |= condition_columns(options.conditioning, metadata, values, config.folds.group_column)
+    columns = named_columns(options.category_columns, metadata, sample_ids, config.label.metadata_column)
+    columns |= condition_columns(options.conditioning, metadata, cells.loc[sample_ids], config.folds.group_column)
     groups = sample_groups(metadata, sample_ids, config.folds.group_column, config.label.metadata_column)
     target = fit_target(values, task, order_alone(config.target))
     truth = target.encode(values)

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from aam.data.batches import EVALUATION
+from aam.data.joint_target import AnyTarget, JointTarget, columns_ending_in, observed
 from aam.data.seeding import generator
-from aam.data.target import TargetState
-from aam.figures import draw_confusion, draw_regression
+from aam.figures import RegressionPanel, draw_confusion, draw_regression, draw_regressions
 from aam.inference.metrics import without_nan
 from aam.io.atomic import atomic_path, write_text_atomic
 from aam.io.table_tsv import write_tsv
@@ -25,9 +26,12 @@ def write_splits(path: Path, sample_ids: Sequence[str], parts: np.ndarray) -> No
 
 
 def prediction_columns(
-    target: TargetState, sample_ids: Sequence[str], prediction: np.ndarray
+    target: AnyTarget, sample_ids: Sequence[str], prediction: np.ndarray
 ) -> dict[str, Sequence[str] | np.ndarray]:
-    """Lay out predictions: sample-id, prediction, and each class's probability."""
+    """Lay out predictions: sample-id, prediction, and each class's probability, or the prediction of each of several columns."""
+    if isinstance(target, JointTarget):
+        predictions = {f"prediction:{name}": prediction[:, place] for place, name in enumerate(target.columns)}
+        return {"sample-id": sample_ids, **predictions}
     if target.task == "regression":
         return {"sample-id": sample_ids, "prediction": prediction}
     names = [target.classes[k] for k in prediction.argmax(axis=1)]
@@ -35,9 +39,11 @@ def prediction_columns(
     return {"sample-id": sample_ids, "prediction": names, **probabilities}
 
 
-def truth_column(target: TargetState, truth: np.ndarray) -> np.ndarray | list[str]:
-    """Write the truth as the user knows it: values, or class names."""
-    return truth if target.task == "regression" else [target.classes[k] for k in truth]
+def truth_columns(target: AnyTarget, truth: np.ndarray) -> dict[str, np.ndarray | list[str]]:
+    """Lay out the truth as the user knows it: values, or class names."""
+    if isinstance(target, JointTarget):
+        return {f"truth:{name}": truth[:, place] for place, name in enumerate(target.columns)}
+    return {"truth": truth if target.task == "regression" else [target.classes[k] for k in truth]}
 
 
 def write_metrics(directory: Path, metrics: dict[str, Any]) -> None:
@@ -56,7 +62,7 @@ def points_to_draw(most: int, seed: int) -> Reservoir:
 
 def draw_target(
     path: Path,
-    target: TargetState,
+    target: AnyTarget,
     prediction: np.ndarray,
     truth: np.ndarray,
     metrics: dict[str, Any],
@@ -66,8 +72,11 @@ def draw_target(
     path.parent.mkdir(exist_ok=True)
     if target.task == "regression":
         points.add(torch.tensor(prediction), torch.tensor(truth))  # copies: arrays of pandas are read-only
-        predicted, true = points.points
-        figure = draw_regression(predicted.numpy(), true.numpy(), target.column, metrics["r2"], metrics["n"])
+        predicted, true = (values.numpy() for values in points.points)
+        if isinstance(target, JointTarget):
+            figure = _draw_columns(target, predicted, true, metrics)
+        else:
+            figure = draw_regression(predicted, true, target.column, metrics["r2"], metrics["n"])
     else:
         counts = np.array(metrics["confusion"]["rows_true_columns_predicted"])
         figure = draw_confusion(counts, target.classes, target.column)
@@ -75,8 +84,23 @@ def draw_target(
         figure.savefig(temporary, format="png")
 
 
-def summarise(metrics: dict[str, Any], target: TargetState) -> str:
+def _draw_columns(target: JointTarget, prediction: np.ndarray, truth: np.ndarray, metrics: dict[str, Any]) -> Figure:
+    panels = [
+        RegressionPanel(prediction[rows, place], truth[rows, place], name, metrics.get(f"r2:{name}", float("nan")))
+        for place, (name, rows) in enumerate(zip(target.columns, observed(truth), strict=True))
+    ]
+    return draw_regressions(panels)
+
+
+def summarise(metrics: dict[str, Any], target: AnyTarget) -> str:
     """Say in one line how good the predictions are, beside the guess."""
+    if isinstance(target, JointTarget):
+        of_columns = {
+            part.column: summarise(columns_ending_in(f":{part.column}", metrics), part)
+            for part in target.parts
+            if f"n:{part.column}" in metrics
+        }
+        return "; ".join(f"{column}: {summary}" for column, summary in of_columns.items())
     if target.task == "regression":
         return (
             f"R² {metrics['r2']:.3f}, mean absolute error {metrics['mae']:.4g} (guessing {target.guess:.4g}: "

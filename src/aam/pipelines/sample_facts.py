@@ -2,13 +2,14 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from aam.data.balance import balanced_weights
 from aam.data.categories import UNKNOWN, Categories
+from aam.data.joint_target import AnyTarget, JointTarget, parts_of
 from aam.data.target import TargetState
 from aam.errors import ConfigError, MetadataError, name_some
 from aam.io.metadata import Metadata
@@ -22,7 +23,7 @@ NO_FACTS: Facts = {}
 
 
 def named_columns(
-    options: Mapping[str, str | None], metadata: Metadata, sample_ids: list[str], target_column: str
+    options: Mapping[str, str | None], metadata: Metadata, sample_ids: list[str], target_columns: Sequence[str]
 ) -> dict[str, pd.Series]:
     """Give the columns of categories that options name, by name, in the order of the samples.
 
@@ -34,7 +35,7 @@ def named_columns(
         It is the target.
     """
     for flag, name in options.items():
-        if name == target_column:
+        if name in target_columns:
             raise ConfigError(
                 f"{flag} and --metadata-column are both {name}: name the column of the categories, such as site."
             )
@@ -50,13 +51,18 @@ def rows_of(columns: Mapping[str, pd.Series], rows: np.ndarray) -> dict[str, pd.
     return {name: values.iloc[rows] for name, values in columns.items()}
 
 
-def scaled_by(target: TargetState, column: str | None, training: Mapping[str, pd.Series]) -> TargetState:
+def scaled_by(target: AnyTarget, column: str | None, training: Mapping[str, pd.Series]) -> AnyTarget:
     """Give the target with the categories of the training samples by which outputs are to be scaled, if a column names any."""
-    return target if column is None else dataclasses.replace(target, scaled_by=Categories.of(training[column]))
+    if column is None:
+        return target
+    categories = Categories.of(training[column])
+    if isinstance(target, JointTarget):
+        return target.each(lambda part: dataclasses.replace(part, scaled_by=categories))
+    return dataclasses.replace(target, scaled_by=categories)
 
 
-def facts_of(target: TargetState, columns: Mapping[str, pd.Series], n_samples: int) -> dict[str, np.ndarray]:
-    """Number the categories of samples as the target knows them; say how many are of none that it knows.
+def facts_of(target: AnyTarget, columns: Mapping[str, pd.Series], n_samples: int) -> dict[str, np.ndarray]:
+    """Number the categories of samples as the target knows them, [S], or each of its columns, [S, K]; say how many are of none.
 
     Parameters
     ----------
@@ -67,14 +73,22 @@ def facts_of(target: TargetState, columns: Mapping[str, pd.Series], n_samples: i
     n_samples
         S.
     """
-    return {name: _numbers(known, columns, n_samples) for name, known in _needed(target).items()}
+    numbered: dict[Categories, np.ndarray] = {}
+    of_parts = []
+    for part in parts_of(target):
+        needed = _needed(part)
+        for known in needed.values():
+            if known not in numbered:
+                numbered[known] = _numbers(known, columns, n_samples)
+        of_parts.append({name: numbered[known] for name, known in needed.items()})
+    if isinstance(target, TargetState):
+        return of_parts[0]
+    return {name: np.stack([facts[name] for facts in of_parts], axis=1) for name in of_parts[0]}
 
 
-def facts_of_new_samples(
-    target: TargetState, metadata: Metadata | None, sample_ids: list[str]
-) -> dict[str, np.ndarray]:
+def facts_of_new_samples(target: AnyTarget, metadata: Metadata | None, sample_ids: list[str]) -> dict[str, np.ndarray]:
     """Do the same for samples whose metadata may be absent, or lack columns or rows."""
-    names = {known.column for known in _needed(target).values()}
+    names = {known.column for part in parts_of(target) for known in _needed(part).values()}
     columns = {}
     if metadata is not None:
         columns = {name: metadata.column(name).reindex(sample_ids) for name in names if name in metadata.frame.columns}

@@ -4,9 +4,12 @@ import copy
 import dataclasses
 import logging
 
+import numpy as np
+
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
 from aam.data.depth_bias import warn_of_depth
+from aam.data.joint_target import parts_of
 from aam.data.rarefaction import resolve_depth
 from aam.errors import ConfigError
 from aam.inference.model_directory import save_model
@@ -71,7 +74,10 @@ def _train(config: TrainConfig, shape: ModelConfig, pretrained: Pretrained | Non
 
 
 def _warn_of_depth(labelled: LabelledStudy) -> None:
-    warn_of_depth(labelled.target.column, labelled.study.depths, labelled.truth, labelled.target.task)
+    truths = labelled.truth.reshape(len(labelled.truth), -1).T
+    for part, truth in zip(parts_of(labelled.target), truths, strict=True):
+        known = ~np.isnan(truth)
+        warn_of_depth(part.column, labelled.study.depths[known], truth[known], part.task)
 
 
 def _train_network(

@@ -9,6 +9,7 @@ import numpy as np
 from aam.config._base import flatten
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
+from aam.data.target import TargetState
 from aam.inference.kernel_model import KernelModel
 from aam.inference.kernel_reader import KernelReader
 from aam.inference.kernel_units import learned_by_kernels
@@ -46,10 +47,12 @@ def train_kernel_head(
         What an earlier run may have left in the output directory.
     """
     output, cache = config.output.output_dir, Cache(config.study.cache_dir)
+    assert isinstance(labelled.target, TargetState), "the kernel head learns one column"
+    target = dataclasses.replace(labelled.target, scaled_by=None)  # of the network
     labelled = dataclasses.replace(
         labelled,
         study=labelled.study.cut(config.model.max_bp),  # the encoder may read fewer
-        target=dataclasses.replace(labelled.target, scaled_by=None),  # of the network
+        target=target,
     )
     tree = None if config.distance.tree is None else read_given_tree(config, labelled.study)
     vectors = None
@@ -58,8 +61,8 @@ def train_kernel_head(
         vectors = PretrainedVectors(copy.deepcopy(encoder), its_description, Reading(None, cache))
     resources = Resources(tree, vectors, config.head.coverage)
     rows = np.flatnonzero(~labelled.held)
-    learned = learned_by_kernels(labelled.target, labelled.truth, labelled.facts)
-    head = fit_kernel_head(labelled.study, rows, labelled.target, learned, labelled.groups, resources)
+    learned = learned_by_kernels(target, labelled.truth, labelled.facts)
+    head = fit_kernel_head(labelled.study, rows, target, learned, labelled.groups, resources)
     _log_members(head)
     model = KernelModel.of(head, None if pretrained is None else pretrained[0])
     description = _describe(config, shape, pretrained, labelled, model)

@@ -8,7 +8,7 @@ from aam.inference.metrics import evaluate_predicted
 from aam.inference.read_samples import SampleReader
 from aam.io.table_tsv import write_tsv
 from aam.pipelines.labelled import LabelledStudy
-from aam.pipelines.records import draw_target, points_to_draw, prediction_columns, truth_column
+from aam.pipelines.records import draw_target, points_to_draw, prediction_columns, truth_columns
 
 
 def validate(config: TrainConfig, reader: SampleReader | KernelReader, labelled: LabelledStudy) -> dict[str, object]:
@@ -17,7 +17,7 @@ def validate(config: TrainConfig, reader: SampleReader | KernelReader, labelled:
     study, truth, target = labelled.study.select_samples(rows), labelled.truth[rows], labelled.target
     predicted = reader.predicted(study, {name: fact[rows] for name, fact in labelled.facts.items()})
     columns = prediction_columns(target, study.sample_ids, predicted.values)
-    truths = {"truth": truth_column(target, truth)}
+    truths = truth_columns(target, truth)
     write_tsv(output / "validation_predictions.tsv", {**columns, **predicted.columns, **truths})
     metrics = evaluate_predicted(target, predicted, truth)
     points = points_to_draw(config.training.validation_plot_samples, config.training.seed)

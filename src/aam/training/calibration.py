@@ -43,4 +43,4 @@ def calibrate_head(model: SequencePredictor, batch: Batch) -> None:
     samples = model.eval()(batch).samples
     if model.conditioning is not None:
         model.conditioning.standardise.fit(model.microbial_features(samples))
-    model.target.standardise.fit(model.target_features(samples, batch))
+    model.target.calibrate_head(model.target_features(samples, batch))

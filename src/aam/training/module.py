@@ -228,11 +228,11 @@ class TrainingModule(lightning.LightningModule):
             for name, metrics in self.scores.items()
         }
         for name, overall in self.overall.items():
-            headline = self.model.active_objectives()[name].headline
+            objective = self.model.active_objectives()[name]
             for metric_name, value in overall.metrics.items():
                 if overall.n >= _FEWEST_SCORED and value.ndim == 0:
                     full_name = f"validation/{name}_{metric_name}"
-                    is_shown = metric_name == headline or full_name == self.criterion.logged_as
+                    is_shown = objective.is_headline(metric_name) or full_name == self.criterion.logged_as
                     self.log(full_name, value.float(), prog_bar=is_shown)
 
     def _accumulate_in_double(self) -> None:

@@ -20,7 +20,7 @@ PURPOSE = "validation plot"
 
 
 class ValidationPlots(Callback):
-    """Draws each objective's picture to ``plots/`` and TensorBoard when ``validation/loss`` is the lowest so far.
+    """Draws each objective's picture to ``plots/`` and TensorBoard when an epoch is the best so far.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class ValidationPlots(Callback):
         self.reservoirs: dict[str, Reservoir] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the loss that is to be beaten."""
+        """Give what is to be beaten."""
         return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -75,10 +75,10 @@ class ValidationPlots(Callback):
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Draw, if this epoch is the best so far."""
-        loss = float(trainer.callback_metrics["validation/loss"])
-        if trainer.sanity_checking or not loss < self.best:
+        cost = pl_module.criterion.cost(trainer.callback_metrics)
+        if trainer.sanity_checking or not cost < self.best:
             return
-        self.best = loss
+        self.best = cost
         reservoirs = {name: merge(self.ranks.gather(reservoir)) for name, reservoir in self.reservoirs.items()}
         if not self.ranks.is_first:
             return

@@ -149,7 +149,7 @@ def test_targets_mix_by_the_reads_that_were_drawn():
     ages, sites = np.array([1.0, 2, 30, 4, 5, 60]), np.array([0, 1, 2, 0, 1, 2])
     seen: list[PackedCounts] = []
     age, site = (
-        batch_target(fit_target(column, task), truth)
+        batch_target(len(fit_target(column, task).classes), truth)
         for column, task, truth in (
             (_series(ages), "regression", ages),
             (_series([f"c{k}" for k in sites]), "classification", sites),

@@ -1,0 +1,148 @@
+"""Several numeric columns through whole commands: learned together, predicted and compared column by column."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aam.cli import main
+
+TINY = [
+    "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--epochs", "2",
+    "--batch-size", "8", "--count-penalty", "0", "--lr", "0.01",
+]  # fmt: skip
+OPTIONS = [
+    "--loss-type", "quantile", "--output-scaling", "site", "--target-transform", "zscore-category", "--normalize-by", "site",
+    "--best-metric", "target_b_m_i_mae", "--ema-decay", "0.5",
+]  # fmt: skip
+COLUMNS = ["age", "b.m.i"]
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+
+
+def read(path) -> pd.DataFrame:
+    return pd.read_csv(path, sep="\t", dtype={"sample-id": str}).set_index("sample-id")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Simulate, add columns with holes, and train on two at once."""
+    folder = tmp_path_factory.mktemp("several")
+    sizes = ["--samples", "40", "--features", "24", "--sequence-length", "20", "--mean-depth", "200"]
+    assert main(["simulate", "--output-dir", str(folder / "study"), *sizes]) == 0
+    table, rng = read(folder / "study/metadata.tsv"), np.random.default_rng(0)
+    table["site"] = [["gut", "skin"][k % 2] for k in range(len(table))]
+    table["b.m.i"] = 20 + table["age"] / 10 + rng.normal(size=len(table))
+    table.loc[table.index[::4], "b.m.i"] = np.nan
+    table.loc[table.index[[1, 7, 8]], "age"] = np.nan  # the last has neither
+    table["word"] = ["a", "b"] * 20
+    table.to_csv(folder / "metadata.tsv", sep="\t")
+    assert train(folder, folder / "trained", *OPTIONS) == 0
+    return folder
+
+
+def study(folder):
+    return ["--table", f"{folder}/study/table.biom", "--sequences", f"{folder}/study/sequences.fasta"]
+
+
+def train(folder, output, *options, columns=COLUMNS):
+    labels = ["--metadata", f"{folder}/metadata.tsv", "--metadata-column", *columns]
+    return main(["train", *study(folder), *labels, *TINY, "--output-dir", str(output), *options])
+
+
+def test_metrics_are_of_each_column(folder):
+    metrics = json.loads((folder / "trained/metrics.json").read_text())
+    predictions = read(folder / "trained/validation_predictions.tsv")
+
+    for column in COLUMNS:
+        has_value = predictions[f"truth:{column}"].notna()
+        error = (predictions[f"prediction:{column}"] - predictions[f"truth:{column}"])[has_value]
+        assert metrics[f"mae:{column}"] == pytest.approx(error.abs().mean(), rel=1e-6)
+        assert metrics[f"n:{column}"] == has_value.sum()
+        assert 0 <= metrics[f"coverage:{column}"] <= 1
+    assert metrics["n:b.m.i"] < metrics["n"] == len(predictions)
+    assert (folder / "trained/plots/target.png").stat().st_size > 1000
+
+
+def test_predict_repeats_the_validation(folder, tmp_path):
+    given = ["--model", f"{folder}/trained", "--metadata", f"{folder}/metadata.tsv", "--output", f"{tmp_path}/p.tsv"]
+    assert main(["predict", *study(folder), *given]) == 0
+
+    validated, predicted = read(folder / "trained/validation_predictions.tsv"), read(tmp_path / "p.tsv")
+
+    kinds = ["prediction:age", "prediction:b.m.i", "lower:age", "upper:age", "lower:b.m.i", "upper:b.m.i"]
+    assert list(predicted.columns) == kinds
+    pd.testing.assert_frame_equal(predicted.loc[validated.index, kinds], validated[kinds])
+    assert (predicted["lower:age"] < predicted["upper:age"]).all()
+
+
+def test_evaluate_scores_the_columns_that_it_is_given(folder, tmp_path):
+    given = ["--model", f"{folder}/trained", "--metadata", f"{folder}/metadata.tsv", "--output-dir"]
+    assert main(["evaluate", *study(folder), *given, f"{tmp_path}/all", "--metadata-column", *COLUMNS]) == 0
+    assert main(["evaluate", *study(folder), *given, f"{tmp_path}/one", "--metadata-column", "b.m.i"]) == 0
+
+    both, one = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("all", "one"))
+    assert both["n"] == 39
+    assert both["n:age"] == 37
+    assert one["n"] == one["n:b.m.i"] == both["n:b.m.i"] == 30
+    assert {name for name in one if name.endswith(":age")} == set()
+    assert all(one[name] == both[name] for name in one if name.endswith(":b.m.i"))
+
+
+def test_what_is_missing_is_said(folder, tmp_path, capsys):
+    assert train(folder, tmp_path / "o", "--epochs", "1") == 0
+
+    said = capsys.readouterr().err
+    assert "Left out 1 of 40 samples without a value of age or b.m.i." in said
+    assert "Of 39 samples, values are missing of: age 2, b.m.i 9." in said
+    assert "Head: network, which learns 2 columns at once." in said
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "message"),
+    [
+        (["age", "word"], [], "--metadata-column word is not numeric: it holds 'a', 'b' (40 samples), and several columns are"),
+        (["age", "b.m.i"], ["--head", "kernel"], "--head kernel learns one column, and --metadata-column has 2"),
+        (["age", "b.m.i"], ["--task", "classification"], "--task classification is for one column"),
+        (["age", "age"], [], "--metadata-column age age names a column twice"),
+        ([], [], "--metadata-column needs the name of a column"),
+        (["age", "b.m.i"], ["--group-column", "b.m.i"], "--group-column and --metadata-column are both b.m.i"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_learned_together_is_refused(columns, options, message, folder, tmp_path, capsys):
+    assert train(folder, tmp_path / "o", *options, columns=columns) == 2
+
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_column_that_validation_lacks_is_refused(folder, tmp_path, capsys):
+    table = read(folder / "metadata.tsv")
+    has_value = table["b.m.i"].notna()
+    parts = np.where(has_value, "train", "validation")
+    pd.DataFrame({"split": parts}, index=table.index).to_csv(tmp_path / "split.tsv", sep="\t")
+
+    assert train(folder, tmp_path / "o", "--split", "file", "--split-file", str(tmp_path / "split.tsv")) == 2
+
+    assert "No validation sample has a value of 'b.m.i', so that it cannot be validated." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [(["word"], "--metadata-column 'word': the model predicts age, b.m.i."), (["age", "load"], "'load': the model predicts")],
+)  # fmt: skip
+def test_evaluate_refuses_columns_that_the_model_does_not_predict(columns, message, folder, tmp_path, capsys):
+    given = ["--model", f"{folder}/trained", "--metadata", f"{folder}/metadata.tsv", "--output-dir", f"{tmp_path}/o"]
+
+    assert main(["evaluate", *study(folder), *given, "--metadata-column", *columns]) == 2
+
+    assert message in capsys.readouterr().err
+
+
+def test_folds_compare_one_column_at_a_time(folder, tmp_path, capsys):
+    labels = ["--metadata", f"{folder}/metadata.tsv", "--metadata-column", *COLUMNS, "--output-dir", f"{tmp_path}/o"]
+
+    assert main(["evaluate", "--folds", "3", *study(folder), *labels]) == 2
+
+    assert "pass one of them at a time" in capsys.readouterr().err
