@@ -110,12 +110,12 @@ def plan(study, learned, options):
         given += ["--taxonomy", study / "taxonomy.tsv", *UNLABELLED]
         config = parse("pretrain", [str(part) for part in given])
         planned = pretrain.plan_encoder(config)
-        return pretrain.prepare_module(config, planned), planned.maker
+        return pretrain.prepare_module(config, planned), planned.material.maker
     given += ["--metadata", study / "metadata.tsv", "--metadata-column", learned, "--head", "network"]
     config = parse("train", [str(part) for part in given])
     labelled = divide(config, read_labelled(config, 20), None)
     planned = network.plan_network(config, config.model, None, labelled)
-    return network.prepare_module(planned), planned.maker
+    return network.prepare_module(planned), planned.material.maker
 
 
 def train(study, name, ranks=ALONE, save=None, resume=None):

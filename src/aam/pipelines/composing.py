@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import nn
 
+from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
 from aam.data.augmentations.mixing import Mixing
@@ -15,12 +16,36 @@ from aam.data.composition import ByMemory, BySamples
 from aam.data.expected_asvs import ExpectedASVs
 from aam.data.memory import MemoryEstimate
 from aam.errors import ConfigError, name_some
+from aam.training.calibration import CALIBRATION_SAMPLES
 
 logger = logging.getLogger(__name__)
 
 GB = 1e9
 MOST_ESTIMATED = 1000
 """Batches, those with the most ASVs, among which the largest estimate is sought."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What batches are composed of.
+
+    Attributes
+    ----------
+    maker
+        Makes the batches.
+    rows, held
+        Samples of the study to train on, and to validate on.
+    estimate
+        Memory of a batch.
+    digest
+        Of the study.
+    """
+
+    maker: BatchMaker
+    rows: np.ndarray
+    held: np.ndarray
+    estimate: MemoryEstimate
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -58,55 +83,48 @@ def memory_estimate(
     )
 
 
-def compose(
-    maker: BatchMaker,
-    rows: np.ndarray,
-    held: np.ndarray,
-    estimate: MemoryEstimate,
-    training: TrainingConfig,
-    digest: str,
-) -> Composition:
-    """Plan the batches of a run.
+def calibration_batch(material: Material) -> Batch:
+    """Draw some training samples, to set sizes from."""
+    rows = material.rows[:CALIBRATION_SAMPLES]
+    return material.maker[BatchPlan("calibration", tuple(rows.tolist()))]
 
-    Parameters
-    ----------
-    maker
-        Makes the batches.
-    rows, held
-        Samples of the study to train on, and to validate on.
-    estimate
-        Memory of a batch.
-    training
-        What the user asked for.
-    digest
-        Of the study.
+
+def compose(material: Material, training: TrainingConfig) -> Composition:
+    """Plan the batches of a run, as its options ask for.
 
     Raises
     ------
     ConfigError
         ``--max-memory-gb`` does not even hold the weights.
     """
-    by_memory = _by_memory(maker, estimate, training)
+    by_memory = _by_memory(material, training)
     if training.max_memory_gb is None:
         composer = BySamples(training.most_samples or 1)
     else:
         composer = by_memory
         _check_budget(by_memory)
-    lengths, window = by_memory.lengths, training.size_window
     sampler = EpochSampler(
-        rows, composer, lengths, training.seed, digest, window, training.epochs, training.samples_per_epoch
+        material.rows,
+        composer,
+        by_memory.lengths,
+        training.seed,
+        material.digest,
+        training.size_window,
+        training.epochs,
+        training.samples_per_epoch,
     )
-    return Composition(sampler, plans_of(composer.cut(held), EVALUATION), _peak(by_memory, sampler))
+    return Composition(sampler, plans_of(composer.cut(material.held), EVALUATION), _peak(by_memory, sampler))
 
 
-def _by_memory(maker: BatchMaker, estimate: MemoryEstimate, training: TrainingConfig) -> ByMemory:
+def _by_memory(material: Material, training: TrainingConfig) -> ByMemory:
     """Size the samples: as they will be drawn where sizes decide something, else by a bound that needs no look at their reads."""
+    maker = material.maker
     n_mixed = 2 if any(isinstance(step, Mixing) for step in maker.augmentations.values()) else 1
     expected = ExpectedASVs(maker.study, maker.drawing.depth, maker.drawing.token_limit, n_mixed)
     needs_lengths = training.max_memory_gb is not None or training.size_window > 1
     lengths = expected.lengths(np.arange(maker.study.n_samples)) if needs_lengths else expected.most()
     budget = np.inf if training.max_memory_gb is None else training.max_memory_gb * GB
-    return ByMemory(expected, lengths, estimate, budget, training.most_samples)
+    return ByMemory(expected, lengths, material.estimate, budget, training.most_samples)
 
 
 def _peak(by_memory: ByMemory, sampler: EpochSampler) -> float:

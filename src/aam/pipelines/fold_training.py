@@ -27,6 +27,7 @@ from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import Resources
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
+from aam.pipelines.composing import compose
 from aam.pipelines.head_options import choose_head
 from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.network import fit_network, plan_network
@@ -51,7 +52,8 @@ def aam_method(
         return _kernel_method(options, pretrained, participants)
     encoder = None if pretrained is None else pretrained[0]
     parts = [part_of_fold(config, participants, fold) for fold in participants]
-    plan_network(options, shape, encoder, parts[0])  # refuses before anything is trained or written
+    first = plan_network(options, shape, encoder, parts[0])
+    compose(first.material, options.training)  # both refuse before anything is trained or written
     return partial(_fit_network, config, shape, encoder, participants)
 
 
@@ -126,7 +128,7 @@ def _fit_network(
         network = plan_network(
             config.of_training(directory, config.training.seed + fold.repeat), shape, encoder, labelled
         )
-        fit_network(network, directory)
+        fit_network(network, compose(network.material, network.training), directory)
         facts = facts_of(labelled.target, rows_of(participants.columns, fold.test), len(fold.test))
         held_out = participants.study.select_samples(fold.test)
         predicted = _predict(network.model, network.description, held_out, facts, directory)

@@ -12,6 +12,7 @@ from aam.inference.model_directory import save_model
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.io.output_directory import remove_results
+from aam.pipelines.composing import compose
 from aam.pipelines.head_options import choose_head
 from aam.pipelines.labelled import LabelledSamples, LabelledStudy, divide, read_labelled
 from aam.pipelines.network import PlannedNetwork, fit_network, plan_network
@@ -80,11 +81,12 @@ def _train_network(
         depth = resolve_depth(config.sampling.rarefy_depth, samples.study.depths)
         labelled = divide(config, samples, depth)
         network = plan_network(config, shape, None if pretrained is None else pretrained[0], labelled)
+        batches = compose(network.material, config.training)
         plan = saving_plan(settled, state, network.description.study_digest)
         if ranks.is_first:
             start_or_continue(settled, state, [*WRITTEN, *RESULTS])
             write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
-    summary = fit_network(network, output, plan, ranks)
+    summary = fit_network(network, batches, output, plan, ranks)
     if ranks.is_first:
         _write(config, network, labelled, summary)
 
