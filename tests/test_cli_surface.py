@@ -18,7 +18,8 @@ MODEL = {
     "gradient-checkpointing", "count-embedding",
 }  # fmt: skip
 TRAINING = {
-    "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction",
+    "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "target-effective-batch-size", "lr",
+    "weight-decay", "warmup-fraction",
     "samples-per-epoch", "gradient-clip", "patience", "precision", "validation-fraction", "seed",
     "attn-implementation", "compile", "num-workers", "validation-plot-samples",
     "optimizer", "find-lr", "momentum", "schedule", "cycles", "plateau-epochs",
@@ -171,6 +172,8 @@ def test_the_overview_names_every_command(capsys):
          "--strategy fsdp does not scale losses"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--optimizer", "muon"],
          "--optimizer muon needs whole matrices"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--batch-size", "auto"],
+         "--batch-size auto tries steps with the whole model, which --strategy fsdp divides"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--find-lr"],
          "--find-lr tries rates with the whole model"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--sharded-checkpoints"],

@@ -30,7 +30,7 @@ from aam.models.sequence_predictor import SequencePredictor
 from aam.pipelines.composing import compose
 from aam.pipelines.head_options import choose_head
 from aam.pipelines.labelled import LabelledStudy
-from aam.pipelines.network import fit_network, plan_network
+from aam.pipelines.network import fit_network, plan_network, with_batch_size
 from aam.pipelines.participants import Fold, Participants
 from aam.pipelines.pretrained import Pretrained
 from aam.pipelines.resources import read_given_tree
@@ -52,8 +52,8 @@ def aam_method(
         return _kernel_method(options, pretrained, participants)
     encoder = None if pretrained is None else pretrained[0]
     parts = [part_of_fold(config, participants, fold) for fold in participants]
-    first = plan_network(options, shape, encoder, parts[0])
-    compose(first.material, options.training)  # both refuse before anything is trained or written
+    first = with_batch_size(plan_network(options, shape, encoder, parts[0]))
+    compose(first.material, first.training)  # both refuse before anything is trained or written
     return partial(_fit_network, config, shape, encoder, participants)
 
 
@@ -125,9 +125,8 @@ def _fit_network(
     """Train the network, and leave nothing on disk."""
     with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, _quiet():
         labelled, directory = part_of_fold(config, participants, fold), Path(name)
-        network = plan_network(
-            config.of_training(directory, config.training.seed + fold.repeat), shape, encoder, labelled
-        )
+        options = config.of_training(directory, config.training.seed + fold.repeat)
+        network = with_batch_size(plan_network(options, shape, encoder, labelled))
         fit_network(network, compose(network.material, network.training), directory)
         facts = facts_of(labelled.target, rows_of(participants.columns, fold.test), len(fold.test))
         held_out = participants.study.select_samples(fold.test)

@@ -30,6 +30,7 @@ from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.unlabelled import Settings
+from aam.pipelines.batch_size import settle_batch_size
 from aam.pipelines.class_weights import weigh_classes
 from aam.pipelines.composing import Composition, Material, calibration_batch, memory_estimate
 from aam.pipelines.labelled import LabelledStudy
@@ -123,11 +124,26 @@ def prepare_module(network: PlannedNetwork) -> TrainingModule:
         calibrate_encoder(model.base_model, some)
     calibrate_objectives(model.base_model, some, model.base_model.active_objectives())
     calibrate_head(model, some)
-    module = TrainingModule(
-        model, network.weights, network.training, main="target", balance=network.balance, transfer=network.transfer
-    )
+    module = _wrap(network)
     module.calibrate(some)
     return module
+
+
+def _wrap(network: PlannedNetwork) -> TrainingModule:
+    kind = {"main": "target", "balance": network.balance, "transfer": network.transfer}
+    return TrainingModule(network.model, network.weights, network.training, **kind)
+
+
+def with_batch_size(network: PlannedNetwork, ranks: Ranks = ALONE) -> PlannedNetwork:
+    """Settle how many samples form a batch.
+
+    Raises
+    ------
+    ConfigError
+        ``--batch-size auto`` finds that memory holds none.
+    """
+    training = settle_batch_size(network.training, network.material, lambda: _wrap(network), ranks)
+    return dataclasses.replace(network, training=training)
 
 
 def fit_network(
@@ -138,7 +154,7 @@ def fit_network(
     n_workers = network.training.num_workers
     train, held = (loader(maker, plans, n_workers, ranks.part) for plans in (batches.sampler, batches.validation))
     report = BatchReport(batches.estimated_bytes, ranks)
-    return fit(module, (train, held), output, network.training, [report], plan, ranks)
+    return fit(module, (train, held), output, batches.training, [report], plan, ranks)
 
 
 def _build(

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,13 +20,14 @@ from aam.io.names import Names
 from aam.models.build import build_encoder
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.objectives.unlabelled import Settings
+from aam.pipelines.batch_size import settle_batch_size
 from aam.pipelines.composing import Composition, Material, calibration_batch, compose, memory_estimate
 from aam.pipelines.objectives import settle_objectives, trivial_scores, with_targets
 from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of, take_over, take_over_objectives
 from aam.pipelines.reading import read_study
 from aam.pipelines.records import write_metrics, write_splits
 from aam.pipelines.resources import read_resources
-from aam.pipelines.resuming import agreed_state, saving_plan, say_finished, start_or_continue
+from aam.pipelines.resuming import agreed_state, as_begun, saving_plan, say_finished, start_or_continue
 from aam.pipelines.splitting import split_unlabelled
 from aam.training.balancing import LossBalance
 from aam.training.calibration import calibrate_encoder, calibrate_objectives
@@ -71,10 +73,14 @@ def pretrain(config: PretrainConfig) -> None:
         if state == "finished":
             with ranks.agreed():
                 if ranks.is_first:
-                    say_finished(config)
+                    say_finished(as_begun(config, state))
             return
         with ranks.agreed():
+            config = as_begun(config, state)
             planned = plan_encoder(config)
+        wrap = partial(_wrap, config, planned)
+        config = replace(config, training=settle_batch_size(config.training, planned.material, wrap, ranks))
+        with ranks.agreed():
             batches = compose(planned.material, config.training)
             plan = saving_plan(config, state, planned.description.study_digest)
             if ranks.is_first:
@@ -134,10 +140,14 @@ def prepare_module(config: PretrainConfig, planned: PlannedEncoder) -> TrainingM
         calibrate_encoder(planned.model, some)
     else:
         calibrate_objectives(planned.model, some, sorted(planned.new_objectives))
-    balance = LossBalance(config.weights, config.objectives.loss_balancing)
-    module = TrainingModule(planned.model, config.weights, config.training, balance=balance)
+    module = _wrap(config, planned)
     module.calibrate(some)
     return module
+
+
+def _wrap(config: PretrainConfig, planned: PlannedEncoder) -> TrainingModule:
+    balance = LossBalance(config.weights, config.objectives.loss_balancing)
+    return TrainingModule(planned.model, config.weights, config.training, balance=balance)
 
 
 def _fit(
@@ -148,7 +158,7 @@ def _fit(
     n_workers = config.training.num_workers
     train, held = (loader(maker, plans, n_workers, ranks.part) for plans in (batches.sampler, batches.validation))
     report = BatchReport(batches.estimated_bytes, ranks)
-    return fit(module, (train, held), config.output.output_dir, config.training, [report], plan, ranks)
+    return fit(module, (train, held), config.output.output_dir, batches.training, [report], plan, ranks)
 
 
 def _write(config: PretrainConfig, planned: PlannedEncoder, batches: Composition, summary: FitSummary) -> None:
@@ -162,7 +172,8 @@ def _write(config: PretrainConfig, planned: PlannedEncoder, batches: Composition
         "n": int((planned.parts == VALIDATION).sum()),
     }
     write_metrics(output, metrics)
-    save_model(output / "model", model, replace(planned.description, metrics=metrics))
+    options = planned.description.options | flatten(config.training)
+    save_model(output / "model", model, replace(planned.description, metrics=metrics, options=options))
     _report(summary, config)
 
 
