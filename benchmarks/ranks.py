@@ -86,8 +86,9 @@ def measure(task: dict[str, Any]) -> None:
     ranks = Ranks(placement, task["strategy"], task["shares_asvs"]) if task["strategy"] else ALONE
     config: Any = parse_command("pretrain", task["command"])
     planned = plan_encoder(config)
+    maker = planned.material.maker
     module, clock, steps = prepare_module(config, planned), Clock(), task["steps"] + 2
-    rows = torch.randperm(planned.maker.study.n_samples, generator=torch.Generator().manual_seed(0)).tolist()
+    rows = torch.randperm(maker.study.n_samples, generator=torch.Generator().manual_seed(0)).tolist()
     plan = BatchPlan(0, tuple(rows[: task["samples"]]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -95,16 +96,16 @@ def measure(task: dict[str, Any]) -> None:
             accelerator="cpu", max_epochs=1, callbacks=[clock], logger=False, enable_checkpointing=False,
             enable_progress_bar=False, enable_model_summary=False, **on_devices(ranks),
         )  # fmt: skip
-        trainer.fit(module, loader(planned.maker, [plan] * steps, 0, ranks.part))
+        trainer.fit(module, loader(maker, [plan] * steps, 0, ranks.part))
     sent = (loopback_bytes() - clock.sent) / task["steps"]
-    whole = planned.maker[plan]
+    whole = maker[plan]
     found = {
         "times": clock.times[2:],
         "sent": sent,
         "weights": sum(weight.numel() for weight in planned.model.parameters()),
         "asvs": len(whole.features),
         "flops": flops_of(config.model, whole).of_recomputing_step,
-        "drawing": statistics.median(seconds(lambda: draw(planned.maker, plan)) for _ in range(5)) / task["samples"],
+        "drawing": statistics.median(seconds(lambda: draw(maker, plan)) for _ in range(5)) / task["samples"],
     }
     if ranks.is_first:
         sys.stdout.write(json.dumps(found))

@@ -18,8 +18,9 @@ MODEL = {
     "gradient-checkpointing", "count-embedding",
 }  # fmt: skip
 TRAINING = {
-    "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "lr", "weight-decay", "warmup-fraction",
-    "samples-per-epoch", "gradient-clip", "patience", "best-metric", "precision", "validation-fraction", "seed",
+    "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "target-effective-batch-size", "lr",
+    "weight-decay", "warmup-fraction", "samples-per-epoch", "gradient-clip", "patience", "best-metric", "precision",
+    "validation-fraction", "seed",
     "attn-implementation", "compile", "num-workers", "validation-plot-samples",
     "optimizer", "ema-decay", "find-lr", "momentum", "schedule", "cycles", "plateau-epochs",
 }  # fmt: skip
@@ -173,6 +174,8 @@ def test_the_overview_names_every_command(capsys):
          "--strategy fsdp does not scale losses"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--optimizer", "muon"],
          "--optimizer muon needs whole matrices"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--batch-size", "auto"],
+         "--batch-size auto tries steps with the whole model, which --strategy fsdp divides"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--find-lr"],
          "--find-lr tries rates with the whole model"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--ema-decay", "0.9"],

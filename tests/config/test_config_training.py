@@ -35,3 +35,10 @@ def test_an_option_that_another_makes_idle_is_refused(options, message):
 def test_options_of_one_choice_are_taken_with_it():
     assert TrainingConfig(optimizer="sgd", momentum=0.5).momentum == 0.5
     assert TrainingConfig(schedule="plateau", plateau_epochs=5).plateau_epochs == 5
+
+
+def test_one_option_says_how_many_batches_are_accumulated():
+    with pytest.raises(
+        ConfigError, match=r"^--target-effective-batch-size chooses --gradient-accumulation-steps: pass one of them\.$"
+    ):
+        TrainingConfig(gradient_accumulation_steps=1, target_effective_batch_size=64)

@@ -48,3 +48,12 @@ def test_weights_cost_four_numbers_each():
     more = dataclasses.replace(ESTIMATE, n_weights=2 * 10**6)
 
     assert more.fixed - ESTIMATE.fixed == 4 * 10**6 * 4
+
+
+def test_ranks_divide_all_but_a_chunk_and_the_vectors_of_all_asvs():
+    plain = change(gradient_checkpointing=False)
+    whole, half = plain.of_batch(4000, 2000), plain.of_batch(2000, 1000)
+
+    assert plain.of_share(4000, 2000, 1, shares_asvs=True) == whole
+    assert half < plain.of_share(4000, 2000, 2, shares_asvs=True) < 1.05 * half
+    assert plain.of_share(4000, 2000, 2, shares_asvs=False) == plain.of_batch(2000, 2000)

@@ -135,6 +135,12 @@ def test_ranks_end_together_where_memory_runs_out_on_one(where, folder):
     assert found == [expected, expected]
 
 
+def test_ranks_find_the_batch_that_fits_on_all(folder):
+    found = [(folder / f"largest {rank}").read_text() for rank in range(2)]
+
+    assert found == ["5", "5"]
+
+
 def test_weights_in_parts_are_not_halved_and_their_run_ends_with_advice(folder, caplog):
     with joined_alone("fsdp") as ranks:
         message = train_on_ranks.run_out(folder / "study", "halves", ranks)

@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import lightning
@@ -33,6 +34,7 @@ from aam.training.ranks import ALONE, Ranks
 from aam.training.saving import SavingPlan
 from aam.training.sharding import own_part
 from aam.training.strategy import on_devices
+from aam.training.trials import largest_that_fits, trying
 
 SHAPE = [
     "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--ffn-ratio", "1.5", "--max-bp", "20",
@@ -120,12 +122,12 @@ def plan(study, learned, options):
         given += ["--taxonomy", study / "taxonomy.tsv", *UNLABELLED]
         config = parse("pretrain", [str(part) for part in given])
         planned = pretrain.plan_encoder(config)
-        return pretrain.prepare_module(config, planned), planned.maker
+        return pretrain.prepare_module(config, planned), planned.material.maker
     given += ["--metadata", study / "metadata.tsv", "--metadata-column", learned, "--head", "network"]
     config = parse("train", [str(part) for part in given])
     labelled = divide(config, read_labelled(config, 20), None)
     planned = network.plan_network(config, config.model, None, labelled)
-    return network.prepare_module(planned), planned.maker
+    return network.prepare_module(planned), planned.material.maker
 
 
 def train(study, name, ranks=ALONE, save=None, resume=None):
@@ -150,7 +152,7 @@ def train(study, name, ranks=ALONE, save=None, resume=None):
         trainer = lightning.Trainer(
             accelerator="cpu", max_epochs=2 if resume else 1, callbacks=[watch, *memory], logger=False, enable_checkpointing=False,
             enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
-            accumulate_grad_batches=module.training_config.gradient_accumulation_steps, **on_devices(ranks),
+            accumulate_grad_batches=module.training_config.gradient_accumulation_steps or 1, **on_devices(ranks),
         )  # fmt: skip
         trainer.fit(
             module, *(loader(maker, plans, 0, ranks.part) for plans in (training, validation)), ckpt_path=resume
@@ -209,6 +211,20 @@ def run_out(study, where, ranks=ALONE):
     return ""
 
 
+def search(study, ranks=ALONE):
+    """Find the largest batch that fits, where the memory of the last rank holds five samples."""
+
+    def run_out(model, arguments, encoding):
+        if arguments[0].n_samples_of_all_ranks > 5 and ranks.placement.rank == ranks.placement.n_ranks - 1:
+            raise torch.OutOfMemoryError
+
+    module, maker = plan(study, "pretrain", [])
+    module.model.register_forward_hook(run_out)
+    part = replace(maker, part=ranks.part)
+    with trying(module, 1e9, ranks) as fits:
+        return largest_that_fits(lambda n: fits(part[BatchPlan(0, tuple(range(n)))]), 2, 16)
+
+
 def main(folder):
     torch.set_num_threads(1)
     _, placement = started_by(os.environ)
@@ -219,6 +235,8 @@ def main(folder):
     for strategy in ("ddp", "fsdp"):
         (folder / f"nan {strategy}").mkdir(exist_ok=True)
         fail(folder / "study", folder / f"nan {strategy}", Ranks(placement, strategy))
+    found = search(folder / "study", Ranks(placement, "ddp"))
+    (folder / f"largest {placement.rank}").write_text(str(found))
     for where in TOO_FULL:
         message = run_out(folder / "study", where, Ranks(placement, "ddp"))
         (folder / f"too full: {where} {placement.rank}").write_text(message)

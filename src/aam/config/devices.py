@@ -47,6 +47,10 @@ def check_devices(devices: DevicesConfig, training: TrainingConfig, saving: Savi
         raise ValueError(
             "--ema-decay averages whole weights, which --strategy fsdp divides: leave it out, or pass --strategy ddp."
         )
+    if training.batch_size == "auto":
+        raise ValueError(
+            "--batch-size auto tries steps with the whole model, which --strategy fsdp divides: pass a number, or --strategy ddp."
+        )
     if training.find_lr:
         raise ValueError(
             "--find-lr tries rates with the whole model, which --strategy fsdp divides: leave it out and pass --lr, or pass "

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aam.config._base import config
 from aam.config.optimisation import OptimisationConfig
@@ -20,9 +20,11 @@ class TrainingConfig(OptimisationConfig):
     samples_per_epoch: Annotated[int, Field(ge=2)] | None = None
     """Training samples in an epoch; the next epoch takes the next ones, until all were seen. None: all. For large studies, to
     validate more often than once in a pass over all samples."""
-    batch_size: Annotated[int, Field(ge=1)] | None = None
-    """Samples per step; distances are learned between the samples of a batch, so pre-training needs at least 2. None: 8, or with
-    --max-memory-gb as many as fit; with both options, at most this many."""
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
+    """Samples per step; distances are learned between the samples of a batch, so pre-training needs at least 2. auto: the most, up
+    to --target-effective-batch-size, of which the costliest batch fits into memory with some to spare: on a GPU by trying, on a CPU
+    by the estimate of --max-memory-gb, which is then a limit, too. The number is written into config.yaml, and --resume keeps it.
+    None: 8, or with --max-memory-gb as many as fit; with both options, at most this many."""
     max_memory_gb: Annotated[float, Field(gt=0)] | None = None
     """Compose batches so that the estimated memory of a step stays within this many GB (10⁹ bytes): weights, gradients, optimiser
     and activations, beside the program (about 0.5 GB) and the study. Batches then differ in their number of samples: the estimate
@@ -32,8 +34,12 @@ class TrainingConfig(OptimisationConfig):
     """Batches' worth of shuffled samples that are sorted by their number of ASVs before they are cut into batches; 1: not at all.
     8 leaves less than half of the padding in attention among ASVs on a GPU (a CPU pads nothing), but makes the samples of a batch
     alike, and the model learns worse: worth it only where padding is what exhausts a GPU's memory."""
-    gradient_accumulation_steps: Annotated[int, Field(ge=1)] = 1
-    """Batches whose gradients are added up before each optimiser step."""
+    gradient_accumulation_steps: Annotated[int, Field(ge=1)] | None = None
+    """Batches whose gradients are averaged before each optimiser step. Distances are learned within each batch only. None: 1, or
+    what --target-effective-batch-size asks for."""
+    target_effective_batch_size: Annotated[int, Field(ge=1)] | None = None
+    """Samples per optimiser step: accumulates the gradients of as many batches as come nearest to it. None: of one batch, or of
+    --gradient-accumulation-steps."""
     patience: Annotated[int, Field(ge=1)] = 10
     """Epochs without a better --best-metric after which training stops."""
     best_metric: str = "loss"
@@ -61,7 +67,14 @@ class TrainingConfig(OptimisationConfig):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Fixes the split, the initial weights, the order of samples, rarefaction, masking and dropout."""
 
+    @model_validator(mode="after")
+    def _one_says_how_many_batches_are_accumulated(self) -> "TrainingConfig":
+        if self.gradient_accumulation_steps is not None and self.target_effective_batch_size is not None:
+            raise ValueError("--target-effective-batch-size chooses --gradient-accumulation-steps: pass one of them.")
+        return self
+
     @property
     def most_samples(self) -> int | None:
         """Most samples of a batch; None for as many as fit into --max-memory-gb."""
+        assert self.batch_size != "auto", "settled before"
         return DEFAULT_BATCH_SIZE if self.batch_size is None and self.max_memory_gb is None else self.batch_size

@@ -225,7 +225,7 @@ class EpochSampler(Sampler[BatchPlan]):
 
     def __post_init__(self) -> None:
         n_batches = len(self.composer.cut(self._shuffled(0)[0]))
-        self._window = self.window_batches * math.ceil(self._n_in_epoch / n_batches)
+        self._window = self.window_batches * math.ceil(self.n_in_epoch / n_batches)
         n_planned = 1 if self.composer.has_fixed_size else self.n_epochs
         self._n_batches = max(len(self._cut(epoch)) for epoch in range(n_planned))
 
@@ -258,13 +258,14 @@ class EpochSampler(Sampler[BatchPlan]):
         return [batches[place] for place in stream.permutation(len(batches))]
 
     def _shuffled(self, epoch: int) -> tuple[np.ndarray, np.random.Generator]:
-        n_parts = math.ceil(len(self.samples) / self._n_in_epoch)
+        n_parts = math.ceil(len(self.samples) / self.n_in_epoch)
         passes, part = divmod(epoch, n_parts)
         order = generator(self.seed, "order", passes, self.digest).permutation(self.samples)
         return np.array_split(order, n_parts)[part], generator(self.seed, "batches", epoch, self.digest)
 
     @property
-    def _n_in_epoch(self) -> int:
+    def n_in_epoch(self) -> int:
+        """Count the samples of an epoch."""
         return len(self.samples) if self.samples_per_epoch is None else min(self.samples_per_epoch, len(self.samples))
 
 

@@ -70,19 +70,12 @@ class ByMemory:
         growing = _GrowingBatch(self.expected, self.lengths)
         for row in samples.tolist():
             growing.add(*growing.with_sample(row))
+        self.expected.study.release()
         return growing.n_pairs, growing.n_asvs
 
     def bytes_of(self, samples: np.ndarray) -> float:
         """Estimate the peak memory of a step on some samples."""
         return self.estimate.fixed + self.estimate.of_batch(*self.shape_of(samples))
-
-    def peak_bytes(self, batches: list[np.ndarray]) -> float:
-        """Estimate the peak memory of steps on some batches."""
-        peak = 0.0
-        for batch in batches:
-            peak = max(peak, self.bytes_of(batch))
-            self.expected.study.release()
-        return peak
 
     def cut(self, order: np.ndarray) -> list[np.ndarray]:
         """Divide the order: each batch takes samples while they fit, and at least one."""

@@ -78,6 +78,22 @@ class MemoryEstimate:
         vectors = n_asvs * self.config.embedding_dim
         return int(FRAGMENTATION * (in_use + vectors) * BYTES_PER_NUMBER[self.precision])
 
+    def of_share(self, n_pairs: float, n_asvs: float, n_ranks: int, shares_asvs: bool) -> int:
+        """Bytes that a batch takes beside `fixed` on each of several ranks.
+
+        Parameters
+        ----------
+        n_pairs, n_asvs
+            Of the whole batch.
+        n_ranks
+            Ranks that divide it.
+        shares_asvs
+            Whether they divide its ASVs; each holds the vectors of all.
+        """
+        n_encoded = n_asvs / n_ranks if shares_asvs else n_asvs
+        others = (n_asvs - n_encoded) * self.config.embedding_dim * BYTES_PER_NUMBER[self.precision]
+        return self.of_batch(n_pairs / n_ranks, n_encoded) + int(FRAGMENTATION * others)
+
     def _asvs(self, n_asvs: float) -> float:
         """Count the numbers that reading ASVs keeps for the backward pass, and that a layer of a chunk needs meanwhile."""
         positions = math.ceil(self.n_positions / self.config.patch_size)

@@ -1,26 +1,51 @@
 """From the options of training to the batches of each epoch and of validation, and what they cost."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import nn
 
+from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
 from aam.data.augmentations.mixing import Mixing
 from aam.data.batches import EVALUATION, BatchMaker, BatchPlan, EpochSampler, plans_of
-from aam.data.composition import ByMemory, BySamples
+from aam.data.composition import ByMemory, BySamples, Composer
 from aam.data.expected_asvs import ExpectedASVs
 from aam.data.memory import MemoryEstimate
 from aam.errors import ConfigError, name_some
+from aam.training.calibration import CALIBRATION_SAMPLES
 
 logger = logging.getLogger(__name__)
 
 GB = 1e9
 MOST_ESTIMATED = 1000
 """Batches, those with the most ASVs, among which the largest estimate is sought."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What batches are composed of.
+
+    Attributes
+    ----------
+    maker
+        Makes the batches.
+    rows, held
+        Samples of the study to train on, and to validate on.
+    estimate
+        Memory of a batch.
+    digest
+        Of the study.
+    """
+
+    maker: BatchMaker
+    rows: np.ndarray
+    held: np.ndarray
+    estimate: MemoryEstimate
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -35,11 +60,14 @@ class Composition:
         Those of validation.
     estimated_bytes
         Estimated peak of training, by the batches of the first epoch.
+    training
+        Options of training, with the number of batches to accumulate.
     """
 
     sampler: EpochSampler
     validation: list[BatchPlan]
     estimated_bytes: float
+    training: TrainingConfig
 
 
 def memory_estimate(
@@ -58,65 +86,79 @@ def memory_estimate(
     )
 
 
-def compose(
-    maker: BatchMaker,
-    rows: np.ndarray,
-    held: np.ndarray,
-    estimate: MemoryEstimate,
-    training: TrainingConfig,
-    digest: str,
-) -> Composition:
-    """Plan the batches of a run.
+def calibration_batch(material: Material) -> Batch:
+    """Draw some training samples, to set sizes from."""
+    rows = material.rows[:CALIBRATION_SAMPLES]
+    return material.maker[BatchPlan("calibration", tuple(rows.tolist()))]
 
-    Parameters
-    ----------
-    maker
-        Makes the batches.
-    rows, held
-        Samples of the study to train on, and to validate on.
-    estimate
-        Memory of a batch.
-    training
-        What the user asked for.
-    digest
-        Of the study.
+
+def compose(material: Material, training: TrainingConfig) -> Composition:
+    """Plan the batches of a run, as its options ask for.
 
     Raises
     ------
     ConfigError
         ``--max-memory-gb`` does not even hold the weights.
     """
-    by_memory = _by_memory(maker, estimate, training)
+    sizes = size_samples(material, training)
     if training.max_memory_gb is None:
         composer = BySamples(training.most_samples or 1)
     else:
-        composer = by_memory
-        _check_budget(by_memory)
-    lengths, window = by_memory.lengths, training.size_window
-    sampler = EpochSampler(
-        rows, composer, lengths, training.seed, digest, window, training.epochs, training.samples_per_epoch
-    )
-    return Composition(sampler, plans_of(composer.cut(held), EVALUATION), _peak(by_memory, sampler))
+        composer = replace(sizes, most=training.most_samples)
+        _check_budget(composer)
+    sampler = sample_epochs(material, training, composer, sizes.lengths)
+    _, shape = costliest(sizes, sampler.plans(0), MOST_ESTIMATED)
+    estimated = material.estimate.fixed + material.estimate.of_batch(*shape)
+    validation = plans_of(composer.cut(material.held), EVALUATION)
+    return Composition(sampler, validation, estimated, _with_accumulation(training, sampler))
 
 
-def _by_memory(maker: BatchMaker, estimate: MemoryEstimate, training: TrainingConfig) -> ByMemory:
+def size_samples(material: Material, training: TrainingConfig) -> ByMemory:
     """Size the samples: as they will be drawn where sizes decide something, else by a bound that needs no look at their reads."""
+    maker = material.maker
     n_mixed = 2 if any(isinstance(step, Mixing) for step in maker.augmentations.values()) else 1
     expected = ExpectedASVs(maker.study, maker.drawing.depth, maker.drawing.token_limit, n_mixed)
     needs_lengths = training.max_memory_gb is not None or training.size_window > 1
     lengths = expected.lengths(np.arange(maker.study.n_samples)) if needs_lengths else expected.most()
     budget = np.inf if training.max_memory_gb is None else training.max_memory_gb * GB
-    return ByMemory(expected, lengths, estimate, budget, training.most_samples)
+    return ByMemory(expected, lengths, material.estimate, budget)
 
 
-def _peak(by_memory: ByMemory, sampler: EpochSampler) -> float:
-    """Estimate the peak of the first epoch, from the batches with the most ASVs."""
-    batches = [np.array(plan.samples) for plan in sampler.plans(0)]
-    largest = sorted(batches, key=lambda batch: by_memory.lengths[batch].sum())[-MOST_ESTIMATED:]
+def sample_epochs(
+    material: Material, training: TrainingConfig, composer: Composer, lengths: np.ndarray
+) -> EpochSampler:
+    """Plan the epochs, cut by a composer."""
+    seed, window, n_epochs = training.seed, training.size_window, training.epochs
+    return EpochSampler(
+        material.rows, composer, lengths, seed, material.digest, window, n_epochs, training.samples_per_epoch
+    )
+
+
+def costliest(sizes: ByMemory, plans: Sequence[BatchPlan], most: int) -> tuple[np.ndarray, tuple[float, float]]:
+    """Give the samples of the batch with the largest estimate, sought among the ``most`` with the most ASVs, and its shape."""
+    batches = [np.array(plan.samples) for plan in plans]
+    largest = sorted(batches, key=lambda batch: sizes.lengths[batch].sum())[-most:]
     rows = np.concatenate(largest)
-    lengths = by_memory.lengths.copy()
-    lengths[rows] = by_memory.expected.lengths(rows)
-    return replace(by_memory, lengths=lengths).peak_bytes(largest)
+    lengths = sizes.lengths.copy()
+    lengths[rows] = sizes.expected.lengths(rows)
+    shapes = [replace(sizes, lengths=lengths).shape_of(batch) for batch in largest]
+    place = max(range(len(shapes)), key=lambda place: sizes.estimate.of_batch(*shapes[place]))
+    return largest[place], shapes[place]
+
+
+def _with_accumulation(training: TrainingConfig, sampler: EpochSampler) -> TrainingConfig:
+    """Accumulate the gradients of so many batches that their samples are as near to what was asked for as can be."""
+    wanted, n_batches = training.target_effective_batch_size, len(sampler)
+    if wanted is None:
+        return training
+    n_samples = sampler.n_in_epoch / n_batches
+    fewer = min(n_batches, max(1, int(wanted / n_samples)))
+    n_steps = min(fewer, min(n_batches, fewer + 1), key=lambda n: abs(n * n_samples - wanted))
+    logger.info(
+        "--target-effective-batch-size %d: a step of the optimiser takes %d batches, of %.3g samples on average: %.3g.",
+        wanted, n_steps, n_samples, n_steps * n_samples,
+    )  # fmt: skip
+    return replace(training, gradient_accumulation_steps=n_steps, target_effective_batch_size=None)
 
 
 def _check_budget(by_memory: ByMemory) -> None:

@@ -28,10 +28,11 @@ from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import Resources
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
+from aam.pipelines.composing import compose
 from aam.pipelines.conditions import condition_facts, say_unknown
 from aam.pipelines.head_options import choose_head
 from aam.pipelines.labelled import LabelledStudy
-from aam.pipelines.network import fit_network, plan_network
+from aam.pipelines.network import fit_network, plan_network, with_batch_size
 from aam.pipelines.participants import Fold, Participants
 from aam.pipelines.pretrained import Pretrained
 from aam.pipelines.resources import read_given_tree
@@ -55,7 +56,8 @@ def aam_method(
     parts = [part_of_fold(config, participants, fold) for fold in participants]
     tests = (rows_of(participants.columns, fold.test) for fold in participants)
     say_unknown([(part.conditions, columns) for part, columns in zip(parts, tests, strict=True)])
-    plan_network(options, shape, encoder, parts[0])  # refuses before anything is trained or written
+    first = with_batch_size(plan_network(options, shape, encoder, parts[0]))
+    compose(first.material, first.training)  # both refuse before anything is trained or written
     return partial(_fit_network, config, shape, encoder, participants)
 
 
@@ -131,10 +133,9 @@ def _fit_network(
     """Train the network, and leave nothing on disk."""
     with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, _quiet():
         labelled, directory = part_of_fold(config, participants, fold), Path(name)
-        network = plan_network(
-            config.of_training(directory, config.training.seed + fold.repeat), shape, encoder, labelled
-        )
-        fit_network(network, directory)
+        options = config.of_training(directory, config.training.seed + fold.repeat)
+        network = with_batch_size(plan_network(options, shape, encoder, labelled))
+        fit_network(network, compose(network.material, network.training), directory)
         assert isinstance(labelled.target, TargetState), "a fold has one target"
         columns = rows_of(participants.columns, fold.test)
         facts = facts_of(labelled.target, columns, len(fold.test)) | condition_facts(labelled.conditions, columns)

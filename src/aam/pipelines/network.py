@@ -17,7 +17,6 @@ from aam.config.transfer import TransferConfig
 from aam.data.augmentations.augmenter import augmentations_of
 from aam.data.batches import (
     BatchMaker,
-    BatchPlan,
     Drawing,
     Masking,
     loader,
@@ -32,15 +31,16 @@ from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.unlabelled import Settings
+from aam.pipelines.batch_size import settle_batch_size
 from aam.pipelines.class_weights import weigh_classes
-from aam.pipelines.composing import Composition, compose, memory_estimate
+from aam.pipelines.composing import Composition, Material, calibration_batch, memory_estimate
 from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.objectives import settle_objectives, with_targets
 from aam.pipelines.pretrained import take_over
 from aam.pipelines.resources import read_resources
 from aam.training.balancing import LossBalance
 from aam.training.best_epoch import criterion_of
-from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_head, calibrate_objectives
+from aam.training.calibration import calibrate_encoder, calibrate_head, calibrate_objectives
 from aam.training.fit import FitSummary, fit
 from aam.training.module import TrainingModule
 from aam.training.ranks import ALONE, Ranks
@@ -60,8 +60,8 @@ class PlannedNetwork:
         As they will be saved.
     weights, balance
         Of the objectives.
-    maker, batches
-        What it reads.
+    material
+        What its batches are made of.
     training, transfer
         How it is trained.
     is_fresh
@@ -72,8 +72,7 @@ class PlannedNetwork:
     description: ModelDescription
     weights: dict[str, float]
     balance: LossBalance
-    maker: BatchMaker
-    batches: Composition
+    material: Material
     training: TrainingConfig
     transfer: TransferConfig
     is_fresh: bool
@@ -82,12 +81,12 @@ class PlannedNetwork:
 def plan_network(
     config: TrainConfig, shape: ModelConfig, pretrained: SequenceEncoder | None, labelled: LabelledStudy
 ) -> PlannedNetwork:
-    """Build a network and plan its batches; nothing is written yet.
+    """Build a network, and gather what its batches are made of; nothing is written yet.
 
     Raises
     ------
     AamError
-        What the objectives need cannot be read, or the weights do not fit into ``--max-memory-gb``.
+        What the objectives need cannot be read.
     """
     torch.manual_seed(config.training.seed)
     head, in_training = config.network_head, labelled.truth[~labelled.held]
@@ -101,7 +100,8 @@ def plan_network(
     criterion_of(config.training.best_metric, model.active_objectives())  # refuses before anything is written
     maker = _batch_maker(config, labelled, resources, model)
     digest = labelled.study.digest()
-    batches = _batches(config, model, maker, labelled.held, digest)
+    estimate = memory_estimate(model, model.base_model.config, maker, config.training, config.transfer.freeze_base)
+    material = Material(maker, np.flatnonzero(~labelled.held), np.flatnonzero(labelled.held), estimate, digest)
     description = ModelDescription(
         model=shape,
         objectives=tuple(model.base_model.active_objectives()),
@@ -118,34 +118,48 @@ def plan_network(
     )
     balance = LossBalance(weights, config.objectives.loss_balancing)
     return PlannedNetwork(
-        model, description, weights, balance, maker, batches, config.training, config.transfer, pretrained is None
+        model, description, weights, balance, material, config.training, config.transfer, pretrained is None
     )
 
 
 def prepare_module(network: PlannedNetwork) -> TrainingModule:
     """Bring what is new in the model to its sizes, and wrap it for training."""
-    model, maker, batches = network.model, network.maker, network.batches
-    some = maker[BatchPlan("calibration", tuple(batches.sampler.samples[:CALIBRATION_SAMPLES].tolist()))]
+    model, some = network.model, calibration_batch(network.material)
     if network.is_fresh:
         calibrate_encoder(model.base_model, some)
     calibrate_objectives(model.base_model, some, model.base_model.active_objectives())
     calibrate_head(model, some)
-    module = TrainingModule(
-        model, network.weights, network.training, main="target", balance=network.balance, transfer=network.transfer
-    )
+    module = _wrap(network)
     module.calibrate(some)
     return module
 
 
+def _wrap(network: PlannedNetwork) -> TrainingModule:
+    kind = {"main": "target", "balance": network.balance, "transfer": network.transfer}
+    return TrainingModule(network.model, network.weights, network.training, **kind)
+
+
+def with_batch_size(network: PlannedNetwork, ranks: Ranks = ALONE) -> PlannedNetwork:
+    """Settle how many samples form a batch.
+
+    Raises
+    ------
+    ConfigError
+        ``--batch-size auto`` finds that memory holds none.
+    """
+    training = settle_batch_size(network.training, network.material, lambda: _wrap(network), ranks)
+    return dataclasses.replace(network, training=training)
+
+
 def fit_network(
-    network: PlannedNetwork, output: Path, plan: SavingPlan | None = None, ranks: Ranks = ALONE
+    network: PlannedNetwork, batches: Composition, output: Path, plan: SavingPlan | None = None, ranks: Ranks = ALONE
 ) -> FitSummary:
     """Train, and leave the weights of the best epoch in the model; the trainer writes into ``output``."""
-    module, maker, batches = prepare_module(network), network.maker, network.batches
+    module, maker = prepare_module(network), network.material.maker
     n_workers = network.training.num_workers
     train, held = (loader(maker, plans, n_workers, ranks.part) for plans in (batches.sampler, batches.validation))
     report = BatchReport(batches.estimated_bytes, ranks)
-    return fit(module, (train, held), output, network.training, [report], plan, ranks)
+    return fit(module, (train, held), output, batches.training, [report], plan, ranks)
 
 
 def _build(
@@ -176,11 +190,3 @@ def _batch_maker(
         vectors = asv_vectors(model.base_model.asv_encoder, labelled.study, Cache(config.study.cache_dir))
     maker = BatchMaker(labelled.study, drawing, Masking(), targets, augmentations, vectors)
     return with_targets(maker, model.base_model.active_objectives(), config.objectives, resources)
-
-
-def _batches(
-    config: TrainConfig, model: SequencePredictor, maker: BatchMaker, held: np.ndarray, digest: str
-) -> Composition:
-    shape, training = model.base_model.config, config.training
-    estimate = memory_estimate(model, shape, maker, training, config.transfer.freeze_base)
-    return compose(maker, np.flatnonzero(~held), np.flatnonzero(held), estimate, training, digest)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ import torch
 from aam.config._base import flatten
 from aam.config.commands import PretrainConfig
 from aam.data.augmentations.augmenter import augmentations_of
-from aam.data.batches import BatchMaker, BatchPlan, Drawing, loader
+from aam.data.batches import BatchMaker, Drawing, loader
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.splits import TRAIN, VALIDATION
 from aam.data.study import Study
@@ -19,17 +20,18 @@ from aam.io.names import Names
 from aam.models.build import build_encoder
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.objectives.unlabelled import Settings
-from aam.pipelines.composing import Composition, compose, memory_estimate
+from aam.pipelines.batch_size import settle_batch_size
+from aam.pipelines.composing import Composition, Material, calibration_batch, compose, memory_estimate
 from aam.pipelines.objectives import settle_objectives, trivial_scores, with_targets
 from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of, take_over, take_over_objectives
 from aam.pipelines.reading import read_study
 from aam.pipelines.records import write_metrics, write_splits
 from aam.pipelines.resources import read_resources
-from aam.pipelines.resuming import agreed_state, saving_plan, say_finished, start_or_continue
+from aam.pipelines.resuming import agreed_state, as_begun, saving_plan, say_finished, start_or_continue
 from aam.pipelines.splitting import split_unlabelled
 from aam.training.balancing import LossBalance
 from aam.training.best_epoch import criterion_of
-from aam.training.calibration import CALIBRATION_SAMPLES, calibrate_encoder, calibrate_objectives
+from aam.training.calibration import calibrate_encoder, calibrate_objectives
 from aam.training.fit import WRITTEN, FitSummary, fit
 from aam.training.module import TrainingModule
 from aam.training.ranks import Ranks, joined
@@ -47,8 +49,8 @@ class PlannedEncoder:
     ----------
     model, description
         As they will be saved.
-    maker, batches
-        What it reads.
+    material
+        What its batches are made of.
     parts
         Part of each sample of the study.
     is_fresh
@@ -59,8 +61,7 @@ class PlannedEncoder:
 
     model: SequenceEncoder
     description: ModelDescription
-    maker: BatchMaker
-    batches: Composition
+    material: Material
     parts: np.ndarray
     is_fresh: bool
     new_objectives: frozenset[str]
@@ -73,21 +74,27 @@ def pretrain(config: PretrainConfig) -> None:
         if state == "finished":
             with ranks.agreed():
                 if ranks.is_first:
-                    say_finished(config)
+                    say_finished(as_begun(config, state))
             return
         with ranks.agreed():
+            config = as_begun(config, state)
             planned = plan_encoder(config)
+        wrap = partial(_wrap, config, planned)
+        config = replace(config, training=settle_batch_size(config.training, planned.material, wrap, ranks))
+        with ranks.agreed():
+            batches = compose(planned.material, config.training)
             plan = saving_plan(config, state, planned.description.study_digest)
             if ranks.is_first:
                 start_or_continue(config, state, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv"])
-                write_splits(config.output.output_dir / "splits.tsv", planned.maker.study.sample_ids, planned.parts)
-        summary = _fit(config, planned, plan, ranks)
+                sample_ids = planned.material.maker.study.sample_ids
+                write_splits(config.output.output_dir / "splits.tsv", sample_ids, planned.parts)
+        summary = _fit(config, planned, batches, plan, ranks)
         if ranks.is_first:
-            _write(config, planned, summary)
+            _write(config, planned, batches, summary)
 
 
 def plan_encoder(config: PretrainConfig) -> PlannedEncoder:
-    """Build an encoder and plan its batches; nothing is written yet."""
+    """Build an encoder, and gather what its batches are made of; nothing is written yet."""
     pretrained = load_pretrained(config.start.pretrained)
     if pretrained is not None:
         config = replace(config, model=shape_of(pretrained[0], config.model))
@@ -103,7 +110,7 @@ def plan_encoder(config: PretrainConfig) -> PlannedEncoder:
     maker = with_targets(maker, model.active_objectives(), config.objectives, resources)
     digest = study.digest()
     estimate = memory_estimate(model, config.model, maker, config.training)
-    batches = compose(maker, rows, held, estimate, config.training, digest)
+    material = Material(maker, rows, held, estimate, digest)
     description = ModelDescription(
         model=config.model,
         objectives=tuple(config.weights),
@@ -114,7 +121,7 @@ def plan_encoder(config: PretrainConfig) -> PlannedEncoder:
         study_digest=digest,
         options=flatten(config),
     )
-    return PlannedEncoder(model, description, maker, batches, parts, pretrained is None, new)
+    return PlannedEncoder(model, description, material, parts, pretrained is None, new)
 
 
 def _go_on_from(
@@ -130,39 +137,45 @@ def _go_on_from(
 
 def prepare_module(config: PretrainConfig, planned: PlannedEncoder) -> TrainingModule:
     """Bring the new model to its sizes, and wrap it for training."""
-    rows = planned.batches.sampler.samples[:CALIBRATION_SAMPLES]
-    some = planned.maker[BatchPlan("calibration", tuple(rows.tolist()))]
+    some = calibration_batch(planned.material)
     if planned.is_fresh:
         calibrate_encoder(planned.model, some)
     else:
         calibrate_objectives(planned.model, some, sorted(planned.new_objectives))
-    balance = LossBalance(config.weights, config.objectives.loss_balancing)
-    module = TrainingModule(planned.model, config.weights, config.training, balance=balance)
+    module = _wrap(config, planned)
     module.calibrate(some)
     return module
 
 
-def _fit(config: PretrainConfig, planned: PlannedEncoder, plan: SavingPlan, ranks: Ranks) -> FitSummary:
+def _wrap(config: PretrainConfig, planned: PlannedEncoder) -> TrainingModule:
+    balance = LossBalance(config.weights, config.objectives.loss_balancing)
+    return TrainingModule(planned.model, config.weights, config.training, balance=balance)
+
+
+def _fit(
+    config: PretrainConfig, planned: PlannedEncoder, batches: Composition, plan: SavingPlan, ranks: Ranks
+) -> FitSummary:
     """Train, and leave the weights of the best epoch in the model."""
-    module, maker, batches = prepare_module(config, planned), planned.maker, planned.batches
+    module, maker = prepare_module(config, planned), planned.material.maker
     n_workers = config.training.num_workers
     train, held = (loader(maker, plans, n_workers, ranks.part) for plans in (batches.sampler, batches.validation))
     report = BatchReport(batches.estimated_bytes, ranks)
-    return fit(module, (train, held), config.output.output_dir, config.training, [report], plan, ranks)
+    return fit(module, (train, held), config.output.output_dir, batches.training, [report], plan, ranks)
 
 
-def _write(config: PretrainConfig, planned: PlannedEncoder, summary: FitSummary) -> None:
+def _write(config: PretrainConfig, planned: PlannedEncoder, batches: Composition, summary: FitSummary) -> None:
     """Leave the model and its scores."""
-    output, model, batches = config.output.output_dir, planned.model, planned.batches
+    output, model, maker = config.output.output_dir, planned.model, planned.material.maker
     metrics = {
         **summary.metrics,
-        **trivial_scores(model.active_objectives(), planned.maker, batches.sampler.plans(0), batches.validation),
+        **trivial_scores(model.active_objectives(), maker, batches.sampler.plans(0), batches.validation),
         "epochs": summary.epochs,
         "best_epoch": summary.best_epoch,
         "n": int((planned.parts == VALIDATION).sum()),
     }
     write_metrics(output, metrics)
-    save_model(output / "model", model, replace(planned.description, metrics=metrics))
+    options = planned.description.options | flatten(config.training)
+    save_model(output / "model", model, replace(planned.description, metrics=metrics, options=options))
     _report(summary, config)
 
 

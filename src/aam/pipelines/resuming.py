@@ -1,9 +1,9 @@
 """Whether a training run is to start, to go on, or is finished already."""
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 
@@ -36,6 +36,7 @@ from aam.training.saving import SavingPlan
 logger = logging.getLogger(__name__)
 
 Config = PretrainConfig | TrainConfig
+Run = TypeVar("Run", PretrainConfig, TrainConfig)
 State = Literal["new", "unsaved", "saved", "finished"]
 _OF_STUDY = ("--table", "--sequences")  # their content is the study's digest
 
@@ -74,6 +75,20 @@ def agreed_state(config: Config, ranks: Ranks) -> State:
     return ranks.from_first(state)
 
 
+def as_begun(config: Run, state: State) -> Run:
+    """Let a run that goes on keep the number of samples that ``--batch-size auto`` found when it began.
+
+    Raises
+    ------
+    CheckpointError
+        The options of the run cannot be read.
+    """
+    if config.training.batch_size != "auto" or state not in ("saved", "finished"):
+        return config
+    found = _options_of_run(config).get("batch-size")
+    return replace(config, training=replace(config.training, batch_size=found))
+
+
 def say_finished(config: Config) -> None:
     """Say that nothing is left to do.
 
@@ -82,13 +97,8 @@ def say_finished(config: Config) -> None:
     CheckpointError
         What is finished is a run with other settings.
     """
-    output = config.output.output_dir
-    try:
-        saved = yaml.safe_load((output / OPTIONS).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{output / OPTIONS}, the options of the run, cannot be read: {error}.") from None
-    asked = _settings(config)
-    known = {flag: saved[flag] for flag in asked if flag in saved} if isinstance(saved, dict) else {}
+    output, saved, asked = config.output.output_dir, _options_of_run(config), _settings(config)
+    known = {flag: saved[flag] for flag in asked if flag in saved}
     now = Identity({flag: asked[flag] for flag in known}, {}, "")
     _refuse(config, differences(asdict(Identity(known, {}, "")), now))
     logger.info("The run in %s is finished; nothing was done. Model: %s", output, output / "model")
@@ -154,6 +164,15 @@ def refuse_saved_network(config: Config, state: State) -> None:
     """
     if state == "saved":
         _refuse(config, ["the run trains the network, and these options and this study ask for the kernel head"])
+
+
+def _options_of_run(config: Config) -> dict[str, Any]:
+    path = config.output.output_dir / OPTIONS
+    try:
+        saved = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path}, the options of the run, cannot be read: {error}.") from None
+    return saved if isinstance(saved, dict) else {}
 
 
 def _refuse(config: Config, found: list[str]) -> None:

@@ -6,6 +6,7 @@ import logging
 
 import numpy as np
 
+from aam.config._base import flatten
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
 from aam.data.depth_bias import warn_of_depth
@@ -16,14 +17,16 @@ from aam.inference.model_directory import save_model
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.io.output_directory import remove_results
+from aam.pipelines.composing import compose
 from aam.pipelines.head_options import choose_head
 from aam.pipelines.labelled import LabelledSamples, LabelledStudy, divide, read_labelled
-from aam.pipelines.network import PlannedNetwork, fit_network, plan_network
+from aam.pipelines.network import PlannedNetwork, fit_network, plan_network, with_batch_size
 from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of
 from aam.pipelines.records import summarise, write_metrics, write_splits
 from aam.pipelines.resuming import (
     State,
     agreed_state,
+    as_begun,
     refuse_saved_network,
     saving_plan,
     say_finished,
@@ -44,6 +47,7 @@ def train(config: TrainConfig) -> None:
     with joined(config) as ranks:
         state = agreed_state(config, ranks)
         with ranks.agreed():
+            config = as_begun(config, state)
             pretrained = load_pretrained(config.transfer.pretrained)
             shape = config.model if pretrained is None else shape_of(pretrained[0], config.model)
             if state == "finished" and ranks.is_first:
@@ -88,18 +92,22 @@ def _train_network(
     state: State,
     ranks: Ranks,
 ) -> None:
-    output, settled = config.output.output_dir, dataclasses.replace(config, model=shape)
+    output = config.output.output_dir
     with ranks.agreed():
         depth = resolve_depth(config.sampling.rarefy_depth, samples.study.depths)
         labelled = divide(config, samples, depth)
         if depth is None:
             _warn_of_depth(labelled)
         network = plan_network(config, shape, None if pretrained is None else pretrained[0], labelled)
+    network = with_batch_size(network, ranks)
+    settled = dataclasses.replace(config, model=shape, training=network.training)
+    with ranks.agreed():
+        batches = compose(network.material, network.training)
         plan = saving_plan(settled, state, network.description.study_digest)
         if ranks.is_first:
             start_or_continue(settled, state, [*WRITTEN, *RESULTS])
             write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
-    summary = fit_network(network, output, plan, ranks)
+    summary = fit_network(network, batches, output, plan, ranks)
     if ranks.is_first:
         _write(config, network, labelled, summary)
 
@@ -112,6 +120,7 @@ def _write(config: TrainConfig, network: PlannedNetwork, labelled: LabelledStudy
     metrics = validate(config, SampleReader(copy.deepcopy(model), description, reading), labelled)
     metrics |= {"epochs": summary.epochs, "best_epoch": summary.best_epoch}
     write_metrics(output, metrics)
-    save_model(output / "model", model, dataclasses.replace(description, metrics=metrics))
+    options = description.options | flatten(network.training)
+    save_model(output / "model", model, dataclasses.replace(description, metrics=metrics, options=options))
     logger.info("Validation of %s: %s.", labelled.target.column, summarise(metrics, labelled.target))
     logger.info("Model: %s", output / "model")

@@ -219,7 +219,7 @@ def _trainer(run: _Run, tensorboard: OverlaidTensorBoard | None, callbacks: list
         **on_devices(run.ranks, run.files),
         max_epochs=config.epochs,
         precision=lightning_precision(config),
-        accumulate_grad_batches=config.gradient_accumulation_steps,
+        accumulate_grad_batches=config.gradient_accumulation_steps or 1,
         logger=tensorboard or False,
         callbacks=[*callbacks, *bar],
         enable_progress_bar=run.ranks.is_first,

@@ -1,0 +1,215 @@
+"""Whole commands that find their batch size, and the size of the optimiser's steps."""
+
+import os
+import re
+import signal
+
+import pytest
+import torch
+import yaml
+
+from aam.cli import main
+from aam.models.sequence_encoder import SequenceEncoder
+
+SHAPE = [
+    "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--epochs", "2",
+    "--patch-size", "1", "--no-gradient-checkpointing",
+]  # fmt: skip
+VARIED = ["--dropout", "0.2", "--asv-dropout", "0.2", "--precision", "32-true"]
+AUTO = ["--batch-size", "auto"]
+MIB = 2**20
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Simulate a study."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("batch-size")
+    sizes = ["--samples", "28", "--features", "60", "--sequence-length", "20", "--subjects", "28"]
+    assert main(["simulate", "--output-dir", str(folder / "s"), *sizes]) == 0
+    return folder
+
+
+def files(folder):
+    return ["--table", f"{folder}/s/table.biom", "--sequences", f"{folder}/s/sequences.fasta"]
+
+
+def pretrain(folder, output, *options):
+    tree = ["--tree", f"{folder}/s/tree.nwk"]
+    return main(["pretrain", *files(folder), *tree, "--output-dir", str(output), *SHAPE, *VARIED, *map(str, options)])
+
+
+def train(folder, output, *options):
+    labels = ["--metadata", f"{folder}/s/metadata.tsv", "--metadata-column", "age", "--head", "network"]
+    return main(["train", *files(folder), *labels, "--output-dir", str(output), *SHAPE, *VARIED, *map(str, options)])
+
+
+def options_of(output):
+    return yaml.safe_load((output / "config.yaml").read_text())
+
+
+def assert_same(first, second):
+    for name in ("model/model.safetensors", "metrics.json"):
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def leave(monkeypatch, n_bytes):
+    """Let so much memory be free, of which four fifths are taken."""
+    monkeypatch.setattr("aam.pipelines.batch_size.available_bytes", lambda: n_bytes / 0.8)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Let steps be tried, and memory hold five samples with their gradients; give the sizes that were run."""
+    run, forward = [], SequenceEncoder.forward
+
+    def bounded(model, batch):
+        if torch.is_grad_enabled():
+            run.append(batch.n_samples)
+            if batch.n_samples > 5:
+                raise torch.OutOfMemoryError("CUDA out of memory. (simulated)")
+        return forward(model, batch)
+
+    monkeypatch.setattr(SequenceEncoder, "forward", bounded)
+    monkeypatch.setattr("aam.pipelines.batch_size.device_type", lambda: "cuda")
+    monkeypatch.setattr("aam.pipelines.batch_size.free_on_gpu", lambda: 1e9)
+    return run
+
+
+@pytest.mark.parametrize("command", [pretrain, train])
+def test_the_number_that_was_tried_trains_as_if_it_had_been_given(command, folder, tmp_path, gpu, capsys):
+    assert command(folder, tmp_path / "found", *AUTO) == 0
+    said, n_tried = capsys.readouterr().err, len(gpu)
+    assert command(folder, tmp_path / "given", "--batch-size", "5") == 0
+
+    assert gpu[:8] == ([2, 2, 4, 4, 8, 6, 5, 5] if command is pretrain else [1, 1, 2, 2, 4, 4, 8, 6])
+    assert max(gpu[8 if command is pretrain else 10 :]) == 5  # training fits
+    assert n_tried < len(gpu)
+    assert re.search(
+        r"--batch-size auto: batches of 5 samples, \d+ an epoch; at most 5 fit \(0\.90 GB are free, with 10 % to", said
+    )
+    assert "Memory did not hold" not in said
+    assert options_of(tmp_path / "found")["batch-size"] == 5
+    assert_same(tmp_path / "found", tmp_path / "given")
+
+
+def test_the_estimate_decides_on_a_cpu(folder, tmp_path, monkeypatch, capsys):
+    found = {}
+    for share in (21.2, 21.8, 500.0):
+        leave(monkeypatch, share * MIB)
+        assert train(folder, tmp_path / f"{share}", *AUTO, "--epochs", 1) == 0
+        found[share] = options_of(tmp_path / f"{share}")["batch-size"]
+        said = capsys.readouterr().err
+        estimated = float(re.findall(r"a step was estimated at (\S+) GB", said)[0])
+        assert estimated <= 1.01 * share * MIB / 1e9
+
+    assert 1 < found[21.2] < found[21.8] < 22 == found[500.0]
+    assert "batches of 22 samples, 1 an epoch; no more are asked for (0.52 GB are free, with 20 % to spare)." in said
+
+
+def test_the_number_that_was_estimated_trains_as_if_it_had_been_given(folder, tmp_path):
+    budget = ["--max-memory-gb", "0.0226"]
+    assert pretrain(folder, tmp_path / "found", *AUTO, *budget) == 0
+    n_samples = options_of(tmp_path / "found")["batch-size"]
+    assert pretrain(folder, tmp_path / "given", "--batch-size", n_samples, *budget) == 0
+
+    assert 2 <= n_samples < 22
+    assert_same(tmp_path / "found", tmp_path / "given")
+
+
+def test_no_memory_for_a_pair_is_an_error_that_leaves_nothing(folder, tmp_path, monkeypatch, gpu, capsys):
+    monkeypatch.setattr(SequenceEncoder, "forward", lambda *_: torch.empty(2**60))
+    assert pretrain(folder, tmp_path / "o", *AUTO) == 2
+    assert "--batch-size auto: not even a batch of 2 fits into 0.90 GB" in capsys.readouterr().err
+
+    monkeypatch.undo()
+    leave(monkeypatch, 20.5 * MIB)
+    assert train(folder, tmp_path / "o", *AUTO) == 2
+    assert "not even a batch of 1 fits into 0.02 GB" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("command", [pretrain, train])
+def test_a_run_that_is_continued_keeps_its_number(command, folder, tmp_path, monkeypatch, capsys):
+    def stop(callback, trainer, pl_module, outputs, batch, batch_idx):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    leave(monkeypatch, 22 * MIB)
+    assert command(folder, tmp_path / "whole", *AUTO) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("aam.training.resources.BatchReport.on_train_batch_end", stop)
+        assert command(folder, tmp_path / "o", *AUTO) == 128 + signal.SIGTERM
+    leave(monkeypatch, 500 * MIB)
+    capsys.readouterr()
+
+    assert command(folder, tmp_path / "o", *AUTO, "--resume") == 0
+    assert "--batch-size auto" not in capsys.readouterr().err
+    assert command(folder, tmp_path / "o", *AUTO, "--resume") == 0
+    assert "is finished; nothing was done" in capsys.readouterr().err
+    assert command(folder, tmp_path / "o", "--batch-size", "7", "--resume") == 2
+    assert re.search(r"--batch-size was \d+ and is 7", capsys.readouterr().err)
+
+    assert_same(tmp_path / "o", tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "batch_size", "accumulated", "said"),
+    [
+        (15, 5, 3, "takes 3 batches, of 4.4 samples on average: 13.2."),
+        (9, 4, 2, "takes 2 batches, of 3.67 samples on average: 7.33."),
+        (10, 4, 3, "takes 3 batches"),
+        (400, 8, 3, "takes 3 batches, of 7.33 samples on average: 22."),
+        (2, 8, 1, "takes 1 batches"),
+    ],
+)
+def test_as_many_batches_are_accumulated_as_come_nearest(
+    wanted, batch_size, accumulated, said, folder, tmp_path, capsys
+):
+    size = ["--batch-size", batch_size, "--epochs", 1]
+    assert train(folder, tmp_path / "wanted", *size, "--target-effective-batch-size", wanted) == 0
+    assert said in capsys.readouterr().err
+    assert train(folder, tmp_path / "given", *size, "--gradient-accumulation-steps", accumulated) == 0
+
+    assert_same(tmp_path / "wanted", tmp_path / "given")
+
+
+def test_the_batch_that_is_found_divides_the_step_that_is_asked_for(folder, tmp_path, gpu, capsys):
+    assert train(folder, tmp_path / "o", *AUTO, "--target-effective-batch-size", 8) == 0
+
+    said = capsys.readouterr().err
+    assert "batches of 4 samples, 6 an epoch; at most 5 fit" in said
+    assert "takes 2 batches, of 3.67 samples on average: 7.33." in said
+    assert max(gpu) == 8  # more would not be asked for
+
+
+def test_a_continued_run_accumulates_the_same(folder, tmp_path, capsys):
+    wanted = ["--batch-size", 5, "--target-effective-batch-size"]
+    assert train(folder, tmp_path / "o", *wanted, 10) == 0
+    (tmp_path / "o/model/README.md").unlink()
+
+    assert train(folder, tmp_path / "o", *wanted, 15, "--resume") == 2
+    assert "--target-effective-batch-size was 10 and is 15" in capsys.readouterr().err
+    assert train(folder, tmp_path / "o", *wanted, 10, "--resume") == 0
+
+
+def test_folds_find_their_numbers(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("aam.training.fit.EarlyStopping", lambda *_, **__: pytest.fail("trained"), raising=True)
+    leave(monkeypatch, 20 * MIB)
+    labels = ["--metadata", f"{folder}/s/metadata.tsv", "--metadata-column", "age", "--head", "network"]
+    chosen = ["--folds", "2", "--baselines", "guess", "--output-dir", str(tmp_path / "o")]
+
+    assert main(["evaluate", *files(folder), *labels, *chosen, *SHAPE, *AUTO]) == 2
+
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.multi_process
+@pytest.mark.slow
+def test_two_processes_train_on_the_number_that_they_agree_on(folder, tmp_path, capfd):
+    limit = ["--max-memory-gb", "0.0224", "--devices", "2"]
+    assert pretrain(folder, tmp_path / "o", *AUTO, *limit) == 0
+
+    assert capfd.readouterr().err.count("--batch-size auto: batches of") == 1
+    assert 2 <= options_of(tmp_path / "o")["batch-size"] < 22
