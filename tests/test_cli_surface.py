@@ -24,7 +24,7 @@ TRAINING = {
     "attn-implementation", "compile", "num-workers", "validation-plot-samples",
     "optimizer", "ema-decay", "find-lr", "momentum", "schedule", "cycles", "plateau-epochs",
 }  # fmt: skip
-SAVING = {"resume", "checkpoint-minutes", "checkpoint-steps"}
+SAVING = {"resume", "replay", "checkpoint-minutes", "checkpoint-steps"}
 DEVICES = {"strategy", "devices", "num-nodes", "share-asvs", "sharded-checkpoints"}
 AUGMENTATION = {"min-depth-fraction", "asv-dropout", "abundance-noise", "nucleotide-substitution", "mixup-alpha"}
 SPLIT = {"split", "split-file", "fold"}

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from aam.cli import main
 from aam.training.checkpoints import HEADER, write_checkpoint
@@ -184,6 +186,26 @@ def test_other_options_are_named(options, message, stopped, folder, capsys):
     said = capsys.readouterr().err
     assert message in said
     assert f"(--config {stopped}/config.yaml gives its options), or name a new --output-dir.\n" in said
+
+
+def test_what_saves_memory_may_be_changed(stopped, folder):
+    smaller = ["--asv-chunk-size", 7, "--no-gradient-checkpointing"]
+
+    assert main(pretraining(folder, stopped, "--resume", *smaller)) == 0
+
+    found, expected = (load_file(path / "model/model.safetensors") for path in (stopped, folder / "pretrained"))
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_what_saves_memory_is_fixed_where_it_decides_on_batches(folder, tmp_path, monkeypatch, capsys):
+    budget = ["--max-memory-gb", 1]
+    with monkeypatch.context() as patch:
+        stop_at(patch, 0, 0)
+        assert main(pretraining(folder, tmp_path / "o", *budget)) == 130
+
+    assert main(pretraining(folder, tmp_path / "o", *budget, "--resume", "--asv-chunk-size", 7)) == 2
+
+    assert re.search(r"asked: --asv-chunk-size was \d+ and is 7\.", capsys.readouterr().err)
 
 
 def test_another_study_is_named(stopped, folder, tmp_path, capsys):

@@ -16,7 +16,7 @@ from aam.errors import ConfigError
 NOT_INPUTS = ("output", "output-dir", "cache-dir")
 """Flags whose paths a command writes to; it reads from all others."""
 
-OF_ONE_CALL = ("overwrite", "resume")
+OF_ONE_CALL = ("overwrite", "resume", "replay")
 """Flags that a file of options does not repeat: nobody should replace a run who did not ask for it this time."""
 
 _MAY_BE_EMPTY = "--missing-values"

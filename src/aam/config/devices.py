@@ -33,8 +33,9 @@ def check_devices(devices: DevicesConfig, training: TrainingConfig, saving: Savi
     """Check that arithmetic, optimiser and checkpoints suit how devices train together."""
     if devices.sharded_checkpoints and devices.strategy != "fsdp":
         raise ValueError("--sharded-checkpoints has no effect without --strategy fsdp: leave it out, or pass both.")
-    if devices.sharded_checkpoints and saving.resume:
-        raise ValueError("--resume reads checkpoints that are one file: leave out --sharded-checkpoints.")
+    if devices.sharded_checkpoints and (saving.resume or saving.replay):
+        flag = "--resume" if saving.resume else "--replay"
+        raise ValueError(f"{flag} reads checkpoints that are one file: leave out --sharded-checkpoints.")
     if devices.strategy != "fsdp":
         return
     if training.precision == "16-mixed":

@@ -22,6 +22,7 @@ SHAPE = ("embedding_dim", "attention_heads", "attention_layers", "ffn_ratio", "m
 """Options that a pre-trained model has settled."""
 _SHARED = (
     "seed", "validation_fraction", "validation_plot_samples", "max_bp", "tree", "missing_features", "pretrained", "resume",
+    "replay",
 )  # fmt: skip
 
 

@@ -129,12 +129,13 @@ def prepare_module(network: PlannedNetwork) -> TrainingModule:
         calibrate_encoder(model.base_model, some)
     calibrate_objectives(model.base_model, some, model.base_model.active_objectives())
     calibrate_head(model, some)
-    module = _wrap(network)
+    module = wrap(network)
     module.calibrate(some)
     return module
 
 
-def _wrap(network: PlannedNetwork) -> TrainingModule:
+def wrap(network: PlannedNetwork) -> TrainingModule:
+    """Wrap the model as it is."""
     kind = {"main": "target", "balance": network.balance, "transfer": network.transfer}
     return TrainingModule(network.model, network.weights, network.training, **kind)
 
@@ -147,7 +148,7 @@ def with_batch_size(network: PlannedNetwork, ranks: Ranks = ALONE) -> PlannedNet
     ConfigError
         ``--batch-size auto`` finds that memory holds none.
     """
-    training = settle_batch_size(network.training, network.material, lambda: _wrap(network), ranks)
+    training = settle_batch_size(network.training, network.material, lambda: wrap(network), ranks)
     return dataclasses.replace(network, training=training)
 
 

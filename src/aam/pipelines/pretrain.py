@@ -26,6 +26,7 @@ from aam.pipelines.objectives import settle_objectives, trivial_scores, with_tar
 from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of, take_over, take_over_objectives
 from aam.pipelines.reading import read_study
 from aam.pipelines.records import write_metrics, write_splits
+from aam.pipelines.replaying import replay
 from aam.pipelines.resources import read_resources
 from aam.pipelines.resuming import agreed_state, as_begun, saving_plan, say_finished, start_or_continue
 from aam.pipelines.splitting import split_unlabelled
@@ -80,6 +81,9 @@ def pretrain(config: PretrainConfig) -> None:
             config = as_begun(config, state)
             planned = plan_encoder(config)
         wrap = partial(_wrap, config, planned)
+        if state == "failed":
+            replay(config, wrap(), planned.material, ranks)
+            return
         config = replace(config, training=settle_batch_size(config.training, planned.material, wrap, ranks))
         with ranks.agreed():
             batches = compose(planned.material, config.training)

@@ -1,6 +1,7 @@
 """Whether a training run is to start, to go on, or is finished already."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -9,7 +10,8 @@ import yaml
 
 from aam.config._base import flatten, input_paths
 from aam.config.commands import PretrainConfig, TrainConfig
-from aam.config.saving import CHANGEABLE, LAST_CHECKPOINT
+from aam.config.saving import CHANGEABLE, LAST_CHECKPOINT, SAVES_MEMORY
+from aam.errors import OutputError
 from aam.inference.model_directory import CARD, CONFIG, WEIGHTS
 from aam.io.cache import digest_of
 from aam.io.output_directory import (
@@ -29,6 +31,8 @@ from aam.training.checkpoints import (
     differences,
     read_checkpoint,
 )
+from aam.training.nonfinite import REPORT
+from aam.training.nonfinite import WEIGHTS as NONFINITE_WEIGHTS
 from aam.training.precision import resolve_precision
 from aam.training.ranks import Ranks
 from aam.training.saving import SavingPlan
@@ -37,18 +41,22 @@ logger = logging.getLogger(__name__)
 
 Config = PretrainConfig | TrainConfig
 Run = TypeVar("Run", PretrainConfig, TrainConfig)
-State = Literal["new", "unsaved", "saved", "finished"]
+State = Literal["new", "unsaved", "saved", "finished", "failed"]
 _OF_STUDY = ("--table", "--sequences")  # their content is the study's digest
 
 
 def state_of_run(config: Config) -> State:
-    """Check the output directory, and say what is there to continue: nothing, a run that saved nothing yet, or one that did.
+    """Check the output directory, and say what is there: to continue, nothing, a run that saved nothing yet, or one that did; to
+    look into, one that failed.
 
     Raises
     ------
     OutputError
         The directory may not be written to, or holds something else.
     """
+    if config.saving.replay:
+        _check_failed(config)
+        return "failed"
     if not config.saving.resume:
         check_output_directory(config)
         return "new"
@@ -58,6 +66,17 @@ def state_of_run(config: Config) -> State:
     if (output / "model" / CARD).is_file():  # the last that a run writes
         return "finished"
     return "saved" if (output / LAST_CHECKPOINT).exists() else "unsaved"
+
+
+def _check_failed(config: Config) -> None:
+    output = config.output.output_dir
+    has_run = check_continued_directory(config)
+    missing = [name for name in (REPORT, NONFINITE_WEIGHTS) if not (output / name).is_file()]
+    if not has_run or missing:
+        raise OutputError(
+            f"--replay: --output-dir {output} holds no run that ended because its loss was not finite: {missing[0]} is missing. "
+            "Name the directory of such a run."
+        )
 
 
 def agreed_state(config: Config, ranks: Ranks) -> State:
@@ -83,7 +102,7 @@ def as_begun(config: Run, state: State) -> Run:
     CheckpointError
         The options of the run cannot be read.
     """
-    if config.training.batch_size != "auto" or state not in ("saved", "finished"):
+    if config.training.batch_size != "auto" or state not in ("saved", "finished", "failed"):
         return config
     found = _options_of_run(config).get("batch-size")
     return replace(config, training=replace(config.training, batch_size=found))
@@ -121,12 +140,25 @@ def saving_plan(config: Config, state: State, digest: str) -> SavingPlan:
     CheckpointError
         The checkpoint is damaged, or of a run with other settings or files.
     """
-    identity = _identity(config, digest)
+    identity = identity_of(config, digest)
     if state != "saved":
         return SavingPlan(identity, None if config.devices.sharded_checkpoints else config.saving)
     path = config.output.output_dir / LAST_CHECKPOINT
     content = read_checkpoint(path)
-    header = content[HEADER]
+    check_same_run(config, identity, content[HEADER])
+    progress = Progress(**content[PROGRESS])
+    logger.info("Continuing %s after %s.", path, progress)
+    return SavingPlan(identity, config.saving, progress)
+
+
+def check_same_run(config: Config, identity: Identity, header: Mapping[str, Any]) -> None:
+    """Compare a run with the one that a checkpoint is of, by its header.
+
+    Raises
+    ------
+    CheckpointError
+        It is another.
+    """
     _refuse(config, differences(header["identity"], identity))
     for name, value in circumstances().items():
         if header["circumstances"].get(name) != value:
@@ -134,9 +166,6 @@ def saving_plan(config: Config, state: State, digest: str) -> SavingPlan:
                 "The run was saved with %s %s and goes on with %s: results may differ from the last digits on.",
                 name, header["circumstances"].get(name), value,
             )  # fmt: skip
-    progress = Progress(**content[PROGRESS])
-    logger.info("Continuing %s after %s.", path, progress)
-    return SavingPlan(identity, config.saving, progress)
 
 
 def start_or_continue(config: Config, state: State, written: list[str]) -> None:
@@ -162,7 +191,7 @@ def refuse_saved_network(config: Config, state: State) -> None:
     CheckpointError
         One was.
     """
-    if state == "saved":
+    if state in ("saved", "failed"):
         _refuse(config, ["the run trains the network, and these options and this study ask for the kernel head"])
 
 
@@ -184,7 +213,8 @@ def _refuse(config: Config, found: list[str]) -> None:
         )
 
 
-def _identity(config: Config, digest: str) -> Identity:
+def identity_of(config: Config, digest: str) -> Identity:
+    """Say what a run on a study of that digest is a function of."""
     settings = _settings(config) | {"precision": resolve_precision(config.training.precision)}
     contents = {
         flag.removeprefix("--"): _content_of(path)
@@ -196,8 +226,10 @@ def _identity(config: Config, digest: str) -> Identity:
 
 def _settings(config: Config) -> dict[str, Any]:
     """Give the options that a run is a function of, but for paths."""
-    paths = {flag.removeprefix("--") for flag, _ in input_paths(config)}
-    return {flag: value for flag, value in flatten(config).items() if flag not in CHANGEABLE and flag not in paths}
+    left_out = {*CHANGEABLE, *(flag.removeprefix("--") for flag, _ in input_paths(config))}
+    if config.training.max_memory_gb is None:
+        left_out |= set(SAVES_MEMORY)
+    return {flag: value for flag, value in flatten(config).items() if flag not in left_out}
 
 
 def _content_of(path: Path) -> str:

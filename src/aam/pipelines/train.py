@@ -20,9 +20,10 @@ from aam.io.output_directory import remove_results
 from aam.pipelines.composing import compose
 from aam.pipelines.head_options import choose_head
 from aam.pipelines.labelled import LabelledSamples, LabelledStudy, divide, read_labelled
-from aam.pipelines.network import PlannedNetwork, fit_network, plan_network, with_batch_size
+from aam.pipelines.network import PlannedNetwork, fit_network, plan_network, with_batch_size, wrap
 from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of
 from aam.pipelines.records import summarise, write_metrics, write_splits
+from aam.pipelines.replaying import replay
 from aam.pipelines.resuming import (
     State,
     agreed_state,
@@ -99,6 +100,9 @@ def _train_network(
         if depth is None:
             _warn_of_depth(labelled)
         network = plan_network(config, shape, None if pretrained is None else pretrained[0], labelled)
+    if state == "failed":
+        replay(dataclasses.replace(config, model=shape), wrap(network), network.material, ranks)
+        return
     network = with_batch_size(network, ranks)
     settled = dataclasses.replace(config, model=shape, training=network.training)
     with ranks.agreed():

@@ -158,7 +158,8 @@ def _train(
     saving = Saving(output_dir, when, StopSignals(is_told=ranks.is_first), module.criterion)
     watching = []
     if run.plan is not None:
-        watching.append(NonFiniteReport(output_dir, train.dataset.study.sample_ids, ranks))  # type: ignore[attr-defined]
+        sample_ids = train.dataset.study.sample_ids  # type: ignore[attr-defined]
+        watching.append(NonFiniteReport(output_dir, sample_ids, ranks, keeps_weights=when is not None))
     report = ThroughputReport(config.num_workers, ranks)
     trainer = _trainer(
         run, tensorboard, [saving, plots, report, *watching, *callbacks, _early_stopping(config, module.criterion)]

@@ -118,7 +118,11 @@ class TrainingModule(lightning.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let dropout depend on the seed and the step, not on what was drawn before a run was stopped."""
-        stream = generator(self.training_config.seed, "dropout", self.current_epoch, batch_idx, self.global_rank)
+        self.seed_dropout(self.current_epoch, batch_idx, self.global_rank)
+
+    def seed_dropout(self, epoch: int, batch_idx: int, rank: int) -> None:
+        """Begin what a batch of an epoch drops on a rank."""
+        stream = generator(self.training_config.seed, "dropout", epoch, batch_idx, rank)
         torch.manual_seed(int(stream.integers(2**63)))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -18,8 +18,8 @@ from aam.training.sharding import own_part
 
 logger = logging.getLogger(__name__)
 
-REPORT = "nonfinite-batch.json"
-"""File in the output directory."""
+REPORT, WEIGHTS = "nonfinite-batch.json", "checkpoints/nonfinite.ckpt"
+"""In the output directory: what is known of the batch, and the weights that it met."""
 
 
 class NonFiniteLossError(AamError):
@@ -29,7 +29,7 @@ class NonFiniteLossError(AamError):
 class NonFiniteReport(Callback):
     """Computes a batch whose loss was not finite once more, as it was, and writes down what it finds.
 
-    The run's last checkpoint is from before that batch, so ``--resume`` comes to it again.
+    The weights are saved for ``--replay``. The run's last checkpoint is from before that batch, so ``--resume`` comes to it again.
 
     Parameters
     ----------
@@ -39,11 +39,15 @@ class NonFiniteReport(Callback):
         Of the study.
     ranks
         Who has a part of each batch; the first one writes.
+    keeps_weights
+        Whether they are saved.
     """
 
-    def __init__(self, output_dir: Path, sample_ids: Sequence[str], ranks: Ranks = ALONE) -> None:
-        self.path = output_dir / REPORT
-        self.sample_ids, self.ranks = sample_ids, ranks
+    def __init__(
+        self, output_dir: Path, sample_ids: Sequence[str], ranks: Ranks = ALONE, keeps_weights: bool = True
+    ) -> None:
+        self.path, self.weights_path = output_dir / REPORT, output_dir / WEIGHTS
+        self.sample_ids, self.ranks, self.keeps_weights = sample_ids, ranks, keeps_weights
         self._batch_idx = 0
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int) -> None:
@@ -55,6 +59,8 @@ class NonFiniteReport(Callback):
         if not isinstance(exception, NonFiniteLossError):
             return
         batch, batch_idx = pl_module.in_step, self._batch_idx
+        if self.keeps_weights:
+            trainer.save_checkpoint(self.weights_path, weights_only=True)
         pl_module.on_train_batch_start(batch, batch_idx)  # the same dropout
         with trainer.precision_plugin.train_step_context(), torch.no_grad():
             first, losses = first_non_finite(pl_module, batch)
@@ -84,8 +90,9 @@ class NonFiniteReport(Callback):
             return
         where = f"weights, {weights[0]} first" if weights else f"the output of {first}" if first else "the loss itself"
         exception.args = (
-            f"{exception} Not finite: {where}. {self.path} has the batch's samples and all losses; the same command with "
-            "--resume goes back to the last checkpoint, and to this batch again.",
+            f"{exception} Not finite: {where}. {self.path} has the batch's samples and all losses. The same command with "
+            f"{'--replay computes it again and says more; with ' if self.keeps_weights else ''}--resume, it goes back to the last "
+            "checkpoint, and comes to this batch again.",
         )
 
 
@@ -95,7 +102,7 @@ def first_non_finite(module: Any, batch: Batch) -> tuple[str | None, dict[str, T
 
     def look(name: str) -> Any:
         def hook(part: nn.Module, inputs: Any, output: Any) -> None:
-            if isinstance(output, Tensor) and not output.isfinite().all():
+            if isinstance(output, Tensor) and not output.detach().isfinite().all():
                 found.append(name)
 
         return hook

@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 
 ADVICE = (
     "For a new run, pass a smaller --batch-size (auto finds one; --target-effective-batch-size keeps the steps of the optimiser as "
-    "large), --token-limit or --rarefy-depth. To continue this one, pass --resume with more --devices, with a smaller "
-    "--asv-chunk-size, or with --gradient-checkpointing: they change no more than the last digits."
+    "large), --token-limit or --rarefy-depth. To continue this one, pass --resume with more --devices or, unless it has "
+    "--max-memory-gb, with a smaller --asv-chunk-size or --gradient-checkpointing: they change no more than the last digits."
 )
 """What the user can do."""
 _OF_A_CPU = "can't allocate memory"
