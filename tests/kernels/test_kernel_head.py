@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from given_samples import sequences, study_of, table, tree_of
 
+from aam.data.equal_depth import EqualDepth
 from aam.data.target import fit_target
 from aam.kernels.fitting import fit_kernel_head, member_weights
 from aam.kernels.head import Resources
@@ -179,3 +180,54 @@ def test_too_few_groups_for_the_coverage_are_said(caplog):
 
 def test_weights_fall_softly_with_the_loss():
     np.testing.assert_allclose(member_weights([0.5, 0.55]), np.array([1, np.exp(-1)]) / (1 + np.exp(-1)))
+
+
+def deep_and_shallow():
+    """Let classes differ in nothing but the number of reads, so that rare ASVs are found in one of them."""
+    stream = np.random.default_rng(4)
+    is_deep = np.arange(60) // 3 % 2 == 1
+    shares = stream.dirichlet(3 * np.geomspace(1, 0.01, 40), size=60)
+    counts = np.stack(
+        [stream.multinomial(4000 if deep else 100, share) for deep, share in zip(is_deep, shares, strict=True)]
+    )
+    return counts, np.where(is_deep, "deep", "shallow")
+
+
+def test_at_equal_depth_the_number_of_reads_is_not_learned():
+    counts, values = deep_and_shallow()
+    study = study_of(counts)
+
+    def right(**resources):
+        head = fit(study, values, **resources)
+        names = np.array(head.target.classes)[head.predict(study, OTHERS).values.argmax(axis=1)]
+        return (names == values[OTHERS]).mean()
+
+    assert right() > 0.9
+    assert right(equal_depth=EqualDepth(100, seed=0)) < 0.8
+
+
+def test_a_head_at_equal_depth_equals_one_of_a_rarefied_table():
+    study = study_of(COUNTS)
+    how = EqualDepth(int(COUNTS.sum(axis=1).min()), seed=0)
+    rarefied = np.zeros_like(COUNTS)
+    for row in range(len(COUNTS)):
+        features, reads = how.of(study).sample(row)
+        rarefied[row, features] = reads
+    place = {name: column for column, name in enumerate(study.feature_ids)}
+    table_order = [place[name] for name in study_of(rarefied).feature_ids]
+    other = study_of(rarefied)
+
+    found = fit(study, equal_depth=how).predict(study, OTHERS)
+
+    assert table_order == list(range(len(table_order)))
+    pd.testing.assert_frame_equal(all_columns(found), all_columns(fit(other).predict(other, OTHERS)))
+
+
+def test_the_depth_is_kept_with_the_head():
+    study = study_of(COUNTS)
+    head = fit(study, equal_depth=EqualDepth(100, seed=5))
+
+    again = rebuild_head(head.target, head_arrays(head), head_facts(head))
+
+    assert again.equal_depth == head.equal_depth
+    pd.testing.assert_frame_equal(all_columns(again.predict(study, OTHERS)), all_columns(head.predict(study, OTHERS)))

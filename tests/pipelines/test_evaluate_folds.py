@@ -160,12 +160,27 @@ def test_a_run_repeats_from_its_own_config(study, tmp_path):
     assert yaml.safe_load((tmp_path / "a/config.yaml").read_text())["folds"] == 2
 
 
-def test_samples_with_fewer_reads_than_are_drawn_are_predicted_too(study, tmp_path):
-    options = ["--fold-file", study / "folds.tsv", "--baselines", "guess", "--head", "network", "--rarefy-depth", 6000]
+def test_samples_with_fewer_reads_than_a_fold_draws_are_predicted_too(study, tmp_path, monkeypatch):
+    monkeypatch.setattr("aam.pipelines.fold_training.resolve_depth", lambda asked, depths: 6000)
+    options = ["--fold-file", study / "folds.tsv", "--baselines", "guess", "--head", "network"]
 
     assert evaluate(study, tmp_path / "o", *options) == 0
 
     assert read(tmp_path / "o/predictions.tsv").query("method == 'aam'")["prediction"].notna().sum() == 36
+
+
+def test_at_a_depth_asked_for_all_methods_read_equally_many_reads(study, tmp_path, capsys):
+    options = ["--fold-file", study / "folds.tsv", "--baselines", "depth", "linear", "--rarefy-depth", 6000]
+
+    assert evaluate(study, tmp_path / "o", *options, column="disease") == 0
+
+    assert "samples with fewer than 6,000 reads" in capsys.readouterr().err
+    predicted = read(tmp_path / "o/predictions.tsv")
+    n_kept = (predicted["method"] == "aam").sum()
+    assert 0 < n_kept < 36
+    assert (predicted["method"] == "linear").sum() == n_kept
+    by_depth = predicted[predicted["method"] == "depth"]
+    assert by_depth.filter(like="probability:").to_numpy().std(axis=0).max() < 1e-9
 
 
 def test_the_folds_of_one_repeat_read_back(study, tmp_path):

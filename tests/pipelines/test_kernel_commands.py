@@ -172,10 +172,10 @@ def test_training_does_not_start_from_a_head_without_a_pretrained_model(folder, 
 
 
 def test_options_of_the_network_are_named_once(folder, tmp_path, capsys):
-    train(folder, tmp_path / "out", "--epochs", "3", "--lr", "0.1", "--asv-dropout", "0.2", "--rarefy-depth", "10")
+    train(folder, tmp_path / "out", "--epochs", "3", "--lr", "0.1", "--asv-dropout", "0.2", "--token-limit", "10")
 
     shown = capsys.readouterr().err
-    assert shown.count("Without effect on the kernel head: --rarefy-depth, --asv-dropout, --lr, --epochs.\n") == 1
+    assert shown.count("Without effect on the kernel head: --token-limit, --asv-dropout, --lr, --epochs.\n") == 1
 
 
 def test_the_network_has_no_coverage(folder, tmp_path, capsys):
@@ -224,7 +224,10 @@ def test_a_rarefaction_depth_is_said_to_be_without_effect(folder, tmp_path, caps
 
     run("predict", "--model", folder / "age", *study_of(folder), *options)
 
-    assert "--rarefy-depth has no effect on a kernel head, which uses all reads." in capsys.readouterr().err
+    assert (
+        "--rarefy-depth has no effect on a kernel head, which reads samples as it was trained to."
+        in capsys.readouterr().err
+    )
 
 
 def test_the_card_says_which_members_were_chosen(folder):
@@ -262,3 +265,26 @@ def test_two_runs_are_identical(folder, tmp_path):
 
     for file in ("model/model.safetensors", "metrics.json", "validation_predictions.tsv"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_samples_are_read_at_the_depth_asked_for_in_training_and_prediction(folder, tmp_path, capsys):
+    depths = read_depths(folder)
+    depth = sorted(depths.values())[3]
+
+    train(folder, tmp_path / "o", "--rarefy-depth", depth)
+
+    said = capsys.readouterr().err
+    assert "Without effect" not in said
+    assert f"Dropped 3 of 80 samples with fewer than {depth:,} reads" in said
+    assert f"{depth:,} reads, drawn at random, of each sample" in (tmp_path / "o/model/README.md").read_text()
+    run("predict", "--model", tmp_path / "o", *study_of(folder), "--output", tmp_path / "p.tsv")
+    predicted, validated = read(tmp_path / "p.tsv"), read(tmp_path / "o/validation_predictions.tsv")
+    assert len(predicted) == 77
+    pd.testing.assert_series_equal(predicted.loc[validated.index, "prediction"], validated["prediction"])
+
+
+def read_depths(folder) -> dict[str, int]:
+    from aam.io.tables import read_table
+
+    table = read_table(folder / "study/table.biom")
+    return dict(zip(table.sample_ids, np.asarray(table.counts.sum(axis=1)).ravel().astype(int).tolist(), strict=True))

@@ -35,7 +35,8 @@ class SamplingConfig:
 
     rarefy_depth: Annotated[int, Field(ge=1)] | Literal["auto", "none"] = "auto"
     """Reads drawn from each sample without replacement, afresh each epoch; samples with fewer are dropped and named. auto:
-    the largest depth that keeps 98 % of the samples; none: all reads of all samples."""
+    the largest depth that keeps 98 % of the samples; none: all reads of all samples. The kernel head and the methods of 'evaluate
+    --folds' read all reads, unless this is a number; they are drawn once. Give one where the number of reads tells the target."""
     token_limit: Annotated[int, Field(ge=1)] = 1024
     """ASVs read per sample; of a richer sample the most abundant are kept. Memory grows with it."""
 

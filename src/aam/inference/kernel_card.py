@@ -16,7 +16,7 @@ def kernel_lines(facts: dict[str, Any]) -> list[str]:
     ]
     lines = [
         f"- Kernel head: compares samples with its {n_samples:,} training samples, whose counts it holds, by {n_asvs:,} ASVs "
-        f"that it knows by their first {facts['nucleotides']} nucleotides; all reads of each sample.",
+        f"that it knows by their first {facts['nucleotides']} nucleotides; {_depth(facts)} of each sample.",
         f"- Intervals or sets hold the truth for {calibration['coverage']:.0%} of the samples of a new subject (group), if "
         "subjects are like those of the training samples.",
     ]
@@ -26,6 +26,11 @@ def kernel_lines(facts: dict[str, Any]) -> list[str]:
         )
     lines += ["", "| member | weight | penalty | loss on groups left out |", "|---|---|---|---|", *rows, ""]
     return lines
+
+
+def _depth(facts: dict[str, Any]) -> str:
+    equal_depth = facts.get("equal_depth")
+    return "all reads" if equal_depth is None else f"{equal_depth['depth']:,} reads, drawn at random,"
 
 
 def _penalty(member: dict[str, Any]) -> str:

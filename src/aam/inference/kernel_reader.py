@@ -23,17 +23,20 @@ class KernelReader:
     model, description
         What `load_model` gave.
     options
-        How its pre-trained encoder reads; counts are read whole.
-    """
+        How its pre-trained encoder reads.
 
-    depth: int | None = None
-    """Reads drawn from each sample: all."""
+    Attributes
+    ----------
+    depth
+        Reads drawn from each sample for the kernels; None for all.
+    """
 
     def __init__(self, model: KernelModel, description: ModelDescription, options: Reading) -> None:
         assert isinstance(description.target, TargetState), "a kernel head learns one column"
         encoder = model.base_model
         vectors = None if encoder is None else PretrainedVectors(encoder, description, options)
         self.head = dataclasses.replace(model.head(description.target), vectors=vectors)
+        self.depth = None if self.head.equal_depth is None else self.head.equal_depth.depth
 
     def predicted(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> Predicted:
         """Predict each sample's target, with intervals or sets, and what the head knows of the sample.

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from aam.data.equal_depth import at_depth
 from aam.data.study import Study
 from aam.data.target import TargetState
 from aam.kernels.ensemble import Calibration, Ensemble, Member
@@ -52,14 +53,20 @@ def fit_kernel_head(
     TableError
         No ASV is seen in enough training samples.
     """
-    chosen = study.select_samples(rows)
+    vectors = None if resources.vectors is None else resources.vectors(study.select_samples(rows))
+    study = at_depth(study, resources.equal_depth)
     known = KnownASVs.of_training(study, rows)
     number = known.find(study)
     phylogeny = None if resources.tree is None else Phylogeny.above(resources.tree, number)
-    vectors = None if resources.vectors is None else resources.vectors(chosen)
-    training = Samples(sample_counts(chosen, number, len(known)).toarray(), vectors)
+    training = Samples(sample_counts(study.select_samples(rows), number, len(known)).toarray(), vectors)
     fitted = fit_ensemble(training, phylogeny, target, truth[rows], groups[rows], resources.coverage)
-    return KernelHead(**vars(fitted), known=known, phylogeny=phylogeny, vectors=resources.vectors)
+    return KernelHead(
+        **vars(fitted),
+        known=known,
+        phylogeny=phylogeny,
+        vectors=resources.vectors,
+        equal_depth=resources.equal_depth,
+    )
 
 
 def fit_ensemble(

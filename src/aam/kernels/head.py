@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from aam.data.equal_depth import EqualDepth, at_depth
 from aam.data.predicted import Predicted
 from aam.data.study import Study
 from aam.ecology.tree import FeatureTree
@@ -33,11 +34,14 @@ class Resources:
         Gives the vectors of a study's samples by a pre-trained model, [S, D]; None leaves out that member.
     coverage
         Of intervals and sets.
+    equal_depth
+        How deeply samples are read; None for all reads. Vectors are of whole samples.
     """
 
     tree: FeatureTree | None = None
     vectors: Callable[[Study], np.ndarray] | None = None
     coverage: float = 0.9
+    equal_depth: EqualDepth | None = None
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,14 @@ class KernelHead(Ensemble):
     ----------
     known, phylogeny
         ASVs that it knows, and the branches above them, if there was a tree.
-    vectors
+    vectors, equal_depth
         As in `Resources`.
     """
 
     known: KnownASVs
     phylogeny: Phylogeny | None
     vectors: Callable[[Study], np.ndarray] | None = None
+    equal_depth: EqualDepth | None = None
 
     def predict(self, study: Study, rows: np.ndarray | None = None) -> Predicted:
         """Predict the samples ``rows`` of a study (all by default), which may hold ASVs that training never saw.
@@ -66,6 +71,7 @@ class KernelHead(Ensemble):
         chosen = study if rows is None else study.select_samples(rows)
         vectors = None if self.vectors is None else self.vectors(chosen)
         number = self.known.find(chosen)
+        chosen = at_depth(chosen, self.equal_depth)
         parts = []
         for start in range(0, chosen.n_samples, _BLOCK):
             block = np.arange(start, min(start + _BLOCK, chosen.n_samples))

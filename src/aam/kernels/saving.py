@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
+from aam.data.equal_depth import EqualDepth
 from aam.data.target import TargetState
 from aam.kernels.ensemble import Calibration, Member
 from aam.kernels.forest import Forest
@@ -52,6 +53,7 @@ def head_facts(head: KernelHead) -> dict[str, Any]:
     calibration = dataclasses.asdict(head.calibration)
     return {
         "nucleotides": head.known.length,
+        "equal_depth": None if head.equal_depth is None else dataclasses.asdict(head.equal_depth),
         "members": members,
         "calibration": {**calibration, "classes": list(calibration["classes"])},
     }
@@ -83,6 +85,7 @@ def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], facts: dict
         raise ValueError("members and coefficients do not fit together")
     members = tuple(Member(**values, machine=machines[values["name"]]) for values in facts["members"])
     classes = tuple(facts["calibration"]["classes"])
+    equal_depth = facts.get("equal_depth")
     return KernelHead(
         target=target,
         known=known,
@@ -90,4 +93,5 @@ def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], facts: dict
         training=training,
         members=members,
         calibration=Calibration(**{**facts["calibration"], "classes": classes}),
+        equal_depth=None if equal_depth is None else EqualDepth(int(equal_depth["depth"]), int(equal_depth["seed"])),
     )

@@ -11,9 +11,11 @@ from aam.baselines.problem import Cohort
 from aam.baselines.table import BASELINES, NEED_TREE
 from aam.config.folds import EvaluateFoldsConfig
 from aam.config.model import ModelConfig
+from aam.data.equal_depth import at_depth
 from aam.data.predicted import Predicted
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.pipelines.fold_training import aam_method
+from aam.pipelines.head_options import equal_depth
 from aam.pipelines.participants import Fold, Participants
 from aam.pipelines.pretrained import Pretrained
 from aam.pipelines.resources import read_given_tree
@@ -50,7 +52,7 @@ def methods_of(
 
 def cohort_of(config: EvaluateFoldsConfig, participants: Participants, has_distances: bool) -> Cohort:
     """Lay out what the baselines read: counts, and if wanted UniFrac from the tree."""
-    study = participants.study
+    study = at_depth(participants.study, equal_depth(config.sampling, config.training.seed))
     samples = [study.sample(row) for row in range(study.n_samples)]
     features, counts = (np.concatenate(parts) for parts in zip(*samples, strict=True))
     offsets = np.concatenate([[0], np.cumsum([len(held) for held, _ in samples])])

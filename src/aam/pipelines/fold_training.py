@@ -30,7 +30,7 @@ from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.pipelines.composing import compose
 from aam.pipelines.conditions import condition_facts, say_unknown
-from aam.pipelines.head_options import choose_head
+from aam.pipelines.head_options import choose_head, equal_depth
 from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.network import fit_network, plan_network, with_batch_size
 from aam.pipelines.participants import Fold, Participants
@@ -70,7 +70,7 @@ def _kernel_method(
     if pretrained is not None:
         encoder, description = pretrained
         vectors = PretrainedVectors(copy.deepcopy(encoder), description, Reading(None, Cache(options.study.cache_dir)))
-    resources = Resources(tree, vectors, options.head.coverage)
+    resources = Resources(tree, vectors, options.head.coverage, equal_depth(options.sampling, options.training.seed))
 
     def fit(fold: Fold) -> Predicted:
         training = rows_of(participants.columns, fold.train)

@@ -134,7 +134,7 @@ def _open(
     }
     for flag, is_given in without_effect.items():
         if is_given:
-            logger.warning("%s has no effect on a kernel head, which uses all reads.", flag)
+            logger.warning("%s has no effect on a kernel head, which reads samples as it was trained to.", flag)
     return KernelReader(model, description, options), study, description
 
 

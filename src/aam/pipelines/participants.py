@@ -17,7 +17,7 @@ from aam.errors import ConfigError, SplitError, name_some
 from aam.io.split_file import read_fold_file
 from aam.pipelines.conditions import condition_columns
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
-from aam.pipelines.head_options import check_task
+from aam.pipelines.head_options import check_task, equal_depth
 from aam.pipelines.labels import label_samples, only_column
 from aam.pipelines.reading import read_study
 from aam.pipelines.sample_facts import named_columns
@@ -95,7 +95,8 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
     check_order(values, config.target)
     check_transform(values, task, config.target)
     check_task(options, task, values)
-    study = drop_shallow_samples(study, None)
+    how = equal_depth(config.sampling, config.training.seed)
+    study = drop_shallow_samples(study, None if how is None else how.depth)
     sample_ids = list(study.sample_ids)
     values = values.loc[sample_ids]
     columns = named_columns(options.category_columns, metadata, sample_ids, config.label.metadata_column)

@@ -18,7 +18,7 @@ from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.io.output_directory import remove_results
 from aam.pipelines.composing import compose
-from aam.pipelines.head_options import choose_head
+from aam.pipelines.head_options import choose_head, equal_depth
 from aam.pipelines.labelled import LabelledSamples, LabelledStudy, divide, read_labelled
 from aam.pipelines.network import PlannedNetwork, fit_network, plan_network, with_batch_size, wrap
 from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of
@@ -73,8 +73,10 @@ def _train(config: TrainConfig, shape: ModelConfig, pretrained: Pretrained | Non
         return
     if state == "unsaved":
         remove_results(config.output.output_dir, [*WRITTEN, *RESULTS])
-    labelled = divide(config, samples, None)
-    _warn_of_depth(labelled)
+    how = equal_depth(config.sampling, config.training.seed)
+    labelled = divide(config, samples, None if how is None else how.depth)
+    if how is None:
+        _warn_of_depth(labelled)
     train_kernel_head(config, shape, pretrained, labelled, [*WRITTEN, *RESULTS])
 
 

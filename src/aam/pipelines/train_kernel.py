@@ -21,6 +21,7 @@ from aam.io.output_directory import start_output_directory
 from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import KernelHead, Resources
 from aam.kernels.known_asvs import MINIMUM_PREVALENCE
+from aam.pipelines.head_options import equal_depth
 from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.pretrained import Pretrained
 from aam.pipelines.records import summarise, write_metrics, write_splits
@@ -59,7 +60,7 @@ def train_kernel_head(
     if pretrained is not None:
         encoder, its_description = pretrained
         vectors = PretrainedVectors(copy.deepcopy(encoder), its_description, Reading(None, cache))
-    resources = Resources(tree, vectors, config.head.coverage)
+    resources = Resources(tree, vectors, config.head.coverage, equal_depth(config.sampling, config.training.seed))
     rows = np.flatnonzero(~labelled.held)
     learned = learned_by_kernels(target, labelled.truth, labelled.facts)
     head = fit_kernel_head(labelled.study, rows, target, learned, labelled.groups, resources)
