@@ -9,6 +9,7 @@ from test_steps import plan
 from aam.data.batches import BatchPlan
 from aam.training.ranks import ALONE
 from aam.training.replay import replay_batch
+from aam.training.steps import seed_dropout
 
 ROWS = (4, 0, 7)
 
@@ -79,7 +80,8 @@ def test_dropout_is_that_of_the_batch():
     module, (train, _) = plan()
     module.model.target.dropout.p = 0.5
     batch = train.dataset[BatchPlan(3, ROWS)]
-    module.double().train().seed_dropout(3, 1, 0)
+    module.double().train()
+    seed_dropout(module.training_config.seed, 3, 1, 0)
     expected = module.total_loss(batch)[0].item()
 
     assert replay_batch(module, batch, 3, 1, ALONE).losses["loss"] == expected

@@ -17,7 +17,6 @@ from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
 from aam.config.transfer import TransferConfig
-from aam.data.seeding import generator
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Overall
@@ -29,7 +28,7 @@ from aam.training.optimisers import Group, build_optimiser, group_parameters, nu
 from aam.training.out_of_memory import ADVICE, StepTooLargeError, fits
 from aam.training.schedule import from_step, share_of_peak
 from aam.training.sharding import clip_gradients, shard
-from aam.training.steps import learn_from
+from aam.training.steps import learn_from, seed_dropout
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -118,12 +117,7 @@ class TrainingModule(lightning.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let dropout depend on the seed and the step, not on what was drawn before a run was stopped."""
-        self.seed_dropout(self.current_epoch, batch_idx, self.global_rank)
-
-    def seed_dropout(self, epoch: int, batch_idx: int, rank: int) -> None:
-        """Begin what a batch of an epoch drops on a rank."""
-        stream = generator(self.training_config.seed, "dropout", epoch, batch_idx, rank)
-        torch.manual_seed(int(stream.integers(2**63)))
+        seed_dropout(self.training_config.seed, self.current_epoch, batch_idx, self.global_rank)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the means of an epoch that has begun, and let any strategy read the optimiser's state.

@@ -16,6 +16,7 @@ from aam.training.arithmetic import autocast, device_type, kernel_of_attention, 
 from aam.training.module import TrainingModule
 from aam.training.nonfinite import first_non_finite
 from aam.training.ranks import Ranks
+from aam.training.steps import seed_dropout
 
 VECTOR = "sample vector"
 _LINE = re.compile(r'File "[^"]*?(aam/[^"]+)", line (\d+)')
@@ -64,7 +65,7 @@ def replay_batch(module: TrainingModule, batch: Batch, epoch: int, batch_idx: in
     device = torch.device(device_type())
     module.to(device, weight_type(config)).train()
     batch = batch.to(device)
-    module.seed_dropout(epoch, batch_idx, ranks.placement.rank)
+    seed_dropout(module.training_config.seed, epoch, batch_idx, ranks.placement.rank)
     with kernel_of_attention(config), _watched(module, batch) as samples, _anomalies() as said:
         with autocast(config):
             first, losses = first_non_finite(module, batch)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from aam.batch import Batch
 from aam.data.batches import BatchPlan, EpochSampler
+from aam.data.seeding import generator
 from aam.nn.collective import average_gradients
 from aam.training.out_of_memory import ADVICE, StepTooLargeError, fits
 
@@ -18,6 +19,11 @@ logger = logging.getLogger(__name__)
 Losses = dict[str, Tensor]
 Part = tuple[Batch, float]
 """What is run at once, and its share of the samples of the step's batch."""
+
+
+def seed_dropout(seed: int, epoch: int, batch_idx: int, rank: int) -> None:
+    """Begin what a batch of an epoch drops on a rank."""
+    torch.manual_seed(int(generator(seed, "dropout", epoch, batch_idx, rank).integers(2**63)))
 
 
 def learn_from(module: Any, batch: Batch, batch_idx: int, scale: Tensor) -> list[tuple[Losses, int]]:
