@@ -88,7 +88,8 @@ def test_the_number_that_was_tried_trains_as_if_it_had_been_given(command, folde
     assert max(gpu[8 if command is pretrain else 10 :]) == 5  # training fits
     assert n_tried < len(gpu)
     assert re.search(
-        r"--batch-size auto: batches of 5 samples, \d+ an epoch; at most 5 fit \(0\.90 GB are free, with 10 % to", said
+        r"--batch-size auto: batches of 5 samples, \d+ an epoch; at most 5 fit into 0\.90 GB, the free memory with 10 % to",
+        said,
     )
     assert "Memory did not hold" not in said
     assert options_of(tmp_path / "found")["batch-size"] == 5
@@ -106,7 +107,10 @@ def test_the_estimate_decides_on_a_cpu(folder, tmp_path, monkeypatch, capsys):
         assert estimated <= 1.01 * share * MIB / 1e9
 
     assert 1 < found[21.2] < found[21.8] < 22 == found[500.0]
-    assert "batches of 22 samples, 1 an epoch; no more are asked for (0.52 GB are free, with 20 % to spare)." in said
+    assert (
+        "batches of 22 samples, 1 an epoch; the most that is asked for, which fits into 0.52 GB, the free memory with 20 %"
+        in said
+    )
 
 
 def test_the_number_that_was_estimated_trains_as_if_it_had_been_given(folder, tmp_path):
@@ -157,11 +161,11 @@ def test_a_run_that_is_continued_keeps_its_number(command, folder, tmp_path, mon
 @pytest.mark.parametrize(
     ("wanted", "batch_size", "accumulated", "said"),
     [
-        (15, 5, 3, "takes 3 batches, of 4.4 samples on average: 13.2."),
-        (9, 4, 2, "takes 2 batches, of 3.67 samples on average: 7.33."),
+        (15, 5, 3, "takes 3 batches of 4.4 samples on average: 13.2."),
+        (9, 4, 2, "takes 2 batches of 3.67 samples on average: 7.33."),
         (10, 4, 3, "takes 3 batches"),
-        (400, 8, 3, "takes 3 batches, of 7.33 samples on average: 22."),
-        (2, 8, 1, "takes 1 batches"),
+        (400, 8, 3, "takes 3 batches of 7.33 samples on average: 22."),
+        (2, 8, 1, "takes 1 batch of"),
     ],
 )
 def test_as_many_batches_are_accumulated_as_come_nearest(
@@ -180,7 +184,7 @@ def test_the_batch_that_is_found_divides_the_step_that_is_asked_for(folder, tmp_
 
     said = capsys.readouterr().err
     assert "batches of 4 samples, 6 an epoch; at most 5 fit" in said
-    assert "takes 2 batches, of 3.67 samples on average: 7.33." in said
+    assert "takes 2 batches of 3.67 samples on average: 7.33." in said
     assert max(gpu) == 8  # more would not be asked for
 
 

@@ -55,11 +55,11 @@ def settle_batch_size(
     search = _Search(material, training, size_samples(material, training), ranks)
     found, budget = search.by_trying(module()) if device_type() == "cuda" else search.by_estimate()
     n_samples = search.nearest_to_target(found)
-    limits = "no more are asked for" if found == search.most else f"at most {found:,} fit"
+    limits = "the most that is asked for, which fits" if found == search.most else f"at most {found:,} fit"
     logger.info(
-        "--batch-size auto: batches of %d samples, %d an epoch; %s (%.2f GB are free, with %.0f %% to spare%s).",
+        "--batch-size auto: batches of %d samples, %d an epoch; %s into %.2f GB, the free memory with %.0f %% to spare%s.",
         n_samples, len(search.plans(n_samples)[0]), limits, budget / GB, 100 * SPARE[device_type()],
-        "" if training.max_memory_gb is None else f"; --max-memory-gb {training.max_memory_gb:g}",
+        "" if training.max_memory_gb is None else f", and into --max-memory-gb {training.max_memory_gb:g}",
     )  # fmt: skip
     return replace(training, batch_size=n_samples)
 

@@ -155,8 +155,8 @@ def _with_accumulation(training: TrainingConfig, sampler: EpochSampler) -> Train
     fewer = min(n_batches, max(1, int(wanted / n_samples)))
     n_steps = min(fewer, min(n_batches, fewer + 1), key=lambda n: abs(n * n_samples - wanted))
     logger.info(
-        "--target-effective-batch-size %d: a step of the optimiser takes %d batches, of %.3g samples on average: %.3g.",
-        wanted, n_steps, n_samples, n_steps * n_samples,
+        "--target-effective-batch-size %d: a step of the optimiser takes %s of %.3g samples on average: %.3g.",
+        wanted, "1 batch" if n_steps == 1 else f"{n_steps} batches", n_samples, n_steps * n_samples,
     )  # fmt: skip
     return replace(training, gradient_accumulation_steps=n_steps, target_effective_batch_size=None)
 
