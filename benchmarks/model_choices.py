@@ -87,7 +87,16 @@ def tune(options: argparse.Namespace, given: list[str], pretrained: Path) -> lis
     """Score the fixed folds with a network on the pre-trained model: mean and deviation over folds, and seconds."""
     folds = options.data / options.study / "folds" / f"{options.column}.tsv"
     output = pretrained.with_name(f"{pretrained.name} {len(given)}{given[-1]}")
-    label = ["--metadata", str(folds), "--metadata-column", "target", "--missing-samples", "drop"]
+    label = [
+        "--metadata",
+        str(folds),
+        "--metadata-column",
+        "target",
+        "--missing-samples",
+        "drop",
+        "--group-column",
+        "group",
+    ]
     seconds, _ = run(
         "evaluate", options, output, *label, "--fold-file", str(folds), "--head", "network", "--baselines", "guess",
         "--pretrained", str(pretrained), *given,
