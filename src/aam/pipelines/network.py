@@ -113,6 +113,7 @@ def plan_network(
         study_digest=digest,
         target=labelled.target,
         network_head=head,
+        column_losses=labelled.losses,
         objective_settings=settings,
         options=flatten(config),
     )
@@ -193,7 +194,10 @@ def _build(
         base.load_state_dict({**base.state_dict(), **learned})
         logger.info("Loaded %d pre-trained tensors from %s.", len(learned), config.transfer.pretrained)
     return build_predictor(
-        base, build_target(shape, labelled.target, config.network_head), (), config.transfer.freeze_base
+        base,
+        build_target(shape, labelled.target, config.network_head, labelled.losses),
+        (),
+        config.transfer.freeze_base,
     )
 
 

@@ -63,7 +63,8 @@ def _train(config: TrainConfig, shape: ModelConfig, pretrained: Pretrained | Non
         return
     if state == "unsaved":
         remove_results(config.output.output_dir, [*WRITTEN, *RESULTS])
-    train_kernel_head(config, shape, pretrained, divide(config, samples, None), [*WRITTEN, *RESULTS])
+    labelled = divide(config, dataclasses.replace(samples, losses={}), None)  # which are of the network
+    train_kernel_head(config, shape, pretrained, labelled, [*WRITTEN, *RESULTS])
 
 
 def _train_network(
