@@ -40,7 +40,7 @@ OBJECTIVES = {
 TARGET = {
     "task", "class-order", "regressor-hidden-dims", "regressor-residual", "head-dropout", "output-scaling", "bounded-targets",
     "output-activation", "target-transform", "normalize-by", "sample-weights", "loss-type", "quantiles",
-    "over-penalty", "under-penalty", "label-smoothing", "class-weights",
+    "over-penalty", "under-penalty", "label-smoothing", "class-weights", "loss-config",
 }  # fmt: skip
 
 CONDITIONING = {"categorical-columns", "numeric-columns", "categorical-fusion", "category-parents", "category-dropout"}

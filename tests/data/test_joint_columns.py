@@ -13,12 +13,13 @@ from aam.errors import SplitError
 IDS = [f"S{number}" for number in range(5)]
 VALUES = pd.DataFrame({"age": [1.0, np.nan, 3.0, 8.0, 5.0], "bmi": [20.0, 30.0, np.nan, np.nan, 22.0]}, index=IDS)
 SITES = {"site": pd.Series(["a", "a", "b", "b", None], index=IDS, name="site")}
+PLAIN = dict.fromkeys(VALUES, TargetConfig())
 BY_SITE = TargetConfig(target_transform="zscore-category", normalize_by="site")
 
 
 @pytest.mark.parametrize("options", [TargetConfig(), TargetConfig(target_transform="log-minmax"), BY_SITE])
 def test_each_column_is_fitted_as_if_it_were_alone(options):
-    joint = fit_joint_target(VALUES, options, SITES)
+    joint = fit_joint_target(VALUES, dict.fromkeys(VALUES, options), SITES)
 
     for part in joint.parts:
         cells = VALUES[part.column].dropna()
@@ -27,7 +28,7 @@ def test_each_column_is_fitted_as_if_it_were_alone(options):
 
 
 def test_values_that_are_missing_are_nan():
-    joint = fit_joint_target(VALUES, TargetConfig(), {})
+    joint = fit_joint_target(VALUES, PLAIN, {})
 
     np.testing.assert_array_equal(joint.encode(VALUES), VALUES.to_numpy())
     np.testing.assert_array_equal(joint.encode(VALUES[["bmi"]])[:, 1], VALUES["bmi"])
@@ -36,11 +37,11 @@ def test_values_that_are_missing_are_nan():
 
 def test_a_column_without_training_values_is_refused():
     with pytest.raises(SplitError, match="No training sample has a value of bmi"):
-        fit_joint_target(VALUES.iloc[2:4], TargetConfig(), {})
+        fit_joint_target(VALUES.iloc[2:4], PLAIN, {})
 
 
 def test_what_was_predicted_of_a_column_has_the_names_that_it_has_alone():
-    joint = fit_joint_target(VALUES, TargetConfig(), {})
+    joint = fit_joint_target(VALUES, PLAIN, {})
     columns = {"lower:age": np.arange(5), "lower:bmi": np.arange(5) + 1}
 
     age, bmi = joint.split(Predicted(np.ones((5, 2)) * [1, 2], columns))

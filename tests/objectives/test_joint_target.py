@@ -58,7 +58,7 @@ def stirred(*heads):
 
 
 def test_each_column_is_predicted_by_its_head_alone():
-    joint = JointRegression(stirred(age_head(), load_head())).double()
+    joint = JointRegression(stirred(age_head(), load_head()), [2.0, 0.5]).double()
     model, batch = predictor(joint), batch_of(np.stack([AGES, LOADS], axis=1))
     encoding = model(batch)
 
@@ -76,7 +76,7 @@ def test_each_column_is_predicted_by_its_head_alone():
 
 
 def test_the_loss_is_the_sum_over_the_values_that_there_are():
-    joint = JointRegression(stirred(age_head(), load_head())).double()
+    joint = JointRegression(stirred(age_head(), load_head()), [2.0, 0.5]).double()
     batch = batch_of(np.stack([AGES, LOADS], axis=1))
     outputs = joint(predictor(joint)(batch), batch)
 
@@ -86,7 +86,7 @@ def test_the_loss_is_the_sum_over_the_values_that_there_are():
     for place, (head, part) in enumerate(zip(joint.heads, outputs.split(3, dim=1), strict=True)):
         rows = ~batch.targets[TARGET][:, place].isnan()
         losses = head.losses(part[rows], of_one(batch, place, rows))
-        expected += (losses * weights[rows]).sum() / 5
+        expected += [2.0, 0.5][place] * (losses * weights[rows]).sum() / 5
     assert loss.item() == pytest.approx(expected.item(), rel=1e-12)
 
 
@@ -104,7 +104,7 @@ def test_a_column_that_a_batch_lacks_wholly_leaves_the_gradients_of_the_other_as
     of_head = [weight.grad.clone() for weight in age.parameters()]
     single.zero_grad()
 
-    joint = JointRegression([age, load]).double()
+    joint = JointRegression([age, load], [1.0, 3.0]).double()
     model = build_predictor(single.base_model, joint, [])
     model.pooling.load_state_dict(single.pooling.state_dict())
     model.double()
@@ -120,7 +120,7 @@ def test_a_column_that_a_batch_lacks_wholly_leaves_the_gradients_of_the_other_as
 
 
 def test_metrics_are_of_each_column_over_the_samples_that_have_it():
-    joint = JointRegression([age_head(), load_head()]).double()
+    joint = JointRegression([age_head(), load_head()], [2.0, 0.5]).double()
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(9, 2))
     truth[[1, 4], 0] = np.nan
@@ -144,7 +144,7 @@ def test_metrics_are_of_each_column_over_the_samples_that_have_it():
 
 
 def test_a_metric_forgets_on_reset():
-    metric = JointRegression([age_head(), load_head()]).metrics()["age_mae"].set_dtype(torch.float64)
+    metric = JointRegression([age_head(), load_head()], [2.0, 0.5]).metrics()["age_mae"].set_dtype(torch.float64)
     truth = torch.tensor([[1.0, 2.0]])
     metric.update(truth + 5, truth)
     metric.reset()
@@ -155,7 +155,7 @@ def test_a_metric_forgets_on_reset():
 
 
 def test_the_picture_has_a_panel_for_each_column_and_no_point_for_what_is_missing():
-    joint = JointRegression([age_head(), load_head()])
+    joint = JointRegression([age_head(), load_head()], [2.0, 0.5])
     truth = torch.from_numpy(np.stack([AGES, LOADS], axis=1))
     overall = Overall(5, {"age_r2": torch.tensor(0.5), "load_ml_r2": torch.tensor(0.25)})
 

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from aam.cli import main
+from aam.config.column_loss import ColumnLossConfig
+from aam.inference.model_directory import load_model
 
 TINY = [
     "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--epochs", "2",
@@ -36,6 +38,7 @@ def folder(tmp_path_factory):
     table["b.m.i"] = 20 + table["age"] / 10 + rng.normal(size=len(table))
     table.loc[table.index[::4], "b.m.i"] = np.nan
     table.loc[table.index[[1, 7, 8]], "age"] = np.nan  # the last has neither
+    table["low"] = -table["age"]
     table["word"] = ["a", "b"] * 20
     table.to_csv(folder / "metadata.tsv", sep="\t")
     assert train(folder, folder / "trained", *OPTIONS) == 0
@@ -146,3 +149,66 @@ def test_folds_compare_one_column_at_a_time(folder, tmp_path, capsys):
     assert main(["evaluate", "--folds", "3", *study(folder), *labels]) == 2
 
     assert "pass one of them at a time" in capsys.readouterr().err
+
+
+def losses(folder, text):
+    (folder / "losses.yaml").write_text(text)
+    return ["--loss-config", str(folder / "losses.yaml")]
+
+
+def test_each_column_is_learned_as_the_file_says(folder, tmp_path):
+    said = losses(tmp_path, "age: {loss-type: quantile, target-transform: minmax, bounded-targets: true}\n")
+    assert train(folder, tmp_path / "o", "--target-transform", "log-zscore", *said) == 0
+    given = ["--model", f"{tmp_path}/o", "--output", f"{tmp_path}/p.tsv"]
+    (tmp_path / "losses.yaml").unlink()  # the model needs it no more
+    assert main(["predict", *study(folder), *given]) == 0
+
+    predicted, table = read(tmp_path / "p.tsv"), read(folder / "metadata.tsv")
+    splits = read(tmp_path / "o/splits.tsv")["split"]
+    trained = table["age"].loc[splits.index[splits == "train"]]
+    assert list(predicted.columns) == ["prediction:age", "prediction:b.m.i", "lower:age", "upper:age"]
+    assert predicted.filter(like=":age").stack().between(trained.min(), trained.max()).all()
+    age, bmi = json.loads((tmp_path / "o/model/state.json").read_text())["target"]["parts"]
+    assert (age["transform"]["is_log"], age["transform"]["centre"]) == (False, trained.min())
+    assert bmi["transform"]["is_log"]
+
+
+def test_weights_and_losses_are_kept_with_the_model(folder, tmp_path):
+    said = losses(tmp_path, "b.m.i: {weight: 3, loss-type: mae}\n")
+    assert train(folder, tmp_path / "o", "--epochs", "1", *said) == 0
+
+    model, description = load_model(tmp_path / "o")
+
+    assert model.target.weights == [1.0, 3.0]
+    assert [head.options.loss_type for head in model.target.heads] == ["huber", "mae"]
+    assert description.column_losses == {"b.m.i": ColumnLossConfig(weight=3.0, loss_type="mae")}
+
+
+def test_one_column_is_learned_as_with_the_options(folder, tmp_path):
+    options = ["--loss-type", "mae", "--target-transform", "minmax"]
+    said = losses(tmp_path, "b.m.i: {loss-type: mae, target-transform: minmax}\n")
+
+    assert train(folder, tmp_path / "a", "--head", "network", *said, columns=["b.m.i"]) == 0
+    assert train(folder, tmp_path / "b", "--head", "network", *options, columns=["b.m.i"]) == 0
+
+    weights = [(tmp_path / name / "model/model.safetensors").read_bytes() for name in "ab"]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        ("age: {weight: 2}\nbmj: {weight: 3}", COLUMNS, "names 'bmj', and --metadata-column has 'age', 'b.m.i'."),
+        ("age: {lr: 2}", COLUMNS, "age has 'lr'; known are loss-type"),
+        ("age: {weight: 2}", ["age"], "age is the only column, and its weight has no effect"),
+        ("age: {output-activation: exp}", COLUMNS, "age: --output-activation exp keeps outputs above 0 in the units"),
+        ("age: {target-transform: zscore-category}", COLUMNS, "age: --target-transform zscore-category and --normalize-by"),
+        ("word: {loss-type: mse}", ["word"], "--loss-config is for numbers, and word is classified"),
+        ("low: {target-transform: log-zscore}", ["age", "low"], "log-zscore takes the logarithm of 1 + value"),
+    ],
+)  # fmt: skip
+def test_a_file_that_does_not_fit_is_refused(text, columns, message, folder, tmp_path, capsys):
+    assert train(folder, tmp_path / "o", "--head", "network", *losses(tmp_path, text), columns=columns) == 2
+
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()

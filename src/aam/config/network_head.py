@@ -100,5 +100,10 @@ class NetworkHeadConfig:
     sample_weights: str | None = None
     """Metadata column of categories, such as the site or study: samples count inversely to the number of training samples of their
     category, so that each category counts the same. Samples without one count as the mean sample."""
+    loss_config: Path | None = None
+    """YAML file that says for numeric columns, by name, how each is learned: loss-type, quantiles, over-penalty, under-penalty,
+    bounded-targets, output-activation and target-transform, as the options of these names say for all, and weight, how much its
+    loss counts beside the others. What it leaves out of a column that it names has its default; a column
+    that it does not name is learned as the options say."""
     numbers: NumberConfig = field(default_factory=NumberConfig)
     classes: ClassConfig = field(default_factory=ClassConfig)

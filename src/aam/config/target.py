@@ -6,6 +6,8 @@ from pydantic import model_validator
 
 from aam.config._base import config
 
+Transform = Literal["none", "minmax", "zscore", "zscore-category", "log-minmax", "log-zscore"]
+
 
 @config
 class TargetConfig:
@@ -16,7 +18,7 @@ class TargetConfig:
     by one class is smaller than one by three; the kernel head learns them as classes without an order."""
     class_order: tuple[str, ...] = ()
     """Of --task ordinal: the classes, lowest first. Not given: the numbers of a numeric column in their order."""
-    target_transform: Literal["none", "minmax", "zscore", "zscore-category", "log-minmax", "log-zscore"] = "zscore"
+    target_transform: Transform = "zscore"
     """Units in which a numeric column is learned; predictions, metrics and intervals are in its own. zscore: less the training
     samples' mean, in their standard deviations; minmax: their range becomes 0 to 1; none: own units; log-zscore, log-minmax: the
     same of log(1 + value), for values from 0 over several orders of magnitude, whose errors should count by ratio; zscore-category:

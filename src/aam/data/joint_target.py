@@ -78,7 +78,9 @@ def parts_of(target: AnyTarget) -> tuple[TargetState, ...]:
     return target.parts if isinstance(target, JointTarget) else (target,)
 
 
-def fit_joint_target(values: pd.DataFrame, options: TargetConfig, columns: Mapping[str, pd.Series]) -> JointTarget:
+def fit_joint_target(
+    values: pd.DataFrame, options: Mapping[str, TargetConfig], columns: Mapping[str, pd.Series]
+) -> JointTarget:
     """Learn the scaling of each column from the training samples that have a value of it.
 
     Parameters
@@ -86,7 +88,7 @@ def fit_joint_target(values: pd.DataFrame, options: TargetConfig, columns: Mappi
     values
         Of the training samples, a column each.
     options
-        In which units.
+        In which units each is learned, by name.
     columns
         The same samples' values in the metadata columns that options name.
 
@@ -105,7 +107,7 @@ def fit_joint_target(values: pd.DataFrame, options: TargetConfig, columns: Mappi
                 f"No training sample has a value of {name}. Choose another split, or leave the column out."
             )
         some = {column: categories.iloc[has_value] for column, categories in columns.items()}
-        part = fit_target(cells.iloc[has_value], "regression", options, some)
+        part = fit_target(cells.iloc[has_value], "regression", options[str(name)], some)
         parts.append(part)
     return JointTarget(tuple(parts))
 

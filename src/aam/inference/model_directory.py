@@ -15,6 +15,7 @@ from torch import nn
 
 import aam
 from aam.config._base import rebuild
+from aam.config.column_loss import ColumnLossConfig
 from aam.config.conditioning import ConditioningConfig
 from aam.config.model import ModelConfig
 from aam.config.network_head import NetworkHeadConfig
@@ -45,6 +46,8 @@ _DAMAGE = (
 """What reading a file that is missing, cut off or edited by hand may raise."""
 
 DEFAULT_HEAD, DEFAULT_CONDITIONING = NetworkHeadConfig(), ConditioningConfig()
+Losses = Mapping[str, ColumnLossConfig]
+NO_LOSSES: Losses = {}
 AnyModel = SequenceEncoder | SequencePredictor | KernelModel
 
 
@@ -77,8 +80,8 @@ class ModelDescription:
     head
         What a kernel head is, None for a network. Shape, objectives, depth, token limit and seed are then those of its pre-trained
         encoder, if it has one.
-    network_head
-        What a network's head is beside its target.
+    network_head, column_losses
+        What a network's head is beside its target, and what of it differs for some columns, by name.
     conditions, conditioning
         Columns of the metadata that a network reads beside the microbes, and how.
     """
@@ -95,6 +98,7 @@ class ModelDescription:
     metrics: dict[str, Any] = field(default_factory=dict)
     head: dict[str, Any] | None = None
     network_head: NetworkHeadConfig = DEFAULT_HEAD
+    column_losses: Losses = field(default_factory=dict)
     conditions: Conditions = NO_CONDITIONS
     conditioning: ConditioningConfig = DEFAULT_CONDITIONING
 
@@ -114,23 +118,27 @@ class ModelDescription:
             return KernelModel(self.head, base)
         if self.target is None:
             return base
-        target = build_target(self.model, self.target, self.network_head)
+        target = build_target(self.model, self.target, self.network_head, self.column_losses)
         conditioning = conditioning_of(self.model, self.conditions, self.conditioning)
         return build_predictor(base, target, (), conditioning=conditioning)
 
 
-def build_target(config: ModelConfig, target: AnyTarget, options: NetworkHeadConfig = DEFAULT_HEAD) -> Target:
-    """Build the network's head for a metadata column, or heads for several."""
+def build_target(
+    config: ModelConfig, target: AnyTarget, options: NetworkHeadConfig = DEFAULT_HEAD, losses: Losses = NO_LOSSES
+) -> Target:
+    """Build the network's head for a metadata column, or heads for several, of which some may have a loss of their own."""
+    heads = []
+    for part in parts_of(target):
+        if part.task == "regression":
+            numbers = losses.get(part.column, options.numbers)
+            own = dataclasses.replace(options, numbers=numbers)
+            heads.append(RegressionTarget(config, part.column, part.transform, own, _fitted(part)))
     if isinstance(target, JointTarget):
-        return JointRegression([_number_head(config, part, options) for part in target.parts])
-    if target.task == "regression":
-        return _number_head(config, target, options)
+        return JointRegression(heads, [losses[name].weight if name in losses else 1.0 for name in target.columns])
+    if heads:
+        return heads[0]
     kind = OrdinalTarget if target.task == "ordinal" else ClassificationTarget
     return kind(config, target.column, target.classes, options, _fitted(target))
-
-
-def _number_head(config: ModelConfig, target: TargetState, options: NetworkHeadConfig) -> RegressionTarget:
-    return RegressionTarget(config, target.column, target.transform, options, _fitted(target))
 
 
 def _fitted(target: TargetState) -> Fitted:
@@ -157,6 +165,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         "head": description.head,
         "network_head": dataclasses.asdict(description.network_head),
         "conditioning": dataclasses.asdict(description.conditioning),
+        "column_losses": {name: dataclasses.asdict(loss) for name, loss in description.column_losses.items()},
         "study_digest": description.study_digest,
         "weights_digest": digest,
         "options": description.options,
@@ -231,6 +240,7 @@ def _read_description(directory: Path) -> tuple[ModelDescription, str]:
         network_head=rebuild(NetworkHeadConfig, config.get("network_head", {})),
         conditions=Conditions.from_dict(state.get("conditions", {})),
         conditioning=rebuild(ConditioningConfig, config.get("conditioning", {})),
+        column_losses={name: rebuild(ColumnLossConfig, loss) for name, loss in config.get("column_losses", {}).items()},
     )
     return description, config["weights_digest"]
 

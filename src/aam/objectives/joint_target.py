@@ -24,16 +24,19 @@ class JointRegression(Target):
     """Heads for several numeric columns, which share all that comes before them.
 
     Each value that a sample has counts the same, in the units of its column's transform: the loss of a sample is the sum over its
-    columns, and what it lacks adds nothing, neither loss nor gradient.
+    columns, by their weights, and what it lacks adds nothing, neither loss nor gradient.
 
     Parameters
     ----------
     heads
         One for each column.
+    weights
+        How much the loss of each counts.
     """
 
-    def __init__(self, heads: Sequence[RegressionTarget]) -> None:
+    def __init__(self, heads: Sequence[RegressionTarget], weights: Sequence[float]) -> None:
         super().__init__()
+        self.weights = list(weights)
         self.heads = nn.ModuleList(heads)
         self.columns = [head.column for head in heads]
         self.suffixes = tuple(f":{column}" for column in self.columns)
@@ -51,10 +54,10 @@ class JointRegression(Target):
     def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
         """Add up the losses of the values that each sample has."""
         total = prediction.new_zeros(len(prediction))
-        for head, outputs, own in self._with_outputs(prediction, batch):
+        for weight, (head, outputs, own) in zip(self.weights, self._with_outputs(prediction, batch), strict=True):
             truth = own.targets[TARGET]
             filled = replace(own, targets={**own.targets, TARGET: truth.nan_to_num(head.guess)})
-            total = total + torch.where(truth.isnan(), 0.0, head.losses(outputs, filled))
+            total = total + weight * torch.where(truth.isnan(), 0.0, head.losses(outputs, filled))
         return total
 
     def metrics(self) -> dict[str, Metric]:

@@ -37,6 +37,7 @@ from aam.pipelines.participants import Fold, Participants
 from aam.pipelines.pretrained import Pretrained
 from aam.pipelines.resources import read_given_tree
 from aam.pipelines.sample_facts import Facts, facts_of, rows_of, scaled_by, weights_of
+from aam.pipelines.target_columns import options_of
 
 
 def aam_method(
@@ -104,7 +105,8 @@ def part_of_fold(config: EvaluateFoldsConfig, participants: Participants, fold: 
     held = hold_out(participants.groups[rows], stratum, training.validation_fraction, training.seed + fold.repeat)
     values = participants.values.iloc[rows]
     columns = rows_of(participants.columns, rows)
-    target = fit_target(values.iloc[~held], task, config.target, rows_of(columns, ~held))
+    options = options_of(config.target, participants.losses, str(values.name))
+    target = fit_target(values.iloc[~held], task, options, rows_of(columns, ~held))
     target = scaled_by(target, config.network_head.output_scaling, rows_of(columns, ~held))
     facts = facts_of(target, columns, len(rows))
     facts |= weights_of(config.network_head.sample_weights, columns, ~held)
@@ -117,9 +119,18 @@ def part_of_fold(config: EvaluateFoldsConfig, participants: Participants, fold: 
         facts = {name: fact[kept] for name, fact in facts.items()}
     parts = np.full(study.n_samples, TEST, dtype=object)
     parts[rows] = np.where(held, VALIDATION, TRAIN)
-    chosen, groups = study.select_samples(rows), participants.groups[rows]
     return LabelledStudy(
-        chosen, depth, target, truth, groups, held, list(study.sample_ids), parts.astype(str), facts, conditions
+        study=study.select_samples(rows),
+        depth=depth,
+        target=target,
+        truth=truth,
+        groups=participants.groups[rows],
+        held=held,
+        split_ids=list(study.sample_ids),
+        split_parts=parts.astype(str),
+        facts=facts,
+        conditions=conditions,
+        losses=participants.losses,
     )
 
 

@@ -15,6 +15,7 @@ from aam.data.splits import TEST, TRAIN, VALIDATION
 from aam.data.study import Study
 from aam.data.target import Task
 from aam.errors import SplitError, name_some
+from aam.inference.model_directory import Losses
 from aam.io.metadata import Metadata
 from aam.pipelines.conditions import condition_columns, condition_facts, say_unknown
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
@@ -22,7 +23,7 @@ from aam.pipelines.labels import label_samples
 from aam.pipelines.reading import read_study
 from aam.pipelines.sample_facts import facts_of, named_columns, rows_of, scaled_by, weights_of
 from aam.pipelines.splitting import split_labelled
-from aam.pipelines.target_columns import choose_task_of, encode_columns, fit_columns, stratum_of
+from aam.pipelines.target_columns import choose_task_of, encode_columns, fit_columns, read_losses, stratum_of
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ class LabelledSamples:
         How it is learned.
     table_ids
         All samples of the table.
+    losses
+        How columns are learned of which a file says so.
     """
 
     study: Study
@@ -48,6 +51,7 @@ class LabelledSamples:
     values: pd.DataFrame
     task: Task
     table_ids: Sequence[str]
+    losses: Losses
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class LabelledStudy:
         What the head must know of each sample in use, [S], by the name that batches give it.
     conditions
         Columns of the metadata that the network reads beside the microbes, fitted on the training samples.
+    losses
+        How columns are learned of which a file says so.
     """
 
     study: Study
@@ -86,6 +92,7 @@ class LabelledStudy:
     split_parts: np.ndarray
     facts: Mapping[str, np.ndarray] = field(default_factory=dict)
     conditions: Conditions = NO_CONDITIONS
+    losses: Losses = field(default_factory=dict)
 
 
 def read_labelled(config: TrainConfig, max_bp: int) -> LabelledSamples:
@@ -99,7 +106,8 @@ def read_labelled(config: TrainConfig, max_bp: int) -> LabelledSamples:
     study = read_study(config.study, max_bp)
     table_ids = study.sample_ids
     study, metadata, values = label_samples(config.label, study)
-    return LabelledSamples(study, metadata, values, choose_task_of(values, config), table_ids)
+    losses = read_losses(config)
+    return LabelledSamples(study, metadata, values, choose_task_of(values, config, losses), table_ids, losses)
 
 
 def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) -> LabelledStudy:
@@ -123,7 +131,7 @@ def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) ->
     columns |= condition_columns(config.conditioning, metadata, values, config.split.group_column)
     is_training = parts == TRAIN
     training = rows_of(columns, is_training)
-    target = fit_columns(values[is_training], task, config.target, training)
+    target = fit_columns(values[is_training], task, config.target, labelled.losses, training)
     target = scaled_by(target, config.network_head.output_scaling, training)
     facts = facts_of(target, columns, len(sample_ids))
     facts |= weights_of(config.network_head.sample_weights, columns, is_training)
@@ -139,7 +147,9 @@ def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) ->
     )  # fmt: skip
     in_use = study if len(rows) == study.n_samples else study.select_samples(rows)
     chosen = {name: fact[rows] for name, fact in facts.items()}
-    return LabelledStudy(in_use, depth, target, truth[rows], groups[rows], held, sample_ids, parts, chosen, conditions)
+    return LabelledStudy(
+        in_use, depth, target, truth[rows], groups[rows], held, sample_ids, parts, chosen, conditions, labelled.losses
+    )
 
 
 def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: AnyTarget) -> np.ndarray:

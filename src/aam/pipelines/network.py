@@ -113,6 +113,7 @@ def plan_network(
         network_head=head,
         conditions=labelled.conditions,
         conditioning=config.conditioning,
+        column_losses=labelled.losses,
         objective_settings=settings,
         options=flatten(config),
     )
@@ -174,7 +175,7 @@ def _build(
     if pretrained is not None:
         take_over(base, pretrained)
         logger.info("The network begins with the encoder of %s.", config.transfer.pretrained)
-    target = build_target(shape, labelled.target, config.network_head)
+    target = build_target(shape, labelled.target, config.network_head, labelled.losses)
     conditioning = conditioning_of(shape, labelled.conditions, config.conditioning)
     return build_predictor(base, target, (), config.transfer.freeze_base, conditioning)
 

@@ -12,15 +12,16 @@ from aam.data.rarefaction import drop_shallow_samples
 from aam.data.splits import divided_groups, fold_numbers, strata
 from aam.data.study import Study
 from aam.data.target import TargetState, fit_target, order_alone
-from aam.data.target_choice import check_order, check_transform, choose_task
 from aam.errors import ConfigError, SplitError, name_some
+from aam.inference.model_directory import Losses
 from aam.io.split_file import read_fold_file
 from aam.pipelines.conditions import condition_columns
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
-from aam.pipelines.head_options import check_task, equal_depth
+from aam.pipelines.head_options import equal_depth
 from aam.pipelines.labels import label_samples, only_column
 from aam.pipelines.reading import read_study
 from aam.pipelines.sample_facts import named_columns
+from aam.pipelines.target_columns import choose_task_of, read_losses
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ class Participants:
         What the folds are called.
     columns
         Metadata columns that options name, by name.
+    losses
+        How the network learns the column, if a file says so.
     """
 
     study: Study
@@ -65,6 +68,7 @@ class Participants:
     folds: np.ndarray
     fold_names: list[str]
     columns: Mapping[str, pd.Series] = field(default_factory=dict)
+    losses: Losses = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Fold]:
         """Give every fold of every repeat."""
@@ -90,11 +94,9 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
         )
     study, metadata, cells = label_samples(config.label, study)
     values = only_column(cells)
-    task = choose_task(values, config.target.task)
     options = config.of_training(config.output.output_dir, config.training.seed)
-    check_order(values, config.target)
-    check_transform(values, task, config.target)
-    check_task(options, task, values)
+    losses = read_losses(options)
+    task = choose_task_of(cells, options, losses)
     how = equal_depth(config.sampling, config.training.seed)
     study = drop_shallow_samples(study, None if how is None else how.depth)
     sample_ids = list(study.sample_ids)
@@ -110,7 +112,7 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
         folds, names = _from_file(config.folds, sample_ids, frozenset(table_ids))
     if config.folds.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, folds[0].astype(str), "k-fold", config.label.metadata_column)
-    participants = Participants(study, values, target, truth, groups, folds, names, columns)
+    participants = Participants(study, values, target, truth, groups, folds, names, columns, losses)
     _check(participants, config.folds)
     return participants
 

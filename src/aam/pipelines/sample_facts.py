@@ -83,7 +83,9 @@ def facts_of(target: AnyTarget, columns: Mapping[str, pd.Series], n_samples: int
         of_parts.append({name: numbered[known] for name, known in needed.items()})
     if isinstance(target, TargetState):
         return of_parts[0]
-    return {name: np.stack([facts[name] for facts in of_parts], axis=1) for name in of_parts[0]}
+    names = {name for facts in of_parts for name in facts}
+    nothing = np.full(n_samples, UNKNOWN)
+    return {name: np.stack([facts.get(name, nothing) for facts in of_parts], axis=1) for name in sorted(names)}
 
 
 def facts_of_new_samples(target: AnyTarget, metadata: Metadata | None, sample_ids: list[str]) -> dict[str, np.ndarray]:

@@ -74,7 +74,8 @@ def _train(config: TrainConfig, shape: ModelConfig, pretrained: Pretrained | Non
     if state == "unsaved":
         remove_results(config.output.output_dir, [*WRITTEN, *RESULTS])
     how = equal_depth(config.sampling, config.training.seed)
-    labelled = divide(config, samples, None if how is None else how.depth)
+    unweighted = dataclasses.replace(samples, losses={})  # which are of the network
+    labelled = divide(config, unweighted, None if how is None else how.depth)
     if how is None:
         _warn_of_depth(labelled)
     train_kernel_head(config, shape, pretrained, labelled, [*WRITTEN, *RESULTS])
