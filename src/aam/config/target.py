@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from aam.config._base import config
+from aam.config._base import config, refuse_without_effect
 
 Transform = Literal["none", "minmax", "zscore", "zscore-category", "log-minmax", "log-zscore"]
 
@@ -29,8 +29,7 @@ class TargetConfig:
 
     @model_validator(mode="after")
     def _classes_have_an_order(self) -> "TargetConfig":
-        if self.class_order and self.task != "ordinal":
-            raise ValueError("--class-order has no effect without --task ordinal: pass both, or leave it out.")
+        refuse_without_effect(self, {"class_order": ("task", "ordinal")})
         if len(set(self.class_order)) < len(self.class_order):
             raise ValueError(f"--class-order {' '.join(self.class_order)} names a class twice: name each once.")
         return self

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from aam.config.study import SamplingConfig
 from aam.data.batches import EVALUATION
 from aam.data.rarefaction import rarefy
 from aam.data.seeding import generator
@@ -50,3 +51,9 @@ class _Rarefied(Study):
 def at_depth(study: Study, how: EqualDepth | None) -> Study:
     """Give a study as it is read: whole, unless one depth was asked for."""
     return study if how is None else how.of(study)
+
+
+def equal_depth(sampling: SamplingConfig, seed: int) -> EqualDepth | None:
+    """Say how deeply the kernel head and classical methods read samples: whole, unless ``--rarefy-depth`` is a number."""
+    depth = sampling.rarefy_depth
+    return EqualDepth(depth, seed) if isinstance(depth, int) else None

@@ -10,7 +10,7 @@ from aam.comparison.scores import SCORES
 from aam.comparison.summary import FoldScore, HeldOut, score_folds, summarise
 from aam.config.folds import EvaluateFoldsConfig
 from aam.data.depth_bias import warn_of_depth
-from aam.data.equal_depth import at_depth
+from aam.data.equal_depth import equal_depth
 from aam.data.predicted import Predicted
 from aam.io.output_directory import check_output_directory, start_output_directory
 from aam.pipelines.fold_methods import AAM, Method, methods_of
@@ -23,7 +23,6 @@ from aam.pipelines.fold_records import (
     write_scores,
     write_text,
 )
-from aam.pipelines.head_options import equal_depth
 from aam.pipelines.inference import EVALUATION_RESULTS
 from aam.pipelines.participants import Fold, Participants, read_participants
 from aam.pipelines.pretrained import load_pretrained, shape_of
@@ -49,8 +48,8 @@ def evaluate_folds(config: EvaluateFoldsConfig) -> None:
         target.task.capitalize(), target.column, participants.study.n_samples, len(set(participants.groups)),
         sum(1 for _ in participants), ", ".join(methods),
     )  # fmt: skip
-    depths = at_depth(participants.study, equal_depth(config.sampling, config.training.seed)).depths
-    warn_of_depth(target.column, depths, participants.truth, target.task)
+    if equal_depth(config.sampling, config.training.seed) is None:
+        warn_of_depth(target.column, participants.study.depths, participants.truth, target.task)
     predictions, columns, coverage = predict_held_out(participants, methods)
     held_out = HeldOut(target.task, participants.truth, participants.groups, participants.folds, predictions)
     reference = AAM if AAM in methods and len(methods) > 1 else None

@@ -11,11 +11,10 @@ from aam.baselines.problem import Cohort
 from aam.baselines.table import BASELINES, NEED_TREE
 from aam.config.folds import EvaluateFoldsConfig
 from aam.config.model import ModelConfig
-from aam.data.equal_depth import at_depth
+from aam.data.equal_depth import at_depth, equal_depth
 from aam.data.predicted import Predicted
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.pipelines.fold_training import aam_method
-from aam.pipelines.head_options import equal_depth
 from aam.pipelines.participants import Fold, Participants
 from aam.pipelines.pretrained import Pretrained
 from aam.pipelines.resources import read_given_tree

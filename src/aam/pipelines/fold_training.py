@@ -14,6 +14,7 @@ from aam.config.commands import TrainConfig
 from aam.config.folds import EvaluateFoldsConfig
 from aam.config.model import ModelConfig
 from aam.data.conditions import fit_conditions
+from aam.data.equal_depth import equal_depth
 from aam.data.predicted import Predicted
 from aam.data.rarefaction import resolve_depth
 from aam.data.splits import TEST, TRAIN, VALIDATION, hold_out, strata
@@ -30,7 +31,7 @@ from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.pipelines.composing import compose
 from aam.pipelines.conditions import condition_facts, say_unknown
-from aam.pipelines.head_options import choose_head, equal_depth
+from aam.pipelines.head_options import choose_head
 from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.network import fit_network, plan_network, with_batch_size
 from aam.pipelines.participants import Fold, Participants

@@ -9,8 +9,6 @@ import pandas as pd
 
 from aam.config._base import flag_of
 from aam.config.commands import TrainConfig
-from aam.config.study import SamplingConfig
-from aam.data.equal_depth import EqualDepth
 from aam.data.target import Task
 from aam.errors import ConfigError, MetadataError, name_some
 
@@ -67,12 +65,6 @@ def choose_head(config: TrainConfig, n_samples: int) -> Literal["kernel", "netwo
     if ignored:
         logger.warning("Without effect on the %s head: %s.", chosen, ", ".join(ignored))
     return chosen
-
-
-def equal_depth(sampling: SamplingConfig, seed: int) -> EqualDepth | None:
-    """Say how deeply the kernel head and classical methods read samples: whole, unless ``--rarefy-depth`` is a number."""
-    depth = sampling.rarefy_depth
-    return EqualDepth(depth, seed) if isinstance(depth, int) else None
 
 
 def check_task(config: TrainConfig, task: Task, values: pd.Series) -> None:

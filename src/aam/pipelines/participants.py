@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aam.config.folds import EvaluateFoldsConfig, FoldsConfig
+from aam.data.equal_depth import equal_depth
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.splits import divided_groups, fold_numbers, strata
 from aam.data.study import Study
@@ -17,7 +18,6 @@ from aam.inference.model_directory import Losses
 from aam.io.split_file import read_fold_file
 from aam.pipelines.conditions import condition_columns
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
-from aam.pipelines.head_options import equal_depth
 from aam.pipelines.labels import label_samples, only_column
 from aam.pipelines.reading import read_study
 from aam.pipelines.sample_facts import named_columns

@@ -10,6 +10,7 @@ from aam.config._base import flatten
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
 from aam.data.depth_bias import warn_of_depth
+from aam.data.equal_depth import equal_depth
 from aam.data.joint_target import parts_of
 from aam.data.rarefaction import resolve_depth
 from aam.errors import ConfigError
@@ -18,7 +19,7 @@ from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.io.output_directory import remove_results
 from aam.pipelines.composing import compose
-from aam.pipelines.head_options import choose_head, equal_depth
+from aam.pipelines.head_options import choose_head
 from aam.pipelines.labelled import LabelledSamples, LabelledStudy, divide, read_labelled
 from aam.pipelines.network import PlannedNetwork, fit_network, plan_network, with_batch_size, wrap
 from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of

@@ -9,6 +9,7 @@ import numpy as np
 from aam.config._base import flatten
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
+from aam.data.equal_depth import equal_depth
 from aam.data.target import TargetState
 from aam.inference.kernel_model import KernelModel
 from aam.inference.kernel_reader import KernelReader
@@ -21,7 +22,6 @@ from aam.io.output_directory import start_output_directory
 from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import KernelHead, Resources
 from aam.kernels.known_asvs import MINIMUM_PREVALENCE
-from aam.pipelines.head_options import equal_depth
 from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.pretrained import Pretrained
 from aam.pipelines.records import summarise, write_metrics, write_splits
