@@ -9,6 +9,7 @@ padded reference is `padded_reference.py`. Writes a dated page.
 
 import argparse
 import dataclasses
+import os
 import statistics
 import tempfile
 from contextlib import nullcontext
@@ -91,7 +92,7 @@ class Run:
             self._compare(changed, self.sizes.batch_sizes[0], memory)
         for precision in dict.fromkeys(("32-true", resolve_precision("auto"))):
             self._predict(setting, precision)
-        for threads in self.sizes.threads_of_parts:
+        for threads in (count for count in self.sizes.threads_of_parts if count <= len(os.sched_getaffinity(0))):
             self._parts(dataclasses.replace(setting, precision="32-true"), threads)
 
     def _fresh(self, task: str, setting: Setting, threads: int | None = None, **arguments: Any) -> dict[str, Any]:
