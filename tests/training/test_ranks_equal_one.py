@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
+import pandas as pd
 import pytest
 import torch
 import torch.distributed as dist
@@ -36,6 +37,9 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
     simulated = ["--samples", "20", "--features", "40", "--sequence-length", "20", "--subjects", "20"]
     assert main(["simulate", "--output-dir", str(folder / "study"), *simulated]) == 0
+    metadata = pd.read_csv(folder / "study" / "metadata.tsv", sep="\t", dtype=str)
+    metadata.loc[::4, "birth_weight"] = ""  # so that columns to learn together are known of unlike numbers of samples
+    metadata.to_csv(folder / "study" / "metadata.tsv", sep="\t", index=False)
     port = _free_port()
     command = [sys.executable, train_on_ranks.__file__, str(folder)]
     processes = [

@@ -55,6 +55,8 @@ CASES = {
     ),
     "regression": ("age", {"strategy": "ddp"}, []),
     "classification": ("disease", {"strategy": "fsdp"}, ["--count-penalty", "0.5", "--count-loss", "multinomial"]),
+    "several columns": ("age birth_weight", {"strategy": "ddp"}, ["--gradient-accumulation-steps", "2"]),
+    "several columns in parts": ("age birth_weight", {"strategy": "fsdp"}, []),
     "weighted samples": ("age", {"strategy": "ddp"}, ["--sample-weights", "disease", "--output-scaling", "disease"]),
     "quantiles": ("age", {"strategy": "fsdp"}, ["--loss-type", "quantile", "--optimizer", "sgd"]),
     "weighted classes": ("disease", {"strategy": "ddp"}, ["--class-weights", "balanced", "--label-smoothing", "0.1"]),
@@ -123,7 +125,7 @@ def plan(study, learned, options):
         config = parse("pretrain", [str(part) for part in given])
         planned = pretrain.plan_encoder(config)
         return pretrain.prepare_module(config, planned), planned.material.maker
-    given += ["--metadata", study / "metadata.tsv", "--metadata-column", learned, "--head", "network"]
+    given += ["--metadata", study / "metadata.tsv", "--metadata-column", *learned.split(), "--head", "network"]
     config = parse("train", [str(part) for part in given])
     labelled = divide(config, read_labelled(config, 20), None)
     planned = network.plan_network(config, config.model, None, labelled)
