@@ -73,10 +73,22 @@ def run(folder, config=CONFIG, saving=None, stop=None):
     return module, fit(module, (train, validation), folder, config, [] if stop is None else [stop], plan)
 
 
+def in_order_of_writing(folder):
+    """Rename event files, which TensorBoard reads in the order of their names.
+
+    Those are of seconds and a counter without leading zeros: files 9 and 10 of one process and second would be read in the wrong
+    order. Runs that are continued by another process never are that quick.
+    """
+    files = sorted(folder.glob("*tfevents*"), key=lambda file: file.stat().st_mtime_ns)
+    for number, file in enumerate(files):
+        file.rename(folder / f"{number:03}.tfevents")
+
+
 def curves(folder):
     """Give each curve's (step, value) pairs, as TensorBoard shows them."""
     found = {}
     for name in ("train", "validation"):
+        in_order_of_writing(folder / "tensorboard" / name)
         events = EventAccumulator(str(folder / "tensorboard" / name)).Reload()
         for tag in events.Tags()["scalars"]:
             found[f"{name}/{tag}"] = [(event.step, event.value) for event in events.Scalars(tag)]
