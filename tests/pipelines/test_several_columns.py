@@ -40,6 +40,7 @@ def folder(tmp_path_factory):
     table.loc[table.index[[1, 7, 8]], "age"] = np.nan  # the last has neither
     table["low"] = -table["age"]
     table["word"] = ["a", "b"] * 20
+    table["b_m_i"] = 1.0 * np.arange(len(table))
     table.to_csv(folder / "metadata.tsv", sep="\t")
     assert train(folder, folder / "trained", *OPTIONS) == 0
     return folder
@@ -111,6 +112,7 @@ def test_what_is_missing_is_said(folder, tmp_path, capsys):
         (["age", "age"], [], "--metadata-column age age names a column twice"),
         ([], [], "--metadata-column needs the name of a column"),
         (["age", "b.m.i"], ["--group-column", "b.m.i"], "--group-column and --metadata-column are both b.m.i"),
+        (["age", "b.m.i", "b_m_i"], [], "their metrics would have the same name, b_m_i_r2"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_learned_together_is_refused(columns, options, message, folder, tmp_path, capsys):

@@ -63,7 +63,7 @@ class JointRegression(Target):
     def metrics(self) -> dict[str, Metric]:
         """Errors and correlations of each column, over the samples that have a value of it."""
         return {
-            f"{_in_name(column)}_{name}": OfColumn(metric, place)
+            f"{metric_prefix(column)}_{name}": OfColumn(metric, place)
             for place, (column, head) in enumerate(zip(self.columns, self._each(), strict=True))
             for name, metric in head.metrics().items()
         }
@@ -81,7 +81,7 @@ class JointRegression(Target):
         panels = []
         for place, column in enumerate(self.columns):
             has_value = ~truth[:, place].isnan()
-            r2 = float(overall.metrics[f"{_in_name(column)}_{RegressionTarget.headline}"])
+            r2 = float(overall.metrics[f"{metric_prefix(column)}_{RegressionTarget.headline}"])
             predicted, true = (values[has_value, place].numpy() for values in (prediction, truth))
             panels.append(RegressionPanel(predicted, true, column, r2))
         return draw_regressions(panels)
@@ -121,5 +121,6 @@ class JointRegression(Target):
         return list(zip(self._each(), outputs, self._batches(batch), strict=True))
 
 
-def _in_name(column: str) -> str:
-    return column.replace(".", "_")  # a module's name has no dots
+def metric_prefix(column: str) -> str:
+    """Give what the names of a column's metrics begin with: a module's name has no dots."""
+    return column.replace(".", "_")

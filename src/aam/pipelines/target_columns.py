@@ -12,9 +12,10 @@ from aam.data.joint_target import AnyTarget, JointTarget, fit_joint_target, mean
 from aam.data.splits import strata
 from aam.data.target import Task, fit_target, order_alone
 from aam.data.target_choice import check_order, check_transform, choose_task, require_numbers
-from aam.errors import ConfigError, name_some
+from aam.errors import ConfigError, MetadataError, name_some
 from aam.inference.model_directory import Losses
 from aam.io.loss_file import OPTION, read_column_losses
+from aam.objectives.joint_target import metric_prefix
 from aam.pipelines.head_options import check_task
 from aam.pipelines.labels import only_column
 
@@ -90,6 +91,7 @@ def choose_task_of(values: pd.DataFrame, config: TrainConfig, losses: Losses) ->
             f"--task {config.target.task} is for one column, and --metadata-column has {len(values.columns)}: several are learned "
             "as numbers. Leave --task out, or pass one column."
         )
+    _require_names_apart([str(name) for name in values.columns])
     for name, column in values.items():
         cells, own = column.dropna(), _as_if_alone(config, losses, str(name))
         require_numbers(cells, "several columns are learned as numbers", "it as the only column")
@@ -97,6 +99,17 @@ def choose_task_of(values: pd.DataFrame, config: TrainConfig, losses: Losses) ->
         check_transform(cells, "regression", own.target)
         check_task(own, "regression", cells)
     return "regression"
+
+
+def _require_names_apart(names: list[str]) -> None:
+    by_prefix = {metric_prefix(name): name for name in names}
+    for name in names:
+        other = by_prefix[metric_prefix(name)]
+        if other != name:
+            raise MetadataError(
+                f"--metadata-column {name_some([name, other])}: their metrics would have the same name, {metric_prefix(name)}_r2, "
+                "as a dot is written as an underscore there. Rename one of them in the metadata."
+            )
 
 
 def stratum_of(values: pd.DataFrame, task: Task, options: TargetConfig) -> np.ndarray:
