@@ -121,7 +121,27 @@ def test_checkpoints_that_cannot_be_written_are_warned_about_and_change_no_resul
 
     assert_same(uninterrupted(CONFIG)[:2], lossy)
     assert list((tmp_path / "o").glob("checkpoints/*")) == []
-    assert "best.ckpt could not be saved, there is none before it: [Errno 28] No space left" in caplog.text
+    said = f"{tmp_path}/o/checkpoints/best.ckpt could not be saved, there is none before it: [Errno 28] No space left"
+    assert caplog.text.count(said) == 1
+
+
+def test_a_disk_that_has_space_again_is_told_of(uninterrupted, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    tries = []
+
+    def full_at_first(path, content):
+        tries.append(path)
+        if len(tries) <= 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_checkpoint(path, content)
+
+    monkeypatch.setattr("aam.training.saving.write_checkpoint", full_at_first)
+
+    run(tmp_path / "o", saving=SavingConfig(checkpoint_steps=1))
+
+    assert [path.name for path in tries[:2]] == ["last.ckpt", "last.ckpt"]
+    assert caplog.text.count("last.ckpt could not be saved") == 1
+    assert caplog.text.count("last.ckpt could be saved again") == 1
 
 
 def test_no_checkpoint_tells_of_better_weights_than_are_on_disk(uninterrupted, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 import aam
@@ -28,8 +28,9 @@ from aam.inference.kernel_card import kernel_lines
 from aam.inference.kernel_model import KernelModel
 from aam.inference.metrics import without_nan
 from aam.inference.stored_values import FORMAT, check_config, check_state
-from aam.io.atomic import atomic_path, write_text_atomic
+from aam.io.atomic import write_text_atomic
 from aam.io.cache import digest_of
+from aam.io.tensor_file import write_tensors
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
@@ -153,10 +154,7 @@ def _fitted(target: TargetState) -> Fitted:
 def save_model(directory: Path, model: nn.Module, description: ModelDescription) -> None:
     """Write a model directory; each file appears whole or not at all."""
     directory.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with atomic_path(directory / WEIGHTS) as temporary:
-        save_file(tensors, temporary)
-        digest = digest_of(temporary)
+    digest = write_tensors(directory / WEIGHTS, model.state_dict())
     config = {
         "format": FORMAT,
         "kind": description.kind,

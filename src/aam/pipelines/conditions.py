@@ -140,7 +140,7 @@ def _require_numbers(values: pd.Series) -> None:
 
 def _check_leakage(flag: str, values: pd.Series, target: pd.Series) -> None:
     known = (values.notna() & target.notna()).to_numpy()
-    one, other = values[known], target[known]
+    one, other = values.loc[known], target.loc[known]
     if says_the_same(one, other):
         raise ConfigError(
             f"{flag} {values.name} says the same as --metadata-column {target.name}, by other names or in another unit: a model "
@@ -158,7 +158,7 @@ def _warn_of_groups(columns: Mapping[str, pd.Series], groups: pd.Series) -> None
     """Warn of columns whose categories are each of one subject."""
     for name, values in columns.items():
         known = (values.notna() & groups.notna()).to_numpy()
-        cells, subjects = class_names(values[known]), class_names(groups[known])
+        cells, subjects = class_names(values.loc[known]), class_names(groups.loc[known])
         if len(set(cells)) >= len(set(subjects)) > 1 and len(set(zip(cells, subjects, strict=True))) == len(set(cells)):
             logger.warning(
                 "Each value of %s is of one %s only, so that the validation samples have values that training did not have.",

@@ -27,6 +27,7 @@ from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of, take
 from aam.pipelines.reading import read_study
 from aam.pipelines.records import write_metrics, write_splits
 from aam.pipelines.replaying import replay
+from aam.pipelines.rescuing import rescued
 from aam.pipelines.resources import read_resources
 from aam.pipelines.resuming import agreed_state, as_begun, saving_plan, say_finished, start_or_continue
 from aam.pipelines.splitting import split_unlabelled
@@ -177,9 +178,11 @@ def _write(config: PretrainConfig, planned: PlannedEncoder, batches: Composition
         "best_epoch": summary.best_epoch,
         "n": int((planned.parts == VALIDATION).sum()),
     }
-    write_metrics(output, metrics)
     options = planned.description.options | flatten(config.training)
-    save_model(output / "model", model, replace(planned.description, metrics=metrics, options=options))
+    description = replace(planned.description, metrics=metrics, options=options)
+    with rescued(model, description):
+        write_metrics(output, metrics)
+        save_model(output / "model", model, description)
     _report(summary, config)
 
 

@@ -25,6 +25,7 @@ from aam.pipelines.network import PlannedNetwork, fit_network, plan_network, wit
 from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of
 from aam.pipelines.records import summarise, write_metrics, write_splits
 from aam.pipelines.replaying import replay
+from aam.pipelines.rescuing import rescued
 from aam.pipelines.resuming import (
     State,
     agreed_state,
@@ -125,10 +126,11 @@ def _write(config: TrainConfig, network: PlannedNetwork, labelled: LabelledStudy
     output = config.output.output_dir
     model, description = network.model, network.description
     reading = Reading(description.depth, Cache(config.study.cache_dir))
-    metrics = validate(config, SampleReader(copy.deepcopy(model), description, reading), labelled)
-    metrics |= {"epochs": summary.epochs, "best_epoch": summary.best_epoch}
-    write_metrics(output, metrics)
-    options = description.options | flatten(network.training)
-    save_model(output / "model", model, dataclasses.replace(description, metrics=metrics, options=options))
+    with rescued(model, description):
+        metrics = validate(config, SampleReader(copy.deepcopy(model), description, reading), labelled)
+        metrics |= {"epochs": summary.epochs, "best_epoch": summary.best_epoch}
+        write_metrics(output, metrics)
+        options = description.options | flatten(network.training)
+        save_model(output / "model", model, dataclasses.replace(description, metrics=metrics, options=options))
     logger.info("Validation of %s: %s.", labelled.target.column, summarise(metrics, labelled.target))
     logger.info("Model: %s", output / "model")

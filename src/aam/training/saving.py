@@ -55,7 +55,8 @@ class SavingPlan:
 
 
 class CheckpointFiles(CheckpointIO):
-    """Lightning's way to the disk. What cannot be written is warned about: it never ends training, and the last good file stays.
+    """Lightning's way to the disk. What cannot be written is warned about, once until it can be again: it never ends training, and
+    the last good file stays.
 
     Weights that were the best so far and could not be written are kept in memory, and written before anything else is.
 
@@ -68,6 +69,7 @@ class CheckpointFiles(CheckpointIO):
     def __init__(self, identity: Identity | None) -> None:
         self._identity = identity
         self._unsaved: tuple[Path, dict[str, Any]] | None = None
+        self._failing: set[Path] = set()
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write, or warn."""
@@ -105,15 +107,23 @@ class CheckpointFiles(CheckpointIO):
         try:
             write_checkpoint(path, content)
         except (OSError, RuntimeError, AamError) as error:
-            kept = "the one before is kept" if path.exists() else "there is none before it"
-            cause = (
-                error.__context__ if isinstance(error.__context__, OSError) else error
-            )  # torch hides what the disk said
-            logger.warning(
-                "The checkpoint %s could not be saved, %s: %s. Training goes on.", path, kept, str(cause).rstrip(".")
-            )
+            if path not in self._failing:
+                _warn_of_unsaved(path, error)
+            self._failing.add(path)
             return False
+        if path in self._failing:
+            logger.info("The checkpoint %s could be saved again.", path)
+        self._failing.discard(path)
         return True
+
+
+def _warn_of_unsaved(path: Path, error: Exception) -> None:
+    kept = "the one before is kept" if path.exists() else "there is none before it"
+    cause = error.__context__ if isinstance(error.__context__, OSError) else error  # torch hides what the disk said
+    logger.warning(
+        "The checkpoint %s could not be saved, %s: %s. Training goes on, and tries again each time.",
+        path, kept, str(cause).rstrip("."),
+    )  # fmt: skip
 
 
 class Saving(Checkpoint):

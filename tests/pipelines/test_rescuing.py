@@ -1,0 +1,76 @@
+"""A trained model survives a directory that cannot take it."""
+
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from aam.cli import main
+from aam.config.model import ModelConfig
+from aam.errors import OutputError
+from aam.inference.model_directory import ModelDescription, load_model
+from aam.models.build import build_encoder
+from aam.pipelines.rescuing import rescued
+
+SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, max_bp=11)
+TINY = [
+    "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--epochs", "1",
+    "--batch-size", "8",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def temporary_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def test_a_model_whose_results_cannot_be_written_is_kept_elsewhere(tmp_path):
+    model = build_encoder(SHAPE, [])
+    description = ModelDescription(SHAPE, (), None, 1024, 0, "study")
+
+    with (
+        pytest.raises(OutputError, match=r"no space\. The trained model is kept in ") as raised,
+        rescued(model, description),
+    ):
+        raise OutputError("no space.")
+
+    kept, described = load_model(Path(re.search(r"kept in (\S+):", str(raised.value))[1]))
+    assert described == description
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, kept.state_dict()[name])
+
+
+def test_where_no_place_takes_it_the_first_reason_is_told_and_nothing_is_left(tmp_path, monkeypatch):
+    def full(*_):
+        raise OutputError("the other disk is full, too.")
+
+    monkeypatch.setattr("aam.pipelines.rescuing.save_model", full)
+
+    with pytest.raises(OutputError, match=r"^no space\.$"), rescued(torch.nn.Linear(1, 1), None):
+        raise OutputError("no space.")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+@pytest.mark.parametrize("command", ["pretrain", "train"])
+def test_commands_say_where_the_model_is(command, tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OutputError("metrics.json cannot be written: No space left on device.")
+
+    sizes = ["--samples", "20", "--features", "20", "--sequence-length", "20", "--mean-depth", "200"]
+    assert main(["simulate", "--output-dir", str(tmp_path / "s"), *sizes]) == 0
+    monkeypatch.setattr(f"aam.pipelines.{command}.write_metrics", full)
+    study = ["--table", f"{tmp_path}/s/table.biom", "--sequences", f"{tmp_path}/s/sequences.fasta"]
+    learned = {
+        "pretrain": ["--tree", f"{tmp_path}/s/tree.nwk"],
+        "train": ["--metadata", f"{tmp_path}/s/metadata.tsv", "--metadata-column", "age", "--head", "network"],
+    }
+
+    assert main([command, *study, *learned[command], *TINY, "--output-dir", str(tmp_path / "o")]) == 2
+
+    said = capsys.readouterr().err
+    load_model(Path(re.search(r"No space left on device\. The trained model is kept in (\S+):", said)[1]))
+    assert not (tmp_path / "o/model").exists()
