@@ -28,11 +28,12 @@ format: $(STAMP)
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/ruff check --fix src tests benchmarks
 
-# About an hour on an idle machine; BENCH="--quick --results DIRECTORY" tries the first three in a few minutes.
+# About an hour on an idle machine; BENCH="--quick --results DIRECTORY" tries the first four in a few minutes.
 BENCH ?= --document docs/explanation/speed-and-memory.md
 STUDIES ?= $(wildcard ../shared/data/moving_pictures ../shared/data/ibd_2538)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/speed.py $(BENCH)
+	$(BIN)/python benchmarks/encoder_terms.py $(BENCH)
 	$(BIN)/python benchmarks/options_cost.py $(BENCH)
 	$(BIN)/python benchmarks/scaling.py $(BENCH)
 	$(BIN)/python benchmarks/memory_estimate.py

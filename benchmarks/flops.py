@@ -39,12 +39,18 @@ class Flops:
 
 def flops_of(config: ModelConfig, batch: Batch) -> Flops:
     """Count those of pre-training on a batch, each distinct ASV read once and nothing padded."""
-    asvs = _stack(config, _patches(config, batch.tokens)) + _pooling(config, _patches(config, batch.tokens))
+    asvs = flops_of_asvs(config, batch.tokens)
     above = _samples(config, batch.sample_offsets.diff().numpy(), len(batch.asv_index))
     if batch.masked is not None:
         asvs += _stack(config, _patches(config, batch.masked.tokens))
         above += _nucleotide_head(config, int((batch.masked.labels != IGNORED).sum()))
     return Flops(asvs, above)
+
+
+def flops_of_asvs(config: ModelConfig, tokens: torch.Tensor) -> float:
+    """Count those of reading ASVs into vectors, in one forward pass."""
+    patches = _patches(config, tokens)
+    return _stack(config, patches) + _pooling(config, patches)
 
 
 def padded_flops_of(config: ModelConfig, batch: Batch, token_limit: int) -> Flops:

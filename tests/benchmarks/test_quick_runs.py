@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-SECTIONS = {"speed": "Beside the padded reference", "options_cost": "Options", "scaling": "Scaling"}
+SECTIONS = {
+    "speed": "Beside the padded reference", "options_cost": "Options", "scaling": "Scaling",
+    "encoder_terms": "Terms of the ASV encoder",
+}  # fmt: skip
 
 
 def run(script, folder, *arguments):
