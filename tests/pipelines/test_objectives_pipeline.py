@@ -117,3 +117,36 @@ def test_a_taxonomy_of_other_features_is_one_message(study, tmp_path, capsys):
     assert code == 2
     assert "gives none of the 60 features of the table a lineage" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("lineage", "objective", "message"),
+    [
+        (
+            "k__Bacteria",
+            "taxonomy",
+            "--taxonomy names no two taxa of any rank among the features of the training samples",
+        ),
+        (
+            "k__Bacteria",
+            "composition",
+            "--taxonomy names no taxon of rank genus among the features of the training samples",
+        ),
+        ("k__A;p__B;c__C;o__D;f__E;g__F", "composition", "--taxonomy names 1 taxon of rank genus"),
+    ],
+)
+def test_a_taxonomy_that_tells_nothing_apart_is_one_message(lineage, objective, message, study, tmp_path, capsys):
+    from aam.io.tables import read_table
+
+    ids = read_table(study / "table.biom").feature_ids
+    rows = "".join(f"{name}\t{lineage}\n" for name in ids)
+    (tmp_path / "taxonomy.tsv").write_text(f"Feature ID\tTaxon\n{rows}")
+
+    code = main([str(argument) for argument in (
+        "pretrain", *files(study, []), "--taxonomy", tmp_path / "taxonomy.tsv", "--encoder-type", objective, "--output-dir",
+        tmp_path / "out", *TINY,
+    )])  # fmt: skip
+
+    assert code == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -8,14 +8,14 @@ from pydantic import Field, model_validator
 
 from aam.config._base import config
 from aam.config.augmentation import AugmentationConfig
+from aam.config.checks import check_run, check_target
 from aam.config.conditioning import ConditioningConfig, check_conditioning
-from aam.config.devices import DevicesConfig, check_devices
+from aam.config.devices import DevicesConfig
 from aam.config.head import HeadConfig
 from aam.config.model import ModelConfig
 from aam.config.network_head import NetworkHeadConfig
-from aam.config.objective_table import FLAG_OF_RESOURCE
-from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig, rows_of
-from aam.config.saving import SavingConfig, check_saving
+from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig
+from aam.config.saving import SavingConfig
 from aam.config.simulate import SimulationConfig
 from aam.config.split import SplitConfig, UnlabelledSplitConfig
 from aam.config.study import (
@@ -78,9 +78,7 @@ class PretrainConfig:
                 "Pre-training learns distances between samples: pass --tree (or --distances), or name an --encoder-type that needs "
                 "neither, such as bray-curtis, or --penalty 0 to learn from masked nucleotides alone."
             )
-        check_objectives(self)
-        check_saving(self.saving, self.output.overwrite)
-        check_devices(self.devices, self.training, self.saving)
+        check_run(self)
         return self
 
     @property
@@ -125,9 +123,7 @@ class TrainConfig:
             raise ValueError("--freeze-base keeps what --encoder-type would teach as it is: leave out one of them.")
         check_target(self)
         check_conditioning(self.conditioning, self.head.head, self.augmentation.mixup_alpha, self.transfer.category_lr)
-        check_objectives(self)
-        check_saving(self.saving, self.output.overwrite)
-        check_devices(self.devices, self.training, self.saving)
+        check_run(self)
         return self
 
     @property
@@ -144,43 +140,6 @@ class TrainConfig:
     def weights(self) -> dict[str, float]:
         """Weight of each objective beside the target, by name; a frozen base has nothing to learn from them."""
         return {} if self.transfer.freeze_base else self.objectives.weights(self.distance.default_type)
-
-
-def check_target(config: TrainConfig) -> None:
-    """Check that what is learned of the target fits together."""
-    activation, transform = config.network_head.numbers.output_activation, config.target.target_transform
-    if activation != "none" and transform.removeprefix("log-").startswith("zscore"):
-        raise ValueError(
-            f"--output-activation {activation} keeps outputs above 0 in the units of --target-transform, and those of {transform} "
-            "lie around 0: pass --target-transform none, minmax or log-minmax as well."
-        )
-    by_category = {flag: name for flag, name in config.category_columns.items() if flag != "--sample-weights" and name}
-    if config.augmentation.mixup_alpha is not None and by_category:
-        raise ValueError(
-            f"--mixup-alpha mixes samples of different categories, which {' and '.join(by_category)} scales apart: leave one of "
-            "them out."
-        )
-
-
-def check_objectives(config: PretrainConfig | TrainConfig) -> None:
-    """Check that what each objective needs is given, and that the batches suit it."""
-    objectives, distance, rows = config.objectives, config.distance, rows_of(config.weights)
-    if distance.tree and distance.distances and objectives.penalty and not objectives.encoder_type:
-        raise ValueError(
-            "--tree and --distances exclude each other unless --encoder-type says what is learned from them: pass one of them, or "
-            "--encoder-type distance unweighted-unifrac."
-        )
-    given = {"tree": distance.tree, "distances": distance.distances, "taxonomy": config.taxonomy.taxonomy}
-    for name, row in rows.items():
-        missing = [FLAG_OF_RESOURCE[need] for need in row.needs if given[need] is None]
-        if missing:
-            raise ValueError(f"--encoder-type {name} needs {' and '.join(missing)}.")
-    if any(row.needs_pairs for row in rows.values()) and config.training.batch_size == 1:
-        raise ValueError("--batch-size 1 leaves no pair of samples to learn distances from: use at least 2.")
-    if config.augmentation.mixup_alpha is not None and any("distances" in row.needs for row in rows.values()):
-        raise ValueError(
-            "--mixup-alpha makes samples whose distances are not in --distances: pass --tree instead, or leave --mixup-alpha out."
-        )
 
 
 @config

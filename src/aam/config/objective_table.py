@@ -27,6 +27,8 @@ class ObjectiveRow:
         It compares the samples of a batch with each other.
     weight_option
         The option that is its weight; None for an objective that ``--encoder-type`` chooses.
+    options
+        Options that it alone reads, by the names of their fields.
     """
 
     path: str
@@ -35,10 +37,11 @@ class ObjectiveRow:
     measure: str | None = None
     needs_pairs: bool = False
     weight_option: str | None = None
+    options: tuple[str, ...] = ()
 
 
-def _distance(measure: str, summary: str, *needs: str) -> ObjectiveRow:
-    return ObjectiveRow(_DISTANCE, summary, needs, measure, needs_pairs=True)
+def _distance(measure: str, summary: str, *needs: str, options: tuple[str, ...] = ()) -> ObjectiveRow:
+    return ObjectiveRow(_DISTANCE, summary, needs, measure, needs_pairs=True, options=options)
 
 
 def _value(measure: str, summary: str, *needs: str) -> ObjectiveRow:
@@ -49,7 +52,9 @@ OBJECTIVES: dict[str, ObjectiveRow] = {
     "unweighted-unifrac": _distance("aam.ecology.unifrac:unweighted", "share of branches not shared", "tree"),
     "weighted-unifrac": _distance("aam.ecology.weighted_unifrac:weighted", "branches by difference of abundance", "tree"),
     "normalized-weighted-unifrac": _distance("aam.ecology.weighted_unifrac:normalized", "the same, in 0 to 1", "tree"),
-    "generalized-unifrac": _distance("aam.ecology.weighted_unifrac:generalized", "between both; --unifrac-alpha", "tree"),
+    "generalized-unifrac": _distance(
+        "aam.ecology.weighted_unifrac:generalized", "between both; --unifrac-alpha", "tree", options=("unifrac_alpha",)
+    ),
     "bray-curtis": _distance("aam.ecology.bray_curtis:bray_curtis", "share of reads not shared"),
     "jaccard": _distance("aam.ecology.jaccard:jaccard", "share of ASVs not shared"),
     "aitchison": _distance("aam.ecology.aitchison:aitchison", "log-ratios, pseudo-count 1"),
@@ -60,16 +65,19 @@ OBJECTIVES: dict[str, ObjectiveRow] = {
     "shannon": _value("aam.ecology.diversity:shannon", "Shannon entropy, natural logarithm"),
     "taxonomy": ObjectiveRow("aam.objectives.taxonomy:Taxonomy", "lineage of each ASV", ("taxonomy",)),
     "composition": ObjectiveRow(
-        "aam.objectives.composition:Composition", "taxa of each sample; --taxonomy-rank", ("taxonomy",)
+        "aam.objectives.composition:Composition", "taxa of each sample; --taxonomy-rank", ("taxonomy",), options=("taxonomy_rank",)
     ),
     "masked-asvs": ObjectiveRow(
-        "aam.objectives.masked_asvs:MaskedASVs", "which ASV a hidden one is, from the rest of its sample"
+        "aam.objectives.masked_asvs:MaskedASVs", "which ASV a hidden one is, from the rest of its sample",
+        options=("asv_mask_ratio",),
     ),
     "nucleotides": ObjectiveRow(
-        "aam.objectives.masked_nucleotides:MaskedNucleotides", "masked nucleotides", weight_option="nuc_penalty"
+        "aam.objectives.masked_nucleotides:MaskedNucleotides", "masked nucleotides", weight_option="nuc_penalty",
+        options=("nuc_mask_ratio", "nuc_asv_fraction", "nuc_mask_strategy"),
     ),
     "counts": ObjectiveRow(
-        "aam.objectives.hidden_abundance:HiddenAbundance", "hidden abundances", weight_option="count_penalty"
+        "aam.objectives.hidden_abundance:HiddenAbundance", "hidden abundances", weight_option="count_penalty",
+        options=("count_mask_ratio", "count_loss"),
     ),
 }  # fmt: skip
 """By the name that ``--encoder-type``, logs and ``config.json`` use. A new distance or value of a sample is a function and a row, a

@@ -1,11 +1,12 @@
 """What the model learns from, and how much each part weighs."""
 
-from typing import Annotated, Literal
+import dataclasses
+from typing import Annotated, Any, Literal
 
 import tyro
 from pydantic import Field, model_validator
 
-from aam.config._base import config
+from aam.config._base import config, flag_of
 from aam.config.objective_table import FLAG_OF_RESOURCE, OBJECTIVES, ObjectiveRow, encoder_types
 from aam.errors import name_some
 
@@ -105,3 +106,30 @@ class SupervisedObjectivesConfig(ObjectivesConfig):
 def rows_of(weights: dict[str, float]) -> dict[str, ObjectiveRow]:
     """Give the table's rows of the objectives that weigh something."""
     return {name: OBJECTIVES[name] for name in weights}
+
+
+def refuse_idle_options(weights: dict[str, float], *options: Any) -> None:
+    """Refuse options of objectives that are not learned.
+
+    Parameters
+    ----------
+    weights
+        Of those that are, by name.
+    options
+        Configs whose fields they are among.
+
+    Raises
+    ------
+    ValueError
+        One is not at its default.
+    """
+    owner = {option: name for name, row in OBJECTIVES.items() if name not in weights for option in row.options}
+    for given in options:
+        for field in dataclasses.fields(given):
+            name = owner.get(field.name)
+            if name is not None and getattr(given, field.name) != field.default:
+                weight = OBJECTIVES[name].weight_option
+                remedy = f"add {name} to --encoder-type" if weight is None else f"pass {flag_of(weight)} above 0"
+                raise ValueError(
+                    f"{flag_of(field.name)} has no effect, as {name} is not learned: {remedy}, or leave it out."
+                )

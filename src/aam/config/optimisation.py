@@ -44,4 +44,6 @@ class OptimisationConfig:
     def _each_has_an_effect(self) -> "OptimisationConfig":
         needs = {"momentum": ("optimizer", "sgd"), "cycles": ("schedule", "restarts")}
         refuse_without_effect(self, needs | {"plateau_epochs": ("schedule", "plateau")})
+        if self.find_lr and self.lr != OptimisationConfig.lr:
+            raise ValueError(f"--find-lr finds what --lr {self.lr:g} says: leave one of them out.")
         return self

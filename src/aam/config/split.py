@@ -24,6 +24,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "file": ("group_column", "fold"),
 }
 """Further options that it takes."""
+DRAWN = ("stratified", "random", "grouped")
+"""Kinds that hold out the share that ``--validation-fraction`` says."""
 
 
 @config

@@ -13,9 +13,10 @@ from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.config.objectives import ObjectivesConfig
 from aam.drawn import BatchTarget, PackedCounts
-from aam.ecology.lineages import UNKNOWN
+from aam.ecology.lineages import FEWEST_TAXA, RANKS, UNKNOWN
 from aam.ecology.resources import StudyResources
 from aam.encoding import Encoding
+from aam.errors import TaxonomyError
 from aam.nn.collective import mean_over_ranks
 from aam.nn.standardise import Standardise
 from aam.objectives.mean_score import MeanError
@@ -49,11 +50,23 @@ class Composition(UnlabelledObjective):
 
     @classmethod
     def settle(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
-        """Find the taxa that training samples hold."""
+        """Find the taxa that training samples hold.
+
+        Raises
+        ------
+        TaxonomyError
+            There are no two at the rank.
+        """
         assert resources.lineages is not None, "composition needs lineages"
         assert resources.is_seen is not None, "composition needs to know which features are trained on"
         rank = resources.taxonomy_rank
-        return {"rank": rank, "taxa": resources.lineages.seen(resources.is_seen)[rank]}
+        taxa = resources.lineages.seen(resources.is_seen)[rank]
+        if len(taxa) < FEWEST_TAXA:
+            raise TaxonomyError(
+                f"--taxonomy names {len(taxa) or 'no'} taxon of rank {RANKS[rank]} among the features of the training samples, and "
+                "composition needs two: pass another --taxonomy-rank, or leave composition out of --encoder-type."
+            )
+        return {"rank": rank, "taxa": taxa}
 
     @classmethod
     def build(cls, config: ModelConfig, name: str, settings: Settings) -> "Composition":

@@ -14,15 +14,13 @@ from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.config.objectives import ObjectivesConfig
 from aam.drawn import AsvTarget
-from aam.ecology.lineages import RANKS, UNKNOWN
+from aam.ecology.lineages import FEWEST_TAXA, RANKS, UNKNOWN
 from aam.ecology.resources import StudyResources
 from aam.encoding import Encoding
+from aam.errors import TaxonomyError
 from aam.nn.collective import sum_over_ranks
 from aam.objectives.mean_score import MeanScore
 from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
-
-FEWEST_TAXA = 2
-"""Taxa of a rank from which on there is something to tell apart."""
 
 
 class Taxonomy(UnlabelledObjective):
@@ -51,10 +49,22 @@ class Taxonomy(UnlabelledObjective):
 
     @classmethod
     def settle(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
-        """Find the taxa that training samples hold."""
+        """Find the taxa that training samples hold.
+
+        Raises
+        ------
+        TaxonomyError
+            There is but one at every rank.
+        """
         assert resources.lineages is not None, "taxonomy needs lineages"
         assert resources.is_seen is not None, "taxonomy needs to know which features are trained on"
-        return {"taxa": resources.lineages.seen(resources.is_seen)}
+        taxa = resources.lineages.seen(resources.is_seen)
+        if max(map(len, taxa)) < FEWEST_TAXA:
+            raise TaxonomyError(
+                "--taxonomy names no two taxa of any rank among the features of the training samples, and taxonomy has nothing to "
+                "tell apart: pass a finer taxonomy, or leave taxonomy out of --encoder-type."
+            )
+        return {"taxa": taxa}
 
     @classmethod
     def build(cls, config: ModelConfig, name: str, settings: Settings) -> "Taxonomy":
