@@ -69,7 +69,7 @@ def test_a_tree_adds_members_and_a_pipeline_and_sparse_tables_work(cohort, tree)
     pipeline = make_pipeline(FunctionTransformer(), AAMRegressor(tree=tree)).fit(counts, ratio)
     sparse = AAMRegressor().fit(csr_array(counts.to_numpy()), ratio)
 
-    assert [m.name for m in with_tree.ensemble_.members] == ["features", "clades", "forest"]
+    assert [m.name for m in with_tree.ensemble_.members] == ["features", "clades", "forest", "boosted"]
     np.testing.assert_array_equal(pipeline.predict(counts), with_tree.predict(counts))
     dense = AAMRegressor().fit(counts.to_numpy(), ratio)
     np.testing.assert_allclose(sparse.predict(counts.to_numpy()), dense.predict(counts.to_numpy()))

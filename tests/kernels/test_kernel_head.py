@@ -106,11 +106,12 @@ def test_members_follow_what_there_is(tmp_path):
     ]
 
     assert names == [
-        ["features", "forest"],
-        ["features", "clades", "forest"],
-        ["features", "deep", "forest"],
-        ["features", "clades", "deep", "forest"],
+        ["features", "forest", "boosted"],
+        ["features", "clades", "forest", "boosted"],
+        ["features", "deep", "forest", "boosted"],
+        ["features", "clades", "deep", "forest", "boosted"],
     ]
+    assert [member.name for member in fit(study, KIND).members] == ["features", "forest"]  # boosting is of values
 
 
 @pytest.mark.parametrize("values", [NUMBER, KIND, THREE], ids=["number", "two", "three"])

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 from skbio.metadata import SampleMetadata
 
 from aam.cli import main
+from aam.kernels.members import TREES
 
 TINY = [
     "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40", "--epochs", "1",
@@ -70,8 +71,8 @@ def test_members_follow_the_tree_and_the_pretrained_model(folder):
     }
 
     assert members == {
-        "age": ["features", "clades", "forest"], "disease": ["features", "clades", "forest"], "bare": ["features", "forest"],
-        "deep": ["features", "clades", "deep", "forest"],
+        "age": ["features", "clades", "forest", "boosted"], "disease": ["features", "clades", "forest"],
+        "bare": ["features", "forest", "boosted"], "deep": ["features", "clades", "deep", "forest", "boosted"],
     }  # fmt: skip
 
 
@@ -235,7 +236,7 @@ def test_the_card_says_which_members_were_chosen(folder):
 
     facts = json.loads((folder / "deep/model/config.json").read_text())["head"]
     for member in facts["members"]:
-        penalty = "–" if member["name"] == "forest" else f"{member['penalty']:.3g}"
+        penalty = "–" if member["name"] in TREES else f"{member['penalty']:.3g}"
         assert f"| {member['weight']:.3f} | {penalty} | {member['loss']:.4g} |" in card
     assert sum(member["weight"] for member in facts["members"]) == pytest.approx(1)
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from aam.data.predicted import Predicted
 from aam.data.target import TargetState
-from aam.kernels.forest import Forest
 from aam.kernels.machine import KernelMachine
+from aam.kernels.trees import Trees
 from aam.kernels.uncertainty import prediction_sets, to_probabilities
 from aam.kernels.views import Samples
 
@@ -23,7 +23,7 @@ class Member:
     name
         Key of `members.MEANINGS`.
     penalty, loss
-        What was chosen (None for a forest), and its loss on groups left out.
+        What was chosen (None for trees), and its loss on groups left out.
     weight
         In the mean.
     machine
@@ -34,7 +34,7 @@ class Member:
     penalty: float | None
     loss: float
     weight: float
-    machine: KernelMachine | Forest
+    machine: KernelMachine | Trees
 
 
 @dataclass(frozen=True)

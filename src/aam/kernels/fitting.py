@@ -8,17 +8,19 @@ import numpy as np
 from aam.data.equal_depth import at_depth
 from aam.data.study import Study
 from aam.data.target import TargetState
+from aam.kernels.boosting import boosted_trees
 from aam.kernels.ensemble import Calibration, Ensemble, Member
 from aam.kernels.fitted import Fitted
-from aam.kernels.forest import Forest, fit_forest
+from aam.kernels.forest import random_forest
 from aam.kernels.gram import MeanKernel
 from aam.kernels.head import KernelHead, Resources
 from aam.kernels.known_asvs import KnownASVs, sample_counts
 from aam.kernels.logistic import class_weights, fit_logistic
 from aam.kernels.machine import KernelMachine
-from aam.kernels.members import FEATURES, FOREST, member_kernels
+from aam.kernels.members import BOOSTED, FEATURES, FOREST, member_kernels
 from aam.kernels.phylogeny import Phylogeny
 from aam.kernels.ridge import fit_ridge
+from aam.kernels.trees import Trees, fit_trees
 from aam.kernels.uncertainty import conformal_quantile, fit_temperature, to_probabilities
 from aam.kernels.views import Samples
 
@@ -129,7 +131,7 @@ def _groups(groups: np.ndarray) -> np.ndarray:
 
 def _fit_members(
     kernels: dict[str, MeanKernel], training: Samples, target: TargetState, truth: np.ndarray, subject: np.ndarray
-) -> tuple[dict[str, KernelMachine | Forest], list[Fitted]]:
+) -> tuple[dict[str, KernelMachine | Trees], list[Fitted]]:
     rows = [np.flatnonzero(subject == group) for group in range(subject.max() + 1)]
     grams = {name: kernel.against_training(training) for name, kernel in kernels.items()}
     if target.task == "regression":
@@ -139,12 +141,14 @@ def _fit_members(
         classes, label = np.unique(truth, return_inverse=True)
         n_classes = len(classes)
         fitted = {name: fit_logistic(gram, label, n_classes, rows) for name, gram in grams.items()}
-    machines: dict[str, KernelMachine | Forest] = {}
+    machines: dict[str, KernelMachine | Trees] = {}
     for name, one in fitted.items():
         assert one.dual is not None
         machines[name] = KernelMachine(kernels[name], one.dual)
-    machines[FOREST], of_forest = fit_forest(training, label, n_classes, subject)
-    return machines, [*fitted.values(), of_forest]
+    of_trees = {FOREST: random_forest} | ({BOOSTED: boosted_trees} if n_classes is None else {})
+    for name, fit in of_trees.items():
+        machines[name], fitted[name] = fit_trees(fit, training, label, n_classes, subject)
+    return machines, list(fitted.values())
 
 
 def _farthest(kernel: MeanKernel, training: Samples, subject: np.ndarray) -> float:

@@ -4,13 +4,17 @@ from aam.kernels.gram import MeanKernel, Similarity, Term, linear, radial, share
 from aam.kernels.phylogeny import Phylogeny
 from aam.kernels.views import Samples, View, clade_log_ratios, log_ratios, model_vectors, scaled, touched_branches
 
-FEATURES, CLADES, DEEP, FOREST = "features", "clades", "deep", "forest"
+FEATURES, CLADES, DEEP, FOREST, BOOSTED = "features", "clades", "deep", "forest", "boosted"
 MEANINGS = {
     FEATURES: "ASVs: log ratios (linear and radial), and UniFrac where there is a tree",
     CLADES: "log ratios of all clades of the tree",
     FOREST: "random forest on shares",
+    BOOSTED: "gradient-boosted trees on shares",
     DEEP: "sample vectors of the pre-trained model (linear and radial)",
 }
+
+TREES: tuple[str, ...] = (FOREST, BOOSTED)
+"""Members that are trees."""
 
 
 def member_kernels(training: Samples, phylogeny: Phylogeny | None) -> dict[str, MeanKernel]:

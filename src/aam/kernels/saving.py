@@ -9,16 +9,16 @@ from scipy.sparse import csr_array
 from aam.data.equal_depth import EqualDepth
 from aam.data.target import TargetState
 from aam.kernels.ensemble import Calibration, Member
-from aam.kernels.forest import Forest
 from aam.kernels.head import KernelHead
 from aam.kernels.known_asvs import KnownASVs
 from aam.kernels.machine import KernelMachine
-from aam.kernels.members import FOREST, member_kernels
+from aam.kernels.members import TREES, member_kernels
 from aam.kernels.phylogeny import Phylogeny
+from aam.kernels.trees import Trees
 from aam.kernels.views import Samples
 
 _PHYLOGENY = ("order", "start", "stop", "length")
-_FOREST = tuple(field.name for field in dataclasses.fields(Forest))
+_TREES = tuple(field.name for field in dataclasses.fields(Trees))
 
 
 def head_arrays(head: KernelHead) -> dict[str, np.ndarray]:
@@ -36,7 +36,7 @@ def head_arrays(head: KernelHead) -> dict[str, np.ndarray]:
         if isinstance(machine, KernelMachine):
             arrays[f"dual_{member.name}"] = machine.dual
         else:
-            arrays |= {f"forest_{name}": getattr(machine, name) for name in _FOREST}
+            arrays |= {f"{member.name}_{name}": getattr(machine, name) for name in _TREES}
     if head.phylogeny is not None:
         arrays |= {f"branch_{name}": getattr(head.phylogeny, name) for name in _PHYLOGENY}
     if head.training.vectors is not None:
@@ -75,12 +75,13 @@ def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], facts: dict
     if "branch_order" in arrays:
         phylogeny = Phylogeny(**{name: arrays[f"branch_{name}"] for name in _PHYLOGENY})
     training = Samples(counts, arrays.get("training_vectors"))
-    machines: dict[str, KernelMachine | Forest] = {
+    machines: dict[str, KernelMachine | Trees] = {
         name: KernelMachine(kernel, arrays[f"dual_{name}"])
         for name, kernel in member_kernels(training, phylogeny).items()
     }
-    if "forest_roots" in arrays:
-        machines[FOREST] = Forest(**{name: arrays[f"forest_{name}"] for name in _FOREST})
+    for name in TREES:
+        if f"{name}_roots" in arrays:
+            machines[name] = Trees(**{part: arrays[f"{name}_{part}"] for part in _TREES})
     if list(machines) != [values["name"] for values in facts["members"]]:
         raise ValueError("members and coefficients do not fit together")
     members = tuple(Member(**values, machine=machines[values["name"]]) for values in facts["members"])

@@ -1,0 +1,122 @@
+"""Decision trees on shares of reads, as arrays: members that err where kernels do not."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+from aam.kernels.fitted import Fitted
+from aam.kernels.logistic import class_weights, is_of_class, log_loss
+from aam.kernels.views import Samples
+
+FOLDS = 5
+_LEAST_PROBABILITY = 0.005
+
+
+@dataclass(frozen=True)
+class Trees:
+    """All trees, one after the other.
+
+    Attributes
+    ----------
+    roots
+        First node of each tree, [T].
+    left, right
+        Children of each node, −1 in a leaf, [N].
+    feature, threshold
+        A sample goes left where this feature is at most that.
+    value
+        What a leaf adds to the value, or to the class probabilities, [N, K].
+    """
+
+    roots: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    value: np.ndarray
+
+    @classmethod
+    def of(cls, estimators: Sequence[Any], scale: float) -> "Trees":
+        """Take the arrays of fitted trees of scikit-learn, and ``scale`` times their values."""
+        trees = [estimator.tree_ for estimator in estimators]
+        roots = np.concatenate([[0], np.cumsum([tree.node_count for tree in trees])[:-1]]).astype(np.int64)
+
+        def joined(name: str, is_node: bool = False) -> np.ndarray:
+            parts = [getattr(tree, name) for tree in trees]
+            moved = [np.where(part < 0, -1, part + root) for part, root in zip(parts, roots, strict=True)]
+            return np.concatenate(moved if is_node else parts)
+
+        left, right = joined("children_left", True), joined("children_right", True)
+        value = scale * joined("value")[:, 0]
+        return cls(roots, left, right, joined("feature").astype(np.int64), joined("threshold"), value)
+
+    def sums(self, features: np.ndarray) -> np.ndarray:
+        """Add up what the trees say of each sample, [m, K]."""
+        values = features.astype(np.float32)  # as scikit-learn compares them
+        node = np.repeat(self.roots[None], len(features), axis=0)
+        rows = np.arange(len(features))[:, None]
+        while (is_inner := self.left[node] >= 0).any():
+            goes_left = values[rows, np.maximum(self.feature[node], 0)] <= self.threshold[node]
+            node = np.where(is_inner, np.where(goes_left, self.left[node], self.right[node]), node)
+        return self.value[node].sum(axis=1)
+
+    def outputs(self, samples: Samples) -> np.ndarray:
+        """Give centred values [m, 1], or logits, one per class or of the second of two classes."""
+        return _as_outputs(self.sums(shares(samples)))
+
+
+FitTrees = Callable[[np.ndarray, np.ndarray, int | None], Trees]
+"""Fits trees to features, values or class numbers, and the number of classes (None for values)."""
+
+
+def shares(samples: Samples) -> np.ndarray:
+    """Share of each ASV in the reads of known ASVs, [S, F]."""
+    return samples.counts / np.maximum(samples.counts.sum(axis=1, keepdims=True), 1)
+
+
+def fit_trees(
+    fit: FitTrees, training: Samples, target: np.ndarray, n_classes: int | None, subject: np.ndarray
+) -> tuple[Trees, Fitted]:
+    """Fit to all samples, and `FOLDS` times to all but a part of the subjects for what is said of those left out.
+
+    Parameters
+    ----------
+    fit
+        How.
+    training
+        The samples.
+    target
+        Centred values, or class numbers.
+    n_classes
+        How many; None for values.
+    subject
+        Group number of each sample.
+    """
+    features, n_folds = shares(training), min(FOLDS, len(np.unique(subject)))
+    if n_classes is not None:
+        n_folds = max(2, min(n_folds, int(np.bincount(target).max())))  # no part can hold a class that is spent
+    held_out = np.zeros((len(target), 1 if n_classes in (None, 2) else n_classes))
+    is_stratified = n_classes is not None and np.bincount(target).max() > 1
+    folds = (StratifiedGroupKFold if is_stratified else GroupKFold)(n_folds, shuffle=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # groups decide, not classes
+        parts = list(folds.split(features, target, subject))
+    for rows, others in parts:
+        held_out[others] = _as_outputs(fit(features[rows], target[rows], n_classes).sums(features[others]))
+    if n_classes is None:
+        loss = float(np.mean((held_out[:, 0] - target) ** 2) / target.var())
+    else:
+        loss = log_loss(held_out, is_of_class(target, n_classes), class_weights(target, n_classes))
+    return fit(features, target, n_classes), Fitted(None, loss, held_out)
+
+
+def _as_outputs(sums: np.ndarray) -> np.ndarray:
+    if sums.shape[1] == 1:
+        return sums
+    probability = np.clip(sums, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
+    logit = np.log(probability / (1 - probability))
+    return logit[:, 1:] if sums.shape[1] == 2 else logit

@@ -1,0 +1,58 @@
+"""Trees as arrays against scikit-learn's."""
+
+import numpy as np
+import pytest
+from given_samples import table
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor
+
+from aam.kernels import boosting
+from aam.kernels.forest import _OPTIONS, random_forest
+from aam.kernels.trees import Trees, fit_trees, shares
+from aam.kernels.views import Samples
+
+COUNTS, SUBJECT, NUMBER = table(n_subjects=20)
+TRAINING, OTHERS = Samples(COUNTS[:45].astype(float)), Samples(COUNTS[45:].astype(float))
+SUBJECT = SUBJECT.astype(int)
+
+
+def test_values_are_those_of_scikit_learn():
+    machine = RandomForestRegressor(20, random_state=1).fit(shares(TRAINING), NUMBER[:45])
+
+    found = Trees.of(machine.estimators_, 1 / 20).sums(shares(OTHERS))[:, 0]
+
+    np.testing.assert_allclose(found, machine.predict(shares(OTHERS)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_probabilities_are_those_of_scikit_learn(n_classes):
+    label = np.digitize(NUMBER[:45], [48, 55][: n_classes - 1])
+    forest, _ = fit_trees(random_forest, TRAINING, label, n_classes, SUBJECT[:45])
+    machine = RandomForestClassifier(len(forest.roots), class_weight="balanced", **_OPTIONS).fit(
+        shares(TRAINING), label
+    )
+
+    found = forest.sums(shares(OTHERS))
+
+    np.testing.assert_allclose(found, machine.predict_proba(shares(OTHERS)), atol=1e-12)
+    assert forest.outputs(OTHERS).shape == (15, 1 if n_classes == 2 else 3)
+
+
+def test_boosted_values_are_those_of_scikit_learn():
+    target = NUMBER[:45] - NUMBER[:45].mean()
+    options = {**boosting._OPTIONS, "n_estimators": boosting.TREES, "learning_rate": boosting.RATE, "init": "zero"}
+    machine = GradientBoostingRegressor(**options).fit(shares(TRAINING), target)
+
+    found = boosting.boosted_trees(shares(TRAINING), target, None).sums(shares(OTHERS))[:, 0]
+
+    np.testing.assert_allclose(found, machine.predict(shares(OTHERS)), rtol=1e-9)
+
+
+@pytest.mark.parametrize("fit", [random_forest, boosting.boosted_trees])
+def test_what_they_say_of_groups_left_out_is_worse_than_of_their_own(fit):
+    target = NUMBER[:45] - NUMBER[:45].mean()
+    trees, fitted = fit_trees(fit, TRAINING, target, None, SUBJECT[:45])
+
+    own = np.mean((trees.outputs(TRAINING)[:, 0] - target) ** 2) / target.var()
+
+    assert own < fitted.loss
+    assert fitted.loss == pytest.approx(np.mean((fitted.held_out[:, 0] - target) ** 2) / target.var())
