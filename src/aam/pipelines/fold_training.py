@@ -21,7 +21,7 @@ from aam.data.splits import TEST, TRAIN, VALIDATION, hold_out, strata
 from aam.data.study import Study
 from aam.data.target import TargetState, fit_target
 from aam.inference.kernel_units import learned_by_kernels, read_from_kernels
-from aam.inference.model_directory import ModelDescription
+from aam.inference.model_description import ModelDescription
 from aam.inference.pretrained_vectors import PretrainedVectors
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache

@@ -18,7 +18,8 @@ from aam.errors import ConfigError, MetadataError, ModelError, name_some
 from aam.inference.kernel_model import KernelModel
 from aam.inference.kernel_reader import KernelReader
 from aam.inference.metrics import evaluate_predicted
-from aam.inference.model_directory import ModelDescription, load_model
+from aam.inference.model_description import ModelDescription
+from aam.inference.model_directory import load_model
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.io.metadata import Metadata, read_metadata

@@ -15,7 +15,7 @@ from aam.data.splits import TEST, TRAIN, VALIDATION
 from aam.data.study import Study
 from aam.data.target import Task
 from aam.errors import SplitError, name_some
-from aam.inference.model_directory import Losses
+from aam.inference.model_description import Losses
 from aam.io.metadata import Metadata
 from aam.pipelines.conditions import condition_columns, condition_facts, say_unknown
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects

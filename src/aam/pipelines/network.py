@@ -25,7 +25,7 @@ from aam.data.target import TargetState, batch_fact, batch_target
 from aam.ecology.resources import StudyResources
 from aam.inference.asv_vectors import asv_vectors
 from aam.inference.conditioning import conditioning_of
-from aam.inference.model_directory import ModelDescription, build_target
+from aam.inference.model_description import ModelDescription, build_target
 from aam.io.cache import Cache
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder

@@ -10,7 +10,8 @@ from aam.config._base import flag_of
 from aam.config.model import ModelConfig
 from aam.errors import ModelError
 from aam.inference.kernel_model import KernelModel
-from aam.inference.model_directory import ModelDescription, load_model
+from aam.inference.model_description import ModelDescription
+from aam.inference.model_directory import load_model
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.unlabelled import Settings

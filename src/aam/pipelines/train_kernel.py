@@ -14,7 +14,8 @@ from aam.data.target import TargetState
 from aam.inference.kernel_model import KernelModel
 from aam.inference.kernel_reader import KernelReader
 from aam.inference.kernel_units import learned_by_kernels
-from aam.inference.model_directory import ModelDescription, save_model
+from aam.inference.model_description import ModelDescription
+from aam.inference.model_directory import save_model
 from aam.inference.pretrained_vectors import PretrainedVectors
 from aam.inference.read_samples import Reading
 from aam.io.cache import Cache
