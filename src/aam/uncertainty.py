@@ -16,6 +16,8 @@ INTERVAL, SET, UNLIKE = ("lower", "upper"), "set", "unlike"
 """Columns of predictions: ends of an interval, names of the classes that may be, and whether a sample is far from training's."""
 SET_SEPARATOR = "|"
 
+_NEVER = -1e5  # a logit that no temperature brings near to others
+
 
 def conformal_quantile(scores: np.ndarray, groups: np.ndarray, coverage: float) -> float:
     """Give the score that a new group's sample stays below with probability ``coverage``; inf with too few groups.
@@ -75,6 +77,12 @@ def to_probabilities(logit: np.ndarray, n_classes: int) -> np.ndarray:
     both = np.hstack([-logit / 2, logit / 2]) if n_classes == 2 else logit
     shifted = np.exp(both - both.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def logits_of(probability: np.ndarray) -> np.ndarray:
+    """Undo `to_probabilities`, [n, C], or [n, 1] of two classes; a class that cannot be keeps probability 0 at any temperature."""
+    logit = np.log(probability, out=np.full(probability.shape, _NEVER), where=probability > 0)
+    return logit if probability.shape[1] > 2 else logit[:, 1:] - logit[:, :1]
 
 
 def prediction_sets(probability: np.ndarray, threshold: float) -> np.ndarray:

@@ -1,9 +1,11 @@
 """What a model's directory says to whoever finds it."""
 
+from typing import Any
+
 import aam
 from aam.data.joint_target import AnyTarget, JointTarget, parts_of
 from aam.inference.conditioning import condition_lines
-from aam.inference.kernel_card import kernel_lines
+from aam.inference.kernel_card import coverage_line, kernel_lines
 from aam.inference.metrics import without_nan
 from aam.inference.model_description import ModelDescription
 
@@ -21,6 +23,8 @@ def model_card(description: ModelDescription) -> str:
             f"- Reads the first {model.max_bp} nucleotides of up to {description.token_limit:,} ASVs per sample, and {depth}.",
             f"- Width {model.embedding_dim}, {model.attention_layers} layers, {model.attention_heads} heads.",
         ]
+    if description.ensemble is not None:
+        lines += ensemble_lines(description.ensemble)
     lines += [f"- Trained on a study with digest `{description.study_digest}`, seed {description.seed}."]
     if target is not None:
         lines += [*_target_lines(target), *condition_lines(description.conditions)]
@@ -38,6 +42,18 @@ def model_card(description: ModelDescription) -> str:
     flags += " --metadata metadata.tsv" if description.conditions.columns else ""
     lines += ["", "## Use", "", f"    aam {use} {flags}", ""]
     return "\n".join(lines)
+
+
+def ensemble_lines(facts: dict[str, Any]) -> list[str]:
+    """Say what an ensemble is, and how sure it may be."""
+    n_members, calibration = len(facts["vectors"]), facts["calibration"]
+    temperature = calibration["temperature"]
+    return [
+        f"- Ensemble: the mean of {n_members} networks (members/), each trained without one of {n_members} parts of the training "
+        "samples.",
+        coverage_line(calibration["coverage"]),
+        *([] if temperature == 1 else [f"- Probabilities of each network are at temperature {temperature:.3g}."]),
+    ]
 
 
 def _target_lines(target: AnyTarget) -> list[str]:

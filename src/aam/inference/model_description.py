@@ -14,6 +14,7 @@ from aam.data.joint_target import AnyTarget, JointTarget, parts_of
 from aam.data.target import TargetState
 from aam.inference.conditioning import conditioning_of
 from aam.inference.kernel_model import KernelModel
+from aam.inference.network_ensemble import NetworkEnsemble
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
@@ -25,7 +26,7 @@ from aam.objectives.unlabelled import Settings
 DEFAULT_HEAD, DEFAULT_CONDITIONING = NetworkHeadConfig(), ConditioningConfig()
 Losses = Mapping[str, ColumnLossConfig]
 NO_LOSSES: Losses = {}
-AnyModel = SequenceEncoder | SequencePredictor | KernelModel
+AnyModel = SequenceEncoder | SequencePredictor | KernelModel | NetworkEnsemble
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class ModelDescription:
         What a network's head is beside its target, and what of it differs for some columns, by name.
     conditions, conditioning
         Columns of the metadata that a network reads beside the microbes, and how.
+    ensemble, members
+        What an ensemble of networks is beside its members, None for any other model; and they.
     """
 
     model: ModelConfig
@@ -78,16 +81,22 @@ class ModelDescription:
     column_losses: Losses = field(default_factory=dict)
     conditions: Conditions = NO_CONDITIONS
     conditioning: ConditioningConfig = DEFAULT_CONDITIONING
+    ensemble: dict[str, Any] | None = None
+    members: tuple["ModelDescription", ...] = ()
 
     @property
     def kind(self) -> str:
         """Name of the model's class."""
         if self.head is not None:
             return "KernelModel"
+        if self.ensemble is not None:
+            return "NetworkEnsemble"
         return "SequenceEncoder" if self.target is None else "SequencePredictor"
 
     def build(self) -> AnyModel:
-        """Build the model with random weights."""
+        """Build the model with random weights; of an ensemble, without its members."""
+        if self.ensemble is not None:
+            return NetworkEnsemble(self.ensemble)
         if self.head is not None and not self.head["has_encoder"]:
             return KernelModel(self.head, None)
         base = build_encoder(self.model, self.objectives, self.objective_settings)

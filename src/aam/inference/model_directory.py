@@ -24,9 +24,11 @@ from aam.inference.kernel_model import KernelModel
 from aam.inference.metrics import without_nan
 from aam.inference.model_card import model_card
 from aam.inference.model_description import AnyModel, ModelDescription
+from aam.inference.network_ensemble import NetworkEnsemble
 from aam.inference.stored_values import FORMAT, check_config, check_state
 from aam.io.atomic import atomic_path, write_text_atomic
 from aam.io.cache import digest_of
+from aam.models.sequence_predictor import SequencePredictor
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
 LIBRARIES = ("torch", "lightning", "numpy", "safetensors")
@@ -37,8 +39,14 @@ _DAMAGE = (
 
 
 def save_model(directory: Path, model: nn.Module, description: ModelDescription) -> None:
-    """Write a model directory; each file appears whole or not at all."""
+    """Write a model directory; each file appears whole or not at all. Members of an ensemble go into directories in it."""
     directory.mkdir(parents=True, exist_ok=True)
+    if isinstance(model, NetworkEnsemble):
+        assert description.ensemble is not None, "an ensemble is described as one"
+        for number, (member, its) in enumerate(zip(model.members, description.members, strict=True)):
+            save_model(_of_member(directory, number), member, its)
+        digests = [digest_of(_of_member(directory, number) / WEIGHTS) for number in range(len(model.members))]
+        description = dataclasses.replace(description, ensemble={**description.ensemble, "weights": digests})
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic_path(directory / WEIGHTS) as temporary:
         save_file(tensors, temporary)
@@ -49,6 +57,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         "model": dataclasses.asdict(description.model),
         "objectives": list(description.objectives),
         "head": description.head,
+        "ensemble": description.ensemble,
         "network_head": dataclasses.asdict(description.network_head),
         "conditioning": dataclasses.asdict(description.conditioning),
         "column_losses": {name: dataclasses.asdict(loss) for name, loss in description.column_losses.items()},
@@ -97,6 +106,8 @@ def load_model(path: Path) -> tuple[AnyModel, ModelDescription]:
         model.load_state_dict(weights)
         if isinstance(model, KernelModel):
             model.head(_target_of(description))  # do its parts fit together?
+        if isinstance(model, NetworkEnsemble):
+            description = _load_members(directory, model, description)
     except _DAMAGE as error:
         problem = " ".join(str(error).split())[:300]
         raise ModelError(
@@ -104,6 +115,30 @@ def load_model(path: Path) -> tuple[AnyModel, ModelDescription]:
             f"{WEIGHTS} is missing or damaged, or they are of different runs: copy the whole directory again, or train anew."
         ) from error
     return model.eval(), description
+
+
+def _of_member(directory: Path, number: int) -> Path:
+    return directory / "members" / str(number + 1)
+
+
+def _load_members(directory: Path, model: NetworkEnsemble, description: ModelDescription) -> ModelDescription:
+    """Give an ensemble its members, and its description theirs."""
+    networks, descriptions, target = [], [], description.target
+    for number, digest in enumerate(model.facts["weights"]):
+        place = _of_member(directory, number)
+        name = place.relative_to(directory)
+        if digest_of(place / WEIGHTS) != digest:
+            raise ValueError(f"{name / WEIGHTS} does not have the digest that {CONFIG} gives")
+        network, its = load_model(place)
+        if not isinstance(network, SequencePredictor) or its.target is None or target is None:
+            raise ValueError(f"{name} holds no network with a target")
+        same = (its.target.column, its.target.task) == (target.column, target.task)
+        if not same or not set(its.target.classes) <= set(target.classes):
+            raise ValueError(f"{name} predicts something else")
+        networks.append(network)
+        descriptions.append(its)
+    model.members = tuple(networks)
+    return dataclasses.replace(description, members=tuple(descriptions))
 
 
 def _read_description(directory: Path) -> tuple[ModelDescription, str]:
@@ -123,6 +158,7 @@ def _read_description(directory: Path) -> tuple[ModelDescription, str]:
         options=config["options"],
         metrics=state["metrics"],
         head=config.get("head"),
+        ensemble=config.get("ensemble"),
         network_head=rebuild(NetworkHeadConfig, config.get("network_head", {})),
         conditions=Conditions.from_dict(state.get("conditions", {})),
         conditioning=rebuild(ConditioningConfig, config.get("conditioning", {})),

@@ -23,7 +23,7 @@ from aam.io.output_directory import start_output_directory
 from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import KernelHead, Resources
 from aam.kernels.known_asvs import MINIMUM_PREVALENCE
-from aam.pipelines.labelled import LabelledStudy
+from aam.pipelines.pool import LabelledStudy
 from aam.pipelines.pretrained import Pretrained
 from aam.pipelines.records import summarise, write_metrics, write_splits
 from aam.pipelines.resources import read_given_tree
@@ -69,7 +69,7 @@ def train_kernel_head(
     model = KernelModel.of(head, None if pretrained is None else pretrained[0])
     description = _describe(config, shape, pretrained, labelled, model)
     start_output_directory(dataclasses.replace(config, model=shape), written)
-    write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
+    write_splits(output / "splits.tsv", labelled.pool.study.sample_ids, labelled.parts)
     reader = KernelReader(copy.deepcopy(model), description, Reading(None, cache))
     metrics = validate(config, reader, labelled)
     write_metrics(output, metrics)
