@@ -66,7 +66,8 @@ def aam_method(
     in_first = parts[0]
     if options.head.ensemble is not None:
         with quiet():
-            in_first = [divide_members(options, part, places_of_run(options)) for part in parts][0][0].labelled
+            members = [divide_members(options, part, places_of_run(options)) for part in parts]
+        in_first = members[0][0].labelled
     first = with_batch_size(plan_network(options, shape, encoder, in_first))
     compose(first.material, first.training)  # both refuse before anything is trained or written
     fit = _fit_network if options.head.ensemble is None else _fit_ensemble
@@ -101,7 +102,8 @@ def _kernel_method(
 def part_of_fold(config: EvaluateFoldsConfig, participants: Participants, fold: Fold) -> LabelledStudy:
     """Divide the training part of a fold once more, into samples to fit and samples that say when to stop.
 
-    An ensemble divides it by itself: to it, the samples of the fold are those that validate it. Nothing depends on the held-out samples: neither the depth, nor scaling and classes.
+    An ensemble divides it by itself: to it, the samples of the fold are those that validate it. Nothing depends on the held-out
+    samples: neither the depth, nor scaling and classes.
 
     Raises
     ------
@@ -151,8 +153,7 @@ def _fit_network(
             some = {name: fact[rows] for name, fact in facts.items()}
             return reader.predicted(participants.study.select_samples(fold.test[rows]), some)
 
-        predicted = _predict(participants, fold, labelled, read)
-    return predicted
+        return _predict(participants, fold, labelled, read)
 
 
 def _fit_ensemble(
@@ -178,8 +179,7 @@ def _fit_ensemble(
             facts = facts_of_members(labelled, reader, chosen)
             return reader.predicted(participants.study.select_samples(chosen), facts)
 
-        predicted = _predict(participants, fold, labelled, read)
-    return predicted
+        return _predict(participants, fold, labelled, read)
 
 
 def in_all_classes(predicted: Predicted, own: TargetState, target: TargetState) -> Predicted:
