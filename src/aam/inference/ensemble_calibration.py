@@ -1,7 +1,8 @@
 """How sure an ensemble of networks may be, from what each member said of the part that it was trained without."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,15 @@ class EnsembleCalibration:
     temperature: float
     distances: tuple[float, ...]
     farthest: float
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "EnsembleCalibration":
+        """Undo `to_dict`."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, as JSON has them."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     def calibrated(self, target: AnyTarget, predicted: Predicted) -> Predicted:
         """Give what one member says with probabilities that are as sure as they may be."""

@@ -41,9 +41,7 @@ class EnsembleReader:
         self.readers = [
             SampleReader(member, its, options) for member, its in zip(model.members, description.members, strict=True)
         ]
-        self.calibration = EnsembleCalibration(
-            **{name: _frozen(value) for name, value in model.facts["calibration"].items()}
-        )
+        self.calibration = EnsembleCalibration.from_dict(model.facts["calibration"])
 
     @property
     def depth(self) -> int | None:
@@ -88,10 +86,6 @@ class EnsembleReader:
     def sample_vectors(self, study: Study) -> np.ndarray:
         """Give the vector of each sample: those of all members side by side, float64 [S, K D]."""
         return np.concatenate([reader.sample_vectors(study) for reader in self.readers], axis=1)
-
-
-def _frozen(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _warn_of_unlike(unlike: np.ndarray) -> None:

@@ -17,9 +17,10 @@ from aam.config.conditioning import ConditioningConfig
 from aam.config.model import ModelConfig
 from aam.config.network_head import NetworkHeadConfig
 from aam.data.conditions import Conditions
-from aam.data.joint_target import target_from_dict
+from aam.data.joint_target import parts_of, target_from_dict
 from aam.data.target import TargetState
 from aam.errors import ConfigError, ModelError
+from aam.inference.ensemble_calibration import EnsembleCalibration
 from aam.inference.kernel_model import KernelModel
 from aam.inference.metrics import without_nan
 from aam.inference.model_card import model_card
@@ -124,13 +125,16 @@ def _of_member(directory: Path, number: int) -> Path:
 def _load_members(directory: Path, model: NetworkEnsemble, description: ModelDescription) -> ModelDescription:
     """Give an ensemble its members, and its description theirs."""
     networks, descriptions, target = [], [], description.target
+    calibration = EnsembleCalibration.from_dict(model.facts["calibration"])
+    if target is None or len(calibration.thresholds) != len(parts_of(target)):
+        raise ValueError("the ensemble's calibration and its target do not fit together")
     for number, digest in enumerate(model.facts["weights"]):
         place = _of_member(directory, number)
         name = place.relative_to(directory)
         if digest_of(place / WEIGHTS) != digest:
             raise ValueError(f"{name / WEIGHTS} does not have the digest that {CONFIG} gives")
         network, its = load_model(place)
-        if not isinstance(network, SequencePredictor) or its.target is None or target is None:
+        if not isinstance(network, SequencePredictor) or its.target is None:
             raise ValueError(f"{name} holds no network with a target")
         same = (its.target.column, its.target.task) == (target.column, target.task)
         if not same or not set(its.target.classes) <= set(target.classes):

@@ -193,9 +193,8 @@ def bring_together(
     with quiet():
         left_out = _left_out(labelled, trained, readers, uncalibrated)
     weights = target.class_weights if isinstance(target, TargetState) else ()
-    calibration = dataclasses.asdict(calibrate(target, left_out, weights, config.head.coverage))
-    as_json = {name: list(value) if isinstance(value, tuple) else value for name, value in calibration.items()}
-    model = NetworkEnsemble.of({"calibration": as_json}, models, vectors)
+    calibration = calibrate(target, left_out, weights, config.head.coverage)
+    model = NetworkEnsemble.of({"calibration": calibration.to_dict()}, models, vectors)
     description = dataclasses.replace(
         trained[0].description,
         seed=config.training.seed,
