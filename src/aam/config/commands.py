@@ -209,9 +209,9 @@ class PredictConfig:
     Example: aam predict --model trained --table new.biom --sequences new-rep-seqs.fasta --output predictions.tsv
 
     The table may hold ASVs that training never saw. Columns: sample-id, prediction (in the target's own units, or the class),
-    and for classes probability:CLASS. A kernel head adds lower and upper (or set), known_reads and unlike, an ensemble lower and upper
-    (or set), members_sd and unlike, a network of --loss-type quantile lower and upper. Of a model of several metadata columns, the
-    names of numbers end in a colon and the column's name.
+    and for classes probability:CLASS. A kernel head adds lower and upper (or set), known_reads and unlike, an ensemble lower and
+    upper (or set), members_sd and unlike, a network of --loss-type quantile lower and upper. Of a model of several metadata
+    columns, the names of numbers end in a colon and the column's name.
     """
 
     study: StudyConfig
