@@ -102,6 +102,6 @@ def named_sets(chosen: np.ndarray, probability: np.ndarray, classes: Sequence[st
     """
     likeliest_first = np.argsort(-probability, axis=1, kind="stable")
     return [
-        SET_SEPARATOR.join(classes[k] for k in order.tolist() if row[k])
+        SET_SEPARATOR.join(classes[int(k)] for k in order if row[k])
         for order, row in zip(likeliest_first, chosen, strict=True)
     ]

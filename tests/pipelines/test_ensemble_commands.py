@@ -221,13 +221,14 @@ def test_a_run_goes_on_in_the_member_that_was_interrupted_and_leaves_finished_on
 
     def stop(callback, trainer, pl_module, outputs, trained, batch_idx):
         batches.append(batch_idx)
-        if len(batches) == 8:
+        if len(batches) == 10:
             os.kill(os.getpid(), signal.SIGINT)
 
     options = ["--ensemble", 2, "--coverage", 0.8]
     with monkeypatch.context() as patch:
         patch.setattr("aam.training.resources.BatchReport.on_train_batch_end", stop)
         assert train(folder, tmp_path / "o", *options) == 130
+    assert "The same command with --resume continues the run" in capsys.readouterr().err
     first = tmp_path / "o/members/1/checkpoints/best.ckpt"
     assert first.exists()
     assert (tmp_path / "o/members/2").exists()

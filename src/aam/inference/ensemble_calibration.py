@@ -79,7 +79,8 @@ class EnsembleCalibration:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "EnsembleCalibration":
         """Undo `to_dict`."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**fields)
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, as JSON has them."""

@@ -161,6 +161,8 @@ def fit_members(
             network = member.plan(shape, encoder)
             batches = compose(network.material, network.training)
             plan = plan_saving(place, network.description.study_digest)
+            if ranks.is_first:
+                place.mkdir(parents=True, exist_ok=True)
         summary = fit_network(network, batches, place, plan, ranks)
         metrics = {**summary.metrics, "epochs": summary.epochs, "best_epoch": summary.best_epoch}
         options = network.description.options | flatten(network.training)

@@ -119,7 +119,7 @@ def learn(config: TrainConfig, pool: Pool, parts: np.ndarray) -> LabelledStudy:
     """
     is_training, columns, n_samples = parts == TRAIN, pool.columns, pool.study.n_samples
     training = rows_of(columns, is_training)
-    target = fit_columns(pool.values[is_training], pool.task, config.target, pool.losses, training)
+    target = fit_columns(pool.values.iloc[np.flatnonzero(is_training)], pool.task, config.target, pool.losses, training)
     target = scaled_by(target, config.network_head.output_scaling, training)
     facts = facts_of(target, columns, n_samples)
     facts |= weights_of(config.network_head.sample_weights, columns, is_training)

@@ -10,7 +10,7 @@ import yaml
 
 from aam.config._base import flatten, input_paths
 from aam.config.commands import PretrainConfig, TrainConfig
-from aam.config.saving import CHANGEABLE, LAST_CHECKPOINT, SAVES_MEMORY
+from aam.config.saving import CHANGEABLE, LAST_CHECKPOINT, MEMBERS, SAVES_MEMORY
 from aam.errors import OutputError
 from aam.inference.model_directory import CARD, CONFIG, WEIGHTS
 from aam.io.cache import digest_of
@@ -42,8 +42,6 @@ logger = logging.getLogger(__name__)
 Config = PretrainConfig | TrainConfig
 Run = TypeVar("Run", PretrainConfig, TrainConfig)
 State = Literal["new", "unsaved", "saved", "finished", "failed"]
-MEMBERS = "members"
-"""Directory, in that of a run, of those of an ensemble's networks."""
 _OF_STUDY = ("--table", "--sequences")  # their content is the study's digest
 
 
@@ -69,14 +67,9 @@ def state_of_run(config: Config) -> State:
         return "finished"
     if any((place / LAST_CHECKPOINT).exists() for place in places_of_run(config)):
         return "saved"
-    begun = _options_of_run(config).get("ensemble")
-    if begun != _members_of(config):  # whose networks are saved elsewhere, and must not be lost
-        _refuse(
-            config,
-            differences(
-                asdict(Identity({"ensemble": begun}, {}, "")), Identity({"ensemble": _members_of(config)}, {}, "")
-            ),
-        )
+    begun, asked = ({"ensemble": n} for n in (_options_of_run(config).get("ensemble"), _members_of(config)))
+    if begun != asked:  # whose networks are saved elsewhere, and must not be lost
+        _refuse(config, differences(asdict(Identity(begun, {}, "")), Identity(asked, {}, "")))
     return "unsaved"
 
 

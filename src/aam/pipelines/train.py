@@ -9,6 +9,7 @@ import numpy as np
 from aam.config._base import flatten
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
+from aam.config.saving import MEMBERS
 from aam.data.depth_bias import warn_of_depth
 from aam.data.equal_depth import equal_depth
 from aam.data.joint_target import parts_of
@@ -27,7 +28,6 @@ from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of
 from aam.pipelines.records import summarise, write_metrics, write_splits
 from aam.pipelines.replaying import replay
 from aam.pipelines.resuming import (
-    MEMBERS,
     State,
     agreed_state,
     as_begun,
