@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -78,21 +79,22 @@ def train_ensemble(
     settled = dataclasses.replace(
         config, model=shape, training=dataclasses.replace(config.training, batch_size=batch_size)
     )
-
-    def plan_saving(place: Path, digest: str) -> SavingPlan:
-        its_state: State = "saved" if (place / LAST_CHECKPOINT).exists() else "unsaved"
-        plan = saving_plan(settled, its_state, digest, place)
-        if ranks.is_first and its_state == "unsaved":
-            shutil.rmtree(place, ignore_errors=True)
-        return plan
-
     with ranks.agreed():
         if ranks.is_first:
             start_or_continue(settled, state, written)
             write_splits(config.output.output_dir / "splits.tsv", labelled.pool.study.sample_ids, labelled.parts)
-    trained = fit_members(members, shape, encoder, plan_saving, ranks)
+    trained = fit_members(members, shape, encoder, partial(_plan_saving, settled, ranks), ranks)
     if ranks.is_first:
         _write(settled, labelled, trained)
+
+
+def _plan_saving(config: TrainConfig, ranks: Ranks, place: Path, digest: str) -> SavingPlan:
+    """Plan how a member is saved; of one that saved nothing, remove what is there."""
+    state: State = "saved" if (place / LAST_CHECKPOINT).exists() else "unsaved"
+    plan = saving_plan(config, state, digest, place)
+    if ranks.is_first and state == "unsaved":
+        shutil.rmtree(place, ignore_errors=True)
+    return plan
 
 
 def _replay(config: TrainConfig, members: list[Member], pretrained: Pretrained | None, ranks: Ranks) -> None:
