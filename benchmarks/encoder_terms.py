@@ -51,8 +51,8 @@ def main() -> None:
     ]
     columns = ("recomputation", "s", *TERMS, REST, "products, % of peak", "all, % of peak", "with recomputation, %")
     note = (
-        f"{n_asvs} ASVs of {shape.max_bp} nucleotides in float32, {shape}. Shares of the time, by the profiler; the fastest product of "
-        f"{size} × {size} runs at {peak / 1e9:.0f} GFLOP/s."
+        f"{n_asvs} ASVs of {shape.max_bp} nucleotides in float32, {shape}. Shares of the time, by the profiler; the fastest "
+        f"product of {size} × {size} runs at {peak / 1e9:.0f} GFLOP/s."
     )
     rows_as_text = table(columns, rows)
     page = write_page(options, "encoder_terms", TITLE, [note, "", *rows_as_text])

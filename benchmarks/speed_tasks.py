@@ -15,7 +15,7 @@ from aam.batch import Batch
 from aam.config.objectives import PretrainingObjectivesConfig
 from aam.config.training import DEFAULT_BATCH_SIZE
 from aam.data.batches import BatchMaker, BatchPlan, plan_in_order
-from aam.inference.model_directory import ModelDescription
+from aam.inference.model_description import ModelDescription
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.models.build import build_predictor

@@ -17,7 +17,7 @@ LAYERS = [
     {"models"},
     {"objectives", "kernels"},
     {"nn", "data", "ecology", "simulation", "metrics", "comparison"},
-    {"batch", "drawn", "encoding", "figures", "io", "target_transform"},
+    {"batch", "drawn", "encoding", "figures", "io", "target_transform", "uncertainty"},
     {"config", "vocabulary", "errors", "loading", "shapes"},
 ]
 """From the top down; a part imports from lower layers and from itself, never sideways or up."""

@@ -52,7 +52,7 @@ FLAGS = {
     "pretrain": STUDY | DISTANCE | DIRECTORY | SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES | SAVING
     | DEVICES | {"pretrained"},
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
-    | OBJECTIVES | SAVING | DEVICES | TARGET | {"head", "coverage", "target-penalty"} | TRANSFER | CONDITIONING,
+    | OBJECTIVES | SAVING | DEVICES | TARGET | {"head", "ensemble", "coverage", "target-penalty"} | TRANSFER | CONDITIONING,
     "inspect": {"files", "output-dir", "overwrite"},
     "prepare": STUDY | {"tree"},
     "cache": {"cache-dir", "limit-gb", "clear"},
@@ -63,7 +63,7 @@ FLAGS = {
 
 FOLDS = (
     STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES
-    | TARGET | {"head", "coverage", "target-penalty"} | TRANSFER | CONDITIONING
+    | TARGET | {"head", "ensemble", "coverage", "target-penalty"} | TRANSFER | CONDITIONING
     | {"folds", "fold-file", "repeats", "group-column", "baselines", "aam"}
 )  # fmt: skip
 """Of ``aam evaluate --folds``."""

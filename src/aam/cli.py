@@ -175,13 +175,14 @@ def _termination_as_exception() -> Iterator[None]:
 
 def _what_is_left(config: Any) -> str:
     """Say what a run that was stopped leaves in its directory."""
-    from aam.config.saving import LAST_CHECKPOINT
+    from aam.config.saving import LAST_CHECKPOINT, MEMBERS
 
     directory = getattr(getattr(config, "output", None), "output_dir", None)
     if not directory or not directory.is_dir() or not any(directory.iterdir()):
         return ""
     content = sorted(item.name for item in directory.iterdir())
-    goes_on = "--resume continues the run, with " if (directory / LAST_CHECKPOINT).is_file() else ""
+    is_saved = any(any(directory.glob(saved)) for saved in (LAST_CHECKPOINT, f"{MEMBERS}/*/{LAST_CHECKPOINT}"))
+    goes_on = "--resume continues the run, with " if is_saved else ""
     return f" {directory} holds {name_some(content, 10)}. The same command with {goes_on}--overwrite starts anew."
 
 

@@ -18,7 +18,9 @@ from aam.data.categories import Categories
 from aam.data.conditions import CategoryColumn, Conditions, NumberColumn
 from aam.data.target import TargetState, batch_fact
 from aam.errors import ModelError
-from aam.inference.model_directory import ModelDescription, build_target, load_model, model_card, save_model
+from aam.inference.model_card import model_card
+from aam.inference.model_description import ModelDescription, build_target
+from aam.inference.model_directory import load_model, save_model
 from aam.io.cache import digest_of
 from aam.nn.condition_vectors import CATEGORIES, NUMBERS
 from aam.target_transform import TargetTransform

@@ -12,7 +12,7 @@ from aam.config.model import ModelConfig
 from aam.data.batches import EVALUATION, BatchMaker, BatchPlan, Drawing
 from aam.data.target import TargetState
 from aam.errors import ModelError
-from aam.inference.model_directory import ModelDescription
+from aam.inference.model_description import ModelDescription
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.target_transform import TargetTransform

@@ -64,6 +64,16 @@ def test_training_on_two_processes_leaves_what_one_leaves(strategy, folder):
     pd.testing.assert_frame_equal(*predicted, rtol=1e-5)
 
 
+def test_an_ensemble_on_two_processes_is_that_of_one(folder):
+    assert train(folder, "alone", "--ensemble", "2") == 0
+
+    assert train(folder, "together", "--ensemble", "2", "--devices", "2") == 0
+
+    alone, together = folder / "alone", folder / "together"
+    for name in ("validation_predictions.tsv", "out_of_fold_predictions.tsv"):
+        pd.testing.assert_frame_equal(*(pd.read_csv(path / name, sep="\t") for path in (alone, together)), rtol=1e-5)
+
+
 def test_a_mistake_is_told_once_and_leaves_nothing(folder, capfd):
     arguments = options(folder, "nothing")
     arguments[arguments.index("--tree") + 1] = str(folder / "absent.nwk")

@@ -124,7 +124,7 @@ def test_classification_with_fixed_folds_and_a_pretrained_model(study, tmp_path)
     assert "aam minus it" in (tmp_path / "o/summary.md").read_text()
 
 
-@pytest.mark.parametrize("head", ["kernel", "network"])
+@pytest.mark.parametrize("head", [["kernel"], ["network"], ["network", "--ensemble", 2]])
 @pytest.mark.parametrize("column", ["age", "disease"])
 def test_no_prediction_depends_on_the_values_of_held_out_samples(study, tmp_path, column, head):
     """Values are exchanged inside one fold; what is predicted while it is held out must stay."""
@@ -136,7 +136,7 @@ def test_no_prediction_depends_on_the_values_of_held_out_samples(study, tmp_path
     for row, value in zip(inside, [*values[5:], *values[:5]], strict=True):
         row[place] = value
     (tmp_path / "m.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
-    options = ["--fold-file", study / "folds.tsv", "--group-column", "subject", "--head", head]
+    options = ["--fold-file", study / "folds.tsv", "--group-column", "subject", "--head", *head]
 
     assert evaluate(study, tmp_path / "a", *options, column=column) == 0
     assert evaluate(study, tmp_path / "b", *options, column=column, metadata=tmp_path / "m.tsv") == 0
@@ -160,9 +160,10 @@ def test_a_run_repeats_from_its_own_config(study, tmp_path):
     assert yaml.safe_load((tmp_path / "a/config.yaml").read_text())["folds"] == 2
 
 
-def test_samples_with_fewer_reads_than_a_fold_draws_are_predicted_too(study, tmp_path, monkeypatch):
+@pytest.mark.parametrize("ensemble", [[], ["--ensemble", 2]])
+def test_samples_with_fewer_reads_than_a_fold_draws_are_predicted_too(ensemble, study, tmp_path, monkeypatch):
     monkeypatch.setattr("aam.pipelines.fold_training.resolve_depth", lambda asked, depths: 6000)
-    options = ["--fold-file", study / "folds.tsv", "--baselines", "guess", "--head", "network"]
+    options = ["--fold-file", study / "folds.tsv", "--baselines", "guess", "--head", "network", *ensemble]
 
     assert evaluate(study, tmp_path / "o", *options) == 0
 

@@ -95,7 +95,7 @@ class TrainConfig:
     --group-column subject --tree tree.nwk --pretrained pretrained --output-dir trained
 
     Writes model/ (all that 'aam predict', 'embed' and 'evaluate' need), metrics.json, validation_predictions.tsv,
-    splits.tsv and plots/; the network also tensorboard/ and checkpoints/.
+    splits.tsv and plots/; the network also tensorboard/ and checkpoints/, those of an ensemble in members/.
     """
 
     study: StudyConfig
@@ -168,9 +168,9 @@ class PredictConfig:
     Example: aam predict --model trained --table new.biom --sequences new-rep-seqs.fasta --output predictions.tsv
 
     The table may hold ASVs that training never saw. Columns: sample-id, prediction (in the target's own units, or the class),
-    and for classes probability:CLASS. A kernel head adds lower and upper (or set), known_reads and unlike; a network of --loss-type
-    quantile adds lower and upper. Of a model of several metadata columns, each of these names ends in a colon and the column's
-    name.
+    and for classes probability:CLASS. A kernel head adds lower and upper (or set), known_reads and unlike, an ensemble lower and
+    upper (or set), members_sd and unlike, a network of --loss-type quantile lower and upper. Of a model of several metadata
+    columns, the names of numbers end in a colon and the column's name.
     """
 
     study: StudyConfig

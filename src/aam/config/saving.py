@@ -8,6 +8,8 @@ from aam.config._base import config
 
 LAST_CHECKPOINT = "checkpoints/last.ckpt"
 """In a run's directory, what ``--resume`` continues."""
+MEMBERS = "members"
+"""In a run's directory, that of the directories of an ensemble's networks: ``1``, ``2``, …"""
 CHANGEABLE = (
     "output-dir", "overwrite", "resume", "replay", "checkpoint-minutes", "checkpoint-steps", "cache-dir", "num-workers",
     "validation-plot-samples", "strategy", "devices", "num-nodes", "share-asvs", "sharded-checkpoints",

@@ -1,5 +1,6 @@
 """What a model says of the target of some samples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,3 +30,23 @@ class Predicted:
             name: np.asarray(cells)[rows] for name, cells in self.columns.items()
         }
         return Predicted(self.values[rows], columns, None if self.chosen is None else self.chosen[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Predicted"]) -> "Predicted":
+        """Put what was said of some samples and of others one after another."""
+        columns: dict[str, np.ndarray | list[str]] = {
+            name: np.concatenate([np.asarray(part.columns[name]) for part in parts]) for name in parts[0].columns
+        }
+        sets = [part.chosen for part in parts if part.chosen is not None]
+        return cls(np.concatenate([part.values for part in parts]), columns, np.concatenate(sets) if sets else None)
+
+    def in_all_classes(self, own: Sequence[str], classes: Sequence[str]) -> "Predicted":
+        """Write predictions of some classes down in all of them; the others have probability 0."""
+        place = [classes.index(name) for name in own]
+        values = np.zeros((len(self.values), len(classes)))
+        values[:, place] = self.values
+        chosen = None
+        if self.chosen is not None:
+            chosen = np.zeros(values.shape, dtype=bool)
+            chosen[:, place] = self.chosen
+        return Predicted(values, self.columns, chosen)

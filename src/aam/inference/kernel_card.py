@@ -17,8 +17,7 @@ def kernel_lines(facts: dict[str, Any]) -> list[str]:
     lines = [
         f"- Kernel head: compares samples with its {n_samples:,} training samples, whose counts it holds, by {n_asvs:,} ASVs "
         f"that it knows by their first {facts['nucleotides']} nucleotides; {_depth(facts)} of each sample.",
-        f"- Intervals or sets hold the truth for {calibration['coverage']:.0%} of the samples of a new subject (group), if "
-        "subjects are like those of the training samples.",
+        coverage_line(calibration["coverage"]),
     ]
     if calibration["classes"]:
         lines.append(
@@ -26,6 +25,14 @@ def kernel_lines(facts: dict[str, Any]) -> list[str]:
         )
     lines += ["", "| member | weight | penalty | loss on groups left out |", "|---|---|---|---|", *rows, ""]
     return lines
+
+
+def coverage_line(coverage: float) -> str:
+    """Say how far intervals or sets may be relied on."""
+    return (
+        f"- Intervals or sets hold the truth for {coverage:.0%} of the samples of a new subject (group), if subjects are like "
+        "those of the training samples."
+    )
 
 
 def _depth(facts: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from aam.data.study import Study
 from aam.data.target import TargetState
 from aam.inference.kernel_model import KernelModel
 from aam.inference.kernel_units import read_from_kernels
-from aam.inference.model_directory import ModelDescription
+from aam.inference.model_description import ModelDescription
 from aam.inference.pretrained_vectors import PretrainedVectors
 from aam.inference.read_samples import NO_FACTS, Reading
 

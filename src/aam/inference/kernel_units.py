@@ -8,8 +8,7 @@ import numpy as np
 from aam.data.predicted import Predicted
 from aam.data.target import TargetState
 from aam.objectives.target import CATEGORY
-
-INTERVAL = ("lower", "upper")
+from aam.uncertainty import INTERVAL
 
 
 def learned_by_kernels(target: TargetState, truth: np.ndarray, facts: Mapping[str, np.ndarray]) -> np.ndarray:

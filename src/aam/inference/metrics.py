@@ -21,6 +21,7 @@ from aam.comparison.scores import (
 from aam.data.joint_target import AnyTarget, JointTarget, observed
 from aam.data.predicted import Predicted
 from aam.data.target import TargetState
+from aam.uncertainty import INTERVAL
 
 
 def evaluate(target: TargetState, prediction: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
@@ -61,8 +62,8 @@ def evaluate_predicted(target: AnyTarget, predicted: Predicted, truth: np.ndarra
         chosen = predicted.chosen
         inside = chosen[np.arange(len(truth)), truth]
         return {**metrics, "coverage": float(inside.mean()), "mean_set_size": float(chosen.sum(axis=1).mean())}
-    if "lower" in predicted.columns:
-        lower, upper = (np.asarray(predicted.columns[name]) for name in ("lower", "upper"))
+    if all(name in predicted.columns for name in INTERVAL):
+        lower, upper = (np.asarray(predicted.columns[name]) for name in INTERVAL)
         inside = (lower <= truth) & (truth <= upper)
         return {**metrics, "coverage": float(inside.mean()), "mean_width": float((upper - lower).mean())}
     return metrics

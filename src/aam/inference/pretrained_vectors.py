@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from aam.data.study import Study
-from aam.inference.model_directory import ModelDescription
+from aam.inference.model_description import ModelDescription
 from aam.inference.read_samples import Reading, SampleReader
 from aam.models.sequence_encoder import SequenceEncoder
 

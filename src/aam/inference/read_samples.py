@@ -16,7 +16,7 @@ from aam.data.target import batch_fact
 from aam.encoding import Encoding, SampleEncoding
 from aam.errors import ModelError
 from aam.inference.asv_vectors import asv_vectors
-from aam.inference.model_directory import ModelDescription
+from aam.inference.model_description import ModelDescription
 from aam.io.cache import Cache
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor

@@ -20,6 +20,22 @@ def check_config(values: dict[str, Any]) -> None:
     _check("format", values["format"], values["format"] in READABLE, "one that this version of aam reads")
     _check("objectives", values["objectives"], _are_texts(values["objectives"]), "names")
     _check("options", values["options"], isinstance(values["options"], dict), "options")
+    if values.get("ensemble") is not None:
+        _check_ensemble(values["ensemble"])
+
+
+def _check_ensemble(ensemble: dict[str, Any]) -> None:
+    shapes, calibration = ensemble["vectors"], ensemble["calibration"]
+    are_shapes = all(len(shape) == 2 and all(_is_whole(size, 1) for size in shape) for shape in shapes)
+    _check("vectors", shapes, are_shapes and len(shapes) > 1, "the shape of each member's")
+    _check("weights", ensemble["weights"], _are_texts(ensemble["weights"]), "digests")
+    _check("weights", ensemble["weights"], len(ensemble["weights"]) == len(shapes), "one for each member")
+    thresholds, distances = calibration["thresholds"], calibration["distances"]
+    _check("coverage", calibration["coverage"], 0 < calibration["coverage"] < 1, "a share")
+    _check("thresholds", thresholds, all(map(_is_number, thresholds)) and len(thresholds) > 0, "numbers")
+    sizes = [calibration["temperature"], calibration["farthest"], *distances]
+    _check("distances", distances, len(distances) == len(shapes), "one for each member")
+    _check("calibration", sizes, all(_is_number(size) and size > 0 for size in sizes), "numbers above 0")
 
 
 def check_state(values: dict[str, Any]) -> None:

@@ -8,10 +8,8 @@ from aam.data.predicted import Predicted
 from aam.data.target import TargetState
 from aam.kernels.machine import KernelMachine
 from aam.kernels.trees import Trees
-from aam.kernels.uncertainty import prediction_sets, to_probabilities
 from aam.kernels.views import Samples
-
-SET_SEPARATOR = "|"
+from aam.uncertainty import INTERVAL, SET, named_sets, prediction_sets, to_probabilities
 
 
 @dataclass(frozen=True)
@@ -101,14 +99,10 @@ class Ensemble:
         calibration = self.calibration
         if self.target.task == "regression":
             values = outputs[:, 0] + calibration.centre
-            return Predicted(values, {"lower": values - calibration.threshold, "upper": values + calibration.threshold})
+            ends = values - calibration.threshold, values + calibration.threshold
+            return Predicted(values, dict(zip(INTERVAL, ends, strict=True)))
         classes = list(calibration.classes)
         probability = np.zeros((len(outputs), len(self.target.classes)))
         probability[:, classes] = to_probabilities(outputs / calibration.temperature, len(classes))
         sets = prediction_sets(probability, calibration.threshold)
-        likeliest_first = np.argsort(-probability, axis=1, kind="stable")
-        named = [
-            SET_SEPARATOR.join(self.target.classes[k] for k in order if chosen[k])
-            for order, chosen in zip(likeliest_first, sets, strict=True)
-        ]
-        return Predicted(probability, {"set": named}, sets)
+        return Predicted(probability, {SET: named_sets(sets, probability, self.target.classes)}, sets)

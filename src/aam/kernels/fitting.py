@@ -1,7 +1,6 @@
 """Fit a kernel head to some samples of a study; nothing of the others is seen."""
 
 import logging
-import math
 
 import numpy as np
 
@@ -21,15 +20,13 @@ from aam.kernels.members import BOOSTED, FEATURES, FOREST, member_kernels
 from aam.kernels.phylogeny import Phylogeny
 from aam.kernels.ridge import fit_ridge
 from aam.kernels.trees import Trees, fit_trees
-from aam.kernels.uncertainty import conformal_quantile, fit_temperature, to_probabilities
 from aam.kernels.views import Samples
+from aam.uncertainty import FARTHEST, fit_temperature, threshold_of, to_probabilities
 
 logger = logging.getLogger(__name__)
 
 TOLERANCE = 0.1
 """A member whose loss is this share above the least keeps exp(−1) of its weight."""
-FARTHEST = 0.99
-"""Share of the training samples that are nearer to another group than a sample that is unlike them."""
 
 
 def fit_kernel_head(
@@ -168,21 +165,10 @@ def _calibrate(
     if target.task == "regression":
         centre = float(truth.mean())
         scores = np.abs(truth - centre - held_out[:, 0])
-        return Calibration(centre, 1.0, (), coverage, _threshold(scores, subject, coverage), farthest)
+        return Calibration(centre, 1.0, (), coverage, threshold_of(scores, subject, coverage), farthest)
     classes, label = np.unique(truth, return_inverse=True)
     temperature = fit_temperature(held_out, label, len(classes), class_weights(label, len(classes)))
     probability = to_probabilities(held_out / temperature, len(classes))
     scores = 1 - probability[np.arange(len(label)), label]
-    threshold = _threshold(scores, subject, coverage)
+    threshold = threshold_of(scores, subject, coverage)
     return Calibration(0.0, temperature, tuple(classes.tolist()), coverage, threshold, farthest)
-
-
-def _threshold(scores: np.ndarray, subject: np.ndarray, coverage: float) -> float:
-    threshold = conformal_quantile(scores, subject, coverage)
-    if math.isfinite(threshold):
-        return threshold
-    logger.warning(
-        "%d groups are too few for --coverage %g: intervals and sets are as wide as the largest error on a group left out.",
-        subject.max() + 1, coverage,
-    )  # fmt: skip
-    return float(scores.max())

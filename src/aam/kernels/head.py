@@ -14,6 +14,7 @@ from aam.kernels.ensemble import Ensemble
 from aam.kernels.known_asvs import KnownASVs, sample_counts
 from aam.kernels.phylogeny import Phylogeny
 from aam.kernels.views import Samples
+from aam.uncertainty import UNLIKE
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class KernelHead(Ensemble):
         _warn_of_unknown_reads(known)
         unlike = (nearest > self.calibration.farthest) | (known < LEAST_KNOWN)
         reported = self.report(outputs)
-        return replace(reported, columns={**reported.columns, "known_reads": known, "unlike": unlike})
+        return replace(reported, columns={**reported.columns, "known_reads": known, UNLIKE: unlike})
 
 
 def _warn_of_unknown_reads(known: np.ndarray) -> None:

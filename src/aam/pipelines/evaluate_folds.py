@@ -26,6 +26,7 @@ from aam.pipelines.fold_records import (
 from aam.pipelines.inference import EVALUATION_RESULTS
 from aam.pipelines.participants import Fold, Participants, read_participants
 from aam.pipelines.pretrained import load_pretrained, shape_of
+from aam.uncertainty import INTERVAL
 
 logger = logging.getLogger(__name__)
 
@@ -102,8 +103,8 @@ def mean_coverage(scores: list[FoldScore]) -> str:
 def _coverage(name: str, fold: Fold, predicted: Predicted, truth: np.ndarray) -> list[FoldScore]:
     if predicted.chosen is not None:
         inside, size, of_size = predicted.chosen[np.arange(len(truth)), truth], predicted.chosen.sum(axis=1), "set_size"
-    elif "lower" in predicted.columns:
-        lower, upper = (np.asarray(predicted.columns[side], dtype=np.float64) for side in ("lower", "upper"))
+    elif all(name in predicted.columns for name in INTERVAL):
+        lower, upper = (np.asarray(predicted.columns[side], dtype=np.float64) for side in INTERVAL)
         inside, size, of_size = (lower <= truth) & (truth <= upper), upper - lower, "interval_width"
     else:
         return []

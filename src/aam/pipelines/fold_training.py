@@ -1,10 +1,9 @@
 """What ``aam train`` does, done with the training part of a fold, and what ``aam predict`` does with the others."""
 
 import copy
-import logging
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,32 +12,37 @@ import numpy as np
 from aam.config.commands import TrainConfig
 from aam.config.folds import EvaluateFoldsConfig
 from aam.config.model import ModelConfig
-from aam.data.conditions import fit_conditions
 from aam.data.equal_depth import equal_depth
 from aam.data.predicted import Predicted
 from aam.data.rarefaction import resolve_depth
-from aam.data.splits import TEST, TRAIN, VALIDATION, hold_out, strata
-from aam.data.study import Study
+from aam.data.splits import TRAIN, VALIDATION, hold_out, strata
 from aam.data.target import TargetState, fit_target
 from aam.inference.kernel_units import learned_by_kernels, read_from_kernels
-from aam.inference.model_directory import ModelDescription
 from aam.inference.pretrained_vectors import PretrainedVectors
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import Resources
 from aam.models.sequence_encoder import SequenceEncoder
-from aam.models.sequence_predictor import SequencePredictor
 from aam.pipelines.composing import compose
-from aam.pipelines.conditions import condition_facts, say_unknown
+from aam.pipelines.conditions import say_unknown
+from aam.pipelines.ensemble import (
+    bring_together,
+    divide_members,
+    ensemble_reader,
+    facts_of_members,
+    fit_members,
+    with_batch_size_of,
+)
 from aam.pipelines.head_options import choose_head
-from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.network import fit_network, plan_network, with_batch_size
 from aam.pipelines.participants import Fold, Participants
+from aam.pipelines.pool import APART, LabelledStudy, Pool, learn
 from aam.pipelines.pretrained import Pretrained
+from aam.pipelines.quiet import quiet
 from aam.pipelines.resources import read_given_tree
-from aam.pipelines.sample_facts import Facts, facts_of, rows_of, scaled_by, weights_of
-from aam.pipelines.target_columns import options_of
+from aam.pipelines.resuming import places_of_run
+from aam.pipelines.sample_facts import facts_of, rows_of
 
 
 def aam_method(
@@ -55,12 +59,19 @@ def aam_method(
     if choose_head(options, participants.study.n_samples) == "kernel":
         return _kernel_method(options, pretrained, participants)
     encoder = None if pretrained is None else pretrained[0]
-    parts = [part_of_fold(config, participants, fold) for fold in participants]
+    with quiet():
+        parts = [part_of_fold(config, participants, fold) for fold in participants]
     tests = (rows_of(participants.columns, fold.test) for fold in participants)
     say_unknown([(part.conditions, columns) for part, columns in zip(parts, tests, strict=True)])
-    first = with_batch_size(plan_network(options, shape, encoder, parts[0]))
+    in_first = parts[0]
+    if options.head.ensemble is not None:
+        with quiet():
+            members = [divide_members(options, part, places_of_run(options)) for part in parts]
+        in_first = members[0][0].labelled
+    first = with_batch_size(plan_network(options, shape, encoder, in_first))
     compose(first.material, first.training)  # both refuse before anything is trained or written
-    return partial(_fit_network, config, shape, encoder, participants)
+    fit = _fit_network if options.head.ensemble is None else _fit_ensemble
+    return partial(fit, config, shape, encoder, participants)
 
 
 def _kernel_method(
@@ -76,7 +87,7 @@ def _kernel_method(
 
     def fit(fold: Fold) -> Predicted:
         training = rows_of(participants.columns, fold.train)
-        with _quiet():
+        with quiet():
             own = fit_target(participants.values.iloc[fold.train], target.task, options.target, training)
             facts = facts_of(own, participants.columns, study.n_samples)
             truth = learned_by_kernels(own, own.encode(participants.values), facts)
@@ -91,7 +102,8 @@ def _kernel_method(
 def part_of_fold(config: EvaluateFoldsConfig, participants: Participants, fold: Fold) -> LabelledStudy:
     """Divide the training part of a fold once more, into samples to fit and samples that say when to stop.
 
-    Nothing depends on the held-out samples: neither the depth, nor scaling and classes.
+    An ensemble divides it by itself: to it, the samples of the fold are those that validate it. Nothing depends on the held-out
+    samples: neither the depth, nor scaling and classes.
 
     Raises
     ------
@@ -101,38 +113,23 @@ def part_of_fold(config: EvaluateFoldsConfig, participants: Participants, fold: 
     study, training = participants.study, config.training
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths[fold.train])
     rows = fold.train[study.depths[fold.train] >= (depth or 1)]
-    task = participants.target.task
-    stratum = strata(participants.truth[rows])
-    held = hold_out(participants.groups[rows], stratum, training.validation_fraction, training.seed + fold.repeat)
-    values = participants.values.iloc[rows]
-    columns = rows_of(participants.columns, rows)
-    options = options_of(config.target, participants.losses, str(values.name))
-    target = fit_target(values.iloc[~held], task, options, rows_of(columns, ~held))
-    target = scaled_by(target, config.network_head.output_scaling, rows_of(columns, ~held))
-    facts = facts_of(target, columns, len(rows))
-    facts |= weights_of(config.network_head.sample_weights, columns, ~held)
-    conditions = fit_conditions(config.conditioning, rows_of(columns, ~held))
-    facts |= condition_facts(conditions, columns)
-    truth = target.encode(values)
-    if task != "regression":
-        kept = truth >= 0
-        rows, held, truth = rows[kept], held[kept], truth[kept]
-        facts = {name: fact[kept] for name, fact in facts.items()}
-    parts = np.full(study.n_samples, TEST, dtype=object)
-    parts[rows] = np.where(held, VALIDATION, TRAIN)
-    return LabelledStudy(
-        study=study.select_samples(rows),
+    parts = np.full(study.n_samples, APART, dtype=object)
+    if config.head.ensemble is None:
+        stratum = strata(participants.truth[rows])
+        held = hold_out(participants.groups[rows], stratum, training.validation_fraction, training.seed + fold.repeat)
+        parts[rows] = np.where(held, VALIDATION, TRAIN)
+    else:
+        parts[rows], parts[fold.test] = TRAIN, VALIDATION
+    pool = Pool(
+        study=study,
         depth=depth,
-        target=target,
-        truth=truth,
-        groups=participants.groups[rows],
-        held=held,
-        split_ids=list(study.sample_ids),
-        split_parts=parts.astype(str),
-        facts=facts,
-        conditions=conditions,
+        values=participants.values.to_frame(),
+        columns=participants.columns,
+        groups=participants.groups,
+        task=participants.target.task,
         losses=participants.losses,
     )
+    return learn(config.of_training(config.output.output_dir, training.seed), pool, parts.astype(str))
 
 
 def _fit_network(
@@ -143,59 +140,72 @@ def _fit_network(
     fold: Fold,
 ) -> Predicted:
     """Train the network, and leave nothing on disk."""
-    with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, _quiet():
+    with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, quiet():
         labelled, directory = part_of_fold(config, participants, fold), Path(name)
         options = config.of_training(directory, config.training.seed + fold.repeat)
         network = with_batch_size(plan_network(options, shape, encoder, labelled))
         fit_network(network, compose(network.material, network.training), directory)
-        assert isinstance(labelled.target, TargetState), "a fold has one target"
-        columns = rows_of(participants.columns, fold.test)
-        facts = facts_of(labelled.target, columns, len(fold.test)) | condition_facts(labelled.conditions, columns)
-        held_out = participants.study.select_samples(fold.test)
-        predicted = _predict(network.model, network.description, held_out, facts, directory)
-    return in_all_classes(predicted, labelled.target, participants.target)
+        facts = labelled.pool.facts(labelled.target, labelled.conditions, fold.test)
+
+        def read(rows: np.ndarray, depth: int | None) -> Predicted:
+            reading = Reading(depth, Cache(directory / "cache"))
+            reader = SampleReader(copy.deepcopy(network.model), network.description, reading)
+            some = {name: fact[rows] for name, fact in facts.items()}
+            return reader.predicted(participants.study.select_samples(fold.test[rows]), some)
+
+        return _predict(participants, fold, labelled, read)
+
+
+def _fit_ensemble(
+    config: EvaluateFoldsConfig,
+    shape: ModelConfig,
+    encoder: SequenceEncoder | None,
+    participants: Participants,
+    fold: Fold,
+) -> Predicted:
+    """Train the networks of an ensemble, and leave nothing on disk."""
+    with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, quiet():
+        labelled, directory = part_of_fold(config, participants, fold), Path(name)
+        options = config.of_training(directory, config.training.seed + fold.repeat)
+        options = replace(options, study=replace(options.study, cache_dir=directory / "cache"))
+        members = divide_members(options, labelled, places_of_run(options))
+        batch_size = with_batch_size(members[0].plan(shape, encoder)).training.batch_size
+        trained = fit_members(with_batch_size_of(members, batch_size), shape, encoder)
+        model, description, _ = bring_together(options, labelled, trained)
+
+        def read(rows: np.ndarray, depth: int | None) -> Predicted:
+            reader = ensemble_reader(options, model, description, depth)
+            chosen = fold.test[rows]
+            facts = facts_of_members(labelled, reader, chosen)
+            return reader.predicted(participants.study.select_samples(chosen), facts)
+
+        return _predict(participants, fold, labelled, read)
 
 
 def in_all_classes(predicted: Predicted, own: TargetState, target: TargetState) -> Predicted:
-    """Write predictions of the classes that training saw down in all classes of the study; the others have probability 0."""
-    if target.task == "regression":
-        return predicted
-    place = [target.classes.index(name) for name in own.classes]
-    values = np.zeros((len(predicted.values), len(target.classes)))
-    values[:, place] = predicted.values
-    if predicted.chosen is None:
-        return Predicted(values, predicted.columns)
-    chosen = np.zeros(values.shape, dtype=bool)
-    chosen[:, place] = predicted.chosen
-    return Predicted(values, predicted.columns, chosen)
+    """Write predictions of the classes that training saw down in all classes of the study."""
+    return predicted if target.task == "regression" else predicted.in_all_classes(own.classes, target.classes)
 
 
 def _predict(
-    model: SequencePredictor, description: ModelDescription, study: Study, facts: Facts, directory: Path
+    participants: Participants,
+    fold: Fold,
+    labelled: LabelledStudy,
+    read: Callable[[np.ndarray, int | None], Predicted],
 ) -> Predicted:
-    """Predict held-out samples; those with fewer reads than are drawn are read whole, so that none is left out."""
-    is_shallow = study.depths < (description.depth or 0)
-    places, parts = [], []
-    for rows, depth in ((np.flatnonzero(~is_shallow), description.depth), (np.flatnonzero(is_shallow), None)):
-        if len(rows):
-            reader = SampleReader(copy.deepcopy(model), description, Reading(depth, Cache(directory / "cache")))
-            some = {name: fact[rows] for name, fact in facts.items()}
-            parts.append(reader.predicted(study.select_samples(rows), some))
-            places.append(rows)
-    order = np.argsort(np.concatenate(places))
-    columns: dict[str, np.ndarray | list[str]] = {
-        name: np.concatenate([part.columns[name] for part in parts])[order] for name in parts[0].columns
-    }
-    return Predicted(np.concatenate([part.values for part in parts])[order], columns)
+    """Predict the samples of a fold; those with fewer reads than are drawn are read whole, so that none is left out.
 
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave out the lines of each epoch, and warnings that every fold would repeat: a fold has one line of its own."""
-    aam_logger = logging.getLogger("aam")
-    earlier = aam_logger.level
-    aam_logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        aam_logger.setLevel(earlier)
+    Parameters
+    ----------
+    labelled
+        What was trained on.
+    read
+        Predicts some of the fold's samples, by their number in it, at a depth.
+    """
+    assert isinstance(labelled.target, TargetState), "a fold has one target"
+    is_shallow = participants.study.depths[fold.test] < (labelled.depth or 0)
+    parts = [(np.flatnonzero(~is_shallow), labelled.depth), (np.flatnonzero(is_shallow), None)]
+    parts = [(rows, depth) for rows, depth in parts if len(rows)]
+    order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+    predicted = Predicted.joined([read(rows, depth) for rows, depth in parts]).rows(order)
+    return in_all_classes(predicted, labelled.target, participants.target)

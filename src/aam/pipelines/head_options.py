@@ -45,9 +45,12 @@ def choose_head(config: TrainConfig, n_samples: int) -> Literal["kernel", "netwo
             f"--head kernel compares all pairs of samples, which takes too much memory for {n_samples:,}: at most "
             f"{MOST_SAMPLES:,}. Pass --head network."
         )
-    is_small = n_samples <= MOST_SAMPLES_OF_AUTO and n_columns == 1 and not config.conditioning.columns
+    of_network = bool(config.conditioning.columns) or config.head.ensemble is not None
+    is_small = n_samples <= MOST_SAMPLES_OF_AUTO and n_columns == 1 and not of_network
     chosen = asked if asked != "auto" else "kernel" if is_small else "network"
-    if asked == "auto" and config.conditioning.columns:
+    if asked == "auto" and config.head.ensemble is not None:
+        logger.info("Head: network, of which --ensemble trains several.")
+    elif asked == "auto" and config.conditioning.columns:
         logger.info("Head: network, as it alone reads %s.", name_some(config.conditioning.columns))
     elif asked == "auto" and n_columns > 1:
         logger.info(
@@ -61,7 +64,9 @@ def choose_head(config: TrainConfig, n_samples: int) -> Literal["kernel", "netwo
         logger.warning(
             "The kernel head learns the classes of --task ordinal without their order (--head network for it)."
         )
-    ignored = _ignored(config) if chosen == "kernel" else _changed(config.head, ("head",))
+    has_coverage = chosen == "kernel" or config.head.ensemble is not None
+    ignored = _ignored(config) if chosen == "kernel" else []
+    ignored += [] if has_coverage else _changed(config.head, ("head",))
     if ignored:
         logger.warning("Without effect on the %s head: %s.", chosen, ", ".join(ignored))
     return chosen

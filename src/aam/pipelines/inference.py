@@ -10,15 +10,19 @@ from aam.config.study import StudyConfig
 from aam.config.training import DEFAULT_PLOT_SAMPLES
 from aam.data.cells import warn_of_suspects
 from aam.data.joint_target import AnyTarget, JointTarget
+from aam.data.predicted import Predicted
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
 from aam.data.target import TargetState
 from aam.data.target_choice import require_numbers
 from aam.errors import ConfigError, MetadataError, ModelError, name_some
+from aam.inference.ensemble_reader import EnsembleReader
 from aam.inference.kernel_model import KernelModel
 from aam.inference.kernel_reader import KernelReader
 from aam.inference.metrics import evaluate_predicted
-from aam.inference.model_directory import ModelDescription, load_model
+from aam.inference.model_description import ModelDescription
+from aam.inference.model_directory import load_model
+from aam.inference.network_ensemble import NetworkEnsemble
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.io.metadata import Metadata, read_metadata
@@ -27,6 +31,7 @@ from aam.io.output_file import check_output_file, write_options_beside
 from aam.io.table_tsv import write_tsv
 from aam.pipelines.conditions import condition_facts_of_new_samples
 from aam.pipelines.labels import label_samples
+from aam.pipelines.quiet import quiet
 from aam.pipelines.reading import read_study
 from aam.pipelines.records import (
     draw_target,
@@ -40,6 +45,8 @@ from aam.pipelines.sample_facts import facts_of_new_samples
 from aam.pipelines.target_columns import encode_columns
 
 logger = logging.getLogger(__name__)
+
+AnyReader = SampleReader | KernelReader | EnsembleReader
 
 EVALUATION_RESULTS = (
     "metrics.json", "metrics.tsv", "predictions.tsv", "plots",
@@ -56,10 +63,9 @@ def predict(config: PredictConfig) -> None:
     assert target is not None
     study = drop_shallow_samples(study, reader.depth)
     metadata = None if config.metadata is None else read_metadata(config.metadata)
-    facts = _facts(description, metadata, study)
-    if metadata is not None and not facts:
+    predicted, reads_metadata = _predicted(reader, description, metadata, study)
+    if metadata is not None and not reads_metadata:
         logger.warning("--metadata has no effect: the model reads no column of it.")
-    predicted = reader.predicted(study, facts)
     columns = prediction_columns(target, study.sample_ids, predicted.values)
     write_tsv(config.output.output, {**columns, **predicted.columns})
     write_options_beside(config)
@@ -93,9 +99,8 @@ def evaluate(config: EvaluateConfig) -> None:
         warn_of_suspects("--metadata-column", cells.dropna())
     study = drop_shallow_samples(study, reader.depth)
     study, truth = _known_classes(target, study, encode_columns(target, values.loc[list(study.sample_ids)]))
-    facts = _facts(description, metadata, study)
+    predicted, _ = _predicted(reader, description, metadata, study)
     start_output_directory(config, EVALUATION_RESULTS)
-    predicted = reader.predicted(study, facts)
     columns = prediction_columns(target, study.sample_ids, predicted.values)
     truths = truth_columns(target, truth)
     write_tsv(output / "predictions.tsv", {**columns, **predicted.columns, **truths})
@@ -107,6 +112,19 @@ def evaluate(config: EvaluateConfig) -> None:
     logger.info("Results: %s", output)
 
 
+def _predicted(
+    reader: AnyReader, description: ModelDescription, metadata: Metadata | None, study: Study
+) -> tuple[Predicted, bool]:
+    """Predict samples; say whether the model reads anything of them beside their reads."""
+    if not isinstance(reader, EnsembleReader):
+        facts = _facts(description, metadata, study)
+        return reader.predicted(study, facts), bool(facts)
+    of_each = [_facts(reader.descriptions[0], metadata, study)]
+    with quiet():  # what there is to say of the samples was said
+        of_each += [_facts(one, metadata, study) for one in reader.descriptions[1:]]
+    return reader.predicted(study, of_each), any(of_each)
+
+
 def _facts(description: ModelDescription, metadata: Metadata | None, study: Study) -> dict[str, np.ndarray]:
     """Give what the model must know of samples beside their reads."""
     assert description.target is not None
@@ -115,9 +133,7 @@ def _facts(description: ModelDescription, metadata: Metadata | None, study: Stud
     return facts | condition_facts_of_new_samples(description.conditions, metadata, sample_ids)
 
 
-def _open(
-    config: InferenceConfig, study_config: StudyConfig
-) -> tuple[SampleReader | KernelReader, Study, ModelDescription]:
+def _open(config: InferenceConfig, study_config: StudyConfig) -> tuple[AnyReader, Study, ModelDescription]:
     """Open a model that has a target, and the study."""
     model, description = load_model(config.model)
     if description.target is None:
@@ -126,6 +142,8 @@ def _open(
             f"{config.model} …, or use aam embed."
         )
     study, options = read_study(study_config, description.model.max_bp), _reading(config, study_config, description)
+    if isinstance(model, NetworkEnsemble):
+        return EnsembleReader(model, description, options), study, description
     if not isinstance(model, KernelModel):
         return SampleReader(model, description, options), study, description
     without_effect = {
@@ -138,9 +156,12 @@ def _open(
     return KernelReader(model, description, options), study, description
 
 
-def _open_encoder(config: InferenceConfig, study_config: StudyConfig) -> tuple[SampleReader, Study]:
+def _open_encoder(config: InferenceConfig, study_config: StudyConfig) -> tuple[SampleReader | EnsembleReader, Study]:
     """Open the part of a model that gives vectors, and the study."""
     model, description = load_model(config.model)
+    if isinstance(model, NetworkEnsemble):
+        reader = EnsembleReader(model, description, _reading(config, study_config, description))
+        return reader, read_study(study_config, description.model.max_bp)
     encoder = model.base_model if isinstance(model, KernelModel) else model
     if encoder is None:
         raise ModelError(

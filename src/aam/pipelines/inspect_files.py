@@ -141,6 +141,7 @@ _READERS: dict[str, Callable[[Path], tuple[Summary, Any]]] = {
 def _inspect_model(path: Path) -> FileReport:
     """Read a model, alone or in the directory of the run that made it."""
     from aam.inference.model_directory import CONFIG, load_model
+    from aam.inference.network_ensemble import NetworkEnsemble
 
     is_run = not (path / CONFIG).is_file()
     if is_run and not (path / "model").is_dir():
@@ -150,6 +151,7 @@ def _inspect_model(path: Path) -> FileReport:
             )
         raise InputError(f"The directory {path} is not of a model or run of aam. Name the files in it.")
     model, description = load_model(path)
+    networks = model.members if isinstance(model, NetworkEnsemble) else [model]
     target = description.target
     numbers = {name: float(value) for name, value in description.metrics.items() if isinstance(value, int | float)}
     summary = ModelSummary(
@@ -160,7 +162,7 @@ def _inspect_model(path: Path) -> FileReport:
         token_limit=description.token_limit,
         max_bp=description.model.max_bp,
         embedding_dim=description.model.embedding_dim,
-        n_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        n_parameters=sum(parameter.numel() for part in networks for parameter in part.parameters()),
         metrics=numbers,
     )
     what = "pre-trained encoder" if target is None else "trained predictor"

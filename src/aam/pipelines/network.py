@@ -25,7 +25,7 @@ from aam.data.target import TargetState, batch_fact, batch_target
 from aam.ecology.resources import StudyResources
 from aam.inference.asv_vectors import asv_vectors
 from aam.inference.conditioning import conditioning_of
-from aam.inference.model_directory import ModelDescription, build_target
+from aam.inference.model_description import ModelDescription, build_target
 from aam.io.cache import Cache
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
@@ -34,8 +34,8 @@ from aam.objectives.unlabelled import Settings
 from aam.pipelines.batch_size import settle_batch_size
 from aam.pipelines.class_weights import weigh_classes
 from aam.pipelines.composing import Composition, Material, calibration_batch, memory_estimate
-from aam.pipelines.labelled import LabelledStudy
 from aam.pipelines.objectives import settle_objectives, with_targets
+from aam.pipelines.pool import LabelledStudy
 from aam.pipelines.pretrained import take_over
 from aam.pipelines.resources import read_resources
 from aam.training.balancing import LossBalance
@@ -113,7 +113,7 @@ def plan_network(
         network_head=head,
         conditions=labelled.conditions,
         conditioning=config.conditioning,
-        column_losses=labelled.losses,
+        column_losses=labelled.pool.losses,
         objective_settings=settings,
         options=flatten(config),
     )
@@ -175,7 +175,7 @@ def _build(
     if pretrained is not None:
         take_over(base, pretrained)
         logger.info("The network begins with the encoder of %s.", config.transfer.pretrained)
-    target = build_target(shape, labelled.target, config.network_head, labelled.losses)
+    target = build_target(shape, labelled.target, config.network_head, labelled.pool.losses)
     conditioning = conditioning_of(shape, labelled.conditions, config.conditioning)
     return build_predictor(base, target, (), config.transfer.freeze_base, conditioning)
 

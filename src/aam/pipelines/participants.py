@@ -14,7 +14,7 @@ from aam.data.splits import divided_groups, fold_numbers, strata
 from aam.data.study import Study
 from aam.data.target import TargetState, fit_target, order_alone
 from aam.errors import ConfigError, SplitError, name_some
-from aam.inference.model_directory import Losses
+from aam.inference.model_description import Losses
 from aam.io.split_file import read_fold_file
 from aam.pipelines.conditions import condition_columns
 from aam.pipelines.groups import sample_groups, warn_of_divided_subjects

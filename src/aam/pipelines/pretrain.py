@@ -15,7 +15,8 @@ from aam.data.batches import BatchMaker, Drawing, loader
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.splits import TRAIN, VALIDATION
 from aam.data.study import Study
-from aam.inference.model_directory import ModelDescription, save_model
+from aam.inference.model_description import ModelDescription
+from aam.inference.model_directory import save_model
 from aam.io.names import Names
 from aam.models.build import build_encoder
 from aam.models.sequence_encoder import SequenceEncoder

@@ -10,7 +10,9 @@ from aam.config._base import flag_of
 from aam.config.model import ModelConfig
 from aam.errors import ModelError
 from aam.inference.kernel_model import KernelModel
-from aam.inference.model_directory import ModelDescription, load_model
+from aam.inference.model_description import ModelDescription
+from aam.inference.model_directory import load_model
+from aam.inference.network_ensemble import NetworkEnsemble
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.unlabelled import Settings
@@ -33,6 +35,11 @@ def load_pretrained(path: Path | None) -> Pretrained | None:
     if path is None:
         return None
     model, description = load_model(path)
+    if isinstance(model, NetworkEnsemble):
+        raise ModelError(
+            f"--pretrained {path} is an ensemble of {len(model.members)} networks, each with an encoder of its own. Pass the model "
+            "directory of one of them, such as model/members/1 in it."
+        )
     encoder = model.base_model if isinstance(model, SequencePredictor | KernelModel) else model
     if encoder is None:
         raise ModelError(

@@ -10,7 +10,7 @@ from aam.config.commands import PretrainConfig, TrainConfig
 from aam.data.batches import BatchPlan
 from aam.errors import name_some
 from aam.pipelines.composing import Material
-from aam.pipelines.resuming import check_same_run, identity_of
+from aam.pipelines.resuming import check_same_run, failed_place, identity_of
 from aam.training.arithmetic import weight_type
 from aam.training.checkpoints import HEADER, CheckpointError, read_checkpoint
 from aam.training.module import TrainingModule
@@ -41,7 +41,8 @@ def replay(config: Config, module: TrainingModule, material: Material, ranks: Ra
     CheckpointError
         What was saved is damaged, or of a run with other settings or files.
     """
-    output, study = config.output.output_dir, material.maker.study
+    output, study = failed_place(config), material.maker.study
+    assert output is not None, "there is such a run"
     with ranks.agreed():
         saved = read_checkpoint(output / WEIGHTS)
         check_same_run(config, identity_of(config, material.digest), saved[HEADER])

@@ -9,7 +9,8 @@ from pathlib import Path
 from torch import nn
 
 from aam.errors import OutputError
-from aam.inference.model_directory import ModelDescription, save_model
+from aam.inference.model_description import ModelDescription
+from aam.inference.model_directory import save_model
 
 
 @contextmanager

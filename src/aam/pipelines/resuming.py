@@ -10,7 +10,7 @@ import yaml
 
 from aam.config._base import flatten, input_paths
 from aam.config.commands import PretrainConfig, TrainConfig
-from aam.config.saving import CHANGEABLE, LAST_CHECKPOINT, SAVES_MEMORY
+from aam.config.saving import CHANGEABLE, LAST_CHECKPOINT, MEMBERS, SAVES_MEMORY
 from aam.errors import OutputError
 from aam.inference.model_directory import CARD, CONFIG, WEIGHTS
 from aam.io.cache import digest_of
@@ -65,17 +65,39 @@ def state_of_run(config: Config) -> State:
     output = config.output.output_dir
     if (output / "model" / CARD).is_file():  # the last that a run writes
         return "finished"
-    return "saved" if (output / LAST_CHECKPOINT).exists() else "unsaved"
+    if any((place / LAST_CHECKPOINT).exists() for place in places_of_run(config)):
+        return "saved"
+    begun, asked = ({"ensemble": n} for n in (_options_of_run(config).get("ensemble"), _members_of(config)))
+    if begun != asked:  # whose networks are saved elsewhere, and must not be lost
+        _refuse(config, differences(asdict(Identity(begun, {}, "")), Identity(asked, {}, "")))
+    return "unsaved"
+
+
+def places_of_run(config: Config) -> list[Path]:
+    """Give the directories that networks are trained in: the run's own, or one for each member of an ensemble."""
+    output, n_members = config.output.output_dir, _members_of(config)
+    return [output] if n_members is None else [output / MEMBERS / str(number + 1) for number in range(n_members)]
+
+
+def _members_of(config: Config) -> int | None:
+    return config.head.ensemble if isinstance(config, TrainConfig) else None
+
+
+def failed_place(config: Config) -> Path | None:
+    """Give the directory, of those of a run, whose network ended because its loss was not finite."""
+    for place in places_of_run(config):
+        if all((place / name).is_file() for name in (REPORT, NONFINITE_WEIGHTS)):
+            return place
+    return None
 
 
 def _check_failed(config: Config) -> None:
-    output = config.output.output_dir
     has_run = check_continued_directory(config)
-    missing = [name for name in (REPORT, NONFINITE_WEIGHTS) if not (output / name).is_file()]
-    if not has_run or missing:
+    if not has_run or failed_place(config) is None:
+        missing = [name for name in (REPORT, NONFINITE_WEIGHTS) if not (places_of_run(config)[0] / name).is_file()]
         raise OutputError(
-            f"--replay: --output-dir {output} holds no run that ended because its loss was not finite: {missing[0]} is missing. "
-            "Name the directory of such a run."
+            f"--replay: --output-dir {config.output.output_dir} holds no run that ended because its loss was not finite: "
+            f"{missing[0]} is missing. Name the directory of such a run."
         )
 
 
@@ -123,8 +145,8 @@ def say_finished(config: Config) -> None:
     logger.info("The run in %s is finished; nothing was done. Model: %s", output, output / "model")
 
 
-def saving_plan(config: Config, state: State, digest: str) -> SavingPlan:
-    """Plan how a run is saved, and find where it goes on.
+def saving_plan(config: Config, state: State, digest: str, place: Path | None = None) -> SavingPlan:
+    """Plan how the training of a network is saved, and find where it goes on.
 
     Parameters
     ----------
@@ -134,6 +156,8 @@ def saving_plan(config: Config, state: State, digest: str) -> SavingPlan:
         Of the run.
     digest
         Of the study, with the samples in use.
+    place
+        Directory of the network; None for that of the run.
 
     Raises
     ------
@@ -143,7 +167,7 @@ def saving_plan(config: Config, state: State, digest: str) -> SavingPlan:
     identity = identity_of(config, digest)
     if state != "saved":
         return SavingPlan(identity, None if config.devices.sharded_checkpoints else config.saving)
-    path = config.output.output_dir / LAST_CHECKPOINT
+    path = (place or config.output.output_dir) / LAST_CHECKPOINT
     content = read_checkpoint(path)
     check_same_run(config, identity, content[HEADER])
     progress = Progress(**content[PROGRESS])

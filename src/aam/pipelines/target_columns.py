@@ -13,7 +13,7 @@ from aam.data.splits import strata
 from aam.data.target import Task, fit_target, order_alone
 from aam.data.target_choice import check_order, check_transform, choose_task, require_numbers
 from aam.errors import ConfigError, MetadataError, name_some
-from aam.inference.model_directory import Losses
+from aam.inference.model_description import Losses
 from aam.io.loss_file import OPTION, read_column_losses
 from aam.objectives.joint_target import metric_prefix
 from aam.pipelines.head_options import check_task

@@ -9,6 +9,7 @@ import numpy as np
 from aam.config._base import flatten
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
+from aam.config.saving import MEMBERS
 from aam.data.depth_bias import warn_of_depth
 from aam.data.equal_depth import equal_depth
 from aam.data.joint_target import parts_of
@@ -20,8 +21,9 @@ from aam.io.cache import Cache
 from aam.io.output_directory import remove_results
 from aam.pipelines.composing import compose
 from aam.pipelines.head_options import choose_head
-from aam.pipelines.labelled import LabelledSamples, LabelledStudy, divide, read_labelled
+from aam.pipelines.labelled import LabelledSamples, divide, read_labelled
 from aam.pipelines.network import PlannedNetwork, fit_network, plan_network, with_batch_size, wrap
+from aam.pipelines.pool import LabelledStudy
 from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of
 from aam.pipelines.records import summarise, write_metrics, write_splits
 from aam.pipelines.replaying import replay
@@ -35,6 +37,7 @@ from aam.pipelines.resuming import (
     say_finished,
     start_or_continue,
 )
+from aam.pipelines.train_ensemble import LEFT_OUT, train_ensemble
 from aam.pipelines.train_kernel import train_kernel_head
 from aam.pipelines.validation import validate
 from aam.training.fit import WRITTEN, FitSummary
@@ -42,7 +45,7 @@ from aam.training.ranks import Ranks, joined
 
 logger = logging.getLogger(__name__)
 
-RESULTS = ("model", "metrics.json", "metrics.tsv", "splits.tsv", "validation_predictions.tsv")
+RESULTS = ("model", "metrics.json", "metrics.tsv", "splits.tsv", "validation_predictions.tsv", LEFT_OUT, MEMBERS)
 
 
 def train(config: TrainConfig) -> None:
@@ -104,6 +107,10 @@ def _train_network(
         labelled = divide(config, samples, depth)
         if depth is None:
             _warn_of_depth(labelled)
+    if config.head.ensemble is not None:
+        train_ensemble(config, shape, pretrained, labelled, state, [*WRITTEN, *RESULTS], ranks)
+        return
+    with ranks.agreed():
         network = plan_network(config, shape, None if pretrained is None else pretrained[0], labelled)
     if state == "failed":
         replay(dataclasses.replace(config, model=shape), wrap(network), network.material, ranks)
@@ -115,7 +122,7 @@ def _train_network(
         plan = saving_plan(settled, state, network.description.study_digest)
         if ranks.is_first:
             start_or_continue(settled, state, [*WRITTEN, *RESULTS])
-            write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
+            write_splits(output / "splits.tsv", labelled.pool.study.sample_ids, labelled.parts)
     summary = fit_network(network, batches, output, plan, ranks)
     if ranks.is_first:
         _write(config, network, labelled, summary)

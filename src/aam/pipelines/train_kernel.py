@@ -14,7 +14,8 @@ from aam.data.target import TargetState
 from aam.inference.kernel_model import KernelModel
 from aam.inference.kernel_reader import KernelReader
 from aam.inference.kernel_units import learned_by_kernels
-from aam.inference.model_directory import ModelDescription, save_model
+from aam.inference.model_description import ModelDescription
+from aam.inference.model_directory import save_model
 from aam.inference.pretrained_vectors import PretrainedVectors
 from aam.inference.read_samples import Reading
 from aam.io.cache import Cache
@@ -22,7 +23,7 @@ from aam.io.output_directory import start_output_directory
 from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import KernelHead, Resources
 from aam.kernels.known_asvs import MINIMUM_PREVALENCE
-from aam.pipelines.labelled import LabelledStudy
+from aam.pipelines.pool import LabelledStudy
 from aam.pipelines.pretrained import Pretrained
 from aam.pipelines.records import summarise, write_metrics, write_splits
 from aam.pipelines.resources import read_given_tree
@@ -68,7 +69,7 @@ def train_kernel_head(
     model = KernelModel.of(head, None if pretrained is None else pretrained[0])
     description = _describe(config, shape, pretrained, labelled, model)
     start_output_directory(dataclasses.replace(config, model=shape), written)
-    write_splits(output / "splits.tsv", labelled.split_ids, labelled.split_parts)
+    write_splits(output / "splits.tsv", labelled.pool.study.sample_ids, labelled.parts)
     reader = KernelReader(copy.deepcopy(model), description, Reading(None, cache))
     metrics = validate(config, reader, labelled)
     write_metrics(output, metrics)

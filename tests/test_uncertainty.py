@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from aam.kernels.uncertainty import conformal_quantile, fit_temperature, prediction_sets, to_probabilities
+from aam.uncertainty import conformal_quantile, fit_temperature, prediction_sets, to_probabilities
 
 
 def test_with_one_sample_per_group_the_quantile_is_that_of_the_jackknife():

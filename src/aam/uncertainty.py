@@ -1,13 +1,22 @@
-"""How sure a head may be, from what its members said of groups that they were fitted without."""
+"""How sure a model may be, from what its members said of groups that they were fitted without."""
 
+import logging
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from aam.kernels.logistic import is_of_class
+logger = logging.getLogger(__name__)
 
 COLDEST, HOTTEST = 0.25, 20.0
+FARTHEST = 0.99
+"""Share of the samples left out that are nearer to those fitted than a sample that is unlike them."""
+INTERVAL, SET, UNLIKE = ("lower", "upper"), "set", "unlike"
+"""Columns of predictions: ends of an interval, names of the classes that may be, and whether a sample is far from training's."""
+SET_SEPARATOR = "|"
+
+_NEVER = -1e5  # a logit that no temperature brings near to others
 
 
 def conformal_quantile(scores: np.ndarray, groups: np.ndarray, coverage: float) -> float:
@@ -38,6 +47,18 @@ def conformal_quantile(scores: np.ndarray, groups: np.ndarray, coverage: float) 
     return float(scores[order[place]]) if place < len(scores) else math.inf
 
 
+def threshold_of(scores: np.ndarray, groups: np.ndarray, coverage: float) -> float:
+    """Give `conformal_quantile`, or the largest score, and say so, where there are too few groups for it."""
+    threshold = conformal_quantile(scores, groups, coverage)
+    if math.isfinite(threshold):
+        return threshold
+    logger.warning(
+        "%d groups are too few for --coverage %g: intervals and sets are as wide as the largest error on a group left out.",
+        len(np.unique(groups)), coverage,
+    )  # fmt: skip
+    return float(scores.max())
+
+
 def fit_temperature(logit: np.ndarray, label: np.ndarray, n_classes: int, weight: np.ndarray) -> float:
     """Find what held-out logits must be divided by for the least log loss (Guo et al. 2017)."""
     rows = np.arange(len(label))
@@ -52,10 +73,16 @@ def fit_temperature(logit: np.ndarray, label: np.ndarray, n_classes: int, weight
 
 def to_probabilities(logit: np.ndarray, n_classes: int) -> np.ndarray:
     """Turn one logit per class, or that of the second of two classes, into probabilities, [n, C]."""
-    assert logit.shape[1] == is_of_class(np.zeros(1, dtype=int), n_classes).shape[1]
+    assert logit.shape[1] == (n_classes if n_classes > 2 else 1)
     both = np.hstack([-logit / 2, logit / 2]) if n_classes == 2 else logit
     shifted = np.exp(both - both.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def logits_of(probability: np.ndarray) -> np.ndarray:
+    """Undo `to_probabilities`, [n, C], or [n, 1] of two classes; a class that cannot be keeps probability 0 at any temperature."""
+    logit = np.log(probability, out=np.full(probability.shape, _NEVER), where=probability > 0)
+    return logit if probability.shape[1] > 2 else logit[:, 1:] - logit[:, :1]
 
 
 def prediction_sets(probability: np.ndarray, threshold: float) -> np.ndarray:
@@ -63,3 +90,18 @@ def prediction_sets(probability: np.ndarray, threshold: float) -> np.ndarray:
     chosen = 1 - probability <= threshold
     chosen[np.arange(len(chosen)), probability.argmax(axis=1)] = True
     return chosen
+
+
+def named_sets(chosen: np.ndarray, probability: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """Write sets of classes down by their names, the likeliest first.
+
+    Examples
+    --------
+    >>> named_sets(np.array([[True, False, True]]), np.array([[0.3, 0.1, 0.6]]), ["a", "b", "c"])
+    ['c|a']
+    """
+    likeliest_first = np.argsort(-probability, axis=1, kind="stable")
+    return [
+        SET_SEPARATOR.join(classes[int(k)] for k in order if row[k])
+        for order, row in zip(likeliest_first, chosen, strict=True)
+    ]

@@ -1,0 +1,275 @@
+"""The networks of an ensemble: divided, trained one after another, and calibrated on what each was trained without."""
+
+import copy
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from aam.config._base import flatten
+from aam.config.commands import TrainConfig
+from aam.config.model import ModelConfig
+from aam.data.predicted import Predicted
+from aam.data.seeding import generator
+from aam.data.splits import TRAIN, VALIDATION, fold_numbers
+from aam.data.target import TargetState
+from aam.errors import SplitError
+from aam.inference.ensemble_calibration import LeftOut, calibrate
+from aam.inference.ensemble_reader import EnsembleReader
+from aam.inference.model_description import ModelDescription
+from aam.inference.network_ensemble import NetworkEnsemble
+from aam.inference.read_samples import Reading, SampleReader
+from aam.io.cache import Cache
+from aam.models.sequence_encoder import SequenceEncoder
+from aam.models.sequence_predictor import SequencePredictor
+from aam.pipelines.class_weights import weigh_classes
+from aam.pipelines.composing import compose
+from aam.pipelines.network import PlannedNetwork, fit_network, plan_network
+from aam.pipelines.pool import APART, LabelledStudy, learn
+from aam.pipelines.quiet import quiet
+from aam.pipelines.target_columns import encode_columns, stratum_of
+from aam.training.ranks import ALONE, Ranks
+from aam.training.saving import SavingPlan
+
+logger = logging.getLogger(__name__)
+
+MOST_COMPARED = 10_000
+"""Training samples of a member whose vectors are kept to compare new samples with; of more, some are drawn."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network of an ensemble, to be trained.
+
+    Attributes
+    ----------
+    config
+        With a seed and a directory of its own.
+    labelled
+        What it is trained on, and validated: the part that it is trained without.
+    """
+
+    config: TrainConfig
+    labelled: LabelledStudy
+
+    def rows(self, part: str) -> np.ndarray:
+        """Give the rows of the pool in a part."""
+        return np.flatnonzero(self.labelled.parts == part)
+
+    def plan(self, shape: ModelConfig, encoder: SequenceEncoder | None) -> PlannedNetwork:
+        """Build it; nothing is written yet."""
+        return plan_network(self.config, shape, encoder, self.labelled)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network of an ensemble with its weights."""
+
+    member: Member
+    model: SequencePredictor
+    description: ModelDescription
+
+
+def divide_members(config: TrainConfig, labelled: LabelledStudy, places: Sequence[Path]) -> list[Member]:
+    """Divide the training samples into as many parts as there are members, alike in target and of whole groups.
+
+    Everything that is learned from a member's samples is learned without the part that it leaves out.
+
+    Parameters
+    ----------
+    config
+        Of the run.
+    labelled
+        Its samples.
+    places
+        Directory of each member.
+
+    Raises
+    ------
+    SplitError, MetadataError
+        There are too few groups, or a part leaves too little to train on.
+    """
+    pool, n_members, seed = labelled.pool, len(places), config.training.seed
+    rows = np.flatnonzero(labelled.parts == TRAIN)
+    groups = pool.groups[rows]
+    n_groups = len(np.unique(groups))
+    if min(n_groups, len(rows) // 2) < n_members:
+        raise SplitError(
+            f"--ensemble {n_members} is too many for {len(rows):,} training samples of {n_groups:,} groups: each network leaves "
+            "out whole groups, and at least 2 samples. Choose fewer."
+        )
+    number = fold_numbers(groups, stratum_of(pool.values.iloc[rows], pool.task, config.target), n_members, seed)
+    logger.info(
+        "Ensemble of %d networks, each of which leaves out a part of the training samples to validate:", n_members
+    )
+    members = []
+    for k, place in enumerate(places):
+        parts = np.full(pool.study.n_samples, APART, dtype=f"<U{len(VALIDATION)}")
+        parts[rows] = np.where(number == k, VALIDATION, TRAIN)
+        own = int(generator(seed, "member", k).integers(2**31))
+        its_config = dataclasses.replace(
+            config,
+            training=dataclasses.replace(config.training, seed=own),
+            output=dataclasses.replace(config.output, output_dir=place),
+        )
+        members.append(Member(its_config, learn(its_config, pool, parts)))
+    return members
+
+
+def with_batch_size_of(members: Sequence[Member], batch_size: int | Literal["auto"] | None) -> list[Member]:
+    """Let all members have the number of samples in a batch that was found for one of them."""
+    return [
+        dataclasses.replace(
+            member,
+            config=dataclasses.replace(
+                member.config, training=dataclasses.replace(member.config.training, batch_size=batch_size)
+            ),
+        )
+        for member in members
+    ]
+
+
+def fit_members(
+    members: Sequence[Member],
+    shape: ModelConfig,
+    encoder: SequenceEncoder | None,
+    plan_saving: Callable[[Path, str], SavingPlan | None] = lambda place, digest: None,
+    ranks: Ranks = ALONE,
+) -> list[Trained]:
+    """Train one network after another.
+
+    Parameters
+    ----------
+    members
+        What is trained.
+    shape, encoder
+        Of the networks, and what they begin with.
+    plan_saving
+        Says how the network in a directory, trained on the study of a digest, is saved, and where it goes on.
+    ranks
+        Who trains together, each member in its turn.
+    """
+    trained = []
+    for number, member in enumerate(members):
+        place = member.config.output.output_dir
+        with ranks.agreed():
+            logger.info("Network %d of %d, in %s.", number + 1, len(members), place)
+            network = member.plan(shape, encoder)
+            batches = compose(network.material, network.training)
+            plan = plan_saving(place, network.description.study_digest)
+            if ranks.is_first:
+                place.mkdir(parents=True, exist_ok=True)
+        summary = fit_network(network, batches, place, plan, ranks)
+        metrics = {**summary.metrics, "epochs": summary.epochs, "best_epoch": summary.best_epoch}
+        options = network.description.options | flatten(network.training)
+        description = dataclasses.replace(network.description, metrics=metrics, options=options)
+        trained.append(Trained(member, network.model, description))
+    return trained
+
+
+def bring_together(
+    config: TrainConfig, labelled: LabelledStudy, trained: Sequence[Trained]
+) -> tuple[NetworkEnsemble, ModelDescription, LeftOut]:
+    """Calibrate trained members on the samples that each was trained without.
+
+    Returns
+    -------
+    The ensemble, what it is, and what was said of those samples.
+    """
+    target = labelled.target
+    if isinstance(target, TargetState):
+        truth = labelled.truth[~labelled.held]
+        with quiet():
+            target = weigh_classes(target, truth, config.network_head.classes.class_weights)
+    reading = Reading(labelled.depth, Cache(config.study.cache_dir))
+    readers = [SampleReader(copy.deepcopy(each.model), each.description, reading) for each in trained]
+    vectors = [
+        _training_vectors(each, reader, config.training.seed) for each, reader in zip(trained, readers, strict=True)
+    ]
+    models = [each.model for each in trained]
+    uncalibrated = NetworkEnsemble.of({}, models, vectors)
+    with quiet():
+        left_out = _left_out(labelled, trained, readers, uncalibrated)
+    weights = target.class_weights if isinstance(target, TargetState) else ()
+    calibration = calibrate(target, left_out, weights, config.head.coverage)
+    model = NetworkEnsemble.of({"calibration": calibration.to_dict()}, models, vectors)
+    description = dataclasses.replace(
+        trained[0].description,
+        seed=config.training.seed,
+        study_digest=labelled.study.digest(),
+        target=target,
+        conditions=labelled.conditions,
+        options=flatten(config),
+        metrics={},
+        ensemble=model.facts,
+        members=tuple(each.description for each in trained),
+    )
+    return model, description, left_out
+
+
+def predict_held(
+    config: TrainConfig, labelled: LabelledStudy, model: NetworkEnsemble, description: ModelDescription
+) -> Predicted:
+    """Predict the validation samples of a run, which no member has seen, as ``aam predict`` does."""
+    rows = labelled.rows[labelled.held]
+    reader = ensemble_reader(config, model, description, description.depth)
+    return reader.predicted(labelled.pool.study.select_samples(rows), facts_of_members(labelled, reader, rows))
+
+
+def ensemble_reader(
+    config: TrainConfig, model: NetworkEnsemble, description: ModelDescription, depth: int | None
+) -> EnsembleReader:
+    """Read samples with an ensemble, whose own weights stay in the precision that they have."""
+    return EnsembleReader(copy.deepcopy(model), description, Reading(depth, Cache(config.study.cache_dir)))
+
+
+def facts_of_members(labelled: LabelledStudy, reader: EnsembleReader, rows: np.ndarray) -> list[dict[str, np.ndarray]]:
+    """Give what the ensemble and each member must know of rows of the pool beside their reads."""
+    with quiet():
+        return [
+            dict(labelled.pool.facts(one.target, one.conditions, rows))
+            for one in reader.descriptions
+            if one.target is not None
+        ]
+
+
+def _training_vectors(trained: Trained, reader: SampleReader, seed: int) -> np.ndarray:
+    rows = trained.member.rows(TRAIN)
+    if len(rows) > MOST_COMPARED:
+        rows = np.sort(generator(seed, "compared").choice(rows, MOST_COMPARED, replace=False))
+    study = trained.member.labelled.pool.study
+    return reader.sample_vectors(study.select_samples(rows)).astype(np.float32)
+
+
+def _left_out(
+    labelled: LabelledStudy, trained: Sequence[Trained], readers: Sequence[SampleReader], ensemble: NetworkEnsemble
+) -> LeftOut:
+    """Let each member say what it thinks of the part that it was trained without."""
+    pool, target = labelled.pool, labelled.target
+    rows, said, distances, numbers = [], [], [], []
+    for number, (each, reader) in enumerate(zip(trained, readers, strict=True)):
+        own, its = each.member.rows(VALIDATION), each.description
+        assert its.target is not None, "a member has a target"
+        study = pool.study.select_samples(own)
+        predicted = reader.predicted(study, pool.facts(its.target, its.conditions, own))
+        if target.task != "regression":
+            predicted = predicted.in_all_classes(its.target.classes, target.classes)
+        rows.append(own)
+        said.append(predicted)
+        distances.append(ensemble.distances(number, reader.sample_vectors(study)))
+        numbers.append(np.full(len(own), number))
+    places = np.concatenate(rows)
+    order = np.argsort(places)
+    rows_in_order = places[order]
+    return LeftOut(
+        predicted=Predicted.joined(said).rows(order),
+        truth=encode_columns(target, pool.values.iloc[rows_in_order]),
+        facts=pool.facts(target, labelled.conditions, rows_in_order),
+        groups=pool.groups[rows_in_order],
+        members=np.concatenate(numbers)[order],
+        distances=np.concatenate(distances)[order],
+    )
