@@ -107,6 +107,22 @@ def test_predictions_open_as_qiime_2_metadata(folder, tmp_path):
     np.testing.assert_allclose(table[["probability:disease", "probability:healthy"]].sum(axis=1), 1, atol=1e-8)
 
 
+def test_a_column_of_another_name_is_compared_and_named(folder, tmp_path, capsys):
+    metadata = read(folder / "study/metadata.tsv")
+    metadata["age_in_months"] = metadata["age"] / 30
+    metadata.to_csv(tmp_path / "m.tsv", sep="\t")
+
+    run(
+        "evaluate", "--model", folder / "age", "--table", folder / "study/table.biom", "--sequences",
+        folder / "study/sequences.fasta", "--metadata", tmp_path / "m.tsv", "--metadata-column", "age_in_months",
+        "--output-dir", tmp_path / "o",
+    )  # fmt: skip
+
+    said = capsys.readouterr().err
+    assert "The model predicts age, and is compared with age_in_months: are they the same, in the same unit?" in said
+    assert "age (compared with age_in_months): R² -" in said
+
+
 def test_evaluate_on_the_validation_samples_gives_the_metrics_of_training(folder, tmp_path):
     """A table of the validation samples alone, in another order and without the features they lack."""
     from aam.io.biom_table import write_table

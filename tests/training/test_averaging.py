@@ -49,7 +49,7 @@ def test_the_average_by_hand_is_what_is_kept_and_judged(accumulated, tmp_path):
 
     module, summary, _ = run(tmp_path / "o", config, callbacks=[watch])
 
-    average, _, scores = watch.epochs[summary.best_epoch]
+    average, _, scores = watch.epochs[summary.best_epoch - 1]
     assert watch.n_steps == summary.epochs * 2 / accumulated
     for name, weight in module.model.named_parameters():
         torch.testing.assert_close(weight.double(), average[name], rtol=0, atol=1e-6)

@@ -42,7 +42,7 @@ def test_any_metric_chooses_the_epoch_and_when_to_stop(name, is_higher_better, t
 
     values = [epoch[f"validation/{name}"] for epoch in watch.epochs]
     best = first_best(values, is_higher_better)
-    assert summary.best_epoch == best
+    assert summary.best_epoch == best + 1
     assert summary.epochs == min(best + 1 + config.patience, config.epochs)
     assert summary.metrics[name] == pytest.approx(values[best], rel=1e-4)  # of single precision
     assert torch.load(tmp_path / "o/checkpoints/best.ckpt", weights_only=True)["epoch"] == best

@@ -1,5 +1,6 @@
 """``aam predict``, ``aam embed`` and ``aam evaluate``: use a trained model on a table."""
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 
@@ -91,7 +92,7 @@ def evaluate(config: EvaluateConfig) -> None:
     reader, study, description = _open(config.inference, config.study)
     target = description.target
     assert target is not None
-    _check_columns(target, config.label.metadata_column)
+    shown = _checked_against(target, config.label.metadata_column)
     study, metadata, values = label_samples(config.label, study)
     for _, cells in values.items():
         if target.task == "regression":
@@ -107,8 +108,8 @@ def evaluate(config: EvaluateConfig) -> None:
     metrics = evaluate_predicted(target, predicted, truth)
     write_metrics(output, metrics)
     points = points_to_draw(DEFAULT_PLOT_SAMPLES, description.seed)
-    draw_target(output / "plots" / "target.png", target, predicted.values, truth, metrics, points)
-    logger.info("%s: %s.", target.column, summarise(metrics, target))
+    draw_target(output / "plots" / "target.png", shown, predicted.values, truth, metrics, points)
+    logger.info("%s: %s.", shown.column, summarise(metrics, target))
     logger.info("Results: %s", output)
 
 
@@ -180,8 +181,8 @@ def _reading(config: InferenceConfig, study_config: StudyConfig, description: Mo
     return Reading(depth, Cache(study_config.cache_dir), config.batch_size, config.precision, passes)  # type: ignore[arg-type]
 
 
-def _check_columns(target: AnyTarget, names: Sequence[str]) -> None:
-    """Refuse columns that cannot be told which prediction they belong to."""
+def _checked_against(target: AnyTarget, names: Sequence[str]) -> AnyTarget:
+    """Refuse columns that cannot be told which prediction they belong to; name a column of another name beside the target's."""
     if isinstance(target, TargetState) and len(names) > 1:
         raise ConfigError(
             f"--metadata-column has {len(names)} columns, and the model predicts one, {target.column}: pass the one to "
@@ -193,6 +194,12 @@ def _check_columns(target: AnyTarget, names: Sequence[str]) -> None:
             f"--metadata-column {name_some(unknown)}: the model predicts {target.column}. Pass one or several of these columns, by "
             "these names."
         )
+    if isinstance(target, JointTarget) or names[0] == target.column:
+        return target
+    logger.warning(
+        "The model predicts %s, and is compared with %s: are they the same, in the same unit?", target.column, names[0]
+    )
+    return dataclasses.replace(target, column=f"{target.column} (compared with {names[0]})")
 
 
 def _known_classes(target: AnyTarget, study: Study, truth: np.ndarray) -> tuple[Study, np.ndarray]:

@@ -199,5 +199,5 @@ def _prepare(config: PretrainConfig) -> tuple[Study, BatchMaker, Names]:
 
 def _report(summary: FitSummary, config: PretrainConfig) -> None:
     shown = ", ".join(f"{name} {value:.4g}" for name, value in summary.metrics.items())
-    logger.info("Validation, best of %d epochs (%d): %s.", summary.epochs, summary.best_epoch + 1, shown)
+    logger.info("Validation, best of %d epochs (%d): %s.", summary.epochs, summary.best_epoch, shown)
     logger.info("Model: %s", config.output.output_dir / "model")

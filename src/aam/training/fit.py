@@ -66,7 +66,7 @@ class FitSummary:
     epochs
         Epochs that were trained.
     best_epoch
-        Epoch whose weights are kept, from 0.
+        Number of the epoch whose weights are kept; the first is 1.
     metrics
         Its validation losses and metrics, by name.
     """
@@ -130,12 +130,12 @@ def fit(
         else:
             with memory_is_explained(ranks.is_first):
                 if config.find_lr and progress is None:
-                    module.training_config = replace(config, lr=_find_rate(module, loaders[0], run))
+                    module.training_config = replace(config, lr=_find_rate(module, loaders[0], run), find_lr=False)
                 epochs = _train(trained, loaders, run, callbacks)
         best_epoch = _take_best(module.float(), run)
         scores = _judge(config, ranks.with_whole_models()).validate(module, loaders[1], verbose=False)[0]
     metrics = {name.removeprefix("validation/"): value for name, value in scores.items()}
-    return FitSummary(epochs, best_epoch, metrics)
+    return FitSummary(epochs, best_epoch + 1, metrics)
 
 
 def _train(
