@@ -127,6 +127,28 @@ def test_sets_that_lie_one_after_the_other_equal_padded_rows():
     torch.testing.assert_close(stack(packed, Packed(offsets)), stack(x, rows)[rows.mask], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("at_a_time", [1, 4, 6, 13])
+def test_sets_that_are_read_some_at_a_time_give_the_same_vectors_and_gradients(at_a_time, monkeypatch):
+    stack, x = randomised(Transformer(CONFIG)), torch.randn(14, 8, dtype=torch.float64)
+    layout = Packed(torch.tensor([0, 3, 8, 8, 9, 12, 14]))  # one is empty
+
+    def run():
+        stack.zero_grad()
+        y = stack(x, layout)
+        y.square().sum().backward()
+        return [y.detach(), *(weight.grad.clone() for weight in stack.parameters())]
+
+    whole = run()
+    monkeypatch.setattr("aam.nn.attention.POSITIONS_AT_A_TIME", at_a_time)
+
+    sizes = [len(part) for part, _ in layout.parts(x)]
+    assert sum(sizes) == 14
+    assert len(sizes) > 1
+    assert all(size <= max(at_a_time, 5) for size in sizes)  # a set is never cut
+    for first, second in zip(whole, run(), strict=True):
+        torch.testing.assert_close(first, second, rtol=0, atol=1e-11)
+
+
 COMPARE_COMPILED = """
 import copy, torch
 from aam.config.model import ModelConfig

@@ -23,6 +23,8 @@ KERNELS = {
     "math": (SDPBackend.MATH,),
 }
 """By the value of ``--attn-implementation``: the kernel, and those that take its place where it cannot read a mask."""
+POSITIONS_AT_A_TIME = 1024
+"""Of sets, on a CPU; their hidden layer takes 2 MB at width 128."""
 
 
 @contextmanager
@@ -72,6 +74,10 @@ class Rows:
 
     mask: Bool[Tensor, "B A"] | None = None
 
+    def parts(self, x: Tensor) -> list[tuple[Tensor, "Rows"]]:
+        """Give all rows as one part: whoever lays them out reads as many at a time as is good."""
+        return [(x, self)]
+
     def attend(
         self, query: Float[Tensor, "B Q H d"], key: Float[Tensor, "B A H d"], value: Float[Tensor, "B A H d"]
     ) -> Float[Tensor, "B Q H d"]:
@@ -92,6 +98,17 @@ class Packed:
     """
 
     offsets: Int[Tensor, "B1"]
+
+    def parts(self, x: Float[Tensor, "T D"]) -> list[tuple[Tensor, "Packed"]]:
+        """Cut positions between sets into parts that stay in a CPU's cache; on a GPU, give all as one part."""
+        if x.device.type != "cpu" or len(x) <= POSITIONS_AT_A_TIME:
+            return [(x, self)]
+        ends, starts = self.offsets.tolist(), [0]
+        for number in range(1, len(ends) - 1):
+            if ends[number + 1] - ends[starts[-1]] > POSITIONS_AT_A_TIME:
+                starts.append(number)
+        bounds = pairwise([*starts, len(ends) - 1])
+        return [(x[ends[a] : ends[b]], Packed(self.offsets[a : b + 1] - self.offsets[a])) for a, b in bounds]
 
     def attend(
         self, query: Float[Tensor, "Q H d"], key: Float[Tensor, "T H d"], value: Float[Tensor, "T H d"]

@@ -1,5 +1,6 @@
 """A pre-norm transformer encoder on scaled dot-product attention."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -64,7 +65,11 @@ class Transformer(nn.Module):
             block.start_small(config.attention_layers)  # type: ignore[operator]
 
     def forward(self, x: Float[Tensor, "*A D"], layout: Rows | Packed) -> Float[Tensor, "*A D"]:
-        """Put every position in the context of its row or set."""
+        """Put every position in the context of its row or set; some sets at a time, which changes no number."""
+        parts = [self._in_context(some, its) for some, its in layout.parts(x)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _in_context(self, x: Tensor, layout: Rows | Packed) -> Tensor:
         for block in self.blocks:
             x = block(x, layout)
         return self.norm(x)
