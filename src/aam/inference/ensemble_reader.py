@@ -62,8 +62,8 @@ class EnsembleReader:
         assert target is not None, "an ensemble has a target"
         said, farness = [], []
         for number, (reader, own) in enumerate(zip(self.readers, facts[1:], strict=True)):
-            said.append(calibration.calibrated(target, self.of_member(number, study, own)))
-            vectors = reader.sample_vectors(study)
+            predicted, vectors = reader.predicted_with_vectors(study, own)
+            said.append(calibration.calibrated(target, self._in_all_classes(number, predicted)))
             farness.append(self.model.distances(number, vectors) / calibration.distances[number])
         values = np.stack([each.values for each in said])
         columns: dict[str, np.ndarray | list[str]] = {
@@ -75,12 +75,10 @@ class EnsembleReader:
         _warn_of_unlike(unlike)
         return calibration.report(target, Predicted(values.mean(axis=0), {**columns, UNLIKE: unlike}), facts[0])
 
-    def of_member(self, number: int, study: Study, facts: Mapping[str, np.ndarray]) -> Predicted:
-        """Give what one member says by itself, in all classes of the ensemble."""
+    def _in_all_classes(self, number: int, predicted: Predicted) -> Predicted:
         target, own = self.descriptions[0].target, self.descriptions[1 + number].target
         assert target is not None, "an ensemble has a target"
         assert own is not None, "its members have one"
-        predicted = self.readers[number].predicted(study, facts)
         return predicted if target.task == "regression" else predicted.in_all_classes(own.classes, target.classes)
 
     def sample_vectors(self, study: Study) -> np.ndarray:

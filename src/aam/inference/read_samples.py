@@ -98,12 +98,19 @@ class SampleReader:
         ModelError
             The model has no target.
         """
+        return self.predicted_with_vectors(study, facts)[0]
+
+    def predicted_with_vectors(
+        self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS
+    ) -> tuple[Predicted, np.ndarray]:
+        """Give what `predicted` and `sample_vectors` do, and read the samples once."""
         model = self.model
         if not isinstance(model, SequencePredictor):
             raise ModelError(
                 "This is a pre-trained encoder without a target: fine-tune it with 'aam train --pretrained'."
             )
-        passes = [self._predict(model, study, facts, number) for number in range(self.options.passes)]
+        read = [self._predict(model, study, facts, number) for number in range(self.options.passes)]
+        passes = [predicted for predicted, _ in read]
         values = np.stack([one.values for one in passes])
         columns = {
             name: np.mean(np.stack([np.asarray(one.columns[name]) for one in passes]), axis=0)
@@ -112,18 +119,20 @@ class SampleReader:
         if len(passes) > 1:
             spread = values.std(axis=0, ddof=1).reshape(study.n_samples, -1)
             columns |= {f"{SPREAD}{suffix}": spread[:, place] for place, suffix in enumerate(model.target.suffixes)}
-        return Predicted(values.mean(axis=0), columns)
+        return Predicted(values.mean(axis=0), columns), np.mean([vectors for _, vectors in read], axis=0)
 
     def _predict(
         self, model: SequencePredictor, study: Study, facts: Mapping[str, np.ndarray], number: int
-    ) -> Predicted:
-        values, columns = [], []
+    ) -> tuple[Predicted, np.ndarray]:
+        values, columns, vectors = [], [], []
         for batch, samples in self._read(study, "predict", number, facts):
             features = model.target_features(samples, batch)
             outputs = model.target(Encoding(samples, target_features=features), batch)
             values.append(model.target.in_own_units(outputs, batch))
             columns.append(model.target.further_columns(outputs, batch))
-        return Predicted(_stack(values), {name: _stack([part[name] for part in columns]) for name in columns[0]})
+            vectors.append(samples.sample_vectors)
+        further = {name: _stack([part[name] for part in columns]) for name in columns[0]}
+        return Predicted(_stack(values), further), _stack(vectors)
 
     def predict(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> np.ndarray:
         """Give the values or probabilities alone of what is `predicted`."""

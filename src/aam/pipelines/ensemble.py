@@ -255,12 +255,12 @@ def _left_out(
         own, its = each.member.rows(VALIDATION), each.description
         assert its.target is not None, "a member has a target"
         study = pool.study.select_samples(own)
-        predicted = reader.predicted(study, pool.facts(its.target, its.conditions, own))
+        predicted, vectors = reader.predicted_with_vectors(study, pool.facts(its.target, its.conditions, own))
         if target.task != "regression":
             predicted = predicted.in_all_classes(its.target.classes, target.classes)
         rows.append(own)
         said.append(predicted)
-        distances.append(ensemble.distances(number, reader.sample_vectors(study)))
+        distances.append(ensemble.distances(number, vectors))
         numbers.append(np.full(len(own), number))
     places = np.concatenate(rows)
     order = np.argsort(places)
