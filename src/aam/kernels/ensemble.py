@@ -1,5 +1,6 @@
 """Machines fitted to labelled samples, weighed by what they say of groups that they were fitted without."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,19 @@ from aam.kernels.uncertainty import prediction_sets, to_probabilities
 from aam.kernels.views import Samples
 
 SET_SEPARATOR = "|"
+
+
+def write_set(classes: Iterable[str]) -> str:
+    """Write a set of classes in one cell; a bar or a backslash in a name gets a backslash before it.
+
+    Examples
+    --------
+    >>> write_set(["CD", "control"])
+    'CD|control'
+    """
+    return SET_SEPARATOR.join(
+        name.replace("\\", "\\\\").replace(SET_SEPARATOR, f"\\{SET_SEPARATOR}") for name in classes
+    )
 
 
 @dataclass(frozen=True)
@@ -108,7 +122,7 @@ class Ensemble:
         sets = prediction_sets(probability, calibration.threshold)
         likeliest_first = np.argsort(-probability, axis=1, kind="stable")
         named = [
-            SET_SEPARATOR.join(self.target.classes[k] for k in order if chosen[k])
+            write_set(self.target.classes[k] for k in order if chosen[k])
             for order, chosen in zip(likeliest_first, sets, strict=True)
         ]
         return Predicted(probability, {"set": named}, sets)
