@@ -81,7 +81,9 @@ def _kernel_method(
 
     for fold in participants:
         target_of(fold)
-        KnownASVs.of_training(at_depth(study, resources.equal_depth), fold.train)  # both refuse before anything is written
+        KnownASVs.of_training(
+            at_depth(study, resources.equal_depth), fold.train
+        )  # both refuse before anything is written
 
     def fit(fold: Fold) -> Predicted:
         with _quiet():
