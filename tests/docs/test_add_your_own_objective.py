@@ -63,5 +63,5 @@ def test_the_methods_of_the_page_are_those_of_the_class():
 
     named = re.findall(r"^\| `(\w+)", PAGE, re.MULTILINE)
 
-    assert len(named) == 7
+    assert len(named) == 8
     assert all(hasattr(UnlabelledObjective, name) for name in named)
