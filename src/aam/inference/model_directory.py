@@ -27,7 +27,7 @@ from aam.inference.conditioning import condition_lines, conditioning_of
 from aam.inference.kernel_card import kernel_lines
 from aam.inference.kernel_model import KernelModel
 from aam.inference.metrics import without_nan
-from aam.inference.stored_values import FORMAT, check_config, check_state
+from aam.inference.stored_values import FORMAT, check_config, check_objectives, check_state
 from aam.io.atomic import write_text_atomic
 from aam.io.cache import digest_of
 from aam.io.tensor_file import write_tensors
@@ -222,6 +222,7 @@ def _read_description(directory: Path) -> tuple[ModelDescription, str]:
     config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
     state = json.loads((directory / STATE).read_text(encoding="utf-8"))
     check_config(config)
+    check_objectives(config["objectives"], directory)
     check_state(state)
     description = ModelDescription(
         model=rebuild(ModelConfig, config["model"]),
