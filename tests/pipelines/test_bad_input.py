@@ -255,7 +255,7 @@ MISTAKES = {
     "too shallow to predict": ("predict", lambda _: {"--rarefy-depth": 10**8}, r"None of the 24 samples .*--rarefy-depth none"),
     "three samples": ("train", lambda g: g.few_samples(3) | {"--group-column": None},
                       r"3 samples cannot be split .*at least 4 samples and 2 groups are needed\. Pass a table"),
-    "one group": ("train", lambda g: g.few_samples(5), r"5 samples in 1 groups cannot be split .*another --group-column"),
+    "one group": ("train", lambda g: g.few_samples(5), r"5 samples in 1 group cannot be split .*another --group-column"),
     "three samples to pre-train": ("pretrain", lambda g: g.few_samples(3), r"3 samples .*at least 4 .*Pass a table with more"),
     # metadata
     "no metadata": ("train", lambda _: {"--metadata": "a.tsv"}, r"--metadata a\.tsv does not exist\. Check the path"),

@@ -206,7 +206,7 @@ def test_ctrl_c_leaves_no_half_written_table(study, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--folds", "99", "--group-column", "subject"], "--folds 99 is more than the"),
+        (["--folds", "99", "--group-column", "subject"], "--folds 99 is more than there are groups"),
         (["--folds", "3", "--group-column", "absent"], "has no column 'absent'"),
         (["--folds", "3", "--group-column", "age"], "--group-column and --metadata-column are both age"),
         (["--folds", "1"], "--folds 1: input should be greater"),

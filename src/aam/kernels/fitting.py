@@ -178,7 +178,7 @@ def _threshold(scores: np.ndarray, subject: np.ndarray, coverage: float) -> floa
     if math.isfinite(threshold):
         return threshold
     logger.warning(
-        "%d groups are too few for --coverage %g: intervals and sets are as wide as the largest error on a group left out.",
-        subject.max() + 1, coverage,
+        "--coverage %g needs more groups than the %d of training: intervals and sets are as wide as the largest error on a group "
+        "left out.", coverage, subject.max() + 1,
     )  # fmt: skip
     return float(scores.max())
