@@ -293,12 +293,8 @@ def test_a_file_may_hold_every_option_of_a_command_and_no_other(name, tmp_path, 
 def test_a_switch_may_be_turned_off_by_its_own_name_in_a_file(tmp_path):
     (tmp_path / "c.yaml").write_text("folds: 3\nno-aam: true\n--freeze_base: false\n")
 
-    arguments = [
-        "--config",
-        str(tmp_path / "c.yaml"),
-        *"--table t --sequences s --metadata m --metadata-column c".split(),
-    ]
-    parsed = parse("evaluate", [*arguments, "--output-dir", "o", "--baselines", "guess"])
+    files = ["--table", "t", "--sequences", "s", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o"]
+    parsed = parse("evaluate", ["--config", str(tmp_path / "c.yaml"), *files, "--baselines", "guess"])
 
     assert not parsed.folds.aam
 

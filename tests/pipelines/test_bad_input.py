@@ -234,7 +234,9 @@ MISTAKES = {
     "heads": ("train", lambda _: {"--attention-heads": 3}, r"--attention-heads 3 does not divide --embedding-dim 16: choose"),
     "no distances": ("pretrain", lambda _: {"--tree": None}, r"pass --tree \(or --distances\), or name an --encoder-type"),
     "no config": ("train", lambda _: {"--config": "a.yaml"}, r"--config a\.yaml: No such file"),
-    "config key": ("train", lambda g: {"--config": g.file("a.yaml", "epohcs: 3")}, r"--config \S+a\.yaml: the command has no option 'epohcs'; did you mean 'epochs'\?"),
+    "config key": (
+        "train", lambda g: {"--config": g.file("a.yaml", "epohcs: 3")},
+        r"--config \S+a\.yaml: the command has no option 'epohcs'; did you mean 'epochs'\?"),
     "config value": (
         "train", lambda g: {"--config": g.file("a.yaml", "seed: -1")}, r"--seed -1: input should be greater than or equal to 0"),
     "lists in lists": ("train", lambda g: {"--config": g.file("a.yaml", "missing-values: [[a], [b]]")}, "without nesting"),

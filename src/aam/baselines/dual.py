@@ -43,7 +43,7 @@ def kernel_model(problem: Problem, kernel: np.ndarray, test_kernel: np.ndarray) 
 
 
 def _centred(kernel: np.ndarray, test_kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Move the training samples' mean to the origin, and scale them to a mean square of 1; samples that do not differ stay there."""
+    """Move the training samples' mean to the origin, and scale them to a mean square of 1; equal samples stay there."""
     centre = KernelCenterer().fit(kernel)
     centred = centre.transform(kernel)
     scale = float(np.diag(centred).mean())

@@ -39,8 +39,8 @@ def told_by_depth(depths: np.ndarray, truth: np.ndarray, task: Task) -> Told:
     """Give how much the number of reads tells of the target.
 
     For numbers, the size of Spearman's correlation, with the p-value of Kendall's, which is exact for few samples; for classes,
-    ``|2·AUROC − 1|`` of the class that is told apart from the others best, with the p-value of Mann and Whitney, times the number of
-    classes if there are more than two.
+    ``|2·AUROC − 1|`` of the class that is told apart from the others best, with the p-value of Mann and Whitney, times the number
+    of classes if there are more than two.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def told_by_depth(depths: np.ndarray, truth: np.ndarray, task: Task) -> Told:
 def _told_of_class(depths: np.ndarray, is_class: np.ndarray) -> Told:
     found = mannwhitneyu(depths[is_class], depths[~is_class])
     auroc = float(found.statistic) / (is_class.sum() * (~is_class).sum())
-    return Told(abs(2 * auroc - 1), float(found.pvalue))
+    return Told(float(abs(2 * auroc - 1)), float(found.pvalue))
 
 
 def warn_of_depth(column: str, depths: np.ndarray, truth: np.ndarray, task: Task) -> None:
@@ -78,8 +78,9 @@ def warn_of_depth(column: str, depths: np.ndarray, truth: np.ndarray, task: Task
         return
     measure = "Spearman's correlation" if task == "regression" else "|2·AUROC − 1|"
     logger.warning(
-        "How many reads a sample has tells its %s (%s %.2f, p = %.1g): samples that differ in it were sequenced to different depths. "
-        "A model of all reads may learn that in place of microbes, and its score is then worth nothing on other samples. Compare with "
-        "the method depth of 'aam evaluate --folds', and pass --rarefy-depth N to read equally many reads of each sample.",
+        "How many reads a sample has tells its %s (%s %.2f, p = %.1g): samples that differ in it were sequenced to different "
+        "depths. A model of all reads may learn that in place of microbes, and its score is then worth nothing on other samples. "
+        "Compare with the method depth of 'aam evaluate --folds', and pass --rarefy-depth N to read equally many reads of each "
+        "sample.",
         column, measure, told.size, told.p_value,
     )  # fmt: skip

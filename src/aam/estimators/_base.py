@@ -18,7 +18,6 @@ from aam.kernels.known_asvs import MINIMUM_PREVALENCE
 from aam.kernels.phylogeny import Phylogeny
 from aam.kernels.views import Samples
 
-
 _MOST_OF_SHARES = 1.01
 """What shares of a sample that were rounded may add up to."""
 _SAME_TOTAL = 1e-3
@@ -91,7 +90,7 @@ class KernelEstimator(BaseEstimator):
         if not 0.5 <= self.coverage < 1:
             raise ValueError(f"coverage={self.coverage} is not between 0.5 and 1.")
         self._refuse_shares(X)
-        self.is_whole_ = bool((X == np.floor(X)).all())
+        self.is_whole_ = not (X % 1).any()
         groups = np.arange(len(y)) if groups is None else np.asarray(groups)
         if groups.shape != (len(y),):
             raise ValueError(f"groups holds {groups.shape} names for {len(y)} samples: pass one for each.")
