@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from aam.cli import COMMANDS, _load, form_of, main
+from aam.cli import COMMANDS, _load, form_of, main, parse
+from aam.config._base import option_names
 
 STUDY = {"table", "sequences", "cache-dir"}
 DISTANCE = {"tree", "distances", "distance-ids", "missing-features"}
@@ -293,6 +294,26 @@ def test_a_malformed_config_file_is_explained(text, message, tmp_path, capsys):
 
     assert main(["embed", "--config", str(tmp_path / "bad.yaml")]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_file_may_hold_every_option_of_a_command_and_no_other(name, tmp_path, capsys):
+    config = _load(COMMANDS[name].config)
+    (tmp_path / "c.yaml").write_text("batch-sise: 3\n")
+
+    assert set(FLAGS[name]) <= set(option_names(config))
+    assert main([name, "--config", str(tmp_path / "c.yaml")]) == 2
+
+    assert f"--config {tmp_path / 'c.yaml'}: the command has no option 'batch-sise'; " in capsys.readouterr().err
+
+
+def test_a_switch_may_be_turned_off_by_its_own_name_in_a_file(tmp_path):
+    (tmp_path / "c.yaml").write_text("folds: 3\nno-aam: true\n--freeze_base: false\n")
+
+    files = ["--table", "t", "--sequences", "s", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o"]
+    parsed = parse("evaluate", ["--config", str(tmp_path / "c.yaml"), *files, "--baselines", "guess"])
+
+    assert not parsed.folds.aam
 
 
 def test_options_that_another_command_wrote_are_refused(tmp_path, capsys):

@@ -140,11 +140,15 @@ def test_no_font_is_looked_for_where_the_default_has_all_letters_and_none_is_mad
     assert _font_with(frozenset("\U000e0fff")) is None
 
 
-def test_methods_are_drawn_from_the_top_with_their_means():
-    figure = draw_methods({"aam": [0.5, 0.7], "guess": [0.0, np.nan]}, "R² of age")
+def test_methods_are_drawn_from_the_top_with_their_folds_means_and_pooled_scores():
+    scores = {"aam": [0.5, 0.7], "guess": [0.0, np.nan], "depth": [np.nan, np.nan]}
 
-    axes = figure.axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["aam", "guess"]
+    axes = drawn(draw_methods(scores, {"aam": 0.65, "guess": -0.1, "depth": -0.2}, "R² of age"))
+
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["aam", "guess", "depth"]
     assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first on top"
-    assert [text.get_text() for text in axes.texts] == ["0.600", "0.000"]
-    assert [len(points.get_offsets()) for points in axes.collections] == [2, 1]
+    assert [text.get_text() for text in axes.texts] == ["0.650", "-0.100", "-0.200"]
+    assert [line.get_xdata()[0] for line in axes.lines] == [0.6, 0.0], "the mean, of those that have one"
+    folds, pooled = axes.collections[::2], axes.collections[1::2]
+    assert [len(points.get_offsets()) for points in folds] == [2, 1, 0]
+    assert [points.get_offsets().tolist() for points in pooled] == [[[0.65, 0]], [[-0.1, 1]], [[-0.2, 2]]]

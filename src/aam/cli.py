@@ -235,7 +235,7 @@ def _with_config_files(name: str, options: list[str]) -> list[str]:
     """Put the options of ``--config`` files before the others."""
     import tyro
 
-    from aam.config._base import command_that_wrote, flags_from_yaml
+    from aam.config._base import command_that_wrote, flags_from_yaml, option_names
 
     given, options = _take_config_files(options)
     if not given:
@@ -244,12 +244,14 @@ def _with_config_files(name: str, options: list[str]) -> list[str]:
         writer = command_that_wrote(path) if path.is_file() else name
         if writer not in (None, name):
             raise ConfigError(f"--config {path} holds the options of aam {writer}: run that, or copy what both have.")
+    usual, other = _load(COMMANDS[name].config), COMMANDS[name].other
+    known = [*option_names(usual), *(option_names(_load(other.command.config)) if other else ())]
     without_flag = [
         field.name
-        for field in dataclasses.fields(_load(COMMANDS[name].config))
+        for field in dataclasses.fields(usual)
         if tyro.conf.Positional in getattr(field.type, "__metadata__", ())
     ]
-    return [*(argument for path in given for argument in flags_from_yaml(path, without_flag)), *options]
+    return [*(flag for path in given for flag in flags_from_yaml(path, without_flag, known)), *options]
 
 
 def overview() -> str:

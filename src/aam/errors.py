@@ -79,3 +79,14 @@ def name_some(names: Sequence[object], limit: int = 5) -> str:
     shown = ", ".join(repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…") for text in texts)
     more = len(names) - limit
     return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def count_of(number: int, thing: str) -> str:
+    """Write how many there are for a message.
+
+    Examples
+    --------
+    >>> count_of(1, "group"), count_of(2000, "group")
+    ('1 group', '2,000 groups')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -92,34 +92,42 @@ def _draw_points(axes: Axes, prediction: np.ndarray, truth: np.ndarray, name: st
     axes.legend(loc="upper left", frameon=False)
 
 
-def draw_methods(values: Mapping[str, Sequence[float]], label: str) -> Figure:
-    """Draw the score of each method in each fold as a dot, and their mean as a bar with its number.
+def draw_methods(values: Mapping[str, Sequence[float]], pooled: Mapping[str, float], label: str) -> Figure:
+    """Draw the score of each method in each fold as a dot, their mean as a bar, and the pooled score as a diamond with its number.
 
     Parameters
     ----------
     values
         Scores by method, the first on top; nan where a fold has none.
+    pooled
+        Score of all held-out predictions together, by method.
     label
         What the scores are.
     """
     figure = Picture(figsize=(7.5, 1.3 + 0.45 * len(values)), dpi=120, layout="constrained")
     axes = figure.add_subplot()
-    for row, scores in enumerate(values.values()):
+    for row, (method, scores) in enumerate(values.items()):
         defined = np.array(scores)[~np.isnan(scores)]
         spread = np.linspace(-0.18, 0.18, len(defined)) if len(defined) > 1 else np.zeros(len(defined))
         axes.scatter(defined, row + spread, s=16, alpha=0.55, linewidths=0, color="#1f6f8b")
         if len(defined):
             mean = float(defined.mean())
-            axes.plot([mean, mean], [row - 0.32, row + 0.32], color="#b5482a", linewidth=2.5)
-            axes.annotate(
-                f"{mean:.3f}", (1.01, row), xycoords=("axes fraction", "data"), va="center", color="#b5482a", fontsize=9
-            )
+            axes.plot([mean, mean], [row - 0.32, row + 0.32], color="#555555", linewidth=2)
+        axes.scatter(pooled[method], row, s=42, marker="D", linewidths=0, color="#b5482a", zorder=3)
+        axes.annotate(
+            f"{pooled[method]:.3f}",
+            (1.01, row),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            color="#b5482a",
+            fontsize=9,
+        )
     axes.set_yticks(range(len(values)), list(values), parse_math=False)
     axes.set_ylim(len(values) - 0.5, -0.5)
     axes.grid(axis="x", color="#dddddd", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.set_xlabel(label, parse_math=False)
-    axes.set_title("dots: folds; bar and number: their mean", fontsize=9, loc="left")
+    axes.set_title("dots: folds; bar: their mean; diamond and number: pooled", fontsize=9, loc="left")
     return figure
 
 

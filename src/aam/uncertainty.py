@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -53,8 +53,8 @@ def threshold_of(scores: np.ndarray, groups: np.ndarray, coverage: float) -> flo
     if math.isfinite(threshold):
         return threshold
     logger.warning(
-        "%d groups are too few for --coverage %g: intervals and sets are as wide as the largest error on a group left out.",
-        len(np.unique(groups)), coverage,
+        "--coverage %g needs more groups than the %d of training: intervals and sets are as wide as the largest error on a group "
+        "left out.", coverage, len(np.unique(groups)),
     )  # fmt: skip
     return float(scores.max())
 
@@ -92,6 +92,19 @@ def prediction_sets(probability: np.ndarray, threshold: float) -> np.ndarray:
     return chosen
 
 
+def write_set(classes: Iterable[str]) -> str:
+    """Write a set of classes in one cell; a bar or a backslash in a name gets a backslash before it.
+
+    Examples
+    --------
+    >>> write_set(["CD", "control"])
+    'CD|control'
+    """
+    return SET_SEPARATOR.join(
+        name.replace("\\", "\\\\").replace(SET_SEPARATOR, f"\\{SET_SEPARATOR}") for name in classes
+    )
+
+
 def named_sets(chosen: np.ndarray, probability: np.ndarray, classes: Sequence[str]) -> list[str]:
     """Write sets of classes down by their names, the likeliest first.
 
@@ -102,6 +115,5 @@ def named_sets(chosen: np.ndarray, probability: np.ndarray, classes: Sequence[st
     """
     likeliest_first = np.argsort(-probability, axis=1, kind="stable")
     return [
-        SET_SEPARATOR.join(classes[int(k)] for k in order if row[k])
-        for order, row in zip(likeliest_first, chosen, strict=True)
+        write_set(classes[int(k)] for k in order if row[k]) for order, row in zip(likeliest_first, chosen, strict=True)
     ]

@@ -1,10 +1,13 @@
 """A linear kernel gives what scikit-learn's linear models give on the features."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from aam.baselines import dual
+from aam.baselines.depth import depth
 from aam.baselines.problem import Problem
 
 
@@ -59,3 +62,16 @@ def test_the_penalty_follows_the_noise(task):
 
     last = [chosen[len(chosen) // 2 - 1], chosen[-1]]
     assert last[0] < last[1]
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+@pytest.mark.parametrize("n", range(7, 40))
+def test_samples_that_differ_by_rounding_alone_teach_nothing(task, n):
+    """Equal depths leave other last digits for each number of samples; what is made of them was once a singular matrix."""
+    case, _, _ = problem(task, n)
+    equal = replace(case, depths=np.full(n, 1500.0), test_depths=np.full(9, 1500.0))
+
+    predicted = depth(equal)
+
+    without_depth = case.truth.mean() if task == "regression" else 1 / 2
+    np.testing.assert_allclose(predicted, without_depth)

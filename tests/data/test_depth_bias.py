@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from aam.data.depth_bias import told_by_depth, warn_of_depth
+from aam.data.depth_bias import CHANCE, NOTHING, told_by_depth, warn_of_depth
 
 STREAM = np.random.default_rng(0)
 DEPTHS = STREAM.integers(1000, 1100, size=80)  # with ties
@@ -16,15 +16,16 @@ DEPTHS = STREAM.integers(1000, 1100, size=80)  # with ties
 def test_of_numbers_it_is_the_size_of_spearmans_correlation():
     truth = DEPTHS + STREAM.normal(0, 40, size=80)
 
-    assert told_by_depth(DEPTHS, truth, "regression") == pytest.approx(spearmanr(DEPTHS, truth).statistic)
-    assert told_by_depth(-DEPTHS, truth, "regression") == pytest.approx(spearmanr(DEPTHS, truth).statistic)
+    assert told_by_depth(DEPTHS, truth, "regression").size == pytest.approx(spearmanr(DEPTHS, truth).statistic)
+    assert told_by_depth(-DEPTHS, truth, "regression").size == pytest.approx(spearmanr(DEPTHS, truth).statistic)
 
 
 def test_of_classes_it_is_the_area_of_the_class_that_is_told_best():
     truth = np.digitize(DEPTHS + STREAM.normal(0, 30, size=80), [1030, 1070])
     areas = [roc_auc_score(truth == number, DEPTHS) for number in range(3)]
 
-    assert told_by_depth(DEPTHS, truth, "classification") == pytest.approx(max(abs(2 * area - 1) for area in areas))
+    told = told_by_depth(DEPTHS, truth, "classification")
+    assert told.size == pytest.approx(max(abs(2 * area - 1) for area in areas))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_of_classes_it_is_the_area_of_the_class_that_is_told_best():
     ],
 )
 def test_equal_depths_or_targets_tell_nothing(depths, truth, task):
-    assert told_by_depth(depths, truth, task) == 0
+    assert told_by_depth(depths, truth, task) == NOTHING
 
 
 def test_it_is_said_only_where_it_is_much(caplog):
@@ -48,4 +49,31 @@ def test_it_is_said_only_where_it_is_much(caplog):
     assert not caplog.records
     warn_of_depth("disease", DEPTHS, (DEPTHS > 1050).astype(int), "classification")
 
-    assert "How many reads a sample has tells its disease (|2·AUROC − 1| 1.00)" in caplog.text
+    assert "How many reads a sample has tells its disease (|2·AUROC − 1| 1.00, p = " in caplog.text
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+@pytest.mark.parametrize("n", [5, 6, 9, 12, 40])
+def test_what_chance_would_tell_of_few_samples_is_not_said(task, n):
+    """Of targets that have nothing to do with depth, about one in a hundred or fewer may be warned of."""
+    stream = np.random.default_rng(n)
+    n_said = 0
+    for _ in range(400):
+        depths = stream.permutation(n) + 1000
+        truth = stream.normal(size=n) if task == "regression" else np.arange(n) % 3
+        told = told_by_depth(depths, truth, task)
+        n_said += told.p_value <= CHANCE
+
+    assert n_said <= 400 * CHANCE + 3 * (400 * CHANCE) ** 0.5
+
+
+def test_five_samples_never_tell_enough(caplog):
+    caplog.set_level(logging.WARNING, "aam.data.depth_bias")
+    logging.getLogger("aam").propagate = True
+    few, more = np.arange(5), np.arange(12)
+
+    warn_of_depth("age", few + 1000, few * 2.0, "regression")
+    assert not caplog.records
+    warn_of_depth("age", more + 1000, more * 2.0, "regression")
+
+    assert "(Spearman's correlation 1.00, p = " in caplog.text

@@ -125,7 +125,7 @@ def test_folds_of_classes_with_fewer_samples_than_folds_are_still_made():
 
 
 def test_more_folds_than_groups_are_an_error():
-    with pytest.raises(SplitError, match=r"--folds 5 is more than the 3 groups"):
+    with pytest.raises(SplitError, match=r"--folds 5 is more than there are groups of samples, 3"):
         fold_numbers(np.arange(12) % 3, np.zeros(12, dtype=np.int64), 5, seed=0)
 
 

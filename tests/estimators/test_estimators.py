@@ -125,3 +125,36 @@ def test_scores_come_with_cross_val_score(cohort):
     )
 
     assert scores.mean() > 0.5
+
+
+SHARES = {
+    "shares": lambda counts: counts.div(counts.sum(axis=1), axis=0),
+    "rounded": lambda counts: counts.div(counts.sum(axis=1), axis=0).round(3),
+    "some of the shares": lambda counts: counts.div(counts.sum(axis=1), axis=0).assign(ASV0=0.0),
+    "percentages": lambda counts: counts.div(counts.sum(axis=1), axis=0) * 100,
+    "per million": lambda counts: counts.div(counts.sum(axis=1), axis=0) * 1e6,
+}
+
+
+@pytest.mark.parametrize("transformed", SHARES.values(), ids=SHARES)
+@pytest.mark.parametrize("estimator", [AAMRegressor(), AAMClassifier()], ids=["regressor", "classifier"])
+def test_relative_abundances_are_refused_in_fit_and_predict(cohort, estimator, transformed):
+    counts, ratio, _ = cohort
+    truth = ratio if isinstance(estimator, AAMRegressor) else ratio > 0
+
+    with pytest.raises(ValueError, match=r"as relative abundances do: .* Pass the counts"):
+        estimator.fit(transformed(counts), truth)
+    fitted = estimator.fit(counts, truth)
+    with pytest.raises(ValueError, match="Pass the counts"):
+        fitted.predict(transformed(counts).iloc[:20])
+
+
+def test_counts_are_taken_as_floats_and_at_one_depth(cohort):
+    counts, ratio, _ = cohort
+    whole = AAMRegressor().fit(counts, ratio)
+
+    as_floats = AAMRegressor().fit(counts.astype(float), ratio)
+    equal = counts.assign(ASV0=counts["ASV0"] + 2000 - counts.sum(axis=1))
+
+    np.testing.assert_array_equal(as_floats.predict(counts), whole.predict(counts))
+    assert AAMRegressor().fit(equal, ratio).predict(counts.iloc[:1] / 2 + 20).shape == (1,)

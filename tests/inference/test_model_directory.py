@@ -252,7 +252,6 @@ DAMAGES = {
     "an unknown setting": (
         lambda saved: edited(saved, "config.json", model={"width": 3}), r"ConfigError: ModelConfig has no setting width"
     ),
-    "an unknown objective": (lambda saved: edited(saved, "config.json", objectives=["astrology"]), r"KeyError: 'astrology'"),
     "a setting less": (
         lambda saved: (saved / "state.json").write_text('{"seed": 1}'), r"KeyError: 'depth'"
     ),
@@ -374,4 +373,11 @@ def test_a_flipped_bit_of_the_weights_is_noticed(saved):
     (saved / "model.safetensors").write_bytes(content)
 
     with pytest.raises(ModelError, match=r"model.safetensors does not have the digest that config.json gives"):
+        load_model(saved)
+
+
+def test_an_objective_that_is_not_in_the_table_is_named_with_what_to_do(saved):
+    edited(saved, "config.json", objectives=["distance", "astrology"])
+
+    with pytest.raises(ModelError, match=r"learned from 'astrology', which this aam does not know\. Add the rows"):
         load_model(saved)

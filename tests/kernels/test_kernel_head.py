@@ -1,5 +1,7 @@
 """A whole kernel head: what it learns, that nothing leaks into it, and what it says of strange samples."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,6 +55,19 @@ def test_classes_that_the_counts_know_are_learned(values, tmp_path):
     assert (names == values[OTHERS]).mean() > 0.6
     np.testing.assert_allclose(predicted.values.sum(axis=1), 1)
     assert all(name in chosen.split("|") for name, chosen in zip(names, predicted.columns["set"], strict=True))
+
+
+def test_sets_tell_classes_with_a_bar_in_their_names_from_several_classes():
+    study = study_of(COUNTS)
+    names = {"a": "a|b", "b": "a", "c": "b\\"}
+    head = fit(study, np.array([names[name] for name in THREE]))
+
+    predicted = head.predict(study, OTHERS)
+
+    assert predicted.chosen.sum() > len(OTHERS), "some sets hold several"
+    for written, chosen in zip(predicted.columns["set"], predicted.chosen, strict=True):
+        read = [re.sub(r"\\(.)", r"\1", name) for name in re.findall(r"(?:[^|\\]|\\.)+", written)]
+        assert sorted(read) == [name for name, is_in in zip(head.target.classes, chosen, strict=True) if is_in]
 
 
 @pytest.mark.parametrize("values", [NUMBER, KIND], ids=["regression", "classification"])
@@ -176,7 +191,7 @@ def test_too_few_groups_for_the_coverage_are_said(caplog):
     with caplog.at_level("WARNING", "aam"):
         fit(study_of(COUNTS), coverage=0.99)
 
-    assert "15 groups are too few for --coverage 0.99" in caplog.text
+    assert "--coverage 0.99 needs more groups than the 15 of training" in caplog.text
 
 
 def test_weights_fall_softly_with_the_loss():

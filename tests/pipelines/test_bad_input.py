@@ -234,7 +234,9 @@ MISTAKES = {
     "heads": ("train", lambda _: {"--attention-heads": 3}, r"--attention-heads 3 does not divide --embedding-dim 16: choose"),
     "no distances": ("pretrain", lambda _: {"--tree": None}, r"pass --tree \(or --distances\), or name an --encoder-type"),
     "no config": ("train", lambda _: {"--config": "a.yaml"}, r"--config a\.yaml: No such file"),
-    "config key": ("train", lambda g: {"--config": g.file("a.yaml", "epohcs: 3")}, r"options: --epohcs, 3 .*meant: --epochs INT"),
+    "config key": (
+        "train", lambda g: {"--config": g.file("a.yaml", "epohcs: 3")},
+        r"--config \S+a\.yaml: the command has no option 'epohcs'; did you mean 'epochs'\?"),
     "config value": (
         "train", lambda g: {"--config": g.file("a.yaml", "seed: -1")}, r"--seed -1: input should be greater than or equal to 0"),
     "lists in lists": ("train", lambda g: {"--config": g.file("a.yaml", "missing-values: [[a], [b]]")}, "without nesting"),
@@ -255,7 +257,7 @@ MISTAKES = {
     "too shallow to predict": ("predict", lambda _: {"--rarefy-depth": 10**8}, r"None of the 24 samples .*--rarefy-depth none"),
     "three samples": ("train", lambda g: g.few_samples(3) | {"--group-column": None},
                       r"3 samples cannot be split .*at least 4 samples and 2 groups are needed\. Pass a table"),
-    "one group": ("train", lambda g: g.few_samples(5), r"5 samples in 1 groups cannot be split .*another --group-column"),
+    "one group": ("train", lambda g: g.few_samples(5), r"5 samples in 1 group cannot be split .*another --group-column"),
     "three samples to pre-train": ("pretrain", lambda g: g.few_samples(3), r"3 samples .*at least 4 .*Pass a table with more"),
     # metadata
     "no metadata": ("train", lambda _: {"--metadata": "a.tsv"}, r"--metadata a\.tsv does not exist\. Check the path"),

@@ -207,7 +207,7 @@ def test_ctrl_c_leaves_no_half_written_table(study, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--folds", "99", "--group-column", "subject"], "--folds 99 is more than the"),
+        (["--folds", "99", "--group-column", "subject"], "--folds 99 is more than there are groups"),
         (["--folds", "3", "--group-column", "absent"], "has no column 'absent'"),
         (["--folds", "3", "--group-column", "age"], "--group-column and --metadata-column are both age"),
         (["--folds", "1"], "--folds 1: input should be greater"),
@@ -306,3 +306,21 @@ def test_one_group_left_to_train_on_is_refused(study, tmp_path, capsys):
 
     assert code == 2
     assert "leaves the samples of one group only to train on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_folds_too_small_for_the_kernel_head_are_refused_before_anything_is_written(study, tmp_path, capsys, earlier):
+    head = (study / "metadata.tsv").read_text().splitlines(keepends=True)[:6]
+    (tmp_path / "few.tsv").write_text("".join(head))
+    options = ["--folds", 2, "--missing-samples", "drop"]
+    few, output = tmp_path / "few.tsv", tmp_path / "o"
+    if earlier:
+        assert evaluate(study, output, *options, "--no-aam", "--baselines", "guess", metadata=few) == 0
+        options.append("--overwrite")
+    before = {path.name: path.read_bytes() for path in output.glob("*")}
+
+    assert evaluate(study, output, *options, metadata=few) == 2
+
+    assert "No ASV is seen in 3 or more of the 2 training samples" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in output.glob("*")} == before
+    assert output.exists() == earlier

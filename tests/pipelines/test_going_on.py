@@ -71,6 +71,30 @@ def test_an_objective_that_the_model_did_not_have_is_new_and_said(folder, tmp_pa
     assert abs(scores(tmp_path)["shannon_r2"]) < 2  # a new head has the size of the values that it predicts
 
 
+@pytest.mark.parametrize(
+    ("earlier", "types", "new"),
+    [
+        (["unweighted-unifrac", "bray-curtis"], [], set()),
+        ([], ["unweighted-unifrac", "bray-curtis"], {"bray-curtis"}),
+        (["unweighted-unifrac", "bray-curtis"], ["jaccard", "bray-curtis"], {"jaccard"}),
+        (["unweighted-unifrac", "bray-curtis"], ["bray-curtis"], {"bray-curtis"}),
+    ],
+)
+def test_a_distance_goes_on_if_it_is_read_from_the_vectors_as_before(folder, tmp_path, capsys, earlier, types, new):
+    chosen = ["--encoder-type", *types] if types else []
+    first = ["--encoder-type", *earlier] if earlier else []
+    assert pretrain(folder, "public", tmp_path / "a", *SHAPE, *first) == 0
+
+    assert pretrain(folder, "public", tmp_path / "b", "--pretrained", tmp_path / "a", *chosen, *STILL) == 0
+
+    said = capsys.readouterr().err
+    assert ("new objectives: " + ", ".join(sorted(new)) + "." if new else "and its objectives.") in said
+    before, after = weights(tmp_path / "a"), weights(tmp_path / "b")
+    for name, weight in after.items():
+        if name.startswith("objectives.") and name.split(".")[1] not in new:
+            torch.testing.assert_close(weight, before[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
 def test_its_shape_is_that_of_the_earlier_model(folder, tmp_path, capsys):
     assert pretrain(folder, "own", tmp_path, "--pretrained", folder / "first", "--embedding-dim", "16", *STILL) == 0
 

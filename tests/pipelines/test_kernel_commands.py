@@ -220,15 +220,21 @@ def test_too_many_samples_for_kernels_are_refused(folder, tmp_path, capsys, monk
     assert not (tmp_path / "out").exists()
 
 
-def test_a_rarefaction_depth_is_said_to_be_without_effect(folder, tmp_path, capsys):
-    options = ["--output", tmp_path / "p.tsv", "--rarefy-depth", "100"]
+@pytest.mark.parametrize("model", ["age", "deep"])
+@pytest.mark.parametrize(
+    "given",
+    [["--rarefy-depth", "100"], ["--prediction-passes", "3"], ["--rarefy-depth", "100", "--prediction-passes", "3"]],
+)
+def test_how_reads_are_drawn_is_said_once_to_be_without_effect(folder, tmp_path, capsys, model, given):
+    run("predict", "--model", folder / model, *study_of(folder), "--output", tmp_path / "plain.tsv")
+    capsys.readouterr()
 
-    run("predict", "--model", folder / "age", *study_of(folder), *options)
+    run("predict", "--model", folder / model, *study_of(folder), "--output", tmp_path / "p.tsv", *given)
 
-    assert (
-        "--rarefy-depth has no effect on a kernel head, which reads samples as it was trained to."
-        in capsys.readouterr().err
-    )
+    flags = " and ".join(given[::2])
+    shown = [line for line in capsys.readouterr().err.splitlines() if "effect" in line or "pass " in line]
+    assert shown == [f"No effect on a kernel head, which reads samples as it was trained to: {flags}."]
+    assert (tmp_path / "p.tsv").read_text() == (tmp_path / "plain.tsv").read_text()
 
 
 def test_the_card_says_which_members_were_chosen(folder):

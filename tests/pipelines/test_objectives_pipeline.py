@@ -82,6 +82,28 @@ def test_several_types_share_one_sample_vector_and_the_first_distance_is_its_own
     assert {"nucleotides_baseline_position_accuracy", "nucleotides_baseline_markov_perplexity"} <= set(scores)
 
 
+def test_the_last_lines_give_each_objective_its_main_score_beside_what_needs_no_model(study, tmp_path, capsys):
+    scores = pretrain(study, tmp_path / "out", ["jaccard", "taxonomy", "composition"], "--count-penalty", 0.1)
+
+    said = capsys.readouterr().err.splitlines()
+    first = next(
+        number for number, line in enumerate(said) if line.startswith("Validation, epoch 1, the best of 1: loss ")
+    )
+
+    def beside(name, metric):
+        return f"{metric} {scores[f'{name}_{metric}']:.4g} (without a model {scores[f'{name}_baseline_{metric}']:.4g})"
+
+    assert sorted(said[first + 1 : first + 6]) == sorted([
+        f"  jaccard: r2 {scores['jaccard_r2']:.4g}, {beside('jaccard', 'mae')}",
+        f"  taxonomy: {beside('taxonomy', 'species_accuracy')}",
+        f"  composition: {beside('composition', 'bray_curtis')}",
+        f"  nucleotides: accuracy {scores['nucleotides_accuracy']:.4g} (without a model position "
+        f"{scores['nucleotides_baseline_position_accuracy']:.4g}, markov {scores['nucleotides_baseline_markov_accuracy']:.4g})",
+        f"  counts: r2 {scores['counts_r2']:.4g}, {beside('counts', 'mae')}",
+    ])  # fmt: skip
+    assert said[first + 6] == f"All scores: {tmp_path / 'out' / 'metrics.tsv'}"
+
+
 def test_fine_tuning_takes_the_same_types_beside_the_target(study, tmp_path):
     pretrain(study, tmp_path / "pretrained", ["shannon"])
     needs = ["tree", "taxonomy"]

@@ -15,6 +15,8 @@ RIDGE_PENALTIES = tuple(np.logspace(-4, 2, 13))
 LOGISTIC_PENALTIES = tuple(np.logspace(-4, 1, 11))
 """In units of the kernel's mean diagonal."""
 _LEAST_SHARE_OF_SPECTRUM = 1e-9
+_ROUNDING = 1e-12
+"""Share of a kernel's mean diagonal that centring leaves of samples that are equal."""
 
 
 def kernel_model(problem: Problem, kernel: np.ndarray, test_kernel: np.ndarray) -> np.ndarray:
@@ -41,10 +43,12 @@ def kernel_model(problem: Problem, kernel: np.ndarray, test_kernel: np.ndarray) 
 
 
 def _centred(kernel: np.ndarray, test_kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Move the training samples' mean to the origin, and scale them to a mean square of 1."""
+    """Move the training samples' mean to the origin, and scale them to a mean square of 1; equal samples stay there."""
     centre = KernelCenterer().fit(kernel)
     centred = centre.transform(kernel)
-    scale = max(float(np.diag(centred).mean()), np.finfo(np.float64).tiny)
+    scale = float(np.diag(centred).mean())
+    if scale <= _ROUNDING * float(np.diag(kernel).mean()):
+        return np.zeros_like(kernel), np.zeros_like(test_kernel)
     return centred / scale, centre.transform(test_kernel) / scale
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
@@ -11,7 +12,7 @@ from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 import aam
-from aam.errors import ConfigError
+from aam.errors import ConfigError, name_some
 
 NOT_INPUTS = ("output", "output-dir", "cache-dir")
 """Flags whose paths a command writes to; it reads from all others."""
@@ -138,13 +139,32 @@ def command_that_wrote(path: Path) -> str | None:
     return words[2].removesuffix(",") if has_mark else None
 
 
-def flags_from_yaml(path: Path, without_flag: Sequence[str] = ()) -> list[str]:
+def option_names(cls: Any) -> Iterator[str]:
+    """Give the keys that a file of options may have for a config: ``ffn-ratio``, and of switches also ``no-aam``."""
+    for field in dataclasses.fields(cls):
+        if dataclasses.is_dataclass(field.type):
+            yield from option_names(field.type)
+            continue
+        name = field.name.replace("_", "-")
+        yield from (name, f"no-{name}") if field.type is bool else (name,)
+
+
+def flags_from_yaml(path: Path, without_flag: Sequence[str] = (), known: Sequence[str] | None = None) -> list[str]:
     """Turn a YAML file of ``flag: value`` into command-line arguments, those that are given without a flag first.
+
+    Parameters
+    ----------
+    path
+        The file.
+    without_flag
+        Keys of those.
+    known
+        All keys that the command has; None for any.
 
     Raises
     ------
     ConfigError
-        The file is missing, is not YAML, or is not one flat mapping.
+        The file is missing, is not YAML, is not one flat mapping, or has a key that is not known.
     """
     if path.is_fifo():  # opening one waits, perhaps for ever
         raise ConfigError(f"--config {path} is a named pipe: save the options to a file.")
@@ -159,6 +179,10 @@ def flags_from_yaml(path: Path, without_flag: Sequence[str] = ()) -> list[str]:
     arguments: list[str] = []
     for key, value in values.items():
         name = str(key).removeprefix("--").replace("_", "-")
+        if known is not None and name not in known:
+            meant = get_close_matches(name, known, n=1)
+            hint = f"did you mean {meant[0]!r}?" if meant else "take it out."
+            raise ConfigError(f"--config {path}: the command has no option {name_some([key])}; {hint}")
         if isinstance(value, bool):
             arguments.append(f"--{name}" if value else f"--no-{name}")
         elif name in without_flag:

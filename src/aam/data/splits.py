@@ -9,7 +9,7 @@ import numpy as np
 
 from aam.config.split import SplitConfig
 from aam.data.seeding import generator
-from aam.errors import SplitError, name_some
+from aam.errors import SplitError, count_of, name_some
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 N_CANDIDATES = 200
@@ -133,8 +133,8 @@ def hold_out(groups: np.ndarray, stratum: np.ndarray, fraction: float, seed: int
 
 def _described(sizes: np.ndarray) -> str:
     """Say how many samples there are, and in how many groups if they are in groups."""
-    groups = f" in {len(sizes):,} groups" if sizes.max(initial=0) > 1 else ""
-    return f"{sizes.sum():,} samples{groups}"
+    groups = f" in {count_of(len(sizes), 'group')}" if sizes.max(initial=0) > 1 else ""
+    return f"{count_of(sizes.sum(), 'sample')}{groups}"
 
 
 def _or_groups(sizes: np.ndarray) -> str:
@@ -153,7 +153,7 @@ def fold_numbers(groups: np.ndarray, stratum: np.ndarray, folds: int, seed: int)
     group = np.unique(groups, return_inverse=True)[1]
     n_groups = int(group.max()) + 1
     if n_groups < folds:
-        raise SplitError(f"--folds {folds} is more than the {n_groups:,} groups of samples. Choose fewer folds.")
+        raise SplitError(f"--folds {folds} is more than there are groups of samples, {n_groups:,}. Choose fewer folds.")
     if np.bincount(stratum).max() < folds:
         stratum = np.zeros_like(stratum)  # strata too small to be spread over the folds
     if n_groups == len(group):

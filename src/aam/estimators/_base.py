@@ -18,6 +18,33 @@ from aam.kernels.known_asvs import MINIMUM_PREVALENCE
 from aam.kernels.phylogeny import Phylogeny
 from aam.kernels.views import Samples
 
+_MOST_OF_SHARES = 1.01
+"""What shares of a sample that were rounded may add up to."""
+_SAME_TOTAL = 1e-3
+"""Difference between totals, as a share of them, that rounding explains."""
+
+
+def are_shares(table: np.ndarray) -> bool:
+    """Tell whether a table holds relative abundances, percentages or counts scaled to one total, and no counts.
+
+    The command line refuses every fraction. Here counts may come as floats that some step of a pipeline made, so a table with
+    fractions is refused only where the totals give it away: all at most 1, or all equal.
+
+    Parameters
+    ----------
+    table
+        Numbers from 0, [S, F].
+
+    Examples
+    --------
+    >>> are_shares(np.array([[0.25, 0.75], [0.5, 0.5]])), are_shares(np.array([[1.0, 3.0], [2.0, 2.0]]))
+    (True, False)
+    """
+    if table.shape[1] < 2 or (table == np.floor(table)).all():
+        return False
+    totals = table.sum(axis=1)
+    return bool(totals.max() <= _MOST_OF_SHARES or (len(totals) > 1 and np.ptp(totals) <= _SAME_TOTAL * totals.max()))
+
 
 class KernelEstimator(BaseEstimator):
     """Kernel machines on log-ratios and, with a tree, on UniFrac and clades, and a random forest; weighed by group-wise validation.
@@ -58,10 +85,12 @@ class KernelEstimator(BaseEstimator):
         Raises
         ------
         ValueError
-            Groups are not one per sample, or no feature is seen in enough samples.
+            X holds shares, groups are not one per sample, or no feature is seen in enough samples.
         """
         if not 0.5 <= self.coverage < 1:
             raise ValueError(f"coverage={self.coverage} is not between 0.5 and 1.")
+        self._refuse_shares(X)
+        self.is_whole_ = not (X % 1).any()
         groups = np.arange(len(y)) if groups is None else np.asarray(groups)
         if groups.shape != (len(y),):
             raise ValueError(f"groups holds {groups.shape} names for {len(y)} samples: pass one for each.")
@@ -96,7 +125,17 @@ class KernelEstimator(BaseEstimator):
 
     def _samples(self, X: Any) -> Samples:  # noqa: N803
         check_is_fitted(self)
-        return Samples(self._validated(X, reset=False)[:, self.kept_])
+        counts = self._validated(X, reset=False)
+        if self.is_whole_:  # else the totals of a few samples tell nothing
+            self._refuse_shares(counts)
+        return Samples(counts[:, self.kept_])
+
+    def _refuse_shares(self, counts: np.ndarray) -> None:
+        if are_shares(counts):
+            raise ValueError(
+                f"X holds fractions, and its samples add up to {counts.sum(axis=1).max():.4g} at most, as relative abundances do: "
+                f"{type(self).__name__} compares counts of reads, in which a rare feature weighs less. Pass the counts."
+            )
 
     def _predicted(self, X: Any) -> Predicted:  # noqa: N803
         samples = self._samples(X)

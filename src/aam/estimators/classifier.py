@@ -49,7 +49,7 @@ class AAMClassifier(ClassifierMixin, KernelEstimator):
         Raises
         ------
         ValueError
-            X holds negative numbers or too little to compare, or y holds one class.
+            X holds negative numbers, relative abundances or too little to compare, or y holds one class.
         """
         counts, labels = self._validated(X, y=y)
         check_classification_targets(labels)

@@ -49,7 +49,7 @@ class AAMRegressor(RegressorMixin, KernelEstimator):
         Raises
         ------
         ValueError
-            X holds negative numbers or too little to compare, or y holds one value.
+            X holds negative numbers, relative abundances or too little to compare, or y holds one value.
         """
         counts, truth = self._validated(X, y=y, y_numeric=True, ensure_min_samples=2)
         truth = truth.astype(np.float64)

@@ -26,7 +26,7 @@ from aam.inference.metrics import without_nan
 from aam.inference.model_card import model_card
 from aam.inference.model_description import AnyModel, ModelDescription
 from aam.inference.network_ensemble import NetworkEnsemble
-from aam.inference.stored_values import FORMAT, check_config, check_state
+from aam.inference.stored_values import FORMAT, check_config, check_objectives, check_state
 from aam.io.atomic import write_text_atomic
 from aam.io.cache import digest_of
 from aam.io.tensor_file import write_tensors
@@ -147,6 +147,7 @@ def _read_description(directory: Path) -> tuple[ModelDescription, str]:
     config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
     state = json.loads((directory / STATE).read_text(encoding="utf-8"))
     check_config(config)
+    check_objectives(config["objectives"], directory)
     check_state(state)
     description = ModelDescription(
         model=rebuild(ModelConfig, config["model"]),

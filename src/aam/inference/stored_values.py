@@ -1,7 +1,12 @@
 """What the files of a model may hold: somebody may have edited them, and a number out of range must not be computed with."""
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from aam.config.objective_table import OBJECTIVES
+from aam.errors import ModelError, name_some
 
 FORMAT = 2
 """Version of the layout of a model directory that is written."""
@@ -36,6 +41,23 @@ def _check_ensemble(ensemble: dict[str, Any]) -> None:
     sizes = [calibration["temperature"], calibration["farthest"], *distances]
     _check("distances", distances, len(distances) == len(shapes), "one for each member")
     _check("calibration", sizes, all(_is_number(size) and size > 0 for size in sizes), "numbers above 0")
+
+
+def check_objectives(names: Sequence[str], directory: Path) -> None:
+    """Refuse a model that was learned from what the table does not list here.
+
+    Raises
+    ------
+    ModelError
+        There is such an objective; the message says how to make it known.
+    """
+    unknown = [name for name in names if name not in OBJECTIVES]
+    if unknown:
+        raise ModelError(
+            f"The model in {directory} learned from {name_some(unknown)}, which this aam does not know. Add the rows that it was "
+            "trained with to aam.config.objective_table.OBJECTIVES: in a checkout, or in a script that then runs this command by "
+            "aam.cli.main (docs/tutorials/add-your-own-objective.md)."
+        )
 
 
 def check_state(values: dict[str, Any]) -> None:

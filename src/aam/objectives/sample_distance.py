@@ -81,7 +81,12 @@ class SampleDistance(UnlabelledObjective):
     @classmethod
     def build(cls, config: ModelConfig, name: str, settings: Settings) -> "SampleDistance":
         """Build with a projection, unless it is the first distance."""
-        return cls(config.embedding_dim, name, is_projected=settings.get("unprojected", name) != name)
+        return cls(config.embedding_dim, name, **cls.meaning(name, settings))
+
+    @classmethod
+    def meaning(cls, name: str, settings: Settings) -> dict[str, bool]:
+        """Say whether a linear map of the vectors is read; which other distance is that of the vectors themselves is no matter."""
+        return {"is_projected": settings.get("unprojected", name) != name}
 
     def target(self, resources: StudyResources) -> BatchTarget:
         """Compute the distances of the samples of a batch, from the reads that were drawn."""

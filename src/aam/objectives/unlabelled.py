@@ -53,6 +53,11 @@ class UnlabelledObjective(Objective):
         """Choose the settings of a new model's objective."""
         return {}
 
+    @classmethod
+    def meaning(cls, name: str, settings: Settings) -> Settings:
+        """Say what settings make of the objective called ``name``: with the same meaning it can go on from earlier weights."""
+        return settings
+
     def target(self, resources: StudyResources) -> BatchTarget | None:
         """Say how what it compares with follows from the reads that were drawn; a batch keeps it by the objective's name."""
         return None

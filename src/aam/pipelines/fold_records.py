@@ -89,12 +89,12 @@ def write_scores(directory: Path, participants: Participants, folds: list[FoldSc
 
 
 def draw_summary(directory: Path, held_out: HeldOut, folds: list[FoldScore], lines: list[Line], column: str) -> None:
-    """Draw each fold's score by the first metric, and the means, best method on top."""
+    """Draw the scores by the first metric, in each fold and pooled, the best method on top as in the table."""
     metric, score = next(iter(held_out.scores.items()))
-    means = {line.method: line.mean for line in lines if line.metric == metric}
-    order = sorted(means, key=lambda method: means[method], reverse=not score.is_loss)
+    pooled = {line.method: line.pooled for line in lines if line.metric == metric}
+    order = sorted(pooled, key=lambda method: pooled[method], reverse=not score.is_loss)
     values = {method: [one.value for one in folds if (one.method, one.metric) == (method, metric)] for method in order}
-    figure = draw_methods(values, f"{score.label} of {column} in held-out folds")
+    figure = draw_methods(values, pooled, f"{score.label} of {column}, held out")
     with atomic_path(directory / PICTURE) as temporary:
         figure.savefig(temporary, format="png")
 

@@ -12,7 +12,7 @@ import numpy as np
 from aam.config.commands import TrainConfig
 from aam.config.folds import EvaluateFoldsConfig
 from aam.config.model import ModelConfig
-from aam.data.equal_depth import equal_depth
+from aam.data.equal_depth import at_depth, equal_depth
 from aam.data.predicted import Predicted
 from aam.data.rarefaction import resolve_depth
 from aam.data.splits import TRAIN, VALIDATION, hold_out, strata
@@ -23,6 +23,7 @@ from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import Resources
+from aam.kernels.known_asvs import KnownASVs
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.pipelines.composing import compose
 from aam.pipelines.conditions import say_unknown
@@ -85,10 +86,18 @@ def _kernel_method(
         vectors = PretrainedVectors(copy.deepcopy(encoder), description, Reading(None, Cache(options.study.cache_dir)))
     resources = Resources(tree, vectors, options.head.coverage, equal_depth(options.sampling, options.training.seed))
 
-    def fit(fold: Fold) -> Predicted:
+    def target_of(fold: Fold) -> TargetState:
         training = rows_of(participants.columns, fold.train)
+        return fit_target(participants.values.iloc[fold.train], target.task, options.target, training)
+
+    as_read = at_depth(study, resources.equal_depth)
+    for fold in participants:  # both refuse before anything is written
+        target_of(fold)
+        KnownASVs.of_training(as_read, fold.train)
+
+    def fit(fold: Fold) -> Predicted:
         with quiet():
-            own = fit_target(participants.values.iloc[fold.train], target.task, options.target, training)
+            own = target_of(fold)
             facts = facts_of(own, participants.columns, study.n_samples)
             truth = learned_by_kernels(own, own.encode(participants.values), facts)
             head = fit_kernel_head(study, fold.train, own, truth, participants.groups, resources)

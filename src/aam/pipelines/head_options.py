@@ -88,8 +88,9 @@ def check_task(config: TrainConfig, task: Task, values: pd.Series) -> None:
     wrong = _changed(config.network_head.classes if is_regression else config.network_head.numbers, ())
     if wrong:
         what, is_learned = ("classes", "regressed") if is_regression else ("numbers", "classified")
+        are, them = ("is", "it") if len(wrong) == 1 else ("are", "them")
         raise ConfigError(
-            f"{', '.join(wrong)} are for {what}, and {values.name} is {is_learned}: leave out, or pass --task."
+            f"{', '.join(wrong)} {are} for {what}, and {values.name} is {is_learned}: leave {them} out, or pass --task."
         )
     if is_regression and config.target.target_transform == "none":
         _check_range(values, config.network_head.numbers.output_activation)

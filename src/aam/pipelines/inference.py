@@ -1,8 +1,8 @@
 """``aam predict``, ``aam embed`` and ``aam evaluate``: use a trained model on a table."""
 
-import dataclasses
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -142,19 +142,24 @@ def _open(config: InferenceConfig, study_config: StudyConfig) -> tuple[AnyReader
             f"{config.model} is a pre-trained encoder without a target. Fine-tune it first: aam train --pretrained "
             f"{config.model} …, or use aam embed."
         )
-    study, options = read_study(study_config, description.model.max_bp), _reading(config, study_config, description)
+    study = read_study(study_config, description.model.max_bp)
+    if isinstance(model, KernelModel):
+        _say_kernels_read_as_trained(config)
+        as_trained = replace(config, rarefy_depth="model", prediction_passes=1)
+        return KernelReader(model, description, _reading(as_trained, study_config, description)), study, description
     if isinstance(model, NetworkEnsemble):
-        return EnsembleReader(model, description, options), study, description
-    if not isinstance(model, KernelModel):
-        return SampleReader(model, description, options), study, description
-    without_effect = {
+        return EnsembleReader(model, description, _reading(config, study_config, description)), study, description
+    return SampleReader(model, description, _reading(config, study_config, description)), study, description
+
+
+def _say_kernels_read_as_trained(config: InferenceConfig) -> None:
+    is_given = {
         "--rarefy-depth": config.rarefy_depth != "model",
         "--prediction-passes": config.prediction_passes > 1,
     }
-    for flag, is_given in without_effect.items():
-        if is_given:
-            logger.warning("%s has no effect on a kernel head, which reads samples as it was trained to.", flag)
-    return KernelReader(model, description, options), study, description
+    flags = " and ".join(flag for flag, given in is_given.items() if given)
+    if flags:
+        logger.warning("No effect on a kernel head, which reads samples as it was trained to: %s.", flags)
 
 
 def _open_encoder(config: InferenceConfig, study_config: StudyConfig) -> tuple[SampleReader | EnsembleReader, Study]:
@@ -199,7 +204,7 @@ def _checked_against(target: AnyTarget, names: Sequence[str]) -> AnyTarget:
     logger.warning(
         "The model predicts %s, and is compared with %s: are they the same, in the same unit?", target.column, names[0]
     )
-    return dataclasses.replace(target, column=f"{target.column} (compared with {names[0]})")
+    return replace(target, column=f"{target.column} (compared with {names[0]})")
 
 
 def _known_classes(target: AnyTarget, study: Study, truth: np.ndarray) -> tuple[Study, np.ndarray]:

@@ -67,3 +67,42 @@ def trivial_scores(
         for name, baseline in baselines.items()
         for metric, value in baseline.scores().items()
     }
+
+
+def score_lines(objectives: Mapping[str, UnlabelledObjective], metrics: Mapping[str, Any]) -> list[str]:
+    """Say how good a model is at each objective: its headline, and beside what needs no model the metric that this has as well.
+
+    Parameters
+    ----------
+    objectives
+        By name.
+    metrics
+        Of the model, ``NAME_METRIC``, and what `trivial_scores` gave.
+    """
+    lines = []
+    for name, objective in objectives.items():
+        scored = [metric for metric in objective.metrics() if f"{name}_{metric}" in metrics]
+        beside = {metric: _trivial(name, metric, metrics) for metric in scored}
+        compared = [metric for metric in scored if beside[metric]]
+        headlines = [metric for metric in scored if objective.is_headline(metric)]
+        shown = headlines if set(headlines) & set(compared) else [*headlines, *compared[-1:]]
+        if shown:
+            written = [_written(metric, metrics[f"{name}_{metric}"], beside[metric]) for metric in shown]
+            lines.append(f"{name}: {', '.join(written)}")
+    return lines
+
+
+def _trivial(name: str, metric: str, metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Give a metric of each trivial prediction by its name; one that is alone has none."""
+    prefix = f"{name}_baseline_"
+    found = {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}
+    return {
+        key.removesuffix(metric).rstrip("_"): value
+        for key, value in found.items()
+        if key == metric or key.endswith(f"_{metric}")
+    }
+
+
+def _written(metric: str, value: float, trivial: Mapping[str, float]) -> str:
+    others = ", ".join(f"{name} {other:.4g}".strip() for name, other in trivial.items())
+    return f"{metric} {value:.4g}" + (f" (without a model {others})" if others else "")

@@ -23,7 +23,7 @@ from aam.models.sequence_encoder import SequenceEncoder
 from aam.objectives.unlabelled import Settings
 from aam.pipelines.batch_size import settle_batch_size
 from aam.pipelines.composing import Composition, Material, calibration_batch, compose, memory_estimate
-from aam.pipelines.objectives import settle_objectives, trivial_scores, with_targets
+from aam.pipelines.objectives import score_lines, settle_objectives, trivial_scores, with_targets
 from aam.pipelines.pretrained import Pretrained, load_pretrained, shape_of, take_over, take_over_objectives
 from aam.pipelines.reading import read_study
 from aam.pipelines.records import write_metrics, write_splits
@@ -184,7 +184,7 @@ def _write(config: PretrainConfig, planned: PlannedEncoder, batches: Composition
     with rescued(model, description):
         write_metrics(output, metrics)
         save_model(output / "model", model, description)
-    _report(summary, config)
+    _report(summary, score_lines(model.active_objectives(), metrics), config)
 
 
 def _prepare(config: PretrainConfig) -> tuple[Study, BatchMaker, Names]:
@@ -197,7 +197,10 @@ def _prepare(config: PretrainConfig) -> tuple[Study, BatchMaker, Names]:
     return study, BatchMaker(study, drawing, augmentations=augmentations_of(config.augmentation)), table_ids
 
 
-def _report(summary: FitSummary, config: PretrainConfig) -> None:
-    shown = ", ".join(f"{name} {value:.4g}" for name, value in summary.metrics.items())
-    logger.info("Validation, best of %d epochs (%d): %s.", summary.epochs, summary.best_epoch, shown)
-    logger.info("Model: %s", config.output.output_dir / "model")
+def _report(summary: FitSummary, scores: list[str], config: PretrainConfig) -> None:
+    output = config.output.output_dir
+    logger.info(
+        "Validation, epoch %d, the best of %d: loss %.4g.\n%s\nAll scores: %s", summary.best_epoch, summary.epochs,
+        summary.metrics["loss"], "\n".join(f"  {line}" for line in scores), output / "metrics.tsv",
+    )  # fmt: skip
+    logger.info("Model: %s", output / "model")

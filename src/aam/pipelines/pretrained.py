@@ -15,7 +15,7 @@ from aam.inference.model_directory import load_model
 from aam.inference.network_ensemble import NetworkEnsemble
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
-from aam.objectives.unlabelled import Settings
+from aam.objectives.unlabelled import Settings, UnlabelledObjective
 from aam.pipelines.head_options import SHAPE
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def take_over(model: SequenceEncoder, pretrained: SequenceEncoder) -> None:
 def take_over_objectives(
     model: SequenceEncoder, pretrained: Pretrained, settings: Mapping[str, Settings]
 ) -> frozenset[str]:
-    """Give the objectives of an encoder the weights of those that another one has under the same settings.
+    """Give the objectives of an encoder the weights of those that another one has under settings of the same meaning.
 
     Parameters
     ----------
@@ -86,13 +86,13 @@ def take_over_objectives(
     learned = encoder.active_objectives()
     new = set()
     for name, objective in model.active_objectives().items():
-        earlier = description.objective_settings.get(name, {})
-        if name in learned and _as_json(earlier) == _as_json(settings.get(name, {})):
+        earlier, own = (_meaning(objective, name, given) for given in (description.objective_settings, settings))
+        if name in learned and earlier == own:
             objective.load_state_dict(learned[name].state_dict())
         else:
             new.add(name)
     return frozenset(new)
 
 
-def _as_json(settings: Settings) -> str:
-    return json.dumps(dict(settings), sort_keys=True)
+def _meaning(objective: UnlabelledObjective, name: str, settings: Mapping[str, Settings]) -> str:
+    return json.dumps(dict(objective.meaning(name, settings.get(name, {}))), sort_keys=True)
