@@ -185,6 +185,8 @@ def test_the_overview_names_every_command(capsys):
         (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--split", "file",
           "--split-file", "s", "--validation-fraction", "0.3"],
          "--validation-fraction has no effect on --split file, which says what is held out"),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--batch-size", "8", "--target-effective-batch-size", "4"],
+         "--target-effective-batch-size 4 is less than one batch of --batch-size 8"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--find-lr", "--lr", "0.1"],
          "--find-lr finds what --lr 0.1 says"),
         (["pretrain", "--table", "t", "--output-dir", "o", "--penalty", "0", "--nuc-penalty", "0"], "nothing to learn"),

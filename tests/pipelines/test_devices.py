@@ -1,6 +1,13 @@
 """Whole commands on two processes: what they leave is what one leaves, and a mistake is one message."""
 
 import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -93,3 +100,44 @@ def test_a_kernel_head_takes_one_process(folder, capfd):
     assert main(["train", *kept, *labels, "--devices", "2"]) == 2
 
     assert capfd.readouterr().err.count("The kernel head is fitted in one process") == 1
+
+
+@contextmanager
+def run_that_goes_on(folder, name):
+    """Start a long run on two processes; give the first one, once both train, and the number of the second."""
+    command = [sys.executable, "-m", "aam", "pretrain", *options(folder, name), "--epochs", "100000", "--devices", "2"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            for line in process.stderr:
+                if line.startswith("Epoch 1 "):
+                    break
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            (second,) = (int(child) for child in children if b"--config" in Path(f"/proc/{child}/cmdline").read_bytes())
+            yield process, second
+        finally:
+            process.kill()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in Linux's /proc")
+def test_a_process_that_is_killed_is_told_of(folder):
+    with run_that_goes_on(folder, "killed") as (process, second):
+        os.kill(second, signal.SIGKILL)
+        _, said = process.communicate(timeout=120)
+
+    assert process.returncode == 2
+    assert "The process of rank 1 was ended by SIGKILL" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits for another's child as Linux can")
+def test_no_process_outlives_the_first(folder):
+    with run_that_goes_on(folder, "orphaned") as (process, second):
+        descriptor = os.pidfd_open(second)
+        process.kill()
+        ended, _, _ = select.select([descriptor], [], [], 60)
+        os.close(descriptor)
+        said = process.stderr.read()
+
+    assert ended
+    assert "the first process has ended, and with it this one" in said
+    assert "Traceback" not in said

@@ -40,7 +40,7 @@ def spoil_output(model):
     ("spoil", "where"), [(spoil_weight, "weights, "), (spoil_output, r"the output of \S*target\.")]
 )
 def test_the_batch_and_the_place_are_written_down(spoil, where, tmp_path):
-    with pytest.raises(NonFiniteLossError, match=r"The loss became (nan|inf) at step 3 \(epoch 0\)") as failure:
+    with pytest.raises(NonFiniteLossError, match=r"The loss became (nan|inf) at step 3 \(epoch 1\)") as failure:
         run(tmp_path / "o", CONFIG, OFTEN, Spoil(spoil))
 
     report = json.loads((tmp_path / "o/nonfinite-batch.json").read_text())

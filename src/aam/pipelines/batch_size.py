@@ -134,12 +134,12 @@ class _Search:
 
     def _checked(self, found: int, budget: float) -> tuple[int, float]:
         if not found:
-            limit = (
-                "" if self.training.max_memory_gb is None else f" and --max-memory-gb {self.training.max_memory_gb:g}"
-            )
+            limit = self.training.max_memory_gb
+            into = f"{budget / GB:.2f} GB, the free memory with some to spare"
+            if limit is not None and limit * GB < budget:
+                into = f"--max-memory-gb {limit:g}: raise it, or leave it out"
             raise ConfigError(
-                f"--batch-size auto: not even a batch of {self.least} fits into {budget / GB:.2f} GB, the free memory with some to "
-                f"spare{limit}. Pass a smaller --asv-chunk-size, --token-limit, --rarefy-depth or --embedding-dim, or "
-                "--gradient-checkpointing."
+                f"--batch-size auto: not even a batch of {self.least} fits into {into}. Or pass a smaller --asv-chunk-size, "
+                "--token-limit, --rarefy-depth or --embedding-dim, or --gradient-checkpointing."
             )
         return found, budget

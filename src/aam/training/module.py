@@ -168,7 +168,7 @@ class TrainingModule(lightning.LightningModule):
             total, losses = self.total_loss(batch)
         if not torch.isfinite(total):
             raise NonFiniteLossError(
-                f"The loss became {total.item()} at step {self.global_step} (epoch {self.current_epoch}). "
+                f"The loss became {total.item()} at step {self.global_step} (epoch {self.current_epoch + 1}). "
                 "Pass a smaller --lr or --precision 32-true."
             )
         (total * scale).backward()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -26,10 +27,14 @@ from aam.errors import AamError
 from aam.nn.collective import average_gradients
 from aam.training.placement import Placement, place
 
+logger = logging.getLogger(__name__)
+
 Value = TypeVar("Value")
 
 GRACE_SECONDS = 15.0
 """How long a process may take to notice by itself that another has failed."""
+STARTER = "AAM_STARTED_BY"
+"""Variable with the number of the process that has started this one as one of several."""
 
 
 class RunsOnDevices(Protocol):
@@ -141,6 +146,8 @@ def joined(config: RunsOnDevices) -> Iterator[Ranks]:
     placement, must_start = place(config.devices, os.environ, torch.cuda.device_count())
     strategy = config.devices.strategy
     if placement.n_ranks == 1 and strategy != "fsdp":
+        if not config.devices.share_asvs:
+            logger.warning("--no-share-asvs has no effect on one device.")
         yield ALONE
         return
     options = config.devices
@@ -148,6 +155,9 @@ def joined(config: RunsOnDevices) -> Iterator[Ranks]:
     if not ranks.is_first:
         logging.getLogger("aam").setLevel(logging.ERROR)
         warnings.simplefilter("ignore")
+    starter = int(os.environ.get(STARTER, "0"))
+    if starter:
+        threading.Thread(target=_end_with, args=(starter,), daemon=True).start()
     with _environment(placement.environment), _others(config, placement if must_start else None):
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         if torch.cuda.is_available():
@@ -159,8 +169,24 @@ def joined(config: RunsOnDevices) -> Iterator[Ranks]:
             if ranks.is_first:
                 raise
             raise SystemExit(2) from None
+        except Exception:
+            if starter and os.getppid() != starter:
+                _leave()
+            raise
         finally:
             dist.destroy_process_group()
+
+
+def _end_with(starter: int) -> None:
+    """End this process, wherever it is or waits, once the one that has started it is gone."""
+    while os.getppid() == starter:
+        time.sleep(0.5)
+    _leave()
+
+
+def _leave() -> None:
+    sys.stderr.write("aam: the first process has ended, and with it this one.\n")
+    os._exit(1)
 
 
 @contextmanager
@@ -192,7 +218,7 @@ def _others(config: RunsOnDevices, first: Placement | None) -> Iterator[None]:
         processes = []
         for rank in range(1, first.n_local):
             own = Placement(rank, first.n_ranks, rank, first.n_local, first.address, first.port)
-            environment = {"OMP_NUM_THREADS": str(threads), **os.environ, **own.environment}
+            environment = {"OMP_NUM_THREADS": str(threads), **os.environ, **own.environment, STARTER: str(os.getpid())}
             processes.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL))
         is_over = threading.Event()
         threading.Thread(target=_watch, args=(processes, is_over), daemon=True).start()
@@ -202,7 +228,7 @@ def _others(config: RunsOnDevices, first: Placement | None) -> Iterator[None]:
         except Exception as error:
             if isinstance(error, AamError) or not _has_failed(processes):
                 raise
-            raise AamError("One of the processes that train together failed; its message is above.") from None
+            raise AamError(_what_failed(processes)) from None
         else:
             _wait(processes)
         finally:
@@ -216,9 +242,9 @@ def _watch(processes: list[subprocess.Popen], is_over: threading.Event) -> None:
     while not is_over.wait(1.0):
         if any(process.poll() for process in processes):
             if not is_over.wait(GRACE_SECONDS):
+                sys.stderr.write(f"aam: {_what_failed(processes)}\n")
                 _end(processes)
-                sys.stderr.write("aam: one of the processes that train together failed; its message is above.\n")
-                os._exit(1)
+                os._exit(2)
             return
 
 
@@ -231,8 +257,19 @@ def _has_failed(processes: list[subprocess.Popen]) -> bool:
 
 
 def _wait(processes: list[subprocess.Popen]) -> None:
-    if any(process.wait() for process in processes):
-        raise AamError("One of the processes that train together failed; its message is above.")
+    if any([process.wait() for process in processes]):
+        raise AamError(_what_failed(processes))
+
+
+def _what_failed(processes: list[subprocess.Popen]) -> str:
+    """Say of the processes of ranks 1, 2 and so on which has failed; one that was killed has said nothing itself."""
+    for rank, process in enumerate(processes, 1):
+        if process.returncode is not None and process.returncode < 0:
+            return (
+                f"The process of rank {rank} was ended by {signal.Signals(-process.returncode).name}, as the system does with one "
+                "that takes too much memory. --resume goes on from the last checkpoint, if there is one."
+            )
+    return "One of the processes that train together failed; its message is above."
 
 
 def _end(processes: list[subprocess.Popen]) -> None:
