@@ -165,7 +165,6 @@ def test_a_run_that_is_continued_keeps_its_number(command, folder, tmp_path, mon
         (9, 4, 2, "takes 2 batches of 3.67 samples on average: 7.33."),
         (10, 4, 3, "takes 3 batches"),
         (400, 8, 3, "takes 3 batches of 7.33 samples on average: 22."),
-        (2, 8, 1, "takes 1 batch of"),
     ],
 )
 def test_as_many_batches_are_accumulated_as_come_nearest(
