@@ -45,6 +45,11 @@ GPU_FLOPS, NODE_GPUS = 0.3 * 989e12, 8
 """An H100's bfloat16 products, at a share that such models reach."""
 IN_NODE, BETWEEN_NODES, LATENCY = 200e9, 25e9, 30e-6
 """Bytes per second that an all-reduce moves per GPU over NVLink, and per machine over 400 Gbit/s; seconds of a collective."""
+COLLECTIVES, MEETINGS, MEETING = 12, 12, 126e-6
+"""Of a step: what is sent, and how often ranks ask each other by their CPUs whether memory has held; seconds of that, measured on
+two processes."""
+WIDER = 4
+"""The second model on paper: as many times as wide."""
 GPU_SAMPLES, WORKERS = 32, 7
 """Samples of each GPU, and processes that make its batches."""
 
@@ -149,7 +154,7 @@ def on_paper(found: dict[str, Any], samples: int) -> list[list[str]]:
     for n in (1, 2, 4, 8, 16, 32, 64):
         volume = 2 * (n - 1) / n * (4 * found["weights"] + 2 * width * (n * asvs_of_gpu + n * GPU_SAMPLES))
         speed = IN_NODE if n <= NODE_GPUS else BETWEEN_NODES
-        sending = volume / speed + LATENCY * 12 * (n > 1)
+        sending = volume / speed + (COLLECTIVES * LATENCY + MEETINGS * MEETING) * (n > 1)
         drawing = found["drawing"] * GPU_SAMPLES * n / WORKERS
         step = max(per_gpu + sending, drawing)
         first = first or step
@@ -190,17 +195,21 @@ def main() -> None:
         rows,
     )
     width = int(shape[1])
-    paper = table(
-        ("GPUs", "products, ms", "sent per GPU, MiB", "sending, ms", "drawing, ms", "efficiency, %", "limit"),
-        on_paper({**results[0], "width": width}, ROWS[0][2]),
-    )
-    weights = f"{results[0]['weights']:,} weights, ASV vectors of {width} numbers"
+    lines = measured
+    for times in (1, WIDER):
+        found = results[0] | {"width": times * width}
+        found |= {name: times**2 * found[name] for name in ("weights", "flops")}
+        columns = ("GPUs", "products, ms", "sent per GPU, MiB", "sending, ms", "drawing, ms", "efficiency, %", "limit")
+        model = f"width {found['width']}, about {found['weights'] / 1e6:.1f} million weights"
+        paper = table(columns, on_paper(found, ROWS[0][2]))
+        lines = [*lines, "", f"On paper, {GPU_SAMPLES} samples per GPU, {model}:", "", *paper]
     assumed = (
         f"Assumed: {GPU_FLOPS / 1e12:.0f} TFLOP/s per GPU, {IN_NODE / 1e9:.0f} GB/s within {NODE_GPUS} GPUs, "
-        f"{BETWEEN_NODES / 1e9:.0f} GB/s beyond, 12 collectives of {1e6 * LATENCY:.0f} µs, distinct ASVs that grow with the "
+        f"{BETWEEN_NODES / 1e9:.0f} GB/s beyond, {COLLECTIVES} collectives of {1e6 * LATENCY:.0f} µs, {MEETINGS} meetings of "
+        f"{1e6 * MEETING:.0f} µs, products and weights that grow with the square of the width, distinct ASVs that grow with the "
         f"samples (the worst case), and batches made by {WORKERS} workers per GPU while it computes: each draws the whole batch."
     )
-    lines = [*measured, "", f"On paper, {GPU_SAMPLES} samples per GPU, {weights}:", "", *paper, "", assumed]
+    lines = [*lines, "", assumed]
     page = write_page(options, "ranks", "Scaling over processes", lines)
     quote(options, "Ranks", page, lines)
 
