@@ -164,6 +164,25 @@ def on_paper(found: dict[str, Any], samples: int) -> list[list[str]]:
     return rows
 
 
+def paper_lines(alone: dict[str, Any], width: int) -> list[str]:
+    """Write what a step would take on GPUs, of the model that was measured and of one `WIDER` times as wide."""
+    lines: list[str] = []
+    for times in (1, WIDER):
+        found = alone | {"width": times * width}
+        found |= {name: times**2 * found[name] for name in ("weights", "flops")}
+        columns = ("GPUs", "products, ms", "sent per GPU, MiB", "sending, ms", "drawing, ms", "efficiency, %", "limit")
+        model = f"width {found['width']}, about {found['weights'] / 1e6:.1f} million weights"
+        paper = table(columns, on_paper(found, ROWS[0][2]))
+        lines += ["", f"On paper, {GPU_SAMPLES} samples per GPU, {model}:", "", *paper]
+    assumed = (
+        f"Assumed: {GPU_FLOPS / 1e12:.0f} TFLOP/s per GPU, {IN_NODE / 1e9:.0f} GB/s within {NODE_GPUS} GPUs, "
+        f"{BETWEEN_NODES / 1e9:.0f} GB/s beyond, {COLLECTIVES} collectives of {1e6 * LATENCY:.0f} µs, {MEETINGS} meetings of "
+        f"{1e6 * MEETING:.0f} µs, products and weights that grow with the square of the width, distinct ASVs that grow with the "
+        f"samples (the worst case), and batches made by {WORKERS} workers per GPU while it computes: each draws the whole batch."
+    )
+    return [*lines, "", assumed]
+
+
 def main() -> None:
     """Measure the rows, and write the page."""
     if "--task" in sys.argv:
@@ -194,22 +213,7 @@ def main() -> None:
         ("scaling", "processes", "how", "samples", "distinct ASVs", "s/step", "MiB sent per step, all", "efficiency"),
         rows,
     )
-    width = int(shape[1])
-    lines = measured
-    for times in (1, WIDER):
-        found = results[0] | {"width": times * width}
-        found |= {name: times**2 * found[name] for name in ("weights", "flops")}
-        columns = ("GPUs", "products, ms", "sent per GPU, MiB", "sending, ms", "drawing, ms", "efficiency, %", "limit")
-        model = f"width {found['width']}, about {found['weights'] / 1e6:.1f} million weights"
-        paper = table(columns, on_paper(found, ROWS[0][2]))
-        lines = [*lines, "", f"On paper, {GPU_SAMPLES} samples per GPU, {model}:", "", *paper]
-    assumed = (
-        f"Assumed: {GPU_FLOPS / 1e12:.0f} TFLOP/s per GPU, {IN_NODE / 1e9:.0f} GB/s within {NODE_GPUS} GPUs, "
-        f"{BETWEEN_NODES / 1e9:.0f} GB/s beyond, {COLLECTIVES} collectives of {1e6 * LATENCY:.0f} µs, {MEETINGS} meetings of "
-        f"{1e6 * MEETING:.0f} µs, products and weights that grow with the square of the width, distinct ASVs that grow with the "
-        f"samples (the worst case), and batches made by {WORKERS} workers per GPU while it computes: each draws the whole batch."
-    )
-    lines = [*lines, "", assumed]
+    lines = [*measured, *paper_lines(results[0], int(shape[1]))]
     page = write_page(options, "ranks", "Scaling over processes", lines)
     quote(options, "Ranks", page, lines)
 
