@@ -42,7 +42,7 @@ def main() -> None:
     check_document(options, [TITLE])
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    shape = ModelConfig(**SMALL) if options.quick else ModelConfig()
+    shape = replace(ModelConfig(), **SMALL) if options.quick else ModelConfig()
     n_asvs, size = (32, 256) if options.quick else (512, 4096)
     peak = peak_flops(torch.float32, size)
     rows = [

@@ -131,7 +131,9 @@ class SampleReader:
             values.append(model.target.in_own_units(outputs, batch))
             columns.append(model.target.further_columns(outputs, batch))
             vectors.append(samples.sample_vectors)
-        further = {name: _stack([part[name] for part in columns]) for name in columns[0]}
+        further: dict[str, np.ndarray | list[str]] = {
+            name: _stack([part[name] for part in columns]) for name in columns[0]
+        }
         return Predicted(_stack(values), further), _stack(vectors)
 
     def predict(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> np.ndarray:

@@ -13,4 +13,4 @@ def boosted_trees(features: np.ndarray, target: np.ndarray, n_classes: int | Non
     """Add up shallow trees that correct each other, from 0 (Friedman 2001); ``target`` is centred."""
     assert n_classes is None, "boosting is of values"
     machine = GradientBoostingRegressor(n_estimators=TREES, learning_rate=RATE, init="zero", **_OPTIONS)
-    return Trees.of(machine.fit(features, target).estimators_[:, 0], RATE)
+    return Trees.of(list(machine.fit(features, target).estimators_[:, 0]), RATE)
