@@ -1,6 +1,6 @@
 """What a choice of the model or of training is worth: pre-training, then fine-tuning, as a user runs them, for each choice in turn.
 
-    python benchmarks/model_choices.py patch-size [--study ibd_2538] [--column ibd] [--epochs 8] [--results DIRECTORY]
+    python benchmarks/model_choices.py patch-size [--only 5 10] [--study ibd_2538] [--column ibd] [--epochs 8] [--results DIRECTORY]
 
 A small model is pre-trained on all samples of the study (``aam pretrain``); then the fixed folds of the column are predicted by a
 network on it, kept as it is and trained on (``aam evaluate --fold-file --head network``). Times are those of the processor, of one
@@ -24,7 +24,7 @@ SHAPE = (
 )
 TRAINING = "--batch-size 16 --lr 1e-3 --precision 32-true --missing-features drop --patience 100"
 CHOICES = {
-    "patch-size": {size: ["--patch-size", size] for size in ("1", "3", "5", "10")},
+    "patch-size": {size: ["--patch-size", size] for size in ("5", "10", "15", "3", "1")},
     "count-embedding": {way: ["--count-embedding", way] for way in ("film", "add", "concat", "none")},
     "optimizer": {
         "adamw": ["--optimizer", "adamw"],
@@ -42,6 +42,7 @@ def main() -> None:
     """Run each choice, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("choice", choices=CHOICES)
+    parser.add_argument("--only", nargs="+", metavar="VALUE", help="those of the choice to run; all, if not given")
     parser.add_argument("--data", type=Path, default=REPOSITORY.parent / "shared" / "data")
     parser.add_argument("--study", default="ecam_infant")
     parser.add_argument("--column", default="age_days")
@@ -53,7 +54,8 @@ def main() -> None:
     options.quick, options.threads = False, 1
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, given in CHOICES[options.choice].items():
+        for name in options.only or CHOICES[options.choice]:
+            given = CHOICES[options.choice][name]
             output = Path(folder) / name
             rows.append([name, *pretrain(options, given, output)])
             again = [] if options.choice in OF_MODEL else given
