@@ -71,9 +71,9 @@ def row(shape: ModelConfig, n_asvs: int, steps: int, peak: float) -> list[object
     spent = {event.key: event.self_cpu_time_total / 1e6 / steps for event in profiler.key_averages()}
     total = sum(spent.values())
     terms = {name: sum(spent.get(operation, 0.0) for operation in operations) for name, operations in TERMS.items()}
-    model = flops_of_asvs(shape, tokens)
-    executed = (4 if shape.gradient_checkpointing else 3) * model
-    rates = (executed / terms["matrix products"], 3 * model / total, executed / total)
+    flops = flops_of_asvs(shape, tokens)
+    executed = flops.of_recomputing_step
+    rates = (executed / terms["matrix products"], flops.of_step / total, executed / total)
     shares = [f"{value / total:.1%}" for value in (*terms.values(), total - sum(terms.values()))]
     is_recomputed = "yes" if shape.gradient_checkpointing else "no"
     return [is_recomputed, f"{total:.3g}", *shares, *(f"{rate / peak:.0%}" for rate in rates)]

@@ -21,10 +21,14 @@ class Flops:
         Of reading ASVs, those with masked nucleotides included.
     above
         Of all else.
+    asv_encoder_again, above_again
+        Those of them that recomputation repeats in the backward pass.
     """
 
     asv_encoder: float
     above: float
+    asv_encoder_again: float = 0.0
+    above_again: float = 0.0
 
     @property
     def of_step(self) -> float:
@@ -33,24 +37,29 @@ class Flops:
 
     @property
     def of_recomputing_step(self) -> float:
-        """The same, with the ASV encoder's forward pass run once more."""
-        return self.of_step + self.asv_encoder
+        """The same, with what is recomputed."""
+        return self.of_step + self.asv_encoder_again + self.above_again
 
 
 def flops_of(config: ModelConfig, batch: Batch) -> Flops:
     """Count those of pre-training on a batch, each distinct ASV read once and nothing padded."""
-    asvs = flops_of_asvs(config, batch.tokens)
-    above = _samples(config, batch.sample_offsets.diff().numpy(), len(batch.asv_index))
+    read, lengths = flops_of_asvs(config, batch.tokens), batch.sample_offsets.diff().numpy()
+    asvs, again = read.asv_encoder, read.asv_encoder_again
+    above = _samples(config, lengths, len(batch.asv_index))
     if batch.masked is not None:
-        asvs += _stack(config, _patches(config, batch.masked.tokens))
+        patches = _patches(config, batch.masked.tokens)
+        asvs += _stack(config, patches)
+        again += _stack_again(config, patches)
         above += _nucleotide_head(config, int((batch.masked.labels != IGNORED).sum()))
-    return Flops(asvs, above)
+    return Flops(asvs, above, again, 2 * _stack_again(config, lengths))
 
 
-def flops_of_asvs(config: ModelConfig, tokens: torch.Tensor) -> float:
-    """Count those of reading ASVs into vectors, in one forward pass."""
+def flops_of_asvs(config: ModelConfig, tokens: torch.Tensor) -> Flops:
+    """Count those of reading ASVs into vectors."""
     patches = _patches(config, tokens)
-    return _stack(config, patches) + _pooling(config, patches)
+    pooling, last_product = _pooling(config, patches), 2 * config.embedding_dim**2 * len(patches)
+    again = _stack_again(config, patches) + config.gradient_checkpointing * (pooling - last_product)
+    return Flops(_stack(config, patches) + pooling, 0.0, again)
 
 
 def padded_flops_of(config: ModelConfig, batch: Batch, token_limit: int) -> Flops:
@@ -80,6 +89,15 @@ def _stack(config: ModelConfig, lengths: np.ndarray) -> float:
     lengths = lengths.astype(np.float64)
     per_position = 2 * (4 * dim**2 + 2 * dim * hidden)
     return config.attention_layers * (per_position * lengths.sum() + 4 * dim * (lengths**2).sum())
+
+
+def _stack_again(config: ModelConfig, lengths: np.ndarray) -> float:
+    """Those that recomputation repeats: all but the last product of each block."""
+    if not config.gradient_checkpointing:
+        return 0.0
+    hidden = max(1, round(config.ffn_ratio * config.embedding_dim))
+    last_products = 2 * config.attention_layers * config.embedding_dim * hidden * float(lengths.sum())
+    return _stack(config, lengths) - last_products
 
 
 def _pooling(config: ModelConfig, lengths: np.ndarray) -> float:

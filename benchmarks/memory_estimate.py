@@ -110,6 +110,9 @@ def larger() -> list[Case]:
         Case("pretrain", 96, 3, 3.0, True, 24, 90, 350, 120, chunk=128, is_ragged=True),
         Case("train", 64, 2, 2.0, False, 8, 100, 500, 150),
         Case("pretrain", 64, 3, 4.0, False, 12, 130, 150, 150),
+        Case("pretrain", 128, 4, 4.0, True, 8, 180, 500, 150, chunk=64),
+        Case("pretrain", 128, 4, 4.0, True, 32, 180, 950, 150, chunk=64),
+        Case("pretrain", 128, 4, 4.0, True, 96, 180, 1500, 100, chunk=64),
     ]
 
 
@@ -202,8 +205,7 @@ def page(cases: list[Case], results: list[dict[str, float]], threads: int) -> st
         "Rise of the peak resident memory (`ru_maxrss`) over two steps of AdamW, from where a tiny model has warmed the "
         "libraries up; random batches, float32, one process per row. An asterisk marks sequences of unequal lengths.",
         "",
-        "The coefficients of the estimate were chosen on these steps; the last rows, which are larger, gave only the share that a "
-        "chunk of ASVs leaves behind.",
+        "The coefficients of the estimate were chosen on these steps.",
         "",
         *(
             f"- {summary}"

@@ -135,8 +135,8 @@ def main() -> None:
             found[name, value] = in_fresh_process("measure", options.threads, case=case, steps=steps, matrix=matrix)
     rows = table(COLUMNS, rows_of(found))
     lines = [
-        f"One number is changed at a time, from {base}. Seconds are medians (smallest–largest) of {steps} steps; FLOPs include the "
-        "recomputation of the ASV encoder, and *of peak* compares with a large float32 matrix product in the same process. Memory: "
+        f"One number is changed at a time, from {base}. Seconds are medians (smallest–largest) of {steps} steps; FLOPs include "
+        "what is recomputed, and *of peak* compares with a large float32 matrix product in the same process. Memory: "
         "rise of the peak over two steps.",
         "",
         *growth(found),

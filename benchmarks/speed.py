@@ -197,7 +197,7 @@ class Run:
 
 NOTES = {
     "One training step": "Seconds are medians (smallest–largest) over steps on different batches. FLOPs are those of the matrix "
-    "products, by formula from the shapes (`flops.py`): 3 forward passes, or with the ASV encoder's recomputation.",
+    "products, by formula from the shapes (`flops.py`): 3 forward passes, or with what is recomputed.",
     "Beside the padded reference": "Both have the same weights and read the same samples, each at the batch given, A B B A. *Times "
     "faster* is the ratio of samples per second, median (smallest–largest). Where the reference at our batch would not fit, it is "
     "run at the largest batch that does; *not run* where none does. Patch size 1 is what published implementations read.",

@@ -51,9 +51,7 @@ def train(setting: dict[str, Any], batch_size: int, steps: int, matrix: int) -> 
         "asvs": [len(batch.tokens) for batch in batches],
         "pairs": [len(batch.asv_index) for batch in batches],
         "flops": [count.of_step for count in counted],
-        "executed": [
-            count.of_recomputing_step if options.shape.gradient_checkpointing else count.of_step for count in counted
-        ],
+        "executed": [count.of_recomputing_step for count in counted],
         "peak": max(peaks),
         "peak_bf16": peak_flops(torch.bfloat16, matrix),
     }
@@ -208,16 +206,17 @@ def parts(setting: dict[str, Any], batch_size: int, steps: int, matrix: int) -> 
     for turn in range(steps + 1):
         one, batch = _step_in_parts(training, training.plan(turn, batch_size))
         times.append(one)
-        counts.append(flops_of(options.shape, batch).asv_encoder)
+        counts.append(flops_of(options.shape, batch))
     peaks.append(peak_flops(torch.float32, matrix))
-    recomputed = 4 if options.shape.gradient_checkpointing else 3
     inside = [one["ASV encoder forward"] + one["ASV encoder backward"] for one in times[1:]]
-    rates = [count / time for count, time in zip(counts[1:], inside, strict=True)]
+    pairs = list(zip(counts[1:], inside, strict=True))
+    model = [3 * count.asv_encoder / time for count, time in pairs]
+    executed = [(3 * count.asv_encoder + count.asv_encoder_again) / time for count, time in pairs]
     return {
         "seconds": {part: statistics.median(one[part] for one in times[1:]) for part in PARTS},
         "rest": [1 - time / sum(one.values()) for time, one in zip(inside, times[1:], strict=True)],
-        "efficiency": [3 * rate / max(peaks) for rate in rates],
-        "executed_efficiency": [recomputed * rate / max(peaks) for rate in rates],
+        "efficiency": [rate / max(peaks) for rate in model],
+        "executed_efficiency": [rate / max(peaks) for rate in executed],
         "peak": max(peaks),
     }
 

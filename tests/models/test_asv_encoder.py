@@ -67,7 +67,7 @@ def test_no_more_than_the_chunk_size_is_encoded_at_a_time(chunk_size, sizes):
 
 def test_recomputation_happens_in_the_backward_pass_only():
     model, calls = encoder(gradient_checkpointing=True), []
-    model.transformer.register_forward_hook(lambda module, inputs, output: calls.append(1))
+    model.transformer.blocks[0].attention.register_forward_hook(lambda module, inputs, output: calls.append(1))
 
     with torch.no_grad():
         model(EQUAL)
@@ -75,6 +75,25 @@ def test_recomputation_happens_in_the_backward_pass_only():
     model(EQUAL).sum().backward()
 
     assert (without_gradient, len(calls)) == (1, 1 + 2)
+
+
+def test_recomputation_keeps_the_inputs_of_blocks_and_little_else():
+    kept = {}
+    for recomputes in (True, False):
+        model, seen = encoder(gradient_checkpointing=recomputes), {}
+        own = {parameter.data_ptr() for parameter in model.parameters()}
+
+        def note(tensor, seen=seen):
+            seen[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            model(EQUAL)
+        kept[recomputes] = sum(size for pointer, size in seen.items() if pointer not in own)
+
+    n_patches, bytes_per_number = 9, 8
+    input_of_block = n_patches * CONFIG.embedding_dim * bytes_per_number
+    assert kept[True] < (CONFIG.attention_layers + 4) * input_of_block < kept[False] / 3
 
 
 def test_equal_lengths_without_a_mask_equal_those_with_one():

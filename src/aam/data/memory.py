@@ -11,14 +11,12 @@ STATE_PER_WEIGHT = 4
 """A weight, its gradient, and two moments of AdamW."""
 
 # Calibrated by benchmarks/memory_estimate.py.
-OVERHEAD_BYTES = 20 * 2**20
+OVERHEAD_BYTES = 6 * 2**20
 """Buffers of the libraries."""
 FRAGMENTATION = 1.1
 """What the allocator holds beside what is in use."""
-SHARE_LEFT_BEHIND = 0.2
-"""With recomputation, what a chunk of ASVs leaves allocated while the next is read."""
-SHARE_NOT_REUSED = 0.4
-"""With recomputation, the larger of the ASV encoder and the layers above it takes this share of the smaller one's memory anew."""
+HOLES = 0.5
+"""With recomputation, what is kept lies scattered among what is not: the share of it that is lost between."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +64,9 @@ class MemoryEstimate:
         n_asvs
             Its distinct ASVs, U.
         """
-        above = self._above(n_pairs)
-        if self.config.gradient_checkpointing:
-            size = self.config.asv_chunk_size
-            chunk = self._asvs(min(size, n_asvs) * (1 + self.share_read_again))
-            another = self._asvs(min(size, max(0.0, n_asvs - size)))
-            parts = sorted([above, chunk + SHARE_LEFT_BEHIND * another])
-            in_use = parts[1] + SHARE_NOT_REUSED * parts[0]
-        else:
-            in_use = above + self._asvs(n_asvs * (1 + self.share_read_again))
+        n_read = n_asvs * (1 + self.share_read_again)
+        holes = HOLES if self.config.gradient_checkpointing else 0.0
+        in_use = (1 + holes) * self._kept(n_pairs, n_read) + self._at_once(n_pairs, n_read)
         vectors = n_asvs * self.config.embedding_dim
         return int(FRAGMENTATION * (in_use + vectors) * BYTES_PER_NUMBER[self.precision])
 
@@ -94,23 +86,27 @@ class MemoryEstimate:
         others = (n_asvs - n_encoded) * self.config.embedding_dim * BYTES_PER_NUMBER[self.precision]
         return self.of_batch(n_pairs / n_ranks, n_encoded) + int(FRAGMENTATION * others)
 
-    def _asvs(self, n_asvs: float) -> float:
-        """Count the numbers that reading ASVs keeps for the backward pass, and that a layer of a chunk needs meanwhile."""
-        positions = math.ceil(self.n_positions / self.config.patch_size)
-        at_once = min(n_asvs, self.config.asv_chunk_size) * positions * self._in_flight
-        if self.is_base_frozen:
-            return at_once
-        kept = (
-            self.config.attention_layers * self._per_layer + 4 * self.config.embedding_dim
-        )  # 4: the last norm, and pooling
-        return n_asvs * positions * kept + at_once
+    def _kept(self, n_pairs: float, n_read: float) -> float:
+        """Count the numbers kept for the backward pass: of all layers, or of the inputs of all blocks if those are recomputed.
 
-    def _above(self, n_pairs: float) -> float:
-        """Count the same for the two transformers above; 12: abundances, norms, and pooling."""
+        Beside them, 4 per position of an ASV for the last norm and pooling, 12 per pair for abundances, norms and pooling.
+        """
         if self.is_base_frozen:
-            return n_pairs * self._in_flight
-        kept = 2 * self.config.attention_layers * self._per_layer + 12 * self.config.embedding_dim
-        return n_pairs * (self.sample_passes * kept + self._in_flight)
+            return 0.0
+        dim, layers = self.config.embedding_dim, self.config.attention_layers
+        of_block = dim if self.config.gradient_checkpointing else self._per_layer
+        of_asvs = n_read * self._n_patches * (layers * of_block + 4 * dim)
+        return of_asvs + n_pairs * self.sample_passes * (2 * layers * of_block + 12 * dim)
+
+    def _at_once(self, n_pairs: float, n_read: float) -> float:
+        """Count those that the block being read needs beside: of a chunk of ASVs, or of all pairs."""
+        n_positions = max(n_pairs, min(n_read, self.config.asv_chunk_size) * self._n_patches)
+        recomputes = self.config.gradient_checkpointing and not self.is_base_frozen
+        return n_positions * (self._in_flight + recomputes * self._per_layer)
+
+    @property
+    def _n_patches(self) -> int:
+        return math.ceil(self.n_positions / self.config.patch_size)
 
     @property
     def _per_layer(self) -> float:

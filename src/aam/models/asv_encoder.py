@@ -5,21 +5,21 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from aam import vocabulary
 from aam.config.model import ModelConfig
 from aam.nn.attention import Rows
 from aam.nn.patches import PatchStem, patch_mask
 from aam.nn.pooling import AttentionPooling
+from aam.nn.recomputation import recomputed
 from aam.nn.transformer import Transformer
 
 
 class ASVEncoder(nn.Module):
     """Read the nucleotides of an ASV with a transformer, ``patch_size`` of them per position, and pool them into one vector.
 
-    ASVs are read in chunks of ``asv_chunk_size``, ASVs of one length together, and each chunk is recomputed in the backward pass if
-    ``gradient_checkpointing``; none of this changes a number.
+    ASVs are read in chunks of ``asv_chunk_size``, ASVs of one length together, and with ``gradient_checkpointing`` little is kept
+    of them for the backward pass; none of this changes a number.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -38,21 +38,20 @@ class ASVEncoder(nn.Module):
         return self._in_chunks(self._gathered, tokens, columns)
 
     def _in_chunks(self, encode: Callable[..., Tensor], tokens: Tensor, *others: Tensor) -> Tensor:
-        recompute = self.config.gradient_checkpointing and torch.is_grad_enabled()
         lengths = (tokens != vocabulary.PAD).sum(dim=1)
         order = None if bool((lengths == lengths[:1]).all()) else lengths.argsort(stable=True)
         parts = [part if order is None else part[order] for part in (tokens, *others)]
         encoded = []
         for chunk, *rest in zip(*(part.split(self.config.asv_chunk_size) for part in parts), strict=True):
             longest = max([1, *(chunk != vocabulary.PAD).sum(dim=1).tolist()])  # a rank may have none to read
-            arguments = chunk[:, :longest], *rest
-            encoded.append(checkpoint(encode, *arguments, use_reentrant=False) if recompute else encode(*arguments))
-        joined = torch.cat(encoded)  # type: ignore[arg-type]
+            encoded.append(encode(chunk[:, :longest], *rest))
+        joined = torch.cat(encoded)
         return joined if order is None else joined.index_select(0, order.argsort())
 
     def _pooled(self, tokens: Tensor) -> Tensor:
         patches, layout = self._read(tokens)
-        return self.pooling(patches, layout)
+        pool = self.pooling
+        return recomputed(pool, patches, layout) if self.config.gradient_checkpointing else pool(patches, layout)
 
     def _gathered(self, tokens: Tensor, columns: Tensor) -> Tensor:
         patches, _ = self._read(tokens)

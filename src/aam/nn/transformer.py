@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from aam.config.model import ModelConfig
 from aam.nn.attention import Packed, Rows
+from aam.nn.recomputation import recomputed
 
 INITIAL_STD = 0.02
 """Spread of the weights that write into the residual stream, before depth is taken into account."""
@@ -55,10 +56,14 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A stack of blocks, normalised at its end; the order of positions matters only if their embeddings tell it."""
+    """A stack of blocks, normalised at its end; the order of positions matters only if their embeddings tell it.
+
+    With ``gradient_checkpointing`` each block is recomputed in the backward pass, one at a time; this changes no number.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.recomputes = config.gradient_checkpointing
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.attention_layers))
         self.norm = nn.LayerNorm(config.embedding_dim)
         for block in self.blocks:
@@ -71,7 +76,7 @@ class Transformer(nn.Module):
 
     def _in_context(self, x: Tensor, layout: Rows | Packed) -> Tensor:
         for block in self.blocks:
-            x = block(x, layout)
+            x = recomputed(block, x, layout) if self.recomputes else block(x, layout)
         return self.norm(x)
 
     def compile_blocks(self) -> None:
