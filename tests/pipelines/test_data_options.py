@@ -229,7 +229,7 @@ def test_a_memory_budget_decides_how_many_samples_form_a_batch(study, tmp_path, 
     estimated = budget_for(study, tmp_path, capsys)
     shapes = {}
 
-    smaller = 0.022 + 0.7 * (estimated - 0.022)  # 0.022: libraries and weights
+    smaller = 0.008 + 0.7 * (estimated - 0.008)  # 0.008: libraries and weights
     for name, budget, more in (
         ("same", estimated, []),
         ("smaller", smaller, []),
@@ -246,26 +246,26 @@ def test_a_memory_budget_decides_how_many_samples_form_a_batch(study, tmp_path, 
 
 
 def test_samples_too_large_for_the_budget_are_named_once_and_trained_on_alone(study, tmp_path, capsys):
-    train(study, tmp_path / "out", "--max-memory-gb", "0.0225", "--embedding-dim", "16")
+    train(study, tmp_path / "out", "--max-memory-gb", "0.0078", "--embedding-dim", "16")
 
     shown = capsys.readouterr().err
     (n_large, n_samples) = map(int, re.findall(r"(\d+) of (\d+) samples are estimated to need up to", shown)[0])
-    assert shown.count("even alone, more than --max-memory-gb 0.0225") == 1
+    assert shown.count("even alone, more than --max-memory-gb 0.0078") == 1
     assert 0 < n_large <= n_samples == 36
     assert first_epoch(shown)[1] == 1
 
 
 def test_a_budget_that_does_not_hold_the_weights_is_an_error_that_leaves_nothing(study, tmp_path, capsys):
-    shown = refuse(capsys, study, tmp_path / "out", "--max-memory-gb", "0.01")
+    shown = refuse(capsys, study, tmp_path / "out", "--max-memory-gb", "0.005")
 
     assert re.search(
-        r"--max-memory-gb 0\.01 is less than the 0\.02 GB that weights, gradients and optimiser take", shown
+        r"--max-memory-gb 0\.005 is less than the 0\.01 GB that weights, gradients and optimiser take", shown
     )
     assert not (tmp_path / "out").exists()
 
 
 def test_pretraining_fits_batches_into_a_budget(study, tmp_path, capsys):
-    pretrain(study, tmp_path / "out", "--max-memory-gb", "0.04")
+    pretrain(study, tmp_path / "out", "--max-memory-gb", "0.02")
 
     assert first_epoch(capsys.readouterr().err)[1] >= 2
 
