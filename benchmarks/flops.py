@@ -62,13 +62,14 @@ def flops_of_asvs(config: ModelConfig, tokens: torch.Tensor) -> Flops:
     return Flops(_stack(config, patches) + pooling, 0.0, again)
 
 
-def padded_flops_of(config: ModelConfig, batch: Batch, token_limit: int) -> Flops:
-    """Count those of the padded reference on the same batch, padding included."""
+def padded_flops_of(config: ModelConfig, batch: Batch, token_limit: int, with_nucleotides: bool = True) -> Flops:
+    """Count those of the padded reference on the same batch, padding included; prediction leaves out the nucleotides' head."""
     n_pairs, n_positions = len(batch.asv_index), batch.tokens.shape[1]
     patches = np.full(n_pairs, -(-n_positions // config.patch_size))
     asvs = _stack(config, patches) + _pooling(config, patches)
     above = _samples(config, np.full(batch.n_samples, token_limit), n_pairs)
-    return Flops(asvs, above + _nucleotide_head(config, int(patches.sum()) * config.patch_size))
+    head = _nucleotide_head(config, int(patches.sum()) * config.patch_size) if with_nucleotides else 0.0
+    return Flops(asvs, above + head)
 
 
 def _patches(config: ModelConfig, tokens: torch.Tensor) -> np.ndarray:

@@ -133,7 +133,12 @@ class Run:
         memory = self._fresh("prediction_memory", setting, precision=precision)["memory"]
         row: list[object] = [setting.name, found["samples"], f"{found['asvs']:,}", precision, spread(found["ours"])]
         row += [f"{spread(found['reference'])}, by {found['reference_samples']} samples", spread(found["ratios"])]
-        row += [f"{found['difference']:.1e}", f"{memory / MIB:,.0f}", f"{found['reference_memory'] / MIB:,.0f}"]
+        row += [
+            f"{found['flops_ratio']:.3g}",
+            f"{found['difference']:.1e}",
+            f"{memory / MIB:,.0f}",
+            f"{found['reference_memory'] / MIB:,.0f}",
+        ]
         self.prediction.append(row)
 
     def _parts(self, setting: Setting, threads: int) -> None:
@@ -168,6 +173,7 @@ class Run:
             "s",
             "s of the reference",
             "times faster",
+            "FLOPs of the reference ÷ ours",
             "largest difference",
         ]
         memory = ["peak memory MiB", "of the reference"]

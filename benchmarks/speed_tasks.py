@@ -22,7 +22,7 @@ from aam.models.build import build_predictor
 from aam.objectives.sample_distance import TARGET
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
-from flops import flops_of, padded_flops_of, peak_flops
+from flops import flops_of, flops_of_asvs, padded_flops_of, peak_flops
 from measuring import GIB, available_bytes, in_turn, peak_bytes, rise, seconds
 from padded_reference import PaddedReference, estimated_bytes, mask_everywhere, pair_tokens
 from pretraining_step import OBJECTIVES, Pretraining, Setting, dense_distances, finish, fused_adamw, warm_up
@@ -163,7 +163,20 @@ def predict(setting: dict[str, Any], precision: str, steps: int, most_seconds: f
         "ratios": [scaled / time for (time, _), scaled in zip(pairs, reference, strict=True)],
         "difference": difference,
         "reference_memory": memory,
+        "flops_ratio": _flops_ratio(training),
     }
+
+
+def _flops_ratio(training: Pretraining) -> float:
+    """Count the operations of predicting a whole table: those of the reference, for one of ours."""
+    study, options = training.study, training.setting
+    maker = BatchMaker(study, training.drawing)
+    batches = [maker[plan] for plan in plan_in_order(np.arange(study.n_samples), DEFAULT_BATCH_SIZE)]
+    features = np.unique(np.concatenate([batch.features.numpy() for batch in batches]))
+    read = flops_of_asvs(options.shape, torch.from_numpy(study.tokens[features])).asv_encoder
+    ours = read + sum(flops_of(options.shape, batch).above for batch in batches)
+    padded = [padded_flops_of(options.shape, batch, options.token_limit, with_nucleotides=False) for batch in batches]
+    return sum(one.asv_encoder + one.above for one in padded) / ours
 
 
 class _Prediction:
