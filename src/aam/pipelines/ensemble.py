@@ -256,10 +256,8 @@ def _left_out(
         assert its.target is not None, "a member has a target"
         study = pool.study.select_samples(own)
         predicted, vectors = reader.predicted_with_vectors(study, pool.facts(its.target, its.conditions, own))
-        if target.task != "regression":
-            predicted = predicted.in_all_classes(its.target.classes, target.classes)
         rows.append(own)
-        said.append(predicted)
+        said.append(predicted.in_all_classes(its.target.classes, target.classes))
         distances.append(ensemble.distances(number, vectors))
         numbers.append(np.full(len(own), number))
     places = np.concatenate(rows)

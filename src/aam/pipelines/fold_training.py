@@ -103,7 +103,7 @@ def _kernel_method(
             head = fit_kernel_head(study, fold.train, own, truth, participants.groups, resources)
             predicted = head.predict(study.select_samples(fold.test))
             own_units = read_from_kernels(own, predicted, {name: fact[fold.test] for name, fact in facts.items()})
-            return in_all_classes(own_units, own, target)
+            return own_units.in_all_classes(own.classes, target.classes)
 
     return fit
 
@@ -191,11 +191,6 @@ def _fit_ensemble(
         return _predict(participants, fold, labelled, read)
 
 
-def in_all_classes(predicted: Predicted, own: TargetState, target: TargetState) -> Predicted:
-    """Write predictions of the classes that training saw down in all classes of the study."""
-    return predicted if target.task == "regression" else predicted.in_all_classes(own.classes, target.classes)
-
-
 def _predict(
     participants: Participants,
     fold: Fold,
@@ -217,4 +212,4 @@ def _predict(
     parts = [(rows, depth) for rows, depth in parts if len(rows)]
     order = np.argsort(np.concatenate([rows for rows, _ in parts]))
     predicted = Predicted.joined([read(rows, depth) for rows, depth in parts]).rows(order)
-    return in_all_classes(predicted, labelled.target, participants.target)
+    return predicted.in_all_classes(labelled.target.classes, participants.target.classes)
