@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -90,6 +91,25 @@ def test_a_mistake_is_told_once_and_leaves_nothing(folder, capfd):
     shown = capfd.readouterr().err
     assert shown.count("absent.nwk") == 1
     assert "Traceback" not in shown
+    assert not (folder / "nothing").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--devices", "3"], ["--batch-size", "1"]], ids=["of the launcher", "of the options"]
+)
+def test_what_all_processes_of_a_launcher_find_wrong_is_told_once(wrong, folder):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "aam"]
+
+    shown = subprocess.run(
+        [*launcher, "pretrain", *options(folder, "nothing"), *wrong],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert shown.stderr.count("aam pretrain: ") == shown.stderr.count(f"aam pretrain: {wrong[0]}") == 1
+    assert re.findall(r"exitcode +: (\d+)", shown.stderr) == ["2", "2"]
     assert not (folder / "nothing").exists()
 
 

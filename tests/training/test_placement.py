@@ -2,9 +2,18 @@
 
 import pytest
 
+from aam.cli import main
 from aam.config.devices import DevicesConfig
 from aam.errors import ConfigError
-from aam.training.placement import Placement, place, refuse_launched, speaks_for_all, started_by
+from aam.training.placement import (
+    STARTER,
+    Placement,
+    place,
+    refuse_launched,
+    speaks_for_all,
+    started_by,
+    tells_mistakes,
+)
 
 TORCHRUN = {
     "RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "node1", "MASTER_PORT": "29500",
@@ -76,3 +85,22 @@ def test_the_first_process_speaks_for_all():
         True,
         False,
     ]
+
+
+def test_mistakes_are_told_by_the_first_process_of_each_machine_and_by_those_that_aam_started():
+    first_of_second = {"RANK": "4", "LOCAL_RANK": "0"}
+
+    assert [tells_mistakes({**TORCHRUN, **own}) for own in ({}, first_of_second, {STARTER: "1"})] == [False, True, True]
+    assert [tells_mistakes({**SRUN, **own}) for own in ({}, {"SLURM_LOCALID": "0"})] == [False, True]
+    assert tells_mistakes({})
+
+
+def test_another_process_waits_to_be_ended_says_nothing_and_has_failed(monkeypatch, capsys):
+    waited = []
+    monkeypatch.setattr("aam.training.placement.time.sleep", waited.append)
+    for name, value in TORCHRUN.items():
+        monkeypatch.setenv(name, value)
+
+    assert main(["cache"]) == 2
+
+    assert (len(waited), capsys.readouterr().err) == (1, "")

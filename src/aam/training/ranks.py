@@ -25,7 +25,7 @@ from aam.config.devices import DevicesConfig
 from aam.data.share import Part
 from aam.errors import AamError
 from aam.nn.collective import average_gradients
-from aam.training.placement import Placement, place
+from aam.training.placement import STARTER, Placement, place
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,6 @@ Value = TypeVar("Value")
 
 GRACE_SECONDS = 15.0
 """How long a process may take to notice by itself that another has failed."""
-STARTER = "AAM_STARTED_BY"
-"""Variable with the number of the process that has started this one as one of several."""
 
 
 class RunsOnDevices(Protocol):
