@@ -18,6 +18,7 @@ from aam.training.placement import (
 TORCHRUN = {
     "RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "node1", "MASTER_PORT": "29500",
 }  # fmt: skip
+ALONE_BY_TORCHRUN = {**TORCHRUN, "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
 SRUN = {
     "SLURM_STEP_NUM_TASKS": "8", "SLURM_STEP_NUM_NODES": "2", "SLURM_STEP_NODELIST": "gpu[07-08]", "SLURM_JOB_ID": "123456",
     "SLURM_PROCID": "5", "SLURM_LOCALID": "1",
@@ -64,6 +65,13 @@ def test_a_batch_script_without_srun_has_one_process():
         ({"num_nodes": 3}, SRUN, 4, "--num-nodes 3, but srun has started aam for 2"),
         ({}, {**TORCHRUN, "LOCAL_WORLD_SIZE": "3"}, 4, "not equally many on each machine"),
         ({"devices": 3}, {}, 2, "3 processes on a machine with 2 GPUs"),
+        ({"strategy": "fsdp"}, {}, 1, "--strategy fsdp divides the model among devices, and there is one"),
+        (
+            {"strategy": "fsdp"},
+            ALONE_BY_TORCHRUN,
+            0,
+            "--strategy fsdp divides the model among devices, and there is one",
+        ),
     ],
 )
 def test_what_contradicts_is_refused(options, environment, n_gpus, message):
@@ -75,7 +83,7 @@ def test_a_launcher_of_several_processes_is_refused_where_one_is_enough():
     with pytest.raises(ConfigError, match="torchrun started 8 processes of a command that uses one"):
         refuse_launched(TORCHRUN)
     refuse_launched({})
-    refuse_launched({**TORCHRUN, "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"})
+    refuse_launched(ALONE_BY_TORCHRUN)
 
 
 def test_the_first_process_speaks_for_all():

@@ -98,6 +98,11 @@ def place(config: DevicesConfig, environment: Mapping[str, str], n_gpus: int) ->
             raise ConfigError(f"{who} has started {found.n_ranks} processes, not equally many on each machine.")
     if n_gpus and found.n_local > n_gpus:
         raise ConfigError(f"{found.n_local} processes on a machine with {n_gpus} GPUs: use at most one for each.")
+    if config.strategy == "fsdp" and found.n_ranks == 1:
+        raise ConfigError(
+            "--strategy fsdp divides the model among devices, and there is one: pass --devices with the number to use, or leave "
+            "--strategy out."
+        )
     return found, must_start
 
 

@@ -142,13 +142,12 @@ def joined(config: RunsOnDevices) -> Iterator[Ranks]:
         The devices cannot be used as asked, or another process failed.
     """
     placement, must_start = place(config.devices, os.environ, torch.cuda.device_count())
-    strategy = config.devices.strategy
-    if placement.n_ranks == 1 and strategy != "fsdp":
-        if not config.devices.share_asvs:
+    options, strategy = config.devices, config.devices.strategy
+    if placement.n_ranks == 1:
+        if not options.share_asvs:
             logger.warning("--no-share-asvs has no effect on one device.")
         yield ALONE
         return
-    options = config.devices
     ranks = Ranks(placement, "ddp" if strategy == "auto" else strategy, options.share_asvs, options.sharded_checkpoints)
     if not ranks.is_first:
         logging.getLogger("aam").setLevel(logging.ERROR)
