@@ -94,6 +94,16 @@ def test_a_mistake_is_told_once_and_leaves_nothing(folder, capfd):
     assert not (folder / "nothing").exists()
 
 
+@pytest.mark.parametrize(("cores", "told"), [({0}, 1), ({0, 1}, 0)])
+def test_processes_that_take_turns_on_a_core_are_told_of_once(cores, told, folder, monkeypatch, capfd):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: cores, raising=False)
+    arguments = [*options(folder, "nothing"), "--taxonomy", str(folder / "absent.tsv"), "--encoder-type", "taxonomy"]
+
+    assert main(["pretrain", *arguments, "--devices", "2"]) == 2
+
+    assert capfd.readouterr().err.count("--devices 2 starts 2 processes, and this one may use 1 core: ") == told
+
+
 @pytest.mark.parametrize(
     "wrong", [["--devices", "3"], ["--batch-size", "1"]], ids=["of the launcher", "of the options"]
 )

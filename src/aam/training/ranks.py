@@ -174,6 +174,15 @@ def joined(config: RunsOnDevices) -> Iterator[Ranks]:
             dist.destroy_process_group()
 
 
+def _warn_of_few_cores(n_processes: int) -> None:
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if n_processes > n_cores and not torch.cuda.is_available():
+        logger.warning(
+            "--devices %d starts %d processes, and this one may use %d %s: they take turns, which is slower than --devices %d.",
+            n_processes, n_processes, n_cores, "core" if n_cores == 1 else "cores", n_cores,
+        )  # fmt: skip
+
+
 def _end_with(starter: int) -> None:
     """End this process, wherever it is or waits, once the one that has started it is gone."""
     while os.getppid() == starter:
@@ -206,6 +215,7 @@ def _others(config: RunsOnDevices, first: Placement | None) -> Iterator[None]:
     if first is None:
         yield
         return
+    _warn_of_few_cores(first.n_local)
     n_threads = torch.get_num_threads()
     threads = max(1, n_threads // first.n_local)
     with tempfile.TemporaryDirectory(prefix="aam-") as folder:
