@@ -72,14 +72,23 @@ def test_training_on_two_processes_leaves_what_one_leaves(strategy, folder):
     pd.testing.assert_frame_equal(*predicted, rtol=1e-5)
 
 
-def test_an_ensemble_on_two_processes_is_that_of_one(folder):
-    assert train(folder, "alone", "--ensemble", "2") == 0
+@pytest.mark.parametrize(
+    "how", [["--strategy", "ddp"], ["--strategy", "fsdp"], ["--strategy", "fsdp", "--sharded-checkpoints"]]
+)
+def test_an_ensemble_on_two_processes_is_that_of_one(how, folder):
+    alone, together = folder / "alone", folder / f"together{''.join(how)}"
+    if not alone.exists():
+        assert train(folder, "alone", "--ensemble", "2") == 0
 
-    assert train(folder, "together", "--ensemble", "2", "--devices", "2") == 0
+    assert train(folder, together.name, "--ensemble", "2", "--devices", "2", *how) == 0
 
-    alone, together = folder / "alone", folder / "together"
+    assert {path.name for path in together.iterdir()} == {path.name for path in alone.iterdir()}
     for name in ("validation_predictions.tsv", "out_of_fold_predictions.tsv"):
         pd.testing.assert_frame_equal(*(pd.read_csv(path / name, sep="\t") for path in (alone, together)), rtol=1e-5)
+    for number in ("1", "2"):
+        first, second = (load_file(path / "model/members" / number / "model.safetensors") for path in (alone, together))
+        for name, weight in first.items():
+            np.testing.assert_allclose(second[name], weight, rtol=1e-6, atol=1e-7, err_msg=name)
 
 
 def test_a_mistake_is_told_once_and_leaves_nothing(folder, capfd):
