@@ -309,6 +309,36 @@ def test_folds_tell_how_often_intervals_hold(folder, tmp_path):
     assert predictions[["members_sd", "unlike"]].notna().all(axis=None)
 
 
+FEW = "--coverage 0.95 needs 19 groups to train on, and there are"
+
+
+def test_too_few_groups_of_some_column_are_said_once_and_before_training(folder, tmp_path, capsys):
+    labels = ["--metadata", folder / "m.tsv", "--metadata-column", "age", "other", "--group-column", "subject"]
+    options = ["--head", "network", "--ensemble", 2, "--epochs", 1, "--coverage", 0.95]
+
+    assert run("train", *study_of(folder), *labels, *options, "--output-dir", tmp_path / "o", *TINY) == 0
+
+    parts, metadata = read(tmp_path / "o/splits.tsv")["split"], read(folder / "m.tsv")
+    learned = metadata.loc[parts.index[parts == "train"]].dropna(subset="other")
+    said = capsys.readouterr().err
+    assert said.count("--coverage") == said.count(f"{FEW} {learned['subject'].nunique()}: ") == 1
+    assert said.index(FEW) < said.index("Network 1 of 2")
+
+
+@pytest.mark.parametrize("head", [["--head", "kernel"], ["--head", "network", "--ensemble", 2, "--epochs", 1, *TINY]])
+def test_too_few_groups_in_folds_are_said_once_and_before_training(head, folder, tmp_path, capsys):
+    labels = ["--metadata", folder / "study/metadata.tsv", "--metadata-column", "age", "--group-column", "subject"]
+    options = ["--folds", 2, "--baselines", "guess", "--coverage", 0.95, "--output-dir", tmp_path / "o", *head]
+
+    assert run("evaluate", *study_of(folder), *labels, *options) == 0
+
+    folds, subject = read(tmp_path / "o/folds.tsv")["fold"], read(folder / "study/metadata.tsv")["subject"]
+    fewest = min(subject.loc[folds.index[folds != fold]].nunique() for fold in (0, 1))
+    said = capsys.readouterr().err
+    assert said.count("--coverage") == said.count(f"{FEW} {fewest}: ") == 1
+    assert said.index(FEW) < said.index("Repeat 1 of 1, fold 0")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

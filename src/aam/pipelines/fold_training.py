@@ -33,6 +33,7 @@ from aam.pipelines.ensemble import (
     ensemble_reader,
     facts_of_members,
     fit_members,
+    warn_of_coverage,
     with_batch_size_of,
 )
 from aam.pipelines.head_options import choose_head
@@ -44,6 +45,7 @@ from aam.pipelines.quiet import quiet
 from aam.pipelines.resources import read_given_tree
 from aam.pipelines.resuming import places_of_run
 from aam.pipelines.sample_facts import facts_of, rows_of
+from aam.uncertainty import warn_of_few_groups
 
 
 def aam_method(
@@ -69,6 +71,7 @@ def aam_method(
         with quiet():
             members = [divide_members(options, part, places_of_run(options)) for part in parts]
         in_first = members[0][0].labelled
+        warn_of_coverage(options, parts)
     first = with_batch_size(plan_network(options, shape, encoder, in_first))
     compose(first.material, first.training)  # both refuse before anything is trained or written
     fit = _fit_network if options.head.ensemble is None else _fit_ensemble
@@ -94,6 +97,8 @@ def _kernel_method(
     for fold in participants:  # both refuse before anything is written
         target_of(fold)
         KnownASVs.of_training(as_read, fold.train)
+    fewest = min(len(np.unique(participants.groups[fold.train])) for fold in participants)
+    warn_of_few_groups(fewest, options.head.coverage)
 
     def fit(fold: Fold) -> Predicted:
         with quiet():
