@@ -138,9 +138,8 @@ def written(score: float) -> str:
 
 
 def _over_folds(line: Line) -> str:
-    if math.isnan(line.sd):
-        return written(line.mean) + ("" if math.isnan(line.mean) else " (one fold)")
-    return f"{line.mean:.3f} ± {line.sd:.3f}"
+    spread = " (one fold)" if math.isnan(line.sd) else f" ± {line.sd:.3f}"
+    return NO_SCORE if math.isnan(line.mean) else f"{line.mean:.3f}{spread}"
 
 
 def _difference(line: Line) -> str:
