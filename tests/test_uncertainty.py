@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from aam.uncertainty import conformal_quantile, fit_temperature, prediction_sets, to_probabilities
+from aam.uncertainty import conformal_quantile, fit_temperature, groups_needed, prediction_sets, to_probabilities
 
 
 def test_with_one_sample_per_group_the_quantile_is_that_of_the_jackknife():
@@ -26,6 +26,16 @@ def test_groups_weigh_the_same_whatever_their_size():
 def test_too_few_groups_promise_nothing():
     assert conformal_quantile(np.arange(80.0), np.arange(80) // 10, 0.9) == math.inf
     assert math.isfinite(conformal_quantile(np.arange(90.0), np.arange(90) // 10, 0.9))
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.6, 0.75, 0.8, 0.9, 0.95, 0.99])
+def test_the_groups_needed_are_the_fewest_of_which_there_is_a_quantile(coverage):
+    needed = groups_needed(coverage)
+
+    for n_groups in range(1, 120):
+        scores = np.arange(3.0 * n_groups)
+        quantile = conformal_quantile(scores, np.arange(3 * n_groups) // 3, coverage)
+        assert math.isfinite(quantile) == (n_groups >= needed)
 
 
 def test_new_groups_are_covered_as_often_as_promised():

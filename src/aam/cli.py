@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(name: str, options: list[str]) -> int:
-    from aam.training.placement import refuse_launched, speaks_for_all
+    from aam.training.placement import refuse_launched, speaks_for_all, tells_mistakes, wait_to_be_ended
 
     config = None
     try:
@@ -141,7 +141,10 @@ def _run(name: str, options: list[str]) -> int:
         os.environ.setdefault(*PRODUCTS_KEPT)
         _load(form_of(name, options).function)(config)
     except AamError as error:
-        sys.stderr.write(f"aam {name}: {error}\n" if name in COMMANDS else f"aam: {error}\n")
+        if tells_mistakes(os.environ):
+            sys.stderr.write(f"aam {name}: {error}\n" if name in COMMANDS else f"aam: {error}\n")
+        else:
+            wait_to_be_ended()
         return 2
     except BrokenPipeError:  # who read the output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -292,7 +295,3 @@ def _set_up_output() -> None:
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     root.propagate = False
-
-
-if __name__ == "__main__":
-    sys.exit(main())

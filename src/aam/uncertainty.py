@@ -16,6 +16,7 @@ INTERVAL, SET, UNLIKE = ("lower", "upper"), "set", "unlike"
 """Columns of predictions: ends of an interval, names of the classes that may be, and whether a sample is far from training's."""
 SET_SEPARATOR = "|"
 
+_TOLERANCE = 1e-12  # of sums that are the coverage exactly
 _NEVER = -1e5  # a logit that no temperature brings near to others
 
 
@@ -43,20 +44,35 @@ def conformal_quantile(scores: np.ndarray, groups: np.ndarray, coverage: float) 
     _, number, size = np.unique(groups, return_inverse=True, return_counts=True)
     order = np.argsort(scores, kind="stable")
     mass = np.cumsum(1 / (size[number[order]] * (len(size) + 1)))
-    place = np.searchsorted(mass, coverage - 1e-12)
+    place = np.searchsorted(mass, coverage - _TOLERANCE)
     return float(scores[order[place]]) if place < len(scores) else math.inf
 
 
 def threshold_of(scores: np.ndarray, groups: np.ndarray, coverage: float) -> float:
-    """Give `conformal_quantile`, or the largest score, and say so, where there are too few groups for it."""
+    """Give `conformal_quantile`, or the largest score where there are fewer groups than `groups_needed`."""
     threshold = conformal_quantile(scores, groups, coverage)
-    if math.isfinite(threshold):
-        return threshold
-    logger.warning(
-        "--coverage %g needs more groups than the %d of training: intervals and sets are as wide as the largest error on a group "
-        "left out.", coverage, len(np.unique(groups)),
-    )  # fmt: skip
-    return float(scores.max())
+    return threshold if math.isfinite(threshold) else float(scores.max())
+
+
+def groups_needed(coverage: float) -> int:
+    """Give the number of groups from which on `conformal_quantile` is finite.
+
+    Examples
+    --------
+    >>> groups_needed(0.9), groups_needed(0.95)
+    (9, 19)
+    """
+    least = coverage - _TOLERANCE
+    return math.ceil(least / (1 - least))
+
+
+def warn_of_few_groups(n_groups: int, coverage: float) -> None:
+    """Say, before anything is trained, that there are too few groups to train on for a coverage."""
+    if n_groups < groups_needed(coverage):
+        logger.warning(
+            "--coverage %g needs %d groups to train on, and there are %d: intervals and sets will be as wide as the largest error "
+            "on a group left out.", coverage, groups_needed(coverage), n_groups,
+        )  # fmt: skip
 
 
 def fit_temperature(logit: np.ndarray, label: np.ndarray, n_classes: int, weight: np.ndarray) -> float:

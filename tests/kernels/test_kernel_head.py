@@ -191,7 +191,7 @@ def test_too_few_groups_for_the_coverage_are_said(caplog):
     with caplog.at_level("WARNING", "aam"):
         fit(study_of(COUNTS), coverage=0.99)
 
-    assert "--coverage 0.99 needs more groups than the 15 of training" in caplog.text
+    assert "--coverage 0.99 needs 99 groups to train on, and there are 15" in caplog.text
 
 
 def test_weights_fall_softly_with_the_loss():

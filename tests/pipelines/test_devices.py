@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -71,14 +72,23 @@ def test_training_on_two_processes_leaves_what_one_leaves(strategy, folder):
     pd.testing.assert_frame_equal(*predicted, rtol=1e-5)
 
 
-def test_an_ensemble_on_two_processes_is_that_of_one(folder):
-    assert train(folder, "alone", "--ensemble", "2") == 0
+@pytest.mark.parametrize(
+    "how", [["--strategy", "ddp"], ["--strategy", "fsdp"], ["--strategy", "fsdp", "--sharded-checkpoints"]]
+)
+def test_an_ensemble_on_two_processes_is_that_of_one(how, folder):
+    alone, together = folder / "alone", folder / f"together{''.join(how)}"
+    if not alone.exists():
+        assert train(folder, "alone", "--ensemble", "2") == 0
 
-    assert train(folder, "together", "--ensemble", "2", "--devices", "2") == 0
+    assert train(folder, together.name, "--ensemble", "2", "--devices", "2", *how) == 0
 
-    alone, together = folder / "alone", folder / "together"
+    assert {path.name for path in together.iterdir()} == {path.name for path in alone.iterdir()}
     for name in ("validation_predictions.tsv", "out_of_fold_predictions.tsv"):
         pd.testing.assert_frame_equal(*(pd.read_csv(path / name, sep="\t") for path in (alone, together)), rtol=1e-5)
+    for number in ("1", "2"):
+        first, second = (load_file(path / "model/members" / number / "model.safetensors") for path in (alone, together))
+        for name, weight in first.items():
+            np.testing.assert_allclose(second[name], weight, rtol=1e-6, atol=1e-7, err_msg=name)
 
 
 def test_a_mistake_is_told_once_and_leaves_nothing(folder, capfd):
@@ -90,6 +100,35 @@ def test_a_mistake_is_told_once_and_leaves_nothing(folder, capfd):
     shown = capfd.readouterr().err
     assert shown.count("absent.nwk") == 1
     assert "Traceback" not in shown
+    assert not (folder / "nothing").exists()
+
+
+@pytest.mark.parametrize(("cores", "told"), [({0}, 1), ({0, 1}, 0)])
+def test_processes_that_take_turns_on_a_core_are_told_of_once(cores, told, folder, monkeypatch, capfd):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: cores, raising=False)
+    arguments = [*options(folder, "nothing"), "--taxonomy", str(folder / "absent.tsv"), "--encoder-type", "taxonomy"]
+
+    assert main(["pretrain", *arguments, "--devices", "2"]) == 2
+
+    assert capfd.readouterr().err.count("--devices 2 starts 2 processes, and this one may use 1 core: ") == told
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--devices", "3"], ["--batch-size", "1"]], ids=["of the launcher", "of the options"]
+)
+def test_what_all_processes_of_a_launcher_find_wrong_is_told_once(wrong, folder):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "aam"]
+
+    shown = subprocess.run(
+        [*launcher, "pretrain", *options(folder, "nothing"), *wrong],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert shown.stderr.count("aam pretrain: ") == shown.stderr.count(f"aam pretrain: {wrong[0]}") == 1
+    assert re.findall(r"exitcode +: (\d+)", shown.stderr) == ["2", "2"]
     assert not (folder / "nothing").exists()
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 from scipy.spatial.distance import cdist
 
-from aam.cli import main
+from aam.cli import main, parse
+from aam.pipelines.resuming import identity_of
 from aam.uncertainty import conformal_quantile
 
 TINY = [
@@ -208,6 +210,77 @@ def test_vectors_are_those_of_all_members_side_by_side(folder, tmp_path):
     np.testing.assert_allclose(together.to_numpy()[:, 8:], second, rtol=1e-6, atol=1e-9)
 
 
+@pytest.fixture(scope="module")
+def frozen(folder):
+    """Train an ensemble on a frozen base."""
+    options = ["--pretrained", folder / "age/model/members/1", "--freeze-base", "--ensemble", 2, "--coverage", 0.8]
+    assert train(folder, folder / "frozen", *options, epochs=1) == 0
+    return folder / "frozen"
+
+
+def test_a_frozen_base_is_stored_once(folder, frozen):
+    model = frozen / "model"
+    base, *members = (load_file(model / f"members/{name}.safetensors") for name in ("base", "1/model", "2/model"))
+
+    start = load_file(folder / "age/model/members/1/model.safetensors")
+    expected = {name: weight for name, weight in start.items() if name.startswith("base_model.asv_encoder.")}
+    assert base.keys() >= expected.keys() > set()
+    assert all(torch.equal(base[name], weight) for name, weight in expected.items())
+    assert all(not name.startswith("base_model.") for member in members for name in member)
+    assert not (folder / "age/model/members/base.safetensors").exists()
+
+
+def test_members_that_share_a_base_predict_as_runs_of_their_own(folder, frozen, tmp_path):
+    judged, parts = left_out(folder, "frozen"), read(frozen / "splits.tsv")["split"]
+    parts[parts == "validation"] = "test"
+    parts[judged.index[judged["member"] == 2]] = "validation"
+    parts.to_csv(tmp_path / "parts.tsv", sep="\t")
+    seed = json.loads((frozen / "model/members/2/config.json").read_text())["options"]["seed"]
+    start = ["--pretrained", folder / "age/model/members/1", "--freeze-base"]
+    split = ["--split", "file", "--split-file", tmp_path / "parts.tsv", "--seed", seed]
+    assert train(folder, tmp_path / "o", *start, *split, epochs=1) == 0
+
+    for name, model in (("alone", tmp_path / "o"), ("member", frozen / "model/members/2")):
+        predict(folder, model, tmp_path / f"{name}.tsv")
+
+    assert (tmp_path / "alone.tsv").read_bytes() == (tmp_path / "member.tsv").read_bytes()
+    found, reported = predict(folder, frozen, tmp_path / "p.tsv"), read(frozen / "validation_predictions.tsv")
+    pd.testing.assert_frame_equal(found.loc[reported.index], reported[found.columns], rtol=1e-8, atol=1e-9)
+
+
+def test_a_run_that_starts_from_a_member_is_of_its_base_too(folder, frozen, tmp_path):
+    shutil.copytree(frozen / "model", tmp_path / "model")
+    files = ["--table", "t.biom", "--metadata", "m.tsv", "--metadata-column", "age", "--output-dir", tmp_path / "o"]
+    config = parse("train", [str(part) for part in [*files, "--pretrained", tmp_path / "model/members/1"]])
+    before = identity_of(config, "")
+    assert identity_of(config, "") == before
+
+    (tmp_path / "model/members/base.safetensors").write_bytes(b"another")
+
+    assert identity_of(config, "") != before
+
+
+@pytest.mark.parametrize("damaged", ["model", "model/members/1"])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda base: base.unlink(), "../base.safetensors, the base that the members of an ensemble share, is missing"),
+        (lambda base: base.write_bytes(base.read_bytes()[:-1] + b"x"), "../base.safetensors does not have the digest"),
+    ],
+)
+def test_a_shared_base_that_is_missing_or_another_is_one_message(
+    damage, message, damaged, folder, frozen, tmp_path, capsys
+):
+    shutil.copytree(frozen / "model", tmp_path / "model")
+    damage(tmp_path / "model/members/base.safetensors")
+
+    assert run("predict", "--model", tmp_path / damaged, *study_of(folder), "--output", tmp_path / "p.tsv") == 2
+
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+
+
 def results(output):
     names = [path.relative_to(output) for path in (output / "model").rglob("*.safetensors")]
     names += [path.relative_to(output) for path in output.glob("*.tsv")]
@@ -307,6 +380,36 @@ def test_folds_tell_how_often_intervals_hold(folder, tmp_path):
     for fold, held in inside.groupby(predictions["fold"]):
         assert scores["aam", "coverage", fold] == pytest.approx(held.mean())
     assert predictions[["members_sd", "unlike"]].notna().all(axis=None)
+
+
+FEW = "--coverage 0.95 needs 19 groups to train on, and there are"
+
+
+def test_too_few_groups_of_some_column_are_said_once_and_before_training(folder, tmp_path, capsys):
+    labels = ["--metadata", folder / "m.tsv", "--metadata-column", "age", "other", "--group-column", "subject"]
+    options = ["--head", "network", "--ensemble", 2, "--epochs", 1, "--coverage", 0.95]
+
+    assert run("train", *study_of(folder), *labels, *options, "--output-dir", tmp_path / "o", *TINY) == 0
+
+    parts, metadata = read(tmp_path / "o/splits.tsv")["split"], read(folder / "m.tsv")
+    learned = metadata.loc[parts.index[parts == "train"]].dropna(subset="other")
+    said = capsys.readouterr().err
+    assert said.count("--coverage") == said.count(f"{FEW} {learned['subject'].nunique()}: ") == 1
+    assert said.index(FEW) < said.index("Network 1 of 2")
+
+
+@pytest.mark.parametrize("head", [["--head", "kernel"], ["--head", "network", "--ensemble", 2, "--epochs", 1, *TINY]])
+def test_too_few_groups_in_folds_are_said_once_and_before_training(head, folder, tmp_path, capsys):
+    labels = ["--metadata", folder / "study/metadata.tsv", "--metadata-column", "age", "--group-column", "subject"]
+    options = ["--folds", 2, "--baselines", "guess", "--coverage", 0.95, "--output-dir", tmp_path / "o", *head]
+
+    assert run("evaluate", *study_of(folder), *labels, *options) == 0
+
+    folds, subject = read(tmp_path / "o/folds.tsv")["fold"], read(folder / "study/metadata.tsv")["subject"]
+    fewest = min(subject.loc[folds.index[folds != fold]].nunique() for fold in (0, 1))
+    said = capsys.readouterr().err
+    assert said.count("--coverage") == said.count(f"{FEW} {fewest}: ") == 1
+    assert said.index(FEW) < said.index("Repeat 1 of 1, fold 0")
 
 
 @pytest.mark.parametrize(

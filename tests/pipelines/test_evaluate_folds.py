@@ -1,5 +1,7 @@
 """``aam evaluate --folds``: whole commands on a tiny study; nothing leaks, and every mistake is one message."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -294,6 +296,26 @@ def test_a_held_out_part_of_one_class_is_scored_in_part_and_said(study, tmp_path
     results = read(tmp_path / "o/results.tsv").query("fold == 'alone'").set_index("metric")["value"]
     assert np.isnan(results["auroc"])
     assert not np.isnan(results["accuracy"])
+
+
+@pytest.mark.parametrize(("n_alone", "written"), [(36, "no score"), (2, " (one fold)")])
+def test_a_score_that_folds_do_not_have_is_said_in_words(n_alone, written, study, tmp_path, capsys):
+    samples = read_metadata(study / "metadata.tsv").column("age").index
+    folds = pd.DataFrame({"sample-id": samples, "fold": [f"f{min(k, n_alone)}" for k in range(len(samples))]})
+    folds.to_csv(tmp_path / "f.tsv", sep="\t", index=False)
+    options = ["--fold-file", tmp_path / "f.tsv", "--no-aam", "--baselines", "guess"]
+
+    assert evaluate(study, tmp_path / "o", *options) == 0
+
+    said, text = capsys.readouterr().err, (tmp_path / "o/summary.md").read_text()
+    assert "nan" not in said
+    assert "nan" not in text
+    assert "fold f0: R² guess no score; " in said
+    assert re.search(rf"\n +guess +\S*{re.escape(written)} ", text)
+    assert ("no score: R² has no value in any fold" in text) is (written == "no score")
+    mean = read(tmp_path / "o/summary.tsv").set_index("metric")["mean"]
+    assert mean.dtype == np.float64
+    assert np.isnan(mean["r2"]) == (written == "no score")
 
 
 def test_one_group_left_to_train_on_is_refused(study, tmp_path, capsys):

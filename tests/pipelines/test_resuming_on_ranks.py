@@ -104,6 +104,18 @@ def test_a_signal_to_any_process_stops_all_and_one_process_goes_on(
     torch.testing.assert_close(weights(tmp_path), exact, rtol=0, atol=1e-10)
 
 
+def test_weights_in_parts_go_on_in_parts_even_if_some_were_never_used(folder, exact, tmp_path, monkeypatch):
+    """Where no ASV is hidden, the vector of hidden ones has no gradient, and the optimiser no state of it."""
+    parts = [*EXACT, "--devices", "2", "--strategy", "fsdp"]
+    with monkeypatch.context() as patch:
+        stop_after_two_batches(patch, stop_this_process)
+        assert pretrain(folder, tmp_path, *parts) == 128 + signal.SIGTERM
+
+    assert pretrain(folder, tmp_path, *parts, "--resume") == 0
+
+    torch.testing.assert_close(weights(tmp_path), exact, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_what_one_process_began_two_go_on_with(strategy, folder, exact, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:

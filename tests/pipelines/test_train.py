@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from aam.cli import main
 from aam.config.model import ModelConfig, tiny
 from aam.models.build import build_encoder
+from aam.objectives.sample_value import SampleValue
 from aam.pipelines.head_options import SHAPE as SETTLED
 
 SHAPE = [
@@ -98,6 +99,22 @@ def test_a_predictor_is_as_good_a_start_as_an_encoder(folder, tmp_path, capsys):
     assert base
     assert all(np.array_equal(first[name], second[name]) for name in base)
     assert "ignored" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("start", ["random weights", "pretrained"])
+def test_heads_beside_the_target_are_brought_to_their_sizes_once(start, folder, tmp_path, monkeypatch):
+    calibrated, calibrate = [], SampleValue.calibrate
+
+    def count(objective, encoding, batch):
+        calibrated.append(objective)
+        calibrate(objective, encoding, batch)
+
+    monkeypatch.setattr(SampleValue, "calibrate", count)
+    begin = SHAPE if start == "random weights" else ["--pretrained", str(folder / "pretrained")]
+
+    assert train(folder, tmp_path / "out", "--encoder-type", "shannon", *begin) == 0
+
+    assert len(calibrated) == 1
 
 
 def test_validation_samples_of_a_class_that_training_lacks_are_left_out(folder, tmp_path, capsys):

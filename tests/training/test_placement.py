@@ -2,13 +2,23 @@
 
 import pytest
 
+from aam.cli import main
 from aam.config.devices import DevicesConfig
 from aam.errors import ConfigError
-from aam.training.placement import Placement, place, refuse_launched, speaks_for_all, started_by
+from aam.training.placement import (
+    STARTER,
+    Placement,
+    place,
+    refuse_launched,
+    speaks_for_all,
+    started_by,
+    tells_mistakes,
+)
 
 TORCHRUN = {
     "RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "node1", "MASTER_PORT": "29500",
 }  # fmt: skip
+ALONE_BY_TORCHRUN = {**TORCHRUN, "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
 SRUN = {
     "SLURM_STEP_NUM_TASKS": "8", "SLURM_STEP_NUM_NODES": "2", "SLURM_STEP_NODELIST": "gpu[07-08]", "SLURM_JOB_ID": "123456",
     "SLURM_PROCID": "5", "SLURM_LOCALID": "1",
@@ -55,6 +65,13 @@ def test_a_batch_script_without_srun_has_one_process():
         ({"num_nodes": 3}, SRUN, 4, "--num-nodes 3, but srun has started aam for 2"),
         ({}, {**TORCHRUN, "LOCAL_WORLD_SIZE": "3"}, 4, "not equally many on each machine"),
         ({"devices": 3}, {}, 2, "3 processes on a machine with 2 GPUs"),
+        ({"strategy": "fsdp"}, {}, 1, "--strategy fsdp divides the model among devices, and there is one"),
+        (
+            {"strategy": "fsdp"},
+            ALONE_BY_TORCHRUN,
+            0,
+            "--strategy fsdp divides the model among devices, and there is one",
+        ),
     ],
 )
 def test_what_contradicts_is_refused(options, environment, n_gpus, message):
@@ -66,7 +83,7 @@ def test_a_launcher_of_several_processes_is_refused_where_one_is_enough():
     with pytest.raises(ConfigError, match="torchrun started 8 processes of a command that uses one"):
         refuse_launched(TORCHRUN)
     refuse_launched({})
-    refuse_launched({**TORCHRUN, "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"})
+    refuse_launched(ALONE_BY_TORCHRUN)
 
 
 def test_the_first_process_speaks_for_all():
@@ -76,3 +93,22 @@ def test_the_first_process_speaks_for_all():
         True,
         False,
     ]
+
+
+def test_mistakes_are_told_by_the_first_process_of_each_machine_and_by_those_that_aam_started():
+    first_of_second = {"RANK": "4", "LOCAL_RANK": "0"}
+
+    assert [tells_mistakes({**TORCHRUN, **own}) for own in ({}, first_of_second, {STARTER: "1"})] == [False, True, True]
+    assert [tells_mistakes({**SRUN, **own}) for own in ({}, {"SLURM_LOCALID": "0"})] == [False, True]
+    assert tells_mistakes({})
+
+
+def test_another_process_waits_to_be_ended_says_nothing_and_has_failed(monkeypatch, capsys):
+    waited = []
+    monkeypatch.setattr("aam.training.placement.time.sleep", waited.append)
+    for name, value in TORCHRUN.items():
+        monkeypatch.setenv(name, value)
+
+    assert main(["cache"]) == 2
+
+    assert (len(waited), capsys.readouterr().err) == (1, "")

@@ -22,7 +22,7 @@ class HeadConfig:
     long; 5 is a good number. None: one network."""
     coverage: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
     """Of the kernel head and of --ensemble: share of the samples of new subjects whose truth should lie between lower and upper, or
-    in the set of classes. Needs at least 1 / (1 − coverage) training subjects: 9 for 0.9."""
+    in the set of classes. Needs at least coverage / (1 − coverage) training subjects: 9 for 0.9."""
 
     @model_validator(mode="after")
     def _ensembles_are_of_networks(self) -> "HeadConfig":

@@ -42,6 +42,8 @@ class Predicted:
 
     def in_all_classes(self, own: Sequence[str], classes: Sequence[str]) -> "Predicted":
         """Write predictions of some classes down in all of them; the others have probability 0."""
+        if not classes:
+            return self  # numbers
         place = [classes.index(name) for name in own]
         values = np.zeros((len(self.values), len(classes)))
         values[:, place] = self.values

@@ -61,9 +61,11 @@ class EnsembleReader:
         target, calibration = self.descriptions[0].target, self.calibration
         assert target is not None, "an ensemble has a target"
         said, farness = [], []
-        for number, (reader, own) in enumerate(zip(self.readers, facts[1:], strict=True)):
+        for number, (reader, its, own) in enumerate(zip(self.readers, self.descriptions[1:], facts[1:], strict=True)):
+            assert its.target is not None, "its members have one"
             predicted, vectors = reader.predicted_with_vectors(study, own)
-            said.append(calibration.calibrated(target, self._in_all_classes(number, predicted)))
+            in_all_classes = predicted.in_all_classes(its.target.classes, target.classes)
+            said.append(calibration.calibrated(target, in_all_classes))
             farness.append(self.model.distances(number, vectors) / calibration.distances[number])
         values = np.stack([each.values for each in said])
         columns: dict[str, np.ndarray | list[str]] = {
@@ -74,12 +76,6 @@ class EnsembleReader:
         unlike = np.mean(farness, axis=0) > calibration.farthest
         _warn_of_unlike(unlike)
         return calibration.report(target, Predicted(values.mean(axis=0), {**columns, UNLIKE: unlike}), facts[0])
-
-    def _in_all_classes(self, number: int, predicted: Predicted) -> Predicted:
-        target, own = self.descriptions[0].target, self.descriptions[1 + number].target
-        assert target is not None, "an ensemble has a target"
-        assert own is not None, "its members have one"
-        return predicted if target.task == "regression" else predicted.in_all_classes(own.classes, target.classes)
 
     def sample_vectors(self, study: Study) -> np.ndarray:
         """Give the vector of each sample: those of all members side by side, float64 [S, K D]."""

@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import platform
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 import aam
 from aam.config._base import rebuild
@@ -33,6 +35,8 @@ from aam.io.tensor_file import write_tensors
 from aam.models.sequence_predictor import SequencePredictor
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
+BASE = "../base.safetensors"
+"""Seen from a member of an ensemble: the weights of the base that all members share, if it was frozen."""
 LIBRARIES = ("torch", "lightning", "numpy", "safetensors")
 _DAMAGE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError, ConfigError,
@@ -42,14 +46,37 @@ _DAMAGE = (
 
 def save_model(directory: Path, model: nn.Module, description: ModelDescription) -> None:
     """Write a model directory; each file appears whole or not at all. Members of an ensemble go into directories in it."""
-    directory.mkdir(parents=True, exist_ok=True)
     if isinstance(model, NetworkEnsemble):
-        assert description.ensemble is not None, "an ensemble is described as one"
-        for number, (member, its) in enumerate(zip(model.members, description.members, strict=True)):
-            save_model(_of_member(directory, number), member, its)
-        digests = [digest_of(_of_member(directory, number) / WEIGHTS) for number in range(len(model.members))]
-        description = dataclasses.replace(description, ensemble={**description.ensemble, "weights": digests})
-    digest = write_tensors(directory / WEIGHTS, model.state_dict())
+        description = _save_members(directory, model, description)
+    _save(directory, model.state_dict(), description)
+
+
+def _save_members(directory: Path, model: NetworkEnsemble, description: ModelDescription) -> ModelDescription:
+    """Write the members of an ensemble, and once the base that they share; give its description with their digests."""
+    assert description.ensemble is not None, "an ensemble is described as one"
+    places = [_of_member(directory, number) for number in range(len(model.members))]
+    places[0].mkdir(parents=True, exist_ok=True)
+    base = _shared_base(model.members)
+    base_digest = write_tensors(places[0] / BASE, base) if base else None
+    for place, member, its in zip(places, model.members, description.members, strict=True):
+        own = {name: weight for name, weight in member.state_dict().items() if name not in base}
+        _save(place, own, its, base_digest)
+    digests = [digest_of(place / WEIGHTS) for place in places]
+    return dataclasses.replace(description, ensemble={**description.ensemble, "weights": digests})
+
+
+def _shared_base(members: Sequence[SequencePredictor]) -> dict[str, Tensor]:
+    """Give the weights of the base that is the same in all members, by their names in these; none if they differ."""
+    first, *others = (member.base_model.state_dict(prefix="base_model.") for member in members)
+    is_same = all(torch.equal(weight, other[name]) for other in others for name, weight in first.items())
+    return first if is_same else {}
+
+
+def _save(
+    directory: Path, weights: Mapping[str, Tensor], description: ModelDescription, base_digest: str | None = None
+) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    digest = write_tensors(directory / WEIGHTS, weights)
     config = {
         "format": FORMAT,
         "kind": description.kind,
@@ -62,6 +89,7 @@ def save_model(directory: Path, model: nn.Module, description: ModelDescription)
         "column_losses": {name: dataclasses.asdict(loss) for name, loss in description.column_losses.items()},
         "study_digest": description.study_digest,
         "weights_digest": digest,
+        "base_digest": base_digest,
         "options": description.options,
         "versions": {"aam": aam.__version__, "python": platform.python_version()}
         | {library: version(library) for library in LIBRARIES},
@@ -95,14 +123,9 @@ def load_model(path: Path) -> tuple[AnyModel, ModelDescription]:
             "'aam train' or 'aam pretrain'."
         )
     try:
-        description, weights_digest = _read_description(directory)
-        if digest_of(directory / WEIGHTS) != weights_digest:
-            raise ValueError(f"{WEIGHTS} does not have the digest that {CONFIG} gives")
+        description, digests = _read_description(directory)
         model = description.build()
-        weights = load_file(directory / WEIGHTS)
-        if not all(bool(weight.isfinite().all()) for weight in weights.values()):
-            raise ValueError(f"{WEIGHTS} holds weights that are not finite")
-        model.load_state_dict(weights)
+        model.load_state_dict(_read_weights(directory, digests))
         if isinstance(model, KernelModel):
             model.head(_target_of(description))  # do its parts fit together?
         if isinstance(model, NetworkEnsemble):
@@ -114,6 +137,20 @@ def load_model(path: Path) -> tuple[AnyModel, ModelDescription]:
             f"{WEIGHTS} is missing or damaged, or they are of different runs: copy the whole directory again, or train anew."
         ) from error
     return model.eval(), description
+
+
+def _read_weights(directory: Path, digests: Mapping[str, str]) -> dict[str, Tensor]:
+    """Read the files of a model's weights, whose digests are known."""
+    weights: dict[str, Tensor] = {}
+    if BASE in digests and not (directory / BASE).is_file():
+        raise ValueError(f"{BASE}, the base that the members of an ensemble share, is missing: copy it along with them")
+    for name, digest in digests.items():
+        if digest_of(directory / name) != digest:
+            raise ValueError(f"{name} does not have the digest that {CONFIG} gives")
+        weights |= load_file(directory / name)
+        if not all(bool(weight.isfinite().all()) for weight in weights.values()):
+            raise ValueError(f"{name} holds weights that are not finite")
+    return weights
 
 
 def _of_member(directory: Path, number: int) -> Path:
@@ -143,7 +180,7 @@ def _load_members(directory: Path, model: NetworkEnsemble, description: ModelDes
     return dataclasses.replace(description, members=tuple(descriptions))
 
 
-def _read_description(directory: Path) -> tuple[ModelDescription, str]:
+def _read_description(directory: Path) -> tuple[ModelDescription, dict[str, str]]:
     config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
     state = json.loads((directory / STATE).read_text(encoding="utf-8"))
     check_config(config)
@@ -167,7 +204,8 @@ def _read_description(directory: Path) -> tuple[ModelDescription, str]:
         conditioning=rebuild(ConditioningConfig, config.get("conditioning", {})),
         column_losses={name: rebuild(ColumnLossConfig, loss) for name, loss in config.get("column_losses", {}).items()},
     )
-    return description, config["weights_digest"]
+    digests = {WEIGHTS: config["weights_digest"], BASE: config.get("base_digest")}
+    return description, {name: digest for name, digest in digests.items() if digest is not None}
 
 
 def _target_of(description: ModelDescription) -> TargetState:

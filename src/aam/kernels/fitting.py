@@ -21,7 +21,7 @@ from aam.kernels.phylogeny import Phylogeny
 from aam.kernels.ridge import fit_ridge
 from aam.kernels.trees import Trees, fit_trees
 from aam.kernels.views import Samples
-from aam.uncertainty import FARTHEST, fit_temperature, threshold_of, to_probabilities
+from aam.uncertainty import FARTHEST, fit_temperature, threshold_of, to_probabilities, warn_of_few_groups
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +93,7 @@ def fit_ensemble(
     """
     kernels = member_kernels(training, phylogeny)
     subject = _groups(groups)
+    warn_of_few_groups(int(subject.max()) + 1, coverage)
     machines, fitted = _fit_members(kernels, training, target, truth, subject)
     weights = member_weights([one.loss for one in fitted])
     members = tuple(

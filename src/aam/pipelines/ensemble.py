@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,6 +34,7 @@ from aam.pipelines.quiet import quiet
 from aam.pipelines.target_columns import encode_columns, stratum_of
 from aam.training.ranks import ALONE, Ranks
 from aam.training.saving import SavingPlan
+from aam.uncertainty import warn_of_few_groups
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +119,16 @@ def divide_members(config: TrainConfig, labelled: LabelledStudy, places: Sequenc
         )
         members.append(Member(its_config, learn(its_config, pool, parts)))
     return members
+
+
+def warn_of_coverage(config: TrainConfig, studies: Iterable[LabelledStudy]) -> None:
+    """Say if any of several studies to train on, or a column of it, has too few groups for the coverage."""
+    n_groups = [
+        len(np.unique(labelled.pool.groups[(labelled.parts == TRAIN) & is_known]))
+        for labelled in studies
+        for is_known in labelled.pool.values.notna().to_numpy().T
+    ]
+    warn_of_few_groups(min(n_groups), config.head.coverage)
 
 
 def with_batch_size_of(members: Sequence[Member], batch_size: int | Literal["auto"] | None) -> list[Member]:
@@ -256,10 +267,8 @@ def _left_out(
         assert its.target is not None, "a member has a target"
         study = pool.study.select_samples(own)
         predicted, vectors = reader.predicted_with_vectors(study, pool.facts(its.target, its.conditions, own))
-        if target.task != "regression":
-            predicted = predicted.in_all_classes(its.target.classes, target.classes)
         rows.append(own)
-        said.append(predicted)
+        said.append(predicted.in_all_classes(its.target.classes, target.classes))
         distances.append(ensemble.distances(number, vectors))
         numbers.append(np.full(len(own), number))
     places = np.concatenate(rows)

@@ -22,6 +22,7 @@ from aam.pipelines.fold_records import (
     write_predictions,
     write_scores,
     write_text,
+    written,
 )
 from aam.pipelines.inference import EVALUATION_RESULTS
 from aam.pipelines.participants import Fold, Participants, read_participants
@@ -116,7 +117,7 @@ def _line(participants: Participants, fold: Fold, predictions: dict[str, np.ndar
     score = next(iter(SCORES[participants.target.task].values()))
     truth = participants.truth[fold.test]
     scores = ", ".join(
-        f"{name} {score.compute(predicted[fold.repeat, fold.test], truth):.3f}"
+        f"{name} {written(score.compute(predicted[fold.repeat, fold.test], truth))}"
         for name, predicted in predictions.items()
     )
     name = participants.fold_names[fold.number]

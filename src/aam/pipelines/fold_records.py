@@ -1,5 +1,6 @@
 """The tables, the figure and the text that a comparison over folds leaves behind."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from aam.pipelines.records import truth_columns
 FOLDS, RESULTS, PREDICTIONS, SUMMARY, PICTURE, TEXT = (
     "folds.tsv", "results.tsv", "predictions.tsv", "summary.tsv", "summary.png", "summary.md",
 )  # fmt: skip
+
+NO_SCORE = "no score"
 
 Columns = dict[str, np.ndarray]
 """What a method says of samples beside its prediction, by column: objects [R, S], None where it says nothing."""
@@ -109,7 +112,7 @@ def summary_table(held_out: HeldOut, lines: list[Line], reference: str | None) -
     rows = [
         [
             method,
-            f"{main[method].mean:.3f} ± {main[method].sd:.3f}",
+            _over_folds(main[method]),
             f"{main[method].pooled:.3f}",
             f"{main[method].low:.3f} to {main[method].high:.3f}",
             f"{by_metric[second][method].pooled:.4g}",
@@ -120,7 +123,23 @@ def summary_table(held_out: HeldOut, lines: list[Line], reference: str | None) -
     if reference is not None:
         header.append(f"{reference} minus it, 95 %")
     widths = [max(map(len, cells)) for cells in zip(header, *rows, strict=True)]
-    return "\n".join(_aligned(row, widths) for row in (header, *rows))
+    lines_of_text = [_aligned(row, widths) for row in (header, *rows)]
+    if any(math.isnan(line.mean) for line in main.values()):
+        lines_of_text += [
+            "",
+            f"{NO_SCORE}: {score.label} has no value in any fold, as each holds out samples of one value only.",
+        ]
+    return "\n".join(lines_of_text)
+
+
+def written(score: float) -> str:
+    """Write a score, or that there is none."""
+    return NO_SCORE if math.isnan(score) else f"{score:.3f}"
+
+
+def _over_folds(line: Line) -> str:
+    spread = " (one fold)" if math.isnan(line.sd) else f" ± {line.sd:.3f}"
+    return NO_SCORE if math.isnan(line.mean) else f"{line.mean:.3f}{spread}"
 
 
 def _difference(line: Line) -> str:

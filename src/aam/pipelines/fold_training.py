@@ -33,6 +33,7 @@ from aam.pipelines.ensemble import (
     ensemble_reader,
     facts_of_members,
     fit_members,
+    warn_of_coverage,
     with_batch_size_of,
 )
 from aam.pipelines.head_options import choose_head
@@ -44,6 +45,7 @@ from aam.pipelines.quiet import quiet
 from aam.pipelines.resources import read_given_tree
 from aam.pipelines.resuming import places_of_run
 from aam.pipelines.sample_facts import facts_of, rows_of
+from aam.uncertainty import warn_of_few_groups
 
 
 def aam_method(
@@ -69,6 +71,7 @@ def aam_method(
         with quiet():
             members = [divide_members(options, part, places_of_run(options)) for part in parts]
         in_first = members[0][0].labelled
+        warn_of_coverage(options, parts)
     first = with_batch_size(plan_network(options, shape, encoder, in_first))
     compose(first.material, first.training)  # both refuse before anything is trained or written
     fit = _fit_network if options.head.ensemble is None else _fit_ensemble
@@ -94,6 +97,8 @@ def _kernel_method(
     for fold in participants:  # both refuse before anything is written
         target_of(fold)
         KnownASVs.of_training(as_read, fold.train)
+    fewest = min(len(np.unique(participants.groups[fold.train])) for fold in participants)
+    warn_of_few_groups(fewest, options.head.coverage)
 
     def fit(fold: Fold) -> Predicted:
         with quiet():
@@ -103,7 +108,7 @@ def _kernel_method(
             head = fit_kernel_head(study, fold.train, own, truth, participants.groups, resources)
             predicted = head.predict(study.select_samples(fold.test))
             own_units = read_from_kernels(own, predicted, {name: fact[fold.test] for name, fact in facts.items()})
-            return in_all_classes(own_units, own, target)
+            return own_units.in_all_classes(own.classes, target.classes)
 
     return fit
 
@@ -191,11 +196,6 @@ def _fit_ensemble(
         return _predict(participants, fold, labelled, read)
 
 
-def in_all_classes(predicted: Predicted, own: TargetState, target: TargetState) -> Predicted:
-    """Write predictions of the classes that training saw down in all classes of the study."""
-    return predicted if target.task == "regression" else predicted.in_all_classes(own.classes, target.classes)
-
-
 def _predict(
     participants: Participants,
     fold: Fold,
@@ -217,4 +217,4 @@ def _predict(
     parts = [(rows, depth) for rows, depth in parts if len(rows)]
     order = np.argsort(np.concatenate([rows for rows, _ in parts]))
     predicted = Predicted.joined([read(rows, depth) for rows, depth in parts]).rows(order)
-    return in_all_classes(predicted, labelled.target, participants.target)
+    return predicted.in_all_classes(labelled.target.classes, participants.target.classes)

@@ -128,7 +128,8 @@ def prepare_module(network: PlannedNetwork) -> TrainingModule:
     model, some = network.model, calibration_batch(network.material)
     if network.is_fresh:
         calibrate_encoder(model.base_model, some)
-    calibrate_objectives(model.base_model, some, model.base_model.active_objectives())
+    else:
+        calibrate_objectives(model.base_model, some, model.base_model.active_objectives())
     calibrate_head(model, some)
     module = wrap(network)
     module.calibrate(some)

@@ -12,7 +12,7 @@ from aam.config._base import flatten, input_paths
 from aam.config.commands import PretrainConfig, TrainConfig
 from aam.config.saving import CHANGEABLE, LAST_CHECKPOINT, MEMBERS, SAVES_MEMORY
 from aam.errors import OutputError
-from aam.inference.model_directory import CARD, CONFIG, WEIGHTS
+from aam.inference.model_directory import BASE, CARD, CONFIG, WEIGHTS
 from aam.io.cache import digest_of
 from aam.io.output_directory import (
     OPTIONS,
@@ -260,4 +260,5 @@ def _content_of(path: Path) -> str:
     """Hash a file, or the weights of a model."""
     if not path.is_dir():
         return digest_of(path)
-    return digest_of((path if (path / CONFIG).is_file() else path / "model") / WEIGHTS)
+    directory = path if (path / CONFIG).is_file() else path / "model"
+    return digest_of(*(file for file in (directory / WEIGHTS, directory / BASE) if file.is_file()))

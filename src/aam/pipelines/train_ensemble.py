@@ -22,6 +22,7 @@ from aam.pipelines.ensemble import (
     divide_members,
     fit_members,
     predict_held,
+    warn_of_coverage,
     with_batch_size_of,
 )
 from aam.pipelines.network import with_batch_size, wrap
@@ -75,6 +76,7 @@ def train_ensemble(
     if state == "failed":
         _replay(dataclasses.replace(config, model=shape), members, pretrained, ranks)
         return
+    warn_of_coverage(config, [labelled])
     batch_size = with_batch_size(first, ranks).training.batch_size
     members = with_batch_size_of(members, batch_size)
     settled = dataclasses.replace(

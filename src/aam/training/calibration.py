@@ -17,7 +17,7 @@ def calibrate_encoder(model: SequenceEncoder, batch: Batch) -> None:
     """Standardise a new model's ASV vectors, and give its sample vectors and heads the sizes that the objectives ask for.
 
     Without it, the first hundreds of steps only stretch the vectors. Where no objective asks for a size, sample vectors keep
-    theirs.
+    theirs. Includes `calibrate_objectives` for all heads.
     """
     model.eval()
     model.sample_encoder.standardise.fit(model.asv_vectors(batch))

@@ -24,7 +24,7 @@ from aam.training.averaging import WeightAverage
 from aam.training.balancing import LossBalance
 from aam.training.best_epoch import criterion_of
 from aam.training.nonfinite import NonFiniteLossError
-from aam.training.optimisers import Group, build_optimiser, group_parameters, numbered_by_module
+from aam.training.optimisers import Group, build_optimiser, group_parameters, numbered_by_module, with_all_states
 from aam.training.out_of_memory import ADVICE, StepTooLargeError, fits
 from aam.training.schedule import from_step, share_of_peak
 from aam.training.sharding import clip_gradients, shard
@@ -129,9 +129,10 @@ class TrainingModule(lightning.LightningModule):
         if self.average is not None and not is_whole:
             averages = self.average.weights_of(self.model)
             checkpoint["state_dict"] |= {f"model.{name}": average for name, average in averages.items()}
-        if self.device_mesh is None and is_whole:
+        if is_whole:
+            as_read = numbered_by_module if self.device_mesh is None else with_all_states
             states = zip(checkpoint["optimizer_states"], self.trainer.optimizers, strict=True)
-            checkpoint["optimizer_states"] = [numbered_by_module(*each, self) for each in states]
+            checkpoint["optimizer_states"] = [as_read(*each, self) for each in states]
         checkpoint[_MEANS] = {name: dict(mean.metric_state) for name, mean in means.items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -88,31 +88,39 @@ def build_optimiser(config: TrainingConfig, groups: list[Group]) -> Optimizer:
 
 
 def numbered_by_module(state: dict[str, Any], optimiser: Optimizer, module: nn.Module) -> dict[str, Any]:
-    """Give an optimiser's state as FSDP reads it: weights are numbered by their place in a module, and each has a state.
-
-    That of a weight which has not been moved is zeros, which is what optimisers start from.
-    """
+    """Give an optimiser's state as FSDP reads it: weights are numbered by their place in a module, and each has a state."""
     place = {id(weight): number for number, weight in enumerate(module.parameters())}
-    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
-    numbers = [place[id(weight)] for weight in weights]
-    known = state["state"]
-    found = {numbers[own]: parts for own, parts in known.items()}
-    example = next((own for own in known if weights[own].ndim), None)
-    if example is not None and not isinstance(optimiser, MuonWithAdamW):  # which FSDP does not take
-        at_first = {
-            numbers[own]: _at_first(weight, weights[example], known[example])
-            for own, weight in enumerate(weights)
-            if own not in known
-        }
-        found |= at_first
+    numbers = [place[id(weight)] for group in optimiser.param_groups for weight in group["params"]]
+    found = {numbers[own]: parts for own, parts in state["state"].items()}
     groups = [{**group, "params": [numbers[own] for own in group["params"]]} for group in state["param_groups"]]
-    return {"state": found, "param_groups": groups}
+    return with_all_states({"state": found, "param_groups": groups}, optimiser, module)
+
+
+def with_all_states(state: dict[str, Any], optimiser: Optimizer, module: nn.Module) -> dict[str, Any]:
+    """Give each weight, numbered by its place in a module, a state, without which FSDP does not go on.
+
+    That of a weight which has not been moved is zeros, which is what optimisers start from. Nothing is added to a state in parts,
+    whose weights have names, and to that of FSDP's other ranks, which is empty.
+    """
+    weights, known = list(module.parameters()), state.get("state", {})
+    example = next((number for number in known if isinstance(number, int) and weights[number].ndim), None)
+    if example is None or isinstance(optimiser, MuonWithAdamW):  # which FSDP does not take
+        return state
+    at_first = {
+        number: _at_first(weights[number], weights[example], known[example])
+        for group in state["param_groups"]
+        for number in group["params"]
+        if number not in known
+    }
+    return {**state, "state": known | at_first}
 
 
 def _at_first(weight: nn.Parameter, other: nn.Parameter, state: dict[str, Any]) -> dict[str, Any]:
     """Make the state of a weight like that of another: parts of that one's shape, and counts of steps, are zeros."""
     return {
-        name: torch.zeros_like(weight if part.shape == other.shape else part) if isinstance(part, Tensor) else part
+        name: part.new_zeros(weight.shape if part.shape == other.shape else part.shape)
+        if isinstance(part, Tensor)
+        else part
         for name, part in state.items()
     }
 

@@ -1,11 +1,18 @@
 """Which of several processes this one is: as torchrun or SLURM say, or one that aam starts by itself."""
 
 import socket
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aam.config.devices import DevicesConfig
 from aam.errors import ConfigError
+
+STARTER = "AAM_STARTED_BY"
+"""Variable with the number of the aam that has started this process as one of several."""
+PATIENCE_SECONDS = 60.0
+"""How much later the first process of a machine may find what the others have found."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,11 @@ def place(config: DevicesConfig, environment: Mapping[str, str], n_gpus: int) ->
             raise ConfigError(f"{who} has started {found.n_ranks} processes, not equally many on each machine.")
     if n_gpus and found.n_local > n_gpus:
         raise ConfigError(f"{found.n_local} processes on a machine with {n_gpus} GPUs: use at most one for each.")
+    if config.strategy == "fsdp" and found.n_ranks == 1:
+        raise ConfigError(
+            "--strategy fsdp divides the model among devices, and there is one: pass --devices with the number to use, or leave "
+            "--strategy out."
+        )
     return found, must_start
 
 
@@ -116,3 +128,15 @@ def refuse_launched(environment: Mapping[str, str]) -> None:
 def speaks_for_all(environment: Mapping[str, str]) -> bool:
     """Whether this is the first of the processes that torchrun, SLURM or aam started together, or the only one."""
     return environment.get("RANK", environment.get("SLURM_PROCID", "0")) == "0"
+
+
+def tells_mistakes(environment: Mapping[str, str]) -> bool:
+    """Whether this process tells of a mistake: all that a launcher has started on a machine make it, and the first tells of it."""
+    _, placement = started_by(environment) or ("", Placement())
+    return placement.local_rank == 0 or STARTER in environment
+
+
+def wait_to_be_ended() -> None:
+    """Let the first process of this machine tell of a mistake before the launcher ends all, because this one has failed."""
+    with suppress(KeyboardInterrupt):  # by which the launcher ends it
+        time.sleep(PATIENCE_SECONDS)

@@ -25,7 +25,7 @@ from aam.config.devices import DevicesConfig
 from aam.data.share import Part
 from aam.errors import AamError
 from aam.nn.collective import average_gradients
-from aam.training.placement import Placement, place
+from aam.training.placement import STARTER, Placement, place
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,6 @@ Value = TypeVar("Value")
 
 GRACE_SECONDS = 15.0
 """How long a process may take to notice by itself that another has failed."""
-STARTER = "AAM_STARTED_BY"
-"""Variable with the number of the process that has started this one as one of several."""
 
 
 class RunsOnDevices(Protocol):
@@ -144,13 +142,12 @@ def joined(config: RunsOnDevices) -> Iterator[Ranks]:
         The devices cannot be used as asked, or another process failed.
     """
     placement, must_start = place(config.devices, os.environ, torch.cuda.device_count())
-    strategy = config.devices.strategy
-    if placement.n_ranks == 1 and strategy != "fsdp":
-        if not config.devices.share_asvs:
+    options, strategy = config.devices, config.devices.strategy
+    if placement.n_ranks == 1:
+        if not options.share_asvs:
             logger.warning("--no-share-asvs has no effect on one device.")
         yield ALONE
         return
-    options = config.devices
     ranks = Ranks(placement, "ddp" if strategy == "auto" else strategy, options.share_asvs, options.sharded_checkpoints)
     if not ranks.is_first:
         logging.getLogger("aam").setLevel(logging.ERROR)
@@ -175,6 +172,15 @@ def joined(config: RunsOnDevices) -> Iterator[Ranks]:
             raise
         finally:
             dist.destroy_process_group()
+
+
+def _warn_of_few_cores(n_processes: int) -> None:
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if n_processes > n_cores and not torch.cuda.is_available():
+        logger.warning(
+            "--devices %d starts %d processes, and this one may use %d %s: they take turns, which is slower than --devices %d.",
+            n_processes, n_processes, n_cores, "core" if n_cores == 1 else "cores", n_cores,
+        )  # fmt: skip
 
 
 def _end_with(starter: int) -> None:
@@ -209,6 +215,7 @@ def _others(config: RunsOnDevices, first: Placement | None) -> Iterator[None]:
     if first is None:
         yield
         return
+    _warn_of_few_cores(first.n_local)
     n_threads = torch.get_num_threads()
     threads = max(1, n_threads // first.n_local)
     with tempfile.TemporaryDirectory(prefix="aam-") as folder:
