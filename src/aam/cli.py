@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(name: str, options: list[str]) -> int:
-    from aam.training.placement import refuse_launched, speaks_for_all, tells_mistakes, wait_to_be_ended
+    from aam.training.placement import is_told_by_another, refuse_launched, speaks_for_all
 
     config = None
     try:
@@ -141,10 +141,8 @@ def _run(name: str, options: list[str]) -> int:
         os.environ.setdefault(*PRODUCTS_KEPT)
         _load(form_of(name, options).function)(config)
     except AamError as error:
-        if tells_mistakes(os.environ):
+        if not is_told_by_another(os.environ):
             sys.stderr.write(f"aam {name}: {error}\n" if name in COMMANDS else f"aam: {error}\n")
-        else:
-            wait_to_be_ended()
         return 2
     except BrokenPipeError:  # who read the output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

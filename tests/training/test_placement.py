@@ -8,11 +8,11 @@ from aam.errors import ConfigError
 from aam.training.placement import (
     STARTER,
     Placement,
+    is_told_by_another,
     place,
     refuse_launched,
     speaks_for_all,
     started_by,
-    tells_mistakes,
 )
 
 TORCHRUN = {
@@ -95,20 +95,39 @@ def test_the_first_process_speaks_for_all():
     ]
 
 
-def test_mistakes_are_told_by_the_first_process_of_each_machine_and_by_those_that_aam_started():
-    first_of_second = {"RANK": "4", "LOCAL_RANK": "0"}
+@pytest.fixture
+def waited(monkeypatch):
+    """Let no time pass; give the times that were waited for."""
+    seconds = []
+    monkeypatch.setattr("aam.training.placement.time.sleep", seconds.append)
+    return seconds
 
-    assert [tells_mistakes({**TORCHRUN, **own}) for own in ({}, first_of_second, {STARTER: "1"})] == [False, True, True]
-    assert [tells_mistakes({**SRUN, **own}) for own in ({}, {"SLURM_LOCALID": "0"})] == [False, True]
-    assert tells_mistakes({})
+
+def test_the_first_process_of_each_machine_and_those_that_aam_started_tell_of_mistakes_at_once(waited):
+    for environment in (
+        {},
+        {**TORCHRUN, "RANK": "4", "LOCAL_RANK": "0"},
+        {**TORCHRUN, STARTER: "1"},
+        {**SRUN, "SLURM_LOCALID": "0"},
+    ):
+        assert not is_told_by_another(environment)
+    assert waited == []
+
+    assert not is_told_by_another(TORCHRUN)
+    assert not is_told_by_another(SRUN)
+    assert len(waited) == 2
 
 
-def test_another_process_waits_to_be_ended_says_nothing_and_has_failed(monkeypatch, capsys):
-    waited = []
-    monkeypatch.setattr("aam.training.placement.time.sleep", waited.append)
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_another_process_tells_of_a_mistake_only_if_the_launcher_lets_it_live(is_ended, waited, monkeypatch, capsys):
+    def end(seconds):
+        raise KeyboardInterrupt
+
+    if is_ended:
+        monkeypatch.setattr("aam.training.placement.time.sleep", end)
     for name, value in TORCHRUN.items():
         monkeypatch.setenv(name, value)
 
     assert main(["cache"]) == 2
 
-    assert (len(waited), capsys.readouterr().err) == (1, "")
+    assert ("aam cache: " in capsys.readouterr().err) == (not is_ended)

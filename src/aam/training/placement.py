@@ -3,7 +3,6 @@
 import socket
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from aam.config.devices import DevicesConfig
@@ -11,7 +10,7 @@ from aam.errors import ConfigError
 
 STARTER = "AAM_STARTED_BY"
 """Variable with the number of the aam that has started this process as one of several."""
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 15.0
 """How much later the first process of a machine may find what the others have found."""
 
 
@@ -130,13 +129,17 @@ def speaks_for_all(environment: Mapping[str, str]) -> bool:
     return environment.get("RANK", environment.get("SLURM_PROCID", "0")) == "0"
 
 
-def tells_mistakes(environment: Mapping[str, str]) -> bool:
-    """Whether this process tells of a mistake: all that a launcher has started on a machine make it, and the first tells of it."""
+def is_told_by_another(environment: Mapping[str, str]) -> bool:
+    """Whether a mistake is told by the first process of this machine, and need not be by this one.
+
+    A launcher ends all processes once one has failed: this one gives the first time to say what all have found, and waits to be
+    ended. If it is not, it alone has found the mistake.
+    """
     _, placement = started_by(environment) or ("", Placement())
-    return placement.local_rank == 0 or STARTER in environment
-
-
-def wait_to_be_ended() -> None:
-    """Let the first process of this machine tell of a mistake before the launcher ends all, because this one has failed."""
-    with suppress(KeyboardInterrupt):  # by which the launcher ends it
+    if placement.local_rank == 0 or STARTER in environment:
+        return False
+    try:
         time.sleep(PATIENCE_SECONDS)
+    except KeyboardInterrupt:  # by which the launcher ends it
+        return True
+    return False
