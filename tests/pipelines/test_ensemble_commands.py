@@ -441,7 +441,9 @@ def test_an_ensemble_is_no_start_but_its_members_are(folder, tmp_path, capsys):
 def test_inspect_counts_the_weights_of_all_members(folder, capsys):
     assert run("inspect", folder / "age", folder / "age/model/members/1") == 0
 
-    assert "trained predictor" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "aam run directory with a trained predictor, for --model\n" in shown  # its members alone are a start
+    assert "aam model directory: trained predictor, for --model, --pretrained\n" in shown
 
 
 def test_the_batch_that_ended_a_member_is_computed_again(folder, tmp_path, capsys):

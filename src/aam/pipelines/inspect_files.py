@@ -141,6 +141,7 @@ _READERS: dict[str, Callable[[Path], tuple[Summary, Any]]] = {
 def _inspect_model(path: Path) -> FileReport:
     """Read a model, alone or in the directory of the run that made it."""
     from aam.inference.model_directory import CONFIG, load_model
+    from aam.inference.kernel_model import KernelModel
     from aam.inference.network_ensemble import NetworkEnsemble
 
     is_run = not (path / CONFIG).is_file()
@@ -166,10 +167,11 @@ def _inspect_model(path: Path) -> FileReport:
         metrics=numbers,
     )
     what = "pre-trained encoder" if target is None else "trained predictor"
+    has_encoder = not isinstance(model, NetworkEnsemble | KernelModel) or getattr(model, "base_model", None) is not None
     return FileReport(
         str(path),
         kind="model",
         format=f"aam run directory with a {what}" if is_run else f"aam model directory: {what}",
-        option="--model, --pretrained",
+        option="--model, --pretrained" if has_encoder else "--model",
         summary=summary,
     )
