@@ -140,8 +140,8 @@ _READERS: dict[str, Callable[[Path], tuple[Summary, Any]]] = {
 
 def _inspect_model(path: Path) -> FileReport:
     """Read a model, alone or in the directory of the run that made it."""
-    from aam.inference.model_directory import CONFIG, load_model
     from aam.inference.kernel_model import KernelModel
+    from aam.inference.model_directory import CONFIG, load_model
     from aam.inference.network_ensemble import NetworkEnsemble
 
     is_run = not (path / CONFIG).is_file()
