@@ -118,7 +118,7 @@ def write(options: argparse.Namespace, rows: list[list[object]]) -> None:
         "",
         *table((options.choice, *COLUMNS[1:], *tuned), rows),
     ]
-    name = f"{options.choice.replace('-', '_')}_{options.study}"
+    name = f"{options.choice.replace('-', '_')}_{options.study}_seed{options.seed}"
     write_page(options, name, f"Choices of --{options.choice} on {options.study}", lines)
 
 
