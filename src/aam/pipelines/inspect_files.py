@@ -140,7 +140,6 @@ _READERS: dict[str, Callable[[Path], tuple[Summary, Any]]] = {
 
 def _inspect_model(path: Path) -> FileReport:
     """Read a model, alone or in the directory of the run that made it."""
-    from aam.inference.kernel_model import KernelModel
     from aam.inference.model_directory import CONFIG, load_model
     from aam.inference.network_ensemble import NetworkEnsemble
 
@@ -167,7 +166,7 @@ def _inspect_model(path: Path) -> FileReport:
         metrics=numbers,
     )
     what = "pre-trained encoder" if target is None else "trained predictor"
-    has_encoder = not isinstance(model, NetworkEnsemble | KernelModel) or getattr(model, "base_model", None) is not None
+    has_encoder = not isinstance(model, NetworkEnsemble) and getattr(model, "base_model", model) is not None
     return FileReport(
         str(path),
         kind="model",
