@@ -19,7 +19,7 @@ from aam.data.conditions import CategoryColumn, Conditions, NumberColumn
 from aam.data.target import TargetState, batch_fact
 from aam.errors import ModelError
 from aam.inference.model_card import model_card
-from aam.inference.model_description import ModelDescription, build_target
+from aam.inference.model_description import ModelDescription, build_model, build_target
 from aam.inference.model_directory import load_model, save_model
 from aam.io.cache import digest_of
 from aam.nn.condition_vectors import CATEGORIES, NUMBERS
@@ -75,7 +75,7 @@ DESCRIPTIONS = pytest.mark.parametrize(
 
 
 def built(description):
-    model = description.build()
+    model = build_model(description)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return model.eval()

@@ -12,7 +12,7 @@ from aam.config.model import ModelConfig
 from aam.data.batches import EVALUATION, BatchMaker, BatchPlan, Drawing
 from aam.data.target import TargetState
 from aam.errors import ModelError
-from aam.inference.model_description import ModelDescription
+from aam.inference.model_description import ModelDescription, build_model
 from aam.inference.read_samples import Reading, SampleReader
 from aam.io.cache import Cache
 from aam.target_transform import TargetTransform
@@ -32,7 +32,7 @@ SITE = dataclasses.replace(ENCODER, target=TargetState("site", "classification",
 def trained(description):
     """Give a model whose weights are large enough for differences to show."""
     torch.manual_seed(5)
-    model, batch = description.build().double(), make_batch(make_study(is_ragged=True))
+    model, batch = build_model(description).double(), make_batch(make_study(is_ragged=True))
     for name, parameter in model.named_parameters():
         if name.endswith("weight") and parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.3)

@@ -16,7 +16,7 @@ from aam.data.composition import BySamples, Composer, sort_in_windows, split_unt
 from aam.data.masking import hide_pairs, mask_nucleotides
 from aam.data.rarefaction import rarefy
 from aam.data.seeding import generator
-from aam.data.share import Part, cut
+from aam.data.share import Part, cut, share_of
 from aam.data.study import Study
 from aam.drawn import AsvTarget, BatchTarget, PackedCounts
 
@@ -99,7 +99,7 @@ class BatchMaker(Dataset[Batch]):
         packed = self._draw(plan, augmenter)
         kept = keep_most_abundant(packed, self.drawing.token_limit)
         features, asv_index = np.unique(kept.features, return_inverse=True)
-        share = None if self.part is None else self.part.of(asv_index, kept.sample_offsets, len(features))
+        share = None if self.part is None else share_of(self.part, asv_index, kept.sample_offsets, len(features))
         targets = self._targets(packed, features, share)
         tokens = self.study.tokens[features]
         masking = self.masking

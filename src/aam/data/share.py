@@ -25,18 +25,19 @@ class Part:
     n_ranks: int
     is_pooled: bool = True
 
-    def of(self, asv_index: np.ndarray, sample_offsets: np.ndarray, n_asvs: int) -> Share:
-        """Choose this rank's samples and ASVs of a batch of packed pairs."""
-        samples = [asv_index[begin:end] for begin, end in pairwise(sample_offsets)]
-        rank_of_sample, holds = divide_samples(samples, n_asvs, self.n_ranks)
-        if self.is_pooled:
-            counted = encoded = np.arange(self.rank, n_asvs, self.n_ranks)
-        else:
-            encoded = np.flatnonzero(holds[self.rank])
-            counted = np.flatnonzero(holds.argmax(axis=0) == self.rank)  # the first rank that holds it
-        own = np.flatnonzero(rank_of_sample == self.rank)
-        own, encoded, counted = (torch.from_numpy(part) for part in (own, encoded, counted))
-        return Share(own, len(samples), encoded, counted, self.is_pooled)
+
+def share_of(part: Part, asv_index: np.ndarray, sample_offsets: np.ndarray, n_asvs: int) -> Share:
+    """Choose a rank's samples and ASVs of a batch of packed pairs."""
+    samples = [asv_index[begin:end] for begin, end in pairwise(sample_offsets)]
+    rank_of_sample, holds = divide_samples(samples, n_asvs, part.n_ranks)
+    if part.is_pooled:
+        counted = encoded = np.arange(part.rank, n_asvs, part.n_ranks)
+    else:
+        encoded = np.flatnonzero(holds[part.rank])
+        counted = np.flatnonzero(holds.argmax(axis=0) == part.rank)  # the first rank that holds it
+    own = np.flatnonzero(rank_of_sample == part.rank)
+    own, encoded, counted = (torch.from_numpy(numbers) for numbers in (own, encoded, counted))
+    return Share(own, len(samples), encoded, counted, part.is_pooled)
 
 
 def divide_samples(samples: list[np.ndarray], n_asvs: int, n_ranks: int) -> tuple[np.ndarray, np.ndarray]:

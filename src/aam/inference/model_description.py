@@ -93,20 +93,21 @@ class ModelDescription:
             return "NetworkEnsemble"
         return "SequenceEncoder" if self.target is None else "SequencePredictor"
 
-    def build(self) -> AnyModel:
-        """Build the model with random weights; of an ensemble, without its members."""
-        if self.ensemble is not None:
-            return NetworkEnsemble(self.ensemble)
-        if self.head is not None and not self.head["has_encoder"]:
-            return KernelModel(self.head, None)
-        base = build_encoder(self.model, self.objectives, self.objective_settings)
-        if self.head is not None:
-            return KernelModel(self.head, base)
-        if self.target is None:
-            return base
-        target = build_target(self.model, self.target, self.network_head, self.column_losses)
-        conditioning = conditioning_of(self.model, self.conditions, self.conditioning)
-        return build_predictor(base, target, (), conditioning=conditioning)
+
+def build_model(description: ModelDescription) -> AnyModel:
+    """Build the model that a description is of, with random weights; of an ensemble, without its members."""
+    if description.ensemble is not None:
+        return NetworkEnsemble(description.ensemble)
+    if description.head is not None and not description.head["has_encoder"]:
+        return KernelModel(description.head, None)
+    base = build_encoder(description.model, description.objectives, description.objective_settings)
+    if description.head is not None:
+        return KernelModel(description.head, base)
+    if description.target is None:
+        return base
+    target = build_target(description.model, description.target, description.network_head, description.column_losses)
+    conditioning = conditioning_of(description.model, description.conditions, description.conditioning)
+    return build_predictor(base, target, (), conditioning=conditioning)
 
 
 def build_target(

@@ -26,7 +26,7 @@ from aam.inference.ensemble_calibration import EnsembleCalibration
 from aam.inference.kernel_model import KernelModel
 from aam.inference.metrics import without_nan
 from aam.inference.model_card import model_card
-from aam.inference.model_description import AnyModel, ModelDescription
+from aam.inference.model_description import AnyModel, ModelDescription, build_model
 from aam.inference.network_ensemble import NetworkEnsemble
 from aam.inference.stored_values import FORMAT, check_config, check_objectives, check_state
 from aam.io.atomic import write_text_atomic
@@ -124,7 +124,7 @@ def load_model(path: Path) -> tuple[AnyModel, ModelDescription]:
         )
     try:
         description, digests = _read_description(directory)
-        model = description.build()
+        model = build_model(description)
         model.load_state_dict(_read_weights(directory, digests))
         if isinstance(model, KernelModel):
             model.head(_target_of(description))  # do its parts fit together?
