@@ -23,10 +23,11 @@ import torch
 from aam.config.model import ModelConfig
 from aam.config.study import StudyConfig
 from aam.data.study import Study
-from aam.inference.asv_vectors import asv_vectors
-from aam.io.cache import Cache
+from aam.data.study_build import read_study
+from aam.inference.network import asv_vectors
 from aam.models.build import build_encoder
-from aam.pipelines.reading import read_study, read_tree
+from aam.runs.resources import read_tree
+from aam.storage.cache import Cache
 
 REPEATS = 3
 

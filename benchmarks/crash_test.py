@@ -24,7 +24,7 @@ import torch
 import measuring
 from aam.cli import main as aam
 from aam.config.saving import LAST_CHECKPOINT
-from aam.io.cache import digest_of
+from aam.storage.cache import digest_of
 from aam.training.checkpoints import PROGRESS, CheckpointError, Progress, read_checkpoint
 from aam.training.saving import BEST
 

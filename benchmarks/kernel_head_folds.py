@@ -14,15 +14,16 @@ import pandas as pd
 from sklearn.metrics import balanced_accuracy_score, r2_score, roc_auc_score
 
 from aam.config.study import StudyConfig
-from aam.data.target import fit_target
-from aam.data.target_choice import choose_task
+from aam.data.study_build import read_study
+from aam.inference.kernel import PretrainedVectors
 from aam.inference.model_directory import load_model
-from aam.inference.pretrained_vectors import PretrainedVectors
-from aam.inference.read_samples import Reading
-from aam.io.cache import Cache
+from aam.inference.network import Reading
 from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import Resources
-from aam.pipelines.reading import read_study, read_tree
+from aam.labels.target import fit_target
+from aam.labels.task import choose_task
+from aam.runs.resources import read_tree
+from aam.storage.cache import Cache
 
 TASKS = {"ecam_infant": ("age_days", "delivery"), "ibd_2538": ("ibd",), "cfs": ("Subject",)}
 

@@ -23,16 +23,15 @@ import torch
 from matplotlib.figure import Figure
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
-from aam.config.folds import EvaluateFoldsConfig, FoldsConfig
-from aam.config.head import HeadConfig
+from aam.config.crossval import EvaluateFoldsConfig, FoldsConfig
 from aam.config.model import ModelConfig
 from aam.config.study import DistanceConfig, LabelConfig, OutputDirectoryConfig, SamplingConfig, StudyConfig
-from aam.config.training import TrainingConfig
-from aam.config.transfer import TransferConfig
-from aam.data.predicted import Predicted
-from aam.pipelines.fold_training import aam_method
-from aam.pipelines.participants import Fold, Participants, read_participants
-from aam.pipelines.pretrained import load_pretrained, shape_of
+from aam.config.target import HeadConfig
+from aam.config.training import TrainingConfig, TransferConfig
+from aam.crossval.folds import Fold, Participants, read_participants
+from aam.crossval.methods import aam_method
+from aam.labels.predicted import Predicted
+from aam.runs.pretrained import load_pretrained, shape_of
 from measuring import REPOSITORY, table, write_page
 
 TASKS = (

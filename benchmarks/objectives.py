@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from aam.config.objective_table import OBJECTIVES, encoder_types
+from aam.config.objectives import OBJECTIVES, encoder_types
 from measuring import REPOSITORY, table, write_page
 
 SHAPE = (

@@ -18,8 +18,7 @@ from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.nn.abundance import log_abundance, standardise
 from aam.nn.patches import patch_mask
-from aam.nn.pooling import AttentionPooling
-from aam.nn.transformer import SelfAttention, Transformer
+from aam.nn.transformer import AttentionPooling, SelfAttention, Transformer
 from aam.objectives.masked_nucleotides import MaskedNucleotides
 from aam.objectives.sample_distance import TARGET, SampleDistance
 from aam.objectives.target import TargetObjective

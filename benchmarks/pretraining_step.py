@@ -13,24 +13,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aam.batch import Batch
+from aam.batch import Batch, BatchTarget
+from aam.commands.simulate import write_study
 from aam.config.model import ModelConfig
 from aam.config.objectives import PretrainingObjectivesConfig
-from aam.config.simulate import SimulationConfig
 from aam.config.study import StudyConfig
+from aam.config.tools import SimulationConfig
 from aam.config.training import TrainingConfig
 from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking, pack
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
-from aam.drawn import BatchTarget
+from aam.data.study_build import read_study
 from aam.ecology.unifrac import unweighted_unifrac
-from aam.io.cache import Cache
 from aam.models.build import build_encoder
 from aam.nn.attention import attention_kernel
 from aam.objectives.sample_distance import TARGET
-from aam.pipelines.reading import read_study, read_tree
-from aam.pipelines.simulate import write_study
+from aam.runs.resources import read_tree
 from aam.simulation.study import simulate_study
+from aam.storage.cache import Cache
 from aam.training.precision import resolve_precision
 
 OBJECTIVES = (TARGET, "nucleotides")

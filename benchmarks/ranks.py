@@ -24,11 +24,11 @@ from lightning.pytorch.callbacks import Callback
 
 from aam.cli import main as run_aam
 from aam.cli import parse as parse_command
+from aam.commands.pretrain import plan_encoder, prepare_module
 from aam.data.batches import BatchMaker, BatchPlan, loader
-from aam.pipelines.pretrain import plan_encoder, prepare_module
-from aam.training.placement import Placement, _free_port
-from aam.training.ranks import ALONE, Ranks
-from aam.training.strategy import on_devices
+from aam.distributed.placement import Placement, _free_port
+from aam.distributed.ranks import ALONE, Ranks
+from aam.training.strategies import on_devices
 from flops import flops_of
 from measuring import MIB, check_document, parse, quote, seconds, spread, table, write_page
 

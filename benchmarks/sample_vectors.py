@@ -29,16 +29,17 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from aam.config.study import StudyConfig
-from aam.data.batches import EVALUATION, pack
-from aam.data.rarefaction import drop_shallow_samples
+from aam.data.batches import pack
+from aam.data.rarefaction import EVALUATION, drop_shallow_samples
 from aam.data.study import Study
+from aam.data.study_build import read_study
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.inference.model_directory import load_model
-from aam.inference.read_samples import Reading, SampleReader
-from aam.io.cache import Cache
+from aam.inference.network import Reading, SampleReader
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.objectives.sample_distance import SampleDistance
-from aam.pipelines.reading import read_study, read_tree
+from aam.runs.resources import read_tree
+from aam.storage.cache import Cache
 
 DISTANCE = "unweighted-unifrac"
 N_NEIGHBOURS = 10

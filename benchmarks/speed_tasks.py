@@ -15,12 +15,12 @@ from aam.batch import Batch
 from aam.config.objectives import PretrainingObjectivesConfig
 from aam.config.training import DEFAULT_BATCH_SIZE
 from aam.data.batches import BatchMaker, BatchPlan, plan_in_order
-from aam.inference.model_description import ModelDescription
-from aam.inference.read_samples import Reading, SampleReader
-from aam.io.cache import Cache
+from aam.inference.description import ModelDescription
+from aam.inference.network import Reading, SampleReader
 from aam.models.build import build_predictor
 from aam.objectives.sample_distance import TARGET
 from aam.objectives.target import RegressionTarget
+from aam.storage.cache import Cache
 from aam.target_transform import TargetTransform
 from flops import flops_of, flops_of_asvs, padded_flops_of, peak_flops
 from measuring import GIB, available_bytes, in_turn, peak_bytes, rise, seconds

@@ -20,7 +20,7 @@ import skbio
 import torch
 from skbio.diversity import beta_diversity
 
-from aam.batch import Batch
+from aam.batch import Batch, PackedCounts
 from aam.config.model import ModelConfig
 from aam.config.objectives import PretrainingObjectivesConfig
 from aam.config.study import SamplingConfig, StudyConfig
@@ -28,11 +28,11 @@ from aam.config.training import DEFAULT_BATCH_SIZE
 from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking, pack
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.study import Study
-from aam.drawn import PackedCounts
+from aam.data.study_build import read_study
 from aam.ecology.unifrac import unweighted_unifrac
-from aam.io.cache import Cache
 from aam.models.build import build_encoder
-from aam.pipelines.reading import read_study, read_tree
+from aam.runs.resources import read_tree
+from aam.storage.cache import Cache
 
 BATCHES = 3
 REPEATS = 20

@@ -7,7 +7,8 @@ from pathlib import Path
 from jaxtyping import install_import_hook
 
 HOOK = install_import_hook(
-    ["aam.nn", "aam.models", "aam.objectives", "aam.metrics", "aam.batch", "aam.encoding"], "beartype.beartype"
+    ["aam.nn", "aam.models", "aam.objectives", "aam.metrics", "aam.batch", "aam.distributed.collective"],
+    "beartype.beartype",
 )
 
 with warnings.catch_warnings():  # libraries that warn while they are imported
@@ -45,7 +46,7 @@ def _own_cache(tmp_path_factory):
 def _few_trees():
     """Let forests be small: how many trees there are changes how well they predict, and nothing else."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aam.kernels.forest.TREES", 12)
+        patch.setattr("aam.kernels.trees.FOREST_TREES", 12)
         yield
 
 

@@ -40,7 +40,7 @@ def test_stopping_by_hand_is_one_line_and_exit_code_130(monkeypatch, capsys, tmp
     def stop(config):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("aam.pipelines.simulate.simulate", stop)
+    monkeypatch.setattr("aam.commands.simulate.simulate", stop)
 
     assert main(["simulate", "--output-dir", str(tmp_path / "o")]) == 130
     assert capsys.readouterr().err == "aam: stopped by the user.\n"
@@ -82,7 +82,7 @@ def test_stopping_training_says_what_is_left_and_how_to_start_anew(sent, who, tm
 
 def test_termination_is_handled_during_a_run_only(monkeypatch, capsys, tmp_path):
     earlier = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr("aam.pipelines.simulate.simulate", lambda config: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr("aam.commands.simulate.simulate", lambda config: os.kill(os.getpid(), signal.SIGTERM))
 
     assert main(["simulate", "--output-dir", str(tmp_path / "o")]) == 143
     assert capsys.readouterr().err == "aam: stopped by SIGTERM.\n"
@@ -93,7 +93,7 @@ def test_an_error_of_our_own_is_not_hidden(monkeypatch, tmp_path):
     def fail(config):
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr("aam.pipelines.simulate.simulate", fail)
+    monkeypatch.setattr("aam.commands.simulate.simulate", fail)
 
     with pytest.raises(ZeroDivisionError, match="ours"):
         main(["simulate", "--output-dir", str(tmp_path / "o")])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from aam.cli import COMMANDS, _load, form_of, main, parse
-from aam.config._base import option_names
+from aam.cli import COMMANDS, form_of, main, parse
+from aam.config.base import load, option_names
 
 STUDY = {"table", "sequences", "cache-dir"}
 DISTANCE = {"tree", "distances", "distance-ids", "missing-features"}
@@ -90,7 +90,7 @@ def configs(config) -> list[type]:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_flags_are_the_ones_agreed_on(name):
-    found = flags(_load(COMMANDS[name].config))
+    found = flags(load(COMMANDS[name].config))
 
     assert sorted(found) == sorted(FLAGS[name])
 
@@ -104,7 +104,7 @@ def test_every_flag_is_explained_in_the_help(name, capsys):
     assert stop.value.code == 0
     for flag in FLAGS[name]:
         assert POSITIONAL.get(flag, f"--{flag}") in shown
-    for config in configs(_load(COMMANDS[name].config)):
+    for config in configs(load(COMMANDS[name].config)):
         assert config.__doc__
 
 
@@ -114,17 +114,17 @@ def test_evaluate_over_folds_has_options_of_its_own(capsys):
         main(["evaluate", "--folds", "5", "--help"])
 
     shown = capsys.readouterr().out
-    assert sorted(flags(_load(form.config))) == sorted(FOLDS)
+    assert sorted(flags(load(form.config))) == sorted(FOLDS)
     assert stop.value.code == 0
     assert all(f"--{flag}" in shown for flag in FOLDS)
-    for config in configs(_load(form.config)):
+    for config in configs(load(form.config)):
         assert config.__doc__
 
 
 def test_what_training_takes_is_taken_over_folds_as_well():
     training, folds = (
-        dataclasses.fields(_load(f"aam.config.{name}"))
-        for name in ("commands:TrainConfig", "folds:EvaluateFoldsConfig")
+        dataclasses.fields(load(f"aam.config.{name}"))
+        for name in ("commands:TrainConfig", "crossval:EvaluateFoldsConfig")
     )
 
     assert {item.name for item in training} - {item.name for item in folds} == {"split", "saving", "devices"}
@@ -277,7 +277,7 @@ def test_options_from_a_file_give_way_to_the_command_line(tmp_path: Path):
 
 def test_a_written_config_reads_back_as_itself(tmp_path: Path):
     from aam.cli import parse
-    from aam.config._base import write_yaml
+    from aam.config.base import write_yaml
 
     config = parse(
         "train",
@@ -301,7 +301,7 @@ def test_a_malformed_config_file_is_explained(text, message, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_file_may_hold_every_option_of_a_command_and_no_other(name, tmp_path, capsys):
-    config = _load(COMMANDS[name].config)
+    config = load(COMMANDS[name].config)
     (tmp_path / "c.yaml").write_text("batch-sise: 3\n")
 
     assert set(FLAGS[name]) <= set(option_names(config))
@@ -321,7 +321,7 @@ def test_a_switch_may_be_turned_off_by_its_own_name_in_a_file(tmp_path):
 
 def test_options_that_another_command_wrote_are_refused(tmp_path, capsys):
     from aam.cli import parse
-    from aam.config._base import write_yaml
+    from aam.config.base import write_yaml
 
     config = parse("pretrain", ["--table", "t", "--tree", "n", "--output-dir", "o"])
     (tmp_path / "config.yaml").write_text(write_yaml(config))

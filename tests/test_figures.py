@@ -7,13 +7,7 @@ import pytest
 from matplotlib import font_manager
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
-from aam.figures import (
-    MOST_CELLS_WITH_NUMBERS,
-    _font_with,
-    draw_confusion,
-    draw_methods,
-    draw_regression,
-)
+from aam.figures import MOST_CELLS_WITH_NUMBERS, _font_with, draw_confusion, draw_methods, draw_regression
 
 
 @pytest.fixture

@@ -1,12 +1,80 @@
-"""What data hands to models: the samples of one step, with each distinct ASV once."""
+"""What crosses the wall between data and models: the samples of one step, the reads drawn from them, and their encoding."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Which samples of a batch were mixed, and how.
+
+    Attributes
+    ----------
+    partners
+        Place in the batch of each sample's partner, int64 [B].
+    weights
+        Share of each mixture's reads that are the sample's own, float64 [B].
+    """
+
+    partners: np.ndarray
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class PackedCounts:
+    """The reads that were drawn from the samples of a batch, before the token limit.
+
+    Attributes
+    ----------
+    samples
+        Rows of the study, [B].
+    features, counts
+        ASVs of each sample and their reads, packed: [T].
+    sample_offsets
+        Where each sample begins, [B + 1].
+    mixture
+        Which samples these reads were mixed with; None for samples as they are.
+    wanted
+        Places of the samples that a rank needs targets of, increasing. A distance between samples computes only these rows; what
+        is computed of every sample is cut to them by whoever asked.
+    """
+
+    samples: np.ndarray
+    features: np.ndarray
+    counts: np.ndarray
+    sample_offsets: np.ndarray
+    mixture: Mixture | None = None
+    wanted: np.ndarray | slice = field(default_factory=lambda: slice(None))
+
+    @property
+    def n_samples(self) -> int:
+        """B."""
+        return len(self.sample_offsets) - 1
+
+    @property
+    def sample_of_pair(self) -> np.ndarray:
+        """Which sample each packed pair belongs to, int64 [T]."""
+        return np.repeat(np.arange(self.n_samples), np.diff(self.sample_offsets))
+
+    def dense(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give the features that any sample holds, increasing, [U], and the reads of each in each sample, float64 [B, U]."""
+        features, column = np.unique(self.features, return_inverse=True)
+        reads = np.zeros((self.n_samples, len(features)))
+        reads[self.sample_of_pair, column] = self.counts
+        return features, reads
+
+
+BatchTarget = Callable[[PackedCounts], np.ndarray]
+"""Computes what an objective compares with, from the reads that were drawn; the first axis is B, or the samples that are wanted."""
+
+AsvTarget = Callable[[np.ndarray], np.ndarray]
+"""Computes what an objective compares with for the distinct ASVs of a batch, from their rows in the study, [U]; first axis U."""
 
 IGNORED = -100
 """Label of a masked position that cannot be scored: padding, or an ambiguous nucleotide."""
@@ -151,3 +219,123 @@ def _each_tensor(owner: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if is_dataclass(owner):
         return type(owner)(**{item.name: _each_tensor(getattr(owner, item.name), change) for item in fields(owner)})
     return owner
+
+
+@dataclass(frozen=True)
+class SampleEncoding:
+    """Vectors of the samples of a batch.
+
+    Attributes
+    ----------
+    context
+        Each sample's ASVs in the context of their sample, packed: [T, D].
+    sample_offsets
+        Sample ``i`` holds those from ``sample_offsets[i]`` to before ``sample_offsets[i + 1]``, [B + 1].
+    sample_vectors
+        One vector per sample, [B, D].
+    """
+
+    context: Float[Tensor, "T D"]
+    sample_offsets: Int[Tensor, "B1"]
+    sample_vectors: Float[Tensor, "B D"]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """All that objectives may read.
+
+    Attributes
+    ----------
+    samples
+        The samples as they are.
+    masked_nucleotides
+        Vectors of the patches that hold the masked nucleotides, [R, K, D]; None where none are masked.
+    hidden_context
+        Vectors of the pairs whose abundance was hidden, read with it hidden, [Q, D]; None where none are.
+    hidden_asv_context
+        Vectors of the pairs whose ASV was hidden, read with it hidden, [G, D]; None where none are.
+    asv_vectors
+        Vectors of the distinct ASVs, from their nucleotides alone, [U, D]; None where they were not needed.
+    target_features
+        What the heads for the user's target read, [B, F]; None in a model without such heads.
+    """
+
+    samples: SampleEncoding
+    masked_nucleotides: Float[Tensor, "R K D"] | None = None
+    hidden_context: Float[Tensor, "Q D"] | None = None
+    hidden_asv_context: Float[Tensor, "G D"] | None = None
+    asv_vectors: Float[Tensor, "U D"] | None = None
+    target_features: Float[Tensor, "B F"] | None = None
+
+
+def batch_fact(values: np.ndarray) -> BatchTarget:
+    """Give what is known of a batch's samples from what is known of those of the study, [S]; mixed samples have their own."""
+
+    def of_batch(packed: PackedCounts) -> np.ndarray:
+        return values[packed.samples]
+
+    return of_batch
+
+
+def batch_target(n_classes: int, truth: np.ndarray) -> BatchTarget:
+    """Give the truths of a batch's samples; mixed samples get the mean of theirs, and classes become shares, float64 [B, C].
+
+    Parameters
+    ----------
+    n_classes
+        0 for numbers.
+    truth
+        Value or class number of each sample of the study, [S]; of several columns values, [S, K].
+    """
+
+    def of_batch(packed: PackedCounts) -> np.ndarray:
+        own, mixture = truth[packed.samples], packed.mixture
+        if mixture is None:
+            return own
+        own = np.eye(n_classes)[own] if n_classes else own
+        weights = mixture.weights.reshape(-1, *[1] * (own.ndim - 1))
+        return weights * own + (1 - weights) * own[mixture.partners]
+
+    return of_batch
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which of several ranks makes batches.
+
+    Attributes
+    ----------
+    rank, n_ranks
+        Its number, from 0, and how many there are.
+    is_pooled
+        Whether each distinct ASV is encoded on one rank, and its vector sent to the others.
+    """
+
+    rank: int
+    n_ranks: int
+    is_pooled: bool = True
+
+
+TARGET = "target"
+"""Name of the metadata column among a batch's targets: own units (float [B]), class numbers (int [B]), or, of mixed samples, the
+shares of the classes (float [B, C])."""
+
+CATEGORY = "target_category"
+"""Name among a batch's targets of the number of each sample's category, int [B], by which a transform may scale."""
+
+WEIGHT = "target_weight"
+"""Name of how much each sample counts, float [B]; all the same where it is absent."""
+
+SCALING = "target_scaling_category"
+"""Name of the number of each sample's category by which outputs are stretched and shifted, int [B]."""
+
+CATEGORIES = "condition_categories"
+"""Name among a batch's targets of the number of each sample's category in each column, −1 for an unknown one; int [B, columns]."""
+
+NUMBERS = "condition_numbers"
+"""Name of its standardised numbers, NaN for unknown ones; float [B, columns]."""
+
+
+def metric_prefix(column: str) -> str:
+    """Give what the names of a column's metrics begin with: a module's name has no dots."""
+    return column.replace(".", "_")

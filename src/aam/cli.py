@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import aam
+from aam.config.base import load as _load
 from aam.errors import AamError, ConfigError, Stopped, name_some
-from aam.loading import load as _load
 
 
 @dataclass(frozen=True)
@@ -64,50 +64,49 @@ class OtherForm:
 
 PRODUCTS_KEPT = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32"
 """Half-precision products of a CPU are compiled for each shape, and 1,024 kept by default: 0.4 GB more in a run of many shapes."""
+
 COMMANDS = {
-    "demo": Command(
-        "aam.config.commands:DemoConfig", "aam.pipelines.demo:demo", "the whole of aam on a simulated study"
-    ),
+    "demo": Command("aam.config.tools:DemoConfig", "aam.commands.demo:demo", "the whole of aam on a simulated study"),
     "simulate": Command(
-        "aam.config.commands:SimulateConfig",
-        "aam.pipelines.simulate:simulate",
+        "aam.config.tools:SimulateConfig",
+        "aam.commands.simulate:simulate",
         "make a study with a known truth",
     ),
     "inspect": Command(
-        "aam.config.inspect:InspectConfig",
-        "aam.pipelines.inspect:inspect",
+        "aam.config.tools:InspectConfig",
+        "aam.commands.inspect:inspect",
         "say what files are and which commands fit them",
     ),
     "prepare": Command(
-        "aam.config.commands:PrepareConfig", "aam.pipelines.prepare:prepare", "build the study on disk ahead of time"
+        "aam.config.tools:PrepareConfig", "aam.commands.cache:prepare", "build the study on disk ahead of time"
     ),
     "pretrain": Command(
         "aam.config.commands:PretrainConfig",
-        "aam.pipelines.pretrain:pretrain",
+        "aam.commands.pretrain:pretrain",
         "learn from a study without labels",
     ),
     "train": Command(
-        "aam.config.commands:TrainConfig", "aam.pipelines.train:train", "learn to predict a metadata column"
+        "aam.config.commands:TrainConfig", "aam.commands.train:train", "learn to predict a metadata column"
     ),
     "predict": Command(
         "aam.config.commands:PredictConfig",
-        "aam.pipelines.inference:predict",
+        "aam.commands.predict:predict",
         "predict that column for other samples",
     ),
-    "embed": Command("aam.config.commands:EmbedConfig", "aam.pipelines.inference:embed", "write one vector per sample"),
+    "embed": Command("aam.config.commands:EmbedConfig", "aam.commands.predict:embed", "write one vector per sample"),
     "evaluate": Command(
         "aam.config.commands:EvaluateConfig",
-        "aam.pipelines.inference:evaluate",
+        "aam.commands.predict:evaluate",
         "score a model, or methods over folds, against metadata",
         OtherForm(
             flags=("--folds", "--fold-file"),
             usual_flag="--model",
-            command=Command("aam.config.folds:EvaluateFoldsConfig", "aam.pipelines.evaluate_folds:evaluate_folds", ""),
+            command=Command("aam.config.crossval:EvaluateFoldsConfig", "aam.commands.crossval:evaluate_folds", ""),
             hint="--model scores a trained model; --folds (or --fold-file) trains and scores anew in each fold",
         ),
     ),
     "cache": Command(
-        "aam.config.commands:CacheConfig", "aam.pipelines.cache:cache", "list, limit or clear what is kept on disk"
+        "aam.config.tools:CacheConfig", "aam.commands.cache:cache", "list, limit or clear what is kept on disk"
     ),
 }
 
@@ -127,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(name: str, options: list[str]) -> int:
-    from aam.training.placement import is_told_by_another, refuse_launched, speaks_for_all
+    from aam.distributed.placement import is_told_by_another, refuse_launched, speaks_for_all
 
     config = None
     try:
@@ -199,7 +198,7 @@ def parse(name: str, options: list[str]) -> Any:
     """
     import tyro
 
-    from aam.config._base import check_arguments
+    from aam.config.base import check_arguments
 
     options = _with_config_files(name, options)
     check_arguments(options)
@@ -236,7 +235,7 @@ def _with_config_files(name: str, options: list[str]) -> list[str]:
     """Put the options of ``--config`` files before the others."""
     import tyro
 
-    from aam.config._base import command_that_wrote, flags_from_yaml, option_names
+    from aam.config.base import command_that_wrote, flags_from_yaml, option_names
 
     given, options = _take_config_files(options)
     if not given:

@@ -13,8 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 _PANELS = 4
+
 _LABEL = 30  # letters of the name of a class
+
 MOST_CELLS_WITH_NUMBERS = 12
+
 _DEFAULT_FONT, _FONT_OF_BOXES = "DejaVu Sans", "Last Resort High-Efficiency"
 
 

@@ -9,14 +9,19 @@ from scipy.optimize import minimize_scalar
 
 logger = logging.getLogger(__name__)
 
+
 COLDEST, HOTTEST = 0.25, 20.0
+
 FARTHEST = 0.99
 """Share of the samples left out that are nearer to those fitted than a sample that is unlike them."""
+
 INTERVAL, SET, UNLIKE = ("lower", "upper"), "set", "unlike"
 """Columns of predictions: ends of an interval, names of the classes that may be, and whether a sample is far from training's."""
+
 SET_SEPARATOR = "|"
 
 _TOLERANCE = 1e-12  # of sums that are the coverage exactly
+
 _NEVER = -1e5  # a logit that no temperature brings near to others
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from aam.baselines import dual
-from aam.baselines.depth import depth
+from aam.baselines import linear as dual
 from aam.baselines.problem import Problem
+from aam.baselines.table import depth
 
 
 def problem(task, n=40, n_features=7, seed=0):

@@ -4,18 +4,17 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from aam.baselines.problem import Cohort
+from aam.baselines.problem import Cohort, loss
 from aam.baselines.table import BASELINES
-from aam.baselines.tuning import loss
 
 LEARNING = [name for name in BASELINES if name not in ("guess", "depth")]
 
 
 @pytest.fixture(autouse=True)
 def _few_trees(monkeypatch):
-    monkeypatch.setattr("aam.baselines.forests.TREES", 40)
-    monkeypatch.setattr("aam.baselines.forests.TREES_OF_TUNING", 10)
-    monkeypatch.setattr("aam.baselines.boosting.MOST_TREES", 20)
+    monkeypatch.setattr("aam.baselines.trees.TREES", 40)
+    monkeypatch.setattr("aam.baselines.trees.TREES_OF_TUNING", 10)
+    monkeypatch.setattr("aam.baselines.trees.MOST_TREES", 20)
 
 
 def cohort(task, n_samples=60, seed=0) -> Cohort:

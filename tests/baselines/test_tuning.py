@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from aam.baselines.problem import Problem
-from aam.baselines.tuning import all_classes, best_candidate, loss
+from aam.baselines.problem import Problem, all_classes, best_candidate, loss
 
 
 def problem(truth, task="regression"):

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn import metrics
 
-from aam.comparison import scores
+from aam.metrics import scores
 
 
 @pytest.fixture(params=[0, 1])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aam.comparison.summary import HeldOut, score_folds, summarise
+from aam.crossval.summary import HeldOut, score_folds, summarise
 
 
 def held_out(predictions, truth=(0.0, 2.0, 4.0, 6.0), folds=((0, 0, 1, 1),), groups=None):

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
-from aam.cli import COMMANDS, _load, parse
-from aam.config._base import (
+from aam.cli import COMMANDS, parse
+from aam.config.base import (
     command_of,
     command_that_wrote,
     config,
@@ -19,6 +19,7 @@ from aam.config._base import (
     flags_from_yaml,
     flatten,
     input_paths,
+    load,
     rebuild,
     write_yaml,
 )
@@ -109,7 +110,7 @@ def test_nested_configs_are_flattened_to_plain_values():
 
 def test_no_command_has_two_options_of_one_name():
     for command in COMMANDS.values():
-        names = [field for field in _leaves(_load(command.config))]
+        names = [field for field in _leaves(load(command.config))]
         assert len(set(names)) == len(names), command.config
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from aam.config.commands import DemoConfig, InferenceConfig, PretrainConfig
+from aam.config.commands import InferenceConfig, PretrainConfig
 from aam.config.objectives import PretrainingObjectivesConfig
 from aam.config.study import DistanceConfig, OutputDirectoryConfig, StudyConfig
 from aam.config.target import TargetConfig
-from aam.config.training import TrainingConfig
-from aam.config.transfer import TransferConfig
+from aam.config.tools import DemoConfig
+from aam.config.training import TrainingConfig, TransferConfig
 from aam.errors import ConfigError
 
 TREE = DistanceConfig(tree=Path("t.nwk"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aam.config.conditioning import ConditioningConfig, check_conditioning
+from aam.config.covariates import ConditioningConfig, check_conditioning
 from aam.errors import ConfigError
 
 

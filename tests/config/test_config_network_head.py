@@ -2,7 +2,7 @@
 
 import pytest
 
-from aam.config.network_head import NumberConfig
+from aam.config.target import NumberConfig
 from aam.errors import ConfigError
 
 

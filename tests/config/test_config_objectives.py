@@ -5,8 +5,13 @@ from pathlib import Path
 import pytest
 
 from aam.config.commands import PretrainConfig
-from aam.config.objective_table import FLAG_OF_RESOURCE, OBJECTIVES, encoder_types
-from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig
+from aam.config.objectives import (
+    FLAG_OF_RESOURCE,
+    OBJECTIVES,
+    PretrainingObjectivesConfig,
+    SupervisedObjectivesConfig,
+    encoder_types,
+)
 from aam.config.study import DistanceConfig, OutputDirectoryConfig, StudyConfig
 from aam.errors import ConfigError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aam.config.simulate import SimulationConfig
+from aam.config.tools import SimulationConfig
 from aam.errors import ConfigError
 
 

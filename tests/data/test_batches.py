@@ -5,6 +5,7 @@ import pytest
 
 from aam import vocabulary
 from aam.batch import IGNORED
+from aam.data.batch_composition import BySamples
 from aam.data.batches import (
     BatchMaker,
     BatchPlan,
@@ -15,10 +16,8 @@ from aam.data.batches import (
     pack,
     plan_in_order,
 )
-from aam.data.composition import BySamples
 from aam.data.masking import mask_nucleotides
-from aam.data.rarefaction import drop_shallow_samples, rarefy, resolve_depth
-from aam.data.seeding import generator
+from aam.data.rarefaction import drop_shallow_samples, generator, rarefy, resolve_depth
 from aam.errors import TableError
 from conftest import dense, make_batch, make_study
 

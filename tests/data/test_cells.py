@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.data.cells import missing_values_option, not_numbers, suspects
+from aam.labels.columns import missing_values_option, not_numbers, suspects
 
 
 def column(values):

@@ -3,8 +3,7 @@
 import pandas as pd
 import pytest
 
-from aam.data.column_roles import LEAST, doubt_of, rank_of
-from aam.data.column_summary import summarise_columns
+from aam.inspection.columns import LEAST, doubt_of, rank_of, summarise_columns
 from aam.io.metadata import read_metadata
 from conftest import real_study
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.data.column_summary import ColumnSummary, summarise_columns, summarise_groups
-from aam.data.target_choice import choose_task
 from aam.errors import MetadataError
+from aam.inspection.columns import ColumnSummary, summarise_columns, summarise_groups
+from aam.labels.task import choose_task
 
 N = 24
 FRAME = pd.DataFrame(

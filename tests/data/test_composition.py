@@ -6,10 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aam.config.model import tiny
+from aam.data.batch_composition import ByMemory, BySamples, sort_in_windows, split_until
 from aam.data.batches import BatchMaker, BatchPlan, Drawing, EpochSampler
-from aam.data.composition import ByMemory, BySamples, sort_in_windows, split_until
-from aam.data.expected_asvs import ExpectedASVs
-from aam.data.memory import MemoryEstimate
+from aam.data.memory import ExpectedASVs, MemoryEstimate
 from conftest import make_study
 
 ESTIMATE = MemoryEstimate(tiny(), n_weights=1000, n_positions=11)

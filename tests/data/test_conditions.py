@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.config.conditioning import ConditioningConfig
-from aam.data.conditions import NO_CONDITIONS, Conditions, Unknown, fit_conditions
+from aam.config.covariates import ConditioningConfig
 from aam.errors import MetadataError
+from aam.labels.covariates import NO_CONDITIONS, Conditions, Unknown, fit_conditions
 
 PLACES = ConditioningConfig(
     categorical_columns=("street", "sex"), numeric_columns=("age",), category_parents=("street=city", "city=country")

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from aam.data.depth_bias import CHANCE, NOTHING, told_by_depth, warn_of_depth
+from aam.labels.groups import CHANCE, NOTHING, told_by_depth, warn_of_depth
 
 STREAM = np.random.default_rng(0)
 DEPTHS = STREAM.integers(1000, 1100, size=80)  # with ties
@@ -42,7 +42,7 @@ def test_equal_depths_or_targets_tell_nothing(depths, truth, task):
 
 
 def test_it_is_said_only_where_it_is_much(caplog):
-    caplog.set_level(logging.WARNING, "aam.data.depth_bias")
+    caplog.set_level(logging.WARNING, "aam.labels.groups")
     logging.getLogger("aam").propagate = True
 
     warn_of_depth("disease", DEPTHS, STREAM.permutation(DEPTHS) > 1050, "classification")
@@ -68,7 +68,7 @@ def test_what_chance_would_tell_of_few_samples_is_not_said(task, n):
 
 
 def test_five_samples_never_tell_enough(caplog):
-    caplog.set_level(logging.WARNING, "aam.data.depth_bias")
+    caplog.set_level(logging.WARNING, "aam.labels.groups")
     logging.getLogger("aam").propagate = True
     few, more = np.arange(5), np.arange(12)
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from aam.data.batches import EVALUATION, Drawing
-from aam.data.equal_depth import EqualDepth, at_depth
+from aam.data.batches import Drawing
+from aam.data.rarefaction import EVALUATION, EqualDepth, at_depth
 from conftest import make_study
 
 DEPTH = 40

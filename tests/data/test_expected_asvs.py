@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
-from aam.data.expected_asvs import ExpectedASVs, presence
-from aam.data.rarefaction import rarefy
-from aam.data.seeding import generator
+from aam.data.memory import ExpectedASVs, presence
+from aam.data.rarefaction import generator, rarefy
 from conftest import make_study
 
 COUNTS = np.array([1, 1, 2, 7, 30, 200])

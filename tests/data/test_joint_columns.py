@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 
 from aam.config.target import TargetConfig
-from aam.data.joint_target import fit_joint_target, mean_place, target_from_dict
-from aam.data.predicted import Predicted
-from aam.data.target import fit_target
 from aam.errors import SplitError
+from aam.labels.predicted import Predicted
+from aam.labels.target import fit_joint_target, fit_target, mean_place, target_from_dict
 
 IDS = [f"S{number}" for number in range(5)]
 VALUES = pd.DataFrame({"age": [1.0, np.nan, 3.0, 8.0, 5.0], "bmi": [20.0, 30.0, np.nan, np.nan, 22.0]}, index=IDS)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.data.leakage import explained_share, says_the_same
+from aam.labels.covariate_checks import explained_share, says_the_same
 
 AGE = pd.Series(np.random.default_rng(0).uniform(0, 900, 60))
 DISEASE = pd.Series(["ill", "well", "well"] * 20)

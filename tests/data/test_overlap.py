@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aam.data.overlap import compare_names
+from aam.inspection.tables import compare_names
 
 
 def test_names_in_common_are_those_of_sets():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aam.data.predicted import Predicted
+from aam.labels.predicted import Predicted
 
 
 def test_classes_that_training_did_not_see_have_probability_0_and_are_in_no_set():

@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare, multivariate_hypergeom
 
-from aam.data.batches import EVALUATION, Drawing
-from aam.data.rarefaction import drop_shallow_samples, rarefy, resolve_depth
-from aam.data.seeding import generator
+from aam.data.batches import Drawing
+from aam.data.rarefaction import EVALUATION, drop_shallow_samples, generator, rarefy, resolve_depth
 from aam.errors import TableError
-from aam.io.names import Names
+from aam.storage.names import Names
 from conftest import make_batch, make_study, store_study
 
 COUNTS = st.lists(st.integers(0, 500), min_size=1, max_size=12).map(np.array).filter(lambda counts: counts.sum() > 0)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from aam.data.seeding import generator
+from aam.data.rarefaction import generator
 
 KEYS = st.tuples(st.integers(0, 2**40), st.sampled_from(["order", "split"]), st.integers(0, 99), st.sampled_from("ABC"))
 
@@ -41,7 +41,7 @@ def test_a_stream_does_not_depend_on_the_global_one_or_on_what_was_drawn_before(
 
 
 def test_another_process_with_another_hash_seed_draws_the_same():
-    code = "from aam.data.seeding import generator; print(generator(3, 'rarefaction', 5, 'S1').integers(0, 2**60, 3).tolist())"
+    code = "from aam.data.rarefaction import generator; print(generator(3, 'rarefaction', 5, 'S1').integers(0, 2**60, 3).tolist())"
     shown = [
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},

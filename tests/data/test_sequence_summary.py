@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aam.data.sequence_summary import SequenceSummary, summarise_sequences
+from aam.inspection.tables import SequenceSummary, summarise_sequences
 
 
 def test_lengths_letters_and_copies_are_counted():
@@ -20,7 +20,7 @@ def test_blocks_of_records_give_what_one_block_gives(monkeypatch):
     stream = np.random.default_rng(0)
     records = [(f"F{i}", "".join(stream.choice(list("ACGTN"), stream.integers(1, 5)))) for i in range(50)]
     whole = summarise_sequences(records, 3)[1]
-    monkeypatch.setattr("aam.data.sequence_summary._PER_BLOCK", 7)
+    monkeypatch.setattr("aam.inspection.tables._PER_BLOCK", 7)
 
     assert summarise_sequences(records, 3)[1] == whole
     assert whole.n_distinct == len({sequence for _, sequence in records})

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from aam.batch import Part
 from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking
-from aam.data.share import Part, divide_samples
+from aam.data.rank_slice import divide_samples
 from conftest import make_study
 
 MASKING = Masking(nuc_mask_ratio=0.2, nuc_asv_fraction=0.6, count_mask_ratio=0.3, asv_mask_ratio=0.3)

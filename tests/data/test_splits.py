@@ -7,17 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aam.config.split import SplitConfig
-from aam.data.splits import (
-    STRATEGIES,
-    Candidates,
-    divided_groups,
-    fold_numbers,
-    hold_out,
-    split_samples,
-    strata,
-)
+from aam.config.study import SplitConfig
 from aam.errors import SplitError
+from aam.labels.splits import STRATEGIES, Candidates, divided_groups, fold_numbers, hold_out, split_samples, strata
 
 
 @settings(max_examples=30, deadline=None)

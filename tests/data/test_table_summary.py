@@ -6,8 +6,8 @@ from scipy.sparse import csr_array, vstack
 from scipy.stats import hypergeom
 
 from aam.data.rarefaction import rarefy, resolve_depth
-from aam.data.table_summary import count_table, expected_asvs, summarise_table
 from aam.errors import TableError
+from aam.inspection.tables import count_table, expected_asvs, summarise_table
 from aam.io.count_table import CountTable
 
 

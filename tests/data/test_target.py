@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from aam.config.target import TargetConfig
-from aam.data.target import TargetState, fit_target
 from aam.errors import MetadataError
+from aam.labels.target import TargetState, fit_target
 from aam.target_transform import TargetTransform
 
 

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from aam.config.target import TargetConfig
-from aam.data.target_choice import check_transform, choose_task
 from aam.errors import ConfigError, MetadataError
+from aam.labels.task import check_transform, choose_task
 
 
 def column(values, name="age"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aam.cli import main
-from aam.config import objective_table
+from aam.config import objectives
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "add-your-own-objective.md").read_text(
     encoding="utf-8"
@@ -34,7 +34,7 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     study = folder / "study"
     main(["simulate", "--output-dir", str(study), "--samples", "24", "--features", "30", "--sequence-length", "40"])
-    before, codes = dict(objective_table.OBJECTIVES), []
+    before, codes = dict(objectives.OBJECTIVES), []
 
     def run_small(arguments):
         codes.append(main([*arguments, *TINY[arguments[0]]]))
@@ -51,8 +51,8 @@ def page(tmp_path_factory):
                 else:
                     exec(code, namespace)
         finally:
-            objective_table.OBJECTIVES.clear()
-            objective_table.OBJECTIVES.update(before)
+            objectives.OBJECTIVES.clear()
+            objectives.OBJECTIVES.update(before)
             for name, _ in BLOCKS:
                 sys.modules.pop(name.removesuffix(".py"), None)
     return study, codes
@@ -102,7 +102,7 @@ def test_without_the_rows_such_a_model_is_refused_with_what_to_do(page, command,
 
 
 def test_the_methods_of_the_page_are_those_of_the_class():
-    from aam.objectives.unlabelled import UnlabelledObjective
+    from aam.objectives.objective import UnlabelledObjective
 
     named = re.findall(r"^\| `(\w+)", PAGE, re.MULTILINE)
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from aam.config.objective_table import FLAG_OF_RESOURCE, encoder_types
+from aam.config.objectives import FLAG_OF_RESOURCE, encoder_types
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "choosing-objectives.md").read_text(encoding="utf-8")
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aam.config.network_head import NumberConfig
-from aam.config.target import TargetConfig
+from aam.config.target import NumberConfig, TargetConfig
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "choosing-targets.md").read_text(encoding="utf-8")
 

@@ -4,7 +4,7 @@ import re
 import typing
 from pathlib import Path
 
-from aam.config.optimisation import OptimisationConfig
+from aam.config.training import OptimisationConfig
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "choosing-training.md").read_text(encoding="utf-8")
 

@@ -5,8 +5,8 @@ import re
 import typing
 from pathlib import Path
 
-from aam.config._base import flag_of
-from aam.config.conditioning import ConditioningConfig
+from aam.config.base import flag_of
+from aam.config.covariates import ConditioningConfig
 from aam.nn.fusion import FUSIONS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "conditioning-on-metadata.md").read_text(encoding="utf-8")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from aam.cli import COMMANDS, _load
+from aam.cli import COMMANDS
+from aam.config.base import load
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "preparing-your-study.md").read_text(encoding="utf-8")
@@ -59,4 +60,4 @@ def test_a_message_of_the_page_is_one_of_ours(message):
 
 @pytest.mark.parametrize("flag", sorted(set(re.findall(r"`(--[a-z-]+)", PAGE)) - {"--to-hdf5", "--auto"}))
 def test_a_flag_of_the_page_exists(flag):
-    assert any(flag in flags(_load(command.config)) for command in COMMANDS.values())
+    assert any(flag in flags(load(command.config)) for command in COMMANDS.values())

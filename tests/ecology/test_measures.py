@@ -11,18 +11,14 @@ from scipy.spatial.distance import pdist, squareform
 from skbio.diversity import alpha_diversity, beta_diversity
 from skbio.stats.composition import clr, rclr
 
-from aam.config.objective_table import OBJECTIVES
+from aam.config.objectives import OBJECTIVES
 from aam.data.batches import pack
 from aam.data.rarefaction import rarefy
-from aam.ecology.aitchison import aitchison, robust_aitchison
-from aam.ecology.bray_curtis import bray_curtis
+from aam.ecology.distances import aitchison, bray_curtis, given_matrix, jaccard, robust_aitchison
 from aam.ecology.diversity import faith_pd, observed_asvs, shannon
-from aam.ecology.given_matrix import given_matrix
-from aam.ecology.jaccard import jaccard
 from aam.ecology.resources import SampleMatrix, StudyResources
 from aam.ecology.tree import FeatureTree
-from aam.ecology.unifrac import unweighted
-from aam.ecology.weighted_unifrac import generalized, normalized, weighted
+from aam.ecology.unifrac import generalized, normalized, unweighted, weighted
 from aam.io.newick import read_newick
 from aam.io.tables import read_table
 from aam.objectives.sample_distance import measure_of

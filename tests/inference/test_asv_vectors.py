@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from aam.config.model import tiny
-from aam.inference.asv_vectors import asv_vectors, weights_digest
-from aam.io.cache import Cache
+from aam.inference.network import asv_vectors, weights_digest
 from aam.models.build import build_encoder
+from aam.storage.cache import Cache
 from conftest import make_batch, make_study
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from aam.data.predicted import Predicted
-from aam.data.target import TargetState
-from aam.inference.ensemble_calibration import LeftOut, calibrate
+from aam.inference.ensemble import LeftOut, calibrate
+from aam.labels.predicted import Predicted
+from aam.labels.target import TargetState
 from aam.target_transform import TargetTransform
 
 AGE = TargetState("age", "regression", guess=1.0, transform=TargetTransform(1.0, 2.0))

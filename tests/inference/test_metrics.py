@@ -7,8 +7,8 @@ from scipy import stats
 from sklearn import metrics as oracle
 
 from aam.config.model import ModelConfig
-from aam.data.target import TargetState
 from aam.inference.metrics import evaluate
+from aam.labels.target import TargetState
 from aam.objectives.target import ClassificationTarget, RegressionTarget
 from aam.target_transform import TargetTransform
 

@@ -10,19 +10,19 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from aam.config.conditioning import ConditioningConfig
+from aam.batch import CATEGORIES, NUMBERS, batch_fact
+from aam.config.covariates import ConditioningConfig
 from aam.config.model import ModelConfig
-from aam.config.network_head import ClassConfig, NetworkHeadConfig, NumberConfig
+from aam.config.target import ClassConfig, NetworkHeadConfig, NumberConfig
 from aam.data.batches import Masking
-from aam.data.categories import Categories
-from aam.data.conditions import CategoryColumn, Conditions, NumberColumn
-from aam.data.target import TargetState, batch_fact
 from aam.errors import ModelError
-from aam.inference.model_card import model_card
-from aam.inference.model_description import ModelDescription, build_model, build_target
+from aam.inference.build import build_model, build_target
+from aam.inference.card import model_card
+from aam.inference.description import ModelDescription
 from aam.inference.model_directory import load_model, save_model
-from aam.io.cache import digest_of
-from aam.nn.condition_vectors import CATEGORIES, NUMBERS
+from aam.labels.covariates import Categories, CategoryColumn, Conditions, NumberColumn
+from aam.labels.target import TargetState
+from aam.storage.cache import digest_of
 from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 

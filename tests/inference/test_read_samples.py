@@ -9,14 +9,16 @@ import pytest
 import torch
 
 from aam.config.model import ModelConfig
-from aam.data.batches import EVALUATION, BatchMaker, BatchPlan, Drawing
-from aam.data.target import TargetState
+from aam.data.batches import BatchMaker, BatchPlan, Drawing
+from aam.data.rarefaction import EVALUATION
 from aam.errors import ModelError
-from aam.inference.model_description import ModelDescription, build_model
-from aam.inference.read_samples import Reading, SampleReader
-from aam.io.cache import Cache
+from aam.inference.build import build_model
+from aam.inference.description import ModelDescription
+from aam.inference.network import Reading, SampleReader
+from aam.labels.target import TargetState
+from aam.storage.cache import Cache
 from aam.target_transform import TargetTransform
-from aam.training.calibration import calibrate_encoder, calibrate_head
+from aam.training.losses import calibrate_encoder, calibrate_head
 from conftest import dense, make_batch, make_study, store_study
 
 SHAPE = ModelConfig(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aam.io.array_store import ArrayStore, ArrayWriter, DamagedStoreError
+from aam.storage.arrays import ArrayStore, ArrayWriter, DamagedStoreError
 
 
 @pytest.fixture

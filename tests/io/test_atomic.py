@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from aam.errors import OutputError
-from aam.io.atomic import atomic_path, write_text_atomic
+from aam.storage.atomic import atomic_path, write_text_atomic
 
 
 def test_a_file_appears_under_its_name_only_when_it_is_complete(tmp_path):

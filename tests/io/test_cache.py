@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from aam.errors import OutputError
-from aam.io.array_store import ArrayStore, ArrayWriter
-from aam.io.cache import Cache, default_directory, digest_of
+from aam.storage.arrays import ArrayStore, ArrayWriter
+from aam.storage.cache import Cache, default_directory, digest_of
 
 
 def build(value, log=None):

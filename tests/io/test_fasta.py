@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from aam.errors import SequenceError
-from aam.io.fasta import fasta_records, is_md5_of, is_md5_sum, write_fasta
+from aam.io.sequences import fasta_records, is_md5_of, is_md5_sum, write_fasta
 from conftest import real_study
 
 

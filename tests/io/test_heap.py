@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aam.io.heap import give_back
+from aam.storage.atomic import give_back
 
 
 def resident():

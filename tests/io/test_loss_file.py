@@ -2,8 +2,8 @@
 
 import pytest
 
-from aam.config.column_loss import ColumnLossConfig
-from aam.io.loss_file import LossFileError, read_column_losses
+from aam.config.target import ColumnLossConfig
+from aam.io.label_files import LossFileError, read_column_losses
 
 
 def read(tmp_path, text):

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aam.errors import OutputError
-from aam.io import name_index
-from aam.io.name_index import HASH_DTYPE, NameIndex, hash_names
+from aam.storage import names as name_index
+from aam.storage.names import HASH_DTYPE, NameIndex, hash_names
 
 
 @given(st.lists(st.text(max_size=3), max_size=20), st.lists(st.text(max_size=3), max_size=20))

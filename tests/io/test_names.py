@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aam.io.names import Names
+from aam.storage.names import Names
 
 
 @given(st.lists(st.text()))

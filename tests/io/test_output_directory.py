@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from aam.config._base import command_that_wrote, write_yaml
-from aam.config.commands import SimulateConfig, TrainConfig, TransferConfig
+from aam.config.base import command_that_wrote, write_yaml
+from aam.config.commands import TrainConfig
 from aam.config.study import DistanceConfig, LabelConfig, OutputDirectoryConfig, StudyConfig
+from aam.config.tools import SimulateConfig
+from aam.config.training import TransferConfig
 from aam.errors import OutputError
-from aam.io.output_directory import check_continued_directory, check_output_directory, start_output_directory
+from aam.storage.output import check_continued_directory, check_output_directory, start_output_directory
 
 
 def config(path, overwrite=True):

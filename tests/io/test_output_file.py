@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from aam.config._base import write_yaml
+from aam.config.base import write_yaml
 from aam.config.commands import EmbedConfig, InferenceConfig
 from aam.config.study import OutputFileConfig, StudyConfig
 from aam.errors import OutputError
-from aam.io.output_file import check_output_file, options_beside, write_options_beside
+from aam.storage.output import check_output_file, options_beside, write_options_beside
 
 
 def config(path, overwrite=False, table="table.biom", sequences=None):

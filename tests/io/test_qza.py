@@ -13,11 +13,11 @@ from scipy.sparse import csr_array
 from aam.errors import TreeError
 from aam.io import qza
 from aam.io.distances import read_distances
-from aam.io.fasta import fasta_records
 from aam.io.metadata import read_metadata
 from aam.io.newick import TreeArrays, read_newick
 from aam.io.qza import SEQUENCES, TABLE, payload
 from aam.io.qza import TREE as TREE_KIND
+from aam.io.sequences import fasta_records
 from aam.io.tables import read_table
 from conftest import real_study
 

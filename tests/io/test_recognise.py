@@ -7,7 +7,7 @@ import pytest
 from make_files import TREE, artifact, tree_artifact, valid_files
 
 from aam.errors import InputError
-from aam.io.recognise import recognise
+from aam.io.detect import recognise
 
 
 @pytest.fixture(scope="module")

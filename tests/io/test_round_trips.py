@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from make_files import artifact
 
 from aam.io.distances import read_distances
-from aam.io.fasta import fasta_records, write_fasta
-from aam.io.metadata import read_metadata
-from aam.io.table_tsv import write_tsv
+from aam.io.metadata import read_metadata, write_tsv
+from aam.io.sequences import fasta_records, write_fasta
 from aam.io.taxonomy import read_taxonomy
 
 

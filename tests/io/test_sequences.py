@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from aam import vocabulary
 from aam.errors import SequenceError
 from aam.io import sequences as module
-from aam.io.fasta import fasta_records
-from aam.io.sequences import sequences_in_fasta, sequences_in_ids, tokenize
+from aam.io.sequences import fasta_records, sequences_in_fasta, sequences_in_ids, tokenize
 from aam.io.tables import read_table
 from conftest import real_study
 

@@ -3,7 +3,7 @@
 import pytest
 
 from aam.errors import SplitError
-from aam.io.split_file import read_fold_file, read_split_file
+from aam.io.label_files import read_fold_file, read_split_file
 
 
 @pytest.fixture

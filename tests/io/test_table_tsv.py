@@ -5,7 +5,7 @@ import pytest
 from skbio.metadata import SampleMetadata
 
 from aam.errors import OutputError
-from aam.io.table_tsv import write_tsv
+from aam.io.metadata import write_tsv
 
 
 def test_values_are_written_one_row_per_sample(tmp_path):

@@ -6,8 +6,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from aam.errors import OutputError
-from aam.io.cache import digest_of
-from aam.io.tensor_file import write_tensors
+from aam.storage.atomic import write_tensors
+from aam.storage.cache import digest_of
 
 
 def test_what_was_written_is_read_again(tmp_path):
@@ -25,7 +25,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
         path.write_bytes(b"half")
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr("aam.io.tensor_file.save_file", full)
+    monkeypatch.setattr("aam.storage.atomic.save_file", full)
 
     with pytest.raises(OutputError, match=r"t\.safetensors cannot be written: .*No space left on device"):
         write_tensors(tmp_path / "t.safetensors", {"a": torch.ones(1)})

@@ -3,7 +3,7 @@
 import pytest
 
 from aam.errors import MetadataError
-from aam.io.weight_file import read_class_weights
+from aam.io.label_files import read_class_weights
 
 
 def test_weights_are_read_by_the_names_of_the_columns(tmp_path):

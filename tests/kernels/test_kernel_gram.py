@@ -9,10 +9,9 @@ from skbio.tree import TreeNode
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.preprocessing import KernelCenterer
 
+from aam.kernels.features import Phylogeny, Samples, clade_log_ratios, log_ratios, scaled, touched_branches
 from aam.kernels.gram import MeanKernel, Term, linear, radial, shared_branches
 from aam.kernels.known_asvs import KnownASVs
-from aam.kernels.phylogeny import Phylogeny
-from aam.kernels.views import Samples, clade_log_ratios, log_ratios, scaled, touched_branches
 
 COUNTS = table(seed=1)[0][:9].astype(float)
 TRAINING, OTHERS = Samples(COUNTS[:6]), Samples(COUNTS[6:])

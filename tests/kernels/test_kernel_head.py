@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from given_samples import sequences, study_of, table, tree_of
 
-from aam.data.equal_depth import EqualDepth
-from aam.data.target import fit_target
+from aam.data.rarefaction import EqualDepth
 from aam.kernels.fitting import fit_kernel_head, member_weights
 from aam.kernels.head import Resources
-from aam.kernels.saving import head_arrays, head_facts, rebuild_head
+from aam.kernels.storage import head_arrays, head_facts, rebuild_head
+from aam.labels.target import fit_target
 
 COUNTS, SUBJECT, NUMBER = table(n_subjects=20)
 ROWS, OTHERS = np.arange(45), np.arange(45, 60)

@@ -5,9 +5,8 @@ import pytest
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 
-from aam.kernels import logistic, ridge
-from aam.kernels.logistic import class_weights, fit_logistic, is_of_class, log_loss
-from aam.kernels.ridge import fit_ridge
+from aam.kernels import machines
+from aam.kernels.machines import class_weights, fit_logistic, fit_ridge, is_of_class, log_loss
 
 N, N_GROUPS = 30, 10
 STREAM = np.random.default_rng(0)
@@ -35,8 +34,8 @@ def test_ridge_leaves_groups_out_exactly_as_refits_do():
 def test_ridge_takes_the_penalty_with_the_least_error_on_groups_left_out(monkeypatch):
     best = fit_ridge(KERNEL, TARGET, ROWS)
     losses = []
-    for penalty in ridge.PENALTIES:
-        monkeypatch.setattr(ridge, "PENALTIES", (penalty,))
+    for penalty in machines.RIDGE_PENALTIES:
+        monkeypatch.setattr(machines, "RIDGE_PENALTIES", (penalty,))
         losses.append(fit_ridge(KERNEL, TARGET, ROWS).loss)
 
     assert best.loss == pytest.approx(min(losses))
@@ -45,8 +44,8 @@ def test_ridge_takes_the_penalty_with_the_least_error_on_groups_left_out(monkeyp
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_logistic_machines_are_those_of_scikit_learn(n_classes, monkeypatch):
-    monkeypatch.setattr(logistic, "_SMALL_STEP", 1e-10)
-    monkeypatch.setattr(logistic, "PENALTIES", (0.3,))
+    monkeypatch.setattr(machines, "_SMALL_STEP", 1e-10)
+    monkeypatch.setattr(machines, "LOGISTIC_PENALTIES", (0.3,))
     label = np.digitize(TARGET, [-0.2, 0.6][: n_classes - 1])
     weight = class_weights(label, n_classes)
     features = np.hstack([FEATURES / np.sqrt(7), np.ones((N, 1))])

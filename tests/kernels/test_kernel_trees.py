@@ -5,10 +5,9 @@ import pytest
 from given_samples import table
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor
 
-from aam.kernels import boosting
-from aam.kernels.forest import _OPTIONS, random_forest
-from aam.kernels.trees import Trees, fit_trees, shares
-from aam.kernels.views import Samples
+from aam.kernels import trees
+from aam.kernels.features import Samples
+from aam.kernels.trees import _FOREST_OPTIONS, Trees, fit_trees, random_forest, shares
 
 COUNTS, SUBJECT, NUMBER = table(n_subjects=20)
 TRAINING, OTHERS = Samples(COUNTS[:45].astype(float)), Samples(COUNTS[45:].astype(float))
@@ -27,7 +26,7 @@ def test_values_are_those_of_scikit_learn():
 def test_probabilities_are_those_of_scikit_learn(n_classes):
     label = np.digitize(NUMBER[:45], [48, 55][: n_classes - 1])
     forest, _ = fit_trees(random_forest, TRAINING, label, n_classes, SUBJECT[:45])
-    machine = RandomForestClassifier(len(forest.roots), class_weight="balanced", **_OPTIONS).fit(
+    machine = RandomForestClassifier(len(forest.roots), class_weight="balanced", **_FOREST_OPTIONS).fit(
         shares(TRAINING), label
     )
 
@@ -39,20 +38,25 @@ def test_probabilities_are_those_of_scikit_learn(n_classes):
 
 def test_boosted_values_are_those_of_scikit_learn():
     target = NUMBER[:45] - NUMBER[:45].mean()
-    options = {**boosting._OPTIONS, "n_estimators": boosting.TREES, "learning_rate": boosting.RATE, "init": "zero"}
+    options = {
+        **trees._BOOSTING_OPTIONS,
+        "n_estimators": trees.BOOSTED_TREES,
+        "learning_rate": trees.RATE,
+        "init": "zero",
+    }
     machine = GradientBoostingRegressor(**options).fit(shares(TRAINING), target)
 
-    found = boosting.boosted_trees(shares(TRAINING), target, None).sums(shares(OTHERS))[:, 0]
+    found = trees.boosted_trees(shares(TRAINING), target, None).sums(shares(OTHERS))[:, 0]
 
     np.testing.assert_allclose(found, machine.predict(shares(OTHERS)), rtol=1e-9)
 
 
-@pytest.mark.parametrize("fit", [random_forest, boosting.boosted_trees])
+@pytest.mark.parametrize("fit", [random_forest, trees.boosted_trees])
 def test_what_they_say_of_groups_left_out_is_worse_than_of_their_own(fit):
     target = NUMBER[:45] - NUMBER[:45].mean()
-    trees, fitted = fit_trees(fit, TRAINING, target, None, SUBJECT[:45])
+    forest, fitted = fit_trees(fit, TRAINING, target, None, SUBJECT[:45])
 
-    own = np.mean((trees.outputs(TRAINING)[:, 0] - target) ** 2) / target.var()
+    own = np.mean((forest.outputs(TRAINING)[:, 0] - target) ** 2) / target.var()
 
     assert own < fitted.loss
     assert fitted.loss == pytest.approx(np.mean((fitted.held_out[:, 0] - target) ** 2) / target.var())

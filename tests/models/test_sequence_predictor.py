@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from aam.batch import TARGET, Encoding
 from aam.config.model import ModelConfig
 from aam.data.batches import Masking
-from aam.encoding import Encoding
 from aam.models.build import build_encoder, build_predictor
 from aam.nn.attention import Packed
-from aam.objectives.target import TARGET, RegressionTarget
+from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 

@@ -4,7 +4,8 @@ import dataclasses
 
 import torch
 
-from aam.nn.condition_vectors import CATEGORIES, NUMBERS, ConditionShape, ConditionVectors
+from aam.batch import CATEGORIES, NUMBERS
+from aam.nn.covariates import ConditionShape, ConditionVectors
 from conftest import make_batch, make_study
 
 NOTHING = float("nan")

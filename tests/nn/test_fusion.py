@@ -6,13 +6,12 @@ import functools
 import pytest
 import torch
 
-from aam.config.conditioning import ConditioningConfig
+from aam.batch import CATEGORIES, NUMBERS, TARGET, Encoding, SampleEncoding
+from aam.config.covariates import ConditioningConfig
 from aam.config.model import ModelConfig
-from aam.encoding import Encoding, SampleEncoding
-from aam.nn.condition_vectors import CATEGORIES, NUMBERS, ConditionShape
-from aam.nn.conditioning import Conditioning
+from aam.nn.covariates import Conditioning, ConditionShape
 from aam.nn.fusion import FUSIONS
-from aam.objectives.target import TARGET, RegressionTarget
+from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 

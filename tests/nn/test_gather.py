@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from aam.nn.gather import rows
+from aam.nn.attention import rows
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pad_sequence
 
-from aam.nn.packing import pad, pad_mask
+from aam.nn.attention import pad, pad_mask
 
 
 def offsets(lengths):

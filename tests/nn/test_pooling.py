@@ -6,7 +6,7 @@ from torch import nn
 
 from aam.config.model import ModelConfig
 from aam.nn.attention import Packed, Rows
-from aam.nn.pooling import AttentionPooling
+from aam.nn.transformer import AttentionPooling
 
 MASK = torch.tensor([[True, False, True], [True, True, True]])
 

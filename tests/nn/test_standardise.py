@@ -2,7 +2,7 @@
 
 import torch
 
-from aam.nn.standardise import Standardise
+from aam.nn.abundance import Standardise
 
 
 def test_fitted_rows_have_mean_zero_and_variance_one():

@@ -8,8 +8,8 @@ import torch
 from scipy import special, stats
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
+from aam.batch import Encoding, SampleEncoding
 from aam.data.batches import Masking
-from aam.encoding import Encoding, SampleEncoding
 from aam.objectives.hidden_abundance import HiddenAbundance
 from aam.objectives.objective import Overall
 from conftest import make_batch, make_study

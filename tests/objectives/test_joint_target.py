@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from aam.batch import Batch
+from aam.batch import CATEGORY, SCALING, TARGET, WEIGHT, Batch
 from aam.config.model import ModelConfig
-from aam.config.network_head import NetworkHeadConfig, NumberConfig
+from aam.config.target import NetworkHeadConfig, NumberConfig
 from aam.metrics.regression import regression_metrics
 from aam.models.build import build_encoder, build_predictor
-from aam.objectives.joint_target import JointRegression
 from aam.objectives.objective import Overall
-from aam.objectives.target import CATEGORY, SCALING, TARGET, WEIGHT, Fitted, RegressionTarget
+from aam.objectives.target import Fitted, RegressionTarget
+from aam.objectives.target_kinds import JointRegression
 from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 

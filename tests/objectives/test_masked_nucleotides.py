@@ -7,9 +7,8 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
-from aam.batch import IGNORED, MaskedNucleotides
+from aam.batch import IGNORED, Encoding, MaskedNucleotides, SampleEncoding
 from aam.config.model import ModelConfig
-from aam.encoding import Encoding, SampleEncoding
 from aam.objectives import masked_nucleotides
 from aam.objectives.objective import Overall
 from conftest import make_batch, make_study

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from aam.batch import MaskedNucleotides
-from aam.objectives.nucleotide_baselines import NucleotideBaselines, contexts
+from aam.objectives.baselines import NucleotideBaselines, contexts
 from conftest import make_batch, make_study
 
 # A C G T A C, and A C G G T A: tokens 1 to 4, 6 is the mask

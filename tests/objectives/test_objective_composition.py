@@ -6,11 +6,11 @@ import torch
 from scipy.spatial.distance import braycurtis
 from scipy.stats import entropy
 
+from aam.batch import PackedCounts
 from aam.config.objectives import PretrainingObjectivesConfig
-from aam.drawn import PackedCounts
 from aam.ecology.lineages import Lineages
 from aam.ecology.resources import StudyResources
-from aam.objectives.composition import Composition, dissimilarity, divergence
+from aam.objectives.taxon_abundance import Composition, dissimilarity, divergence
 
 LINEAGES = Lineages.of_features(
     ["f0", "f1", "f2", "f3"], ["f0", "f1", "f2", "f3"], [("A", "b"), ("A", "c"), ("A", "b"), ("A",)]

@@ -7,11 +7,11 @@ from scipy import special, stats
 from scipy.special import huber
 from sklearn import metrics as oracle
 
+from aam.batch import TARGET, WEIGHT, Encoding, SampleEncoding
 from aam.config.model import ModelConfig
-from aam.config.network_head import NetworkHeadConfig, NumberConfig
-from aam.encoding import Encoding, SampleEncoding
+from aam.config.target import NetworkHeadConfig, NumberConfig
 from aam.objectives.objective import Overall
-from aam.objectives.target import TARGET, WEIGHT, ClassificationTarget, Fitted, RegressionTarget
+from aam.objectives.target import ClassificationTarget, Fitted, RegressionTarget
 from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
-from aam.encoding import Encoding, SampleEncoding
+from aam.batch import Encoding, SampleEncoding
 from aam.objectives.taxonomy import Taxonomy
 from conftest import make_batch, make_study
 

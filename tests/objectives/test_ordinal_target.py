@@ -7,10 +7,10 @@ import pytest
 import torch
 from scipy.stats import logistic
 
+from aam.batch import TARGET, Encoding, SampleEncoding
 from aam.config.model import ModelConfig
-from aam.encoding import Encoding, SampleEncoding
-from aam.objectives.ordinal_target import OrdinalTarget
-from aam.objectives.target import TARGET, ClassificationTarget
+from aam.objectives.target import ClassificationTarget
+from aam.objectives.target_kinds import OrdinalTarget
 from conftest import make_batch, make_study
 
 CONFIG = ModelConfig(embedding_dim=4, attention_heads=2, attention_layers=1, dropout=0.0)

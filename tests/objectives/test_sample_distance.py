@@ -7,7 +7,7 @@ from scipy import stats
 from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-from aam.encoding import Encoding, SampleEncoding
+from aam.batch import Encoding, SampleEncoding
 from aam.objectives.objective import Overall
 from aam.objectives.sample_distance import TARGET, SampleDistance
 from conftest import make_batch, make_study

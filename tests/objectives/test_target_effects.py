@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from aam.batch import CATEGORY, SCALING, TARGET, WEIGHT, Encoding, SampleEncoding
 from aam.config.model import ModelConfig
-from aam.config.network_head import ClassConfig, NetworkHeadConfig, NumberConfig
-from aam.encoding import Encoding, SampleEncoding
-from aam.objectives.target import CATEGORY, SCALING, TARGET, WEIGHT, ClassificationTarget, Fitted, RegressionTarget
+from aam.config.target import ClassConfig, NetworkHeadConfig, NumberConfig
+from aam.objectives.target import ClassificationTarget, Fitted, RegressionTarget
 from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 

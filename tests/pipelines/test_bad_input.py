@@ -12,10 +12,10 @@ from safetensors.torch import load, save
 
 from aam.cli import main
 from aam.io.biom_table import write_table
-from aam.io.cache import digest_of
 from aam.io.count_table import CountTable
-from aam.io.fasta import fasta_records
+from aam.io.sequences import fasta_records
 from aam.io.tables import read_table
+from aam.storage.cache import digest_of
 
 TINY = {
     "--embedding-dim": 16, "--attention-heads": 2, "--attention-layers": 1, "--ffn-ratio": 2, "--max-bp": 40, "--epochs": 1,

@@ -57,7 +57,7 @@ def assert_same(first, second):
 
 def leave(monkeypatch, n_bytes):
     """Let so much memory be free, of which four fifths are taken."""
-    monkeypatch.setattr("aam.pipelines.batch_size.available_bytes", lambda: n_bytes / 0.8)
+    monkeypatch.setattr("aam.runs.batch_size.available_bytes", lambda: n_bytes / 0.8)
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def gpu(monkeypatch):
         return forward(model, batch)
 
     monkeypatch.setattr(SequenceEncoder, "forward", bounded)
-    monkeypatch.setattr("aam.pipelines.batch_size.device_type", lambda: "cuda")
-    monkeypatch.setattr("aam.pipelines.batch_size.free_on_gpu", lambda: 1e9)
+    monkeypatch.setattr("aam.runs.batch_size.device_type", lambda: "cuda")
+    monkeypatch.setattr("aam.runs.batch_size.free_on_gpu", lambda: 1e9)
     return run
 
 
@@ -143,7 +143,7 @@ def test_a_run_that_is_continued_keeps_its_number(command, folder, tmp_path, mon
     leave(monkeypatch, 7.3 * MIB)
     assert command(folder, tmp_path / "whole", *AUTO) == 0
     with monkeypatch.context() as patch:
-        patch.setattr("aam.training.resources.BatchReport.on_train_batch_end", stop)
+        patch.setattr("aam.training.reports.BatchReport.on_train_batch_end", stop)
         assert command(folder, tmp_path / "o", *AUTO) == 128 + signal.SIGTERM
     leave(monkeypatch, 500 * MIB)
     capsys.readouterr()

@@ -6,11 +6,11 @@ import json
 import pytest
 
 from aam.cli import main
+from aam.commands import demo
 from aam.config.model import tiny
-from aam.config.simulate import SimulationConfig
+from aam.config.tools import SimulationConfig
 from aam.io.metadata import read_metadata
 from aam.io.tables import read_table
-from aam.pipelines import demo
 
 
 @pytest.fixture

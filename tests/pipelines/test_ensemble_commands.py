@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from scipy.spatial.distance import cdist
 
 from aam.cli import main, parse
-from aam.pipelines.resuming import identity_of
+from aam.runs.resume import identity_of
 from aam.uncertainty import conformal_quantile
 
 TINY = [
@@ -299,7 +299,7 @@ def test_a_run_goes_on_in_the_member_that_was_interrupted_and_leaves_finished_on
 
     options = ["--ensemble", 2, "--coverage", 0.8]
     with monkeypatch.context() as patch:
-        patch.setattr("aam.training.resources.BatchReport.on_train_batch_end", stop)
+        patch.setattr("aam.training.reports.BatchReport.on_train_batch_end", stop)
         assert train(folder, tmp_path / "o", *options) == 130
     assert "The same command with --resume continues the run" in capsys.readouterr().err
     first = tmp_path / "o/members/1/checkpoints/best.ckpt"

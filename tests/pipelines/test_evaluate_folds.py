@@ -30,10 +30,10 @@ def read(path) -> pd.DataFrame:
 
 @pytest.fixture(autouse=True)
 def _few_trees(monkeypatch):
-    monkeypatch.setattr("aam.baselines.forests.TREES", 10)
-    monkeypatch.setattr("aam.baselines.forests.TREES_OF_TUNING", 3)
-    monkeypatch.setattr("aam.baselines.boosting.MOST_TREES", 5)
-    monkeypatch.setattr("aam.comparison.summary.DRAWS", 50)
+    monkeypatch.setattr("aam.baselines.trees.TREES", 10)
+    monkeypatch.setattr("aam.baselines.trees.TREES_OF_TUNING", 3)
+    monkeypatch.setattr("aam.baselines.trees.MOST_TREES", 5)
+    monkeypatch.setattr("aam.crossval.summary.DRAWS", 50)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_a_run_repeats_from_its_own_config(study, tmp_path):
 
 @pytest.mark.parametrize("ensemble", [[], ["--ensemble", 2]])
 def test_samples_with_fewer_reads_than_a_fold_draws_are_predicted_too(ensemble, study, tmp_path, monkeypatch):
-    monkeypatch.setattr("aam.pipelines.fold_training.resolve_depth", lambda asked, depths: 6000)
+    monkeypatch.setattr("aam.crossval.methods.resolve_depth", lambda asked, depths: 6000)
     options = ["--fold-file", study / "folds.tsv", "--baselines", "guess", "--head", "network", *ensemble]
 
     assert evaluate(study, tmp_path / "o", *options) == 0

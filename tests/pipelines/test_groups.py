@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.config.split import ALLOWED, REQUIRED
+from aam.config.study import ALLOWED, REQUIRED
 from aam.errors import MetadataError
 from aam.io.metadata import read_metadata
-from aam.pipelines.groups import sample_groups, warn_of_divided_subjects
+from aam.labels.groups import sample_groups, warn_of_divided_subjects
 
 PARTS = np.array(["train", "validation"] * 3)
 SAMPLES = ["S1", "S2", "S3", "S4", "S5", "S6"]

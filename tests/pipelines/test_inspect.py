@@ -13,7 +13,7 @@ from scipy.spatial.distance import pdist, squareform
 from aam.cli import COMMANDS, main, parse
 from aam.io.biom_table import write_table
 from aam.io.count_table import CountTable
-from aam.io.fasta import fasta_records, write_fasta
+from aam.io.sequences import fasta_records, write_fasta
 from aam.io.tables import read_table
 from conftest import real_study
 

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 from skbio.metadata import SampleMetadata
 
 from aam.cli import main
-from aam.kernels.members import TREES
+from aam.kernels.fitting import TREES
 
 TINY = [
     "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40", "--epochs", "1",
@@ -195,9 +195,9 @@ def test_a_smaller_coverage_gives_narrower_intervals(folder, tmp_path):
 
 
 def test_auto_chooses_the_network_above_a_number_of_samples(folder, tmp_path, capsys, monkeypatch):
-    from aam.pipelines import head_options
+    from aam.runs import kernel
 
-    monkeypatch.setattr(head_options, "MOST_SAMPLES_OF_AUTO", 79)
+    monkeypatch.setattr(kernel, "MOST_SAMPLES_OF_AUTO", 79)
     train(folder, tmp_path / "out", *TINY)
 
     assert "Head: network, as 80 samples have a value (--head kernel for the other)." in capsys.readouterr().err
@@ -205,9 +205,9 @@ def test_auto_chooses_the_network_above_a_number_of_samples(folder, tmp_path, ca
 
 
 def test_too_many_samples_for_kernels_are_refused(folder, tmp_path, capsys, monkeypatch):
-    from aam.pipelines import head_options
+    from aam.runs import kernel
 
-    monkeypatch.setattr(head_options, "MOST_SAMPLES", 79)
+    monkeypatch.setattr(kernel, "MOST_SAMPLES", 79)
     labels = ["--metadata", folder / "study/metadata.tsv", "--metadata-column", "age", "--output-dir", tmp_path / "out"]
     arguments = ["train", *study_of(folder), *labels, "--head", "kernel"]
 

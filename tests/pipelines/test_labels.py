@@ -7,8 +7,8 @@ import pytest
 
 from aam.config.study import LabelConfig
 from aam.errors import MetadataError
-from aam.pipelines.groups import sample_groups
-from aam.pipelines.labels import label_samples, only_column
+from aam.labels.columns import label_samples, only_column
+from aam.labels.groups import sample_groups
 from conftest import make_study
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aam.cli import main
-from aam.config.objective_table import OBJECTIVES, encoder_types
+from aam.config.objectives import OBJECTIVES, encoder_types
 
 TINY = [
     "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40", "--rarefy-depth", "500",

@@ -10,7 +10,7 @@ import biom
 import pytest
 
 from aam.config.study import StudyConfig
-from aam.pipelines.reading import read_study
+from aam.data.study_build import read_study
 from conftest import real_study
 
 

@@ -6,18 +6,11 @@ import numpy as np
 import pytest
 from skbio.metadata import SampleMetadata
 
-from aam.data.target import TargetState
 from aam.figures import draw_regression
 from aam.inference.metrics import evaluate
-from aam.io.table_tsv import write_tsv
-from aam.pipelines.records import (
-    draw_target,
-    points_to_draw,
-    prediction_columns,
-    summarise,
-    truth_columns,
-    write_metrics,
-)
+from aam.io.metadata import write_tsv
+from aam.labels.target import TargetState
+from aam.runs.results import draw_target, points_to_draw, prediction_columns, summarise, truth_columns, write_metrics
 from aam.target_transform import TargetTransform
 
 AGE = TargetState("age", "regression", guess=40.0, transform=TargetTransform(41.0, 9.0))
@@ -101,7 +94,7 @@ def test_the_picture_of_many_shows_some_and_scores_all(n, tmp_path, monkeypatch)
         titles.append(figure.axes[0].get_title())
         return figure
 
-    monkeypatch.setattr("aam.pipelines.records.draw_regression", draw)
+    monkeypatch.setattr("aam.runs.results.draw_regression", draw)
     for _ in range(2):
         draw_target(tmp_path / "p.png", AGE, truth + 1, truth, evaluate(AGE, truth + 1, truth), points_to_draw(5, 0))
 

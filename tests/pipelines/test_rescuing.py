@@ -10,9 +10,10 @@ import torch
 from aam.cli import main
 from aam.config.model import ModelConfig
 from aam.errors import OutputError
-from aam.inference.model_directory import ModelDescription, load_model
+from aam.inference.description import ModelDescription
+from aam.inference.model_directory import load_model
 from aam.models.build import build_encoder
-from aam.pipelines.rescuing import rescued
+from aam.runs.resume import rescued
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, max_bp=11)
 TINY = [
@@ -46,7 +47,7 @@ def test_where_no_place_takes_it_the_first_reason_is_told_and_nothing_is_left(tm
     def full(*_):
         raise OutputError("the other disk is full, too.")
 
-    monkeypatch.setattr("aam.pipelines.rescuing.save_model", full)
+    monkeypatch.setattr("aam.runs.resume.save_model", full)
 
     with pytest.raises(OutputError, match=r"^no space\.$"), rescued(torch.nn.Linear(1, 1), None):
         raise OutputError("no space.")
@@ -62,7 +63,7 @@ def test_commands_say_where_the_model_is(command, tmp_path, monkeypatch, capsys)
 
     sizes = ["--samples", "20", "--features", "20", "--sequence-length", "20", "--mean-depth", "200"]
     assert main(["simulate", "--output-dir", str(tmp_path / "s"), *sizes]) == 0
-    monkeypatch.setattr(f"aam.pipelines.{command}.write_metrics", full)
+    monkeypatch.setattr(f"aam.commands.{command}.write_metrics", full)
     study = ["--table", f"{tmp_path}/s/table.biom", "--sequences", f"{tmp_path}/s/sequences.fasta"]
     learned = {
         "pretrain": ["--tree", f"{tmp_path}/s/tree.nwk"],

@@ -62,7 +62,7 @@ def stop_at(monkeypatch, epoch, batch):
         if (trainer.current_epoch, batch_idx) == (epoch, batch):
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("aam.training.resources.BatchReport.on_train_batch_end", stop)
+    monkeypatch.setattr("aam.training.reports.BatchReport.on_train_batch_end", stop)
 
 
 def results(output):

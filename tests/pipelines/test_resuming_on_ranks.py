@@ -54,7 +54,7 @@ def stop_after_two_batches(monkeypatch, send):
         if (trainer.current_epoch, batch_idx) == (0, 1):
             send()
 
-    monkeypatch.setattr("aam.training.resources.BatchReport.on_train_batch_end", stop)
+    monkeypatch.setattr("aam.training.reports.BatchReport.on_train_batch_end", stop)
 
 
 def stop_this_process():

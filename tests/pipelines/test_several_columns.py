@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from aam.cli import main
-from aam.config.column_loss import ColumnLossConfig
+from aam.config.target import ColumnLossConfig
 from aam.inference.model_directory import load_model
 
 TINY = [

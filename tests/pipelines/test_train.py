@@ -11,7 +11,7 @@ from aam.cli import main
 from aam.config.model import ModelConfig, tiny
 from aam.models.build import build_encoder
 from aam.objectives.sample_value import SampleValue
-from aam.pipelines.head_options import SHAPE as SETTLED
+from aam.runs.pretrained import SHAPE as SETTLED
 
 SHAPE = [
     "--embedding-dim",

@@ -196,12 +196,13 @@ def test_embeddings_have_one_row_per_sample_and_repeat_exactly(folder, tmp_path)
 def test_distances_between_embeddings_are_what_pretraining_reported(folder, tmp_path):
     """The reported R² of UniFrac, from the embeddings and scikit-bio's distances on the same rarefied counts."""
     from aam.config.study import StudyConfig
-    from aam.data.batches import EVALUATION, Drawing, pack, plan_in_order
+    from aam.data.batches import Drawing, pack, plan_in_order
+    from aam.data.rarefaction import EVALUATION
+    from aam.data.study_build import read_study
     from aam.ecology.tree import FeatureTree
     from aam.ecology.unifrac import unweighted_unifrac
     from aam.inference.model_directory import load_model
     from aam.io.newick import read_newick
-    from aam.pipelines.reading import read_study
 
     run("embed", "--model", folder / "pretrained", *study_of(folder), "--output", tmp_path / "e.tsv")
     state = json.loads((folder / "pretrained/model/state.json").read_text())

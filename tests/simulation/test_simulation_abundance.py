@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from aam.config.simulate import SimulationConfig
-from aam.simulation.abundance import brownian_traits
-from aam.simulation.clades import EFFECTS
+from aam.config.tools import SimulationConfig
+from aam.simulation.samples import brownian_traits
 from aam.simulation.study import simulate_study
-from aam.simulation.tree import simulate_tree
+from aam.simulation.tree import EFFECTS, simulate_tree
 
 # Ranges that hold the public gut studies this was compared with.
 REAL_STUDIES = {

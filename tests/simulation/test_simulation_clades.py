@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from aam.simulation.clades import EFFECTS, choose_clades
-from aam.simulation.tree import simulate_tree
+from aam.simulation.tree import EFFECTS, choose_clades, simulate_tree
 
 
 def clades_of(n_tips, seed, signal=1.0):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from aam.config.simulate import SimulationConfig
+from aam.config.tools import SimulationConfig
 from aam.errors import ConfigError
-from aam.simulation.metadata import EXPLAINABLE_AGE, simulate_metadata
+from aam.simulation.samples import EXPLAINABLE_AGE, simulate_metadata
 
 
 def metadata_of(**options):

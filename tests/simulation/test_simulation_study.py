@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from aam.config.simulate import SimulationConfig
+from aam.config.tools import SimulationConfig
 from aam.simulation.study import simulate_study
 
 SMALL = {"samples": 24, "features": 60, "sequence_length": 40}

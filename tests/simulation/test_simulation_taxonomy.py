@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from aam.simulation.taxonomy import GROUPS_EXPONENT, cut_taxonomy
-from aam.simulation.tree import simulate_tree
+from aam.simulation.tree import GROUPS_EXPONENT, cut_taxonomy, simulate_tree
 
 N_TIPS = 300
 

@@ -8,15 +8,15 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from aam.config.augmentation import AugmentationConfig
-from aam.config.model import ModelConfig
+from aam.batch import TARGET
+from aam.config.model import AugmentationConfig, ModelConfig
 from aam.config.saving import SavingConfig
 from aam.config.training import TrainingConfig
-from aam.data.augmentations.augmenter import augmentations_of
+from aam.data.augmentation import augmentations_of
+from aam.data.batch_composition import BySamples
 from aam.data.batches import BatchMaker, Drawing, EpochSampler, Masking, loader, plan_in_order
-from aam.data.composition import BySamples
 from aam.models.build import build_encoder, build_predictor
-from aam.objectives.target import TARGET, RegressionTarget
+from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
 from aam.training.checkpoints import PROGRESS, Identity, Progress, read_checkpoint
 from aam.training.fit import fit

@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import Callback
 from test_fit import CONFIG, run
 from torch import nn
 
-from aam.training.averaging import WeightAverage
+from aam.training.losses import WeightAverage
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*")
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from aam.training.balancing import LossBalance
+from aam.training.losses import LossBalance
 
 WEIGHTS = {"a": 1.0, "b": 0.5}
 LOSSES = {"a": torch.tensor(40.0), "b": torch.tensor(0.02)}

@@ -9,7 +9,7 @@ from aam.models.build import build_encoder, build_predictor
 from aam.objectives.sample_distance import SHARED_AT_FIRST
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
-from aam.training.calibration import calibrate_encoder, calibrate_head
+from aam.training.losses import calibrate_encoder, calibrate_head
 from conftest import make_batch, make_study
 
 CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.5, max_bp=11)

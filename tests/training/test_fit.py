@@ -9,16 +9,16 @@ import torch
 from lightning.pytorch.callbacks import LambdaCallback
 from torch.nn import functional as F
 
+from aam.batch import TARGET
 from aam.config.model import ModelConfig
-from aam.config.training import TrainingConfig
-from aam.config.transfer import TransferConfig
+from aam.config.training import TrainingConfig, TransferConfig
+from aam.data.batch_composition import BySamples
 from aam.data.batches import BatchMaker, Drawing, EpochSampler, loader, plan_in_order
-from aam.data.composition import BySamples
 from aam.models.build import build_encoder, build_predictor
-from aam.objectives.target import TARGET, RegressionTarget
+from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
-from aam.training.calibration import calibrate_encoder, calibrate_head
 from aam.training.fit import WRITTEN, fit
+from aam.training.losses import calibrate_encoder, calibrate_head
 from aam.training.module import TrainingModule
 from aam.training.nonfinite import REPORT
 from conftest import make_study

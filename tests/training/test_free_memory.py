@@ -2,7 +2,7 @@
 
 import pytest
 
-from aam.training.free_memory import available_bytes
+from aam.training.memory import available_bytes
 
 KIB, INACTIVE = 1024, 300
 

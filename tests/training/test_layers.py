@@ -1,12 +1,12 @@
 """How far below the heads each weight is."""
 
-from aam.config.conditioning import ConditioningConfig
+from aam.config.covariates import ConditioningConfig
 from aam.config.model import ModelConfig
 from aam.models.build import build_conditioning, build_encoder, build_predictor
-from aam.nn.condition_vectors import ConditionShape
+from aam.nn.covariates import ConditionShape
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
-from aam.training.layers import depths_below_heads, is_of_metadata
+from aam.training.optimiser import depths_below_heads, is_of_metadata
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=2, ffn_ratio=1.5, max_bp=11)
 

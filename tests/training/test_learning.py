@@ -6,13 +6,14 @@ import pytest
 import torch
 from torchmetrics.functional import accuracy, r2_score
 
+from aam.batch import TARGET
 from aam.config.model import tiny
 from aam.config.training import TrainingConfig
 from aam.errors import AamError
 from aam.models.build import build_encoder, build_predictor
-from aam.objectives.target import TARGET, ClassificationTarget, RegressionTarget
+from aam.objectives.target import ClassificationTarget, RegressionTarget
 from aam.target_transform import TargetTransform
-from aam.training.calibration import calibrate_encoder, calibrate_head
+from aam.training.losses import calibrate_encoder, calibrate_head
 from aam.training.module import TrainingModule
 from conftest import make_batch, make_study
 

@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from aam.config.model import ModelConfig
-from aam.config.objective_table import OBJECTIVES
-from aam.config.objectives import ObjectivesConfig
-from aam.config.simulate import SimulationConfig
+from aam.config.objectives import OBJECTIVES, ObjectivesConfig
+from aam.config.tools import SimulationConfig
 from aam.data.batches import BatchMaker, BatchPlan, Drawing
 from aam.ecology.lineages import Lineages
 from aam.ecology.resources import SampleMatrix, StudyResources
@@ -15,10 +14,10 @@ from aam.ecology.tree import FeatureTree
 from aam.io.newick import read_newick, write_newick
 from aam.io.taxonomy import split_lineage
 from aam.models.build import build_encoder
-from aam.pipelines.objectives import settle_objectives, with_targets
+from aam.runs.resources import settle_objectives, with_targets
 from aam.simulation.study import simulate_study
 from aam.training.best_epoch import criterion_of
-from aam.training.calibration import calibrate_encoder
+from aam.training.losses import calibrate_encoder
 from conftest import store_study
 
 SHAPE = ModelConfig(embedding_dim=16, attention_heads=2, attention_layers=1, ffn_ratio=2.0, dropout=0.0, max_bp=40)

@@ -7,16 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from aam.config.conditioning import ConditioningConfig
+from aam.config.covariates import ConditioningConfig
 from aam.config.model import ModelConfig
-from aam.config.training import TrainingConfig
-from aam.config.transfer import TransferConfig
+from aam.config.training import TrainingConfig, TransferConfig
 from aam.models.build import build_conditioning, build_encoder, build_predictor
-from aam.nn.condition_vectors import ConditionShape
+from aam.nn.covariates import ConditionShape
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
-from aam.training.layers import depths_below_heads
-from aam.training.optimisers import Group, build_optimiser, group_parameters, numbered_by_module
+from aam.training.optimiser import Group, build_optimiser, depths_below_heads, group_parameters, numbered_by_module
 
 PRETRAINED = Path("pretrained")  # is not read here
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=2, ffn_ratio=1.5, max_bp=11)

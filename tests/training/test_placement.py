@@ -3,9 +3,8 @@
 import pytest
 
 from aam.cli import main
-from aam.config.devices import DevicesConfig
-from aam.errors import ConfigError
-from aam.training.placement import (
+from aam.config.saving import DevicesConfig
+from aam.distributed.placement import (
     STARTER,
     Placement,
     is_told_by_another,
@@ -14,6 +13,7 @@ from aam.training.placement import (
     speaks_for_all,
     started_by,
 )
+from aam.errors import ConfigError
 
 TORCHRUN = {
     "RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "node1", "MASTER_PORT": "29500",
@@ -99,7 +99,7 @@ def test_the_first_process_speaks_for_all():
 def waited(monkeypatch):
     """Let no time pass; give the times that were waited for."""
     seconds = []
-    monkeypatch.setattr("aam.training.placement.time.sleep", seconds.append)
+    monkeypatch.setattr("aam.distributed.placement.time.sleep", seconds.append)
     return seconds
 
 
@@ -124,7 +124,7 @@ def test_another_process_tells_of_a_mistake_only_if_the_launcher_lets_it_live(is
         raise KeyboardInterrupt
 
     if is_ended:
-        monkeypatch.setattr("aam.training.placement.time.sleep", end)
+        monkeypatch.setattr("aam.distributed.placement.time.sleep", end)
     for name, value in TORCHRUN.items():
         monkeypatch.setenv(name, value)
 

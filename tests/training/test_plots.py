@@ -14,7 +14,7 @@ from aam.objectives.target import ClassificationTarget, RegressionTarget
 from aam.target_transform import TargetTransform
 from aam.training.best_epoch import Criterion
 from aam.training.plots import ValidationPlots
-from aam.training.tensorboard import OverlaidTensorBoard
+from aam.training.progress import OverlaidTensorBoard
 
 CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, max_bp=5)
 

@@ -17,10 +17,10 @@ import torch.distributed as dist
 import train_on_ranks
 
 from aam.cli import main
+from aam.distributed.placement import Placement, _free_port
+from aam.distributed.ranks import ALONE, Ranks
 from aam.training.checkpoints import PROGRESS, read_checkpoint
-from aam.training.placement import Placement, _free_port
-from aam.training.ranks import ALONE, Ranks
-from aam.training.sharding import read_weights
+from aam.training.strategies import read_weights
 
 TOLERANCE = {"rtol": 0, "atol": 1e-10}
 

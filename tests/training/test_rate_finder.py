@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from aam.config.training import TrainingConfig
-from aam.training.optimisers import Group
+from aam.training.optimiser import Group
 from aam.training.rate_finder import find_learning_rate, steepest_descent
 
 RATES = np.geomspace(1e-6, 1, 100)

@@ -7,7 +7,7 @@ import torch
 from test_steps import plan
 
 from aam.data.batches import BatchPlan
-from aam.training.ranks import ALONE
+from aam.distributed.ranks import ALONE
 from aam.training.replay import replay_batch
 from aam.training.steps import seed_dropout
 

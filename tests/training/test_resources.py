@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from aam.training.resources import BatchReport, peak_resident_bytes, resident_bytes
+from aam.training.reports import BatchReport, peak_resident_bytes, resident_bytes
 from conftest import make_batch, make_study
 
 

@@ -12,7 +12,7 @@ from given_run import CONFIG, StopAt, assert_same, run, steps_saved
 from aam.config.saving import SavingConfig
 from aam.errors import Stopped
 from aam.training.checkpoints import Progress, write_checkpoint
-from aam.training.stop_signals import HEARD, StopSignals, earlier_handlers, requeue
+from aam.training.saving import HEARD, StopSignals, earlier_handlers, requeue
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*")
 

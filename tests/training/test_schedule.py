@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.optim.lr_scheduler import CosineAnnealingLR, CosineAnnealingWarmRestarts, LambdaLR, OneCycleLR
 
-from aam.config.optimisation import OptimisationConfig
-from aam.training.schedule import one_cycle, share_of_peak, warmup_cosine
+from aam.config.training import OptimisationConfig
+from aam.training.optimiser import one_cycle, share_of_peak, warmup_cosine
 
 
 def rates(schedule_of, n_steps, peak=0.3):

@@ -11,19 +11,20 @@ import torch
 from full_memory import FullMemory
 from lightning.pytorch.callbacks import Callback
 
+from aam.batch import TARGET
 from aam.config.model import ModelConfig
 from aam.config.saving import SavingConfig
 from aam.config.training import TrainingConfig
+from aam.data.batch_composition import BySamples
 from aam.data.batches import BatchMaker, BatchPlan, Drawing, EpochSampler, loader, plan_in_order
-from aam.data.composition import BySamples
 from aam.models.build import build_encoder, build_predictor
-from aam.objectives.target import TARGET, RegressionTarget
+from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
 from aam.training.checkpoints import PROGRESS, Identity, read_checkpoint
 from aam.training.fit import fit
+from aam.training.memory import StepTooLargeError, fits, memory_is_explained
 from aam.training.module import TrainingModule
 from aam.training.nonfinite import NonFiniteLossError
-from aam.training.out_of_memory import StepTooLargeError, fits, memory_is_explained
 from aam.training.saving import SavingPlan
 from conftest import make_study
 

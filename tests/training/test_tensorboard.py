@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from aam.training.tensorboard import OverlaidTensorBoard
+from aam.training.progress import OverlaidTensorBoard
 
 
 @pytest.fixture

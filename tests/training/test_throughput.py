@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from aam.training.throughput import Throughput, ThroughputReport, describe
+from aam.training.reports import Throughput, ThroughputReport, describe
 from conftest import make_batch, make_study
 
 

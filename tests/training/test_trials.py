@@ -9,7 +9,7 @@ from hypothesis import strategies
 from test_steps import plan
 
 from aam.data.batches import BatchPlan
-from aam.training.ranks import ALONE
+from aam.distributed.ranks import ALONE
 from aam.training.trials import largest_that_fits, trying
 
 

@@ -18,22 +18,24 @@ from full_memory import FullMemory
 from lightning.pytorch.callbacks import Callback
 
 from aam.cli import parse
+from aam.commands import pretrain
 from aam.config.saving import SavingConfig
-from aam.data.batches import EVALUATION, BatchPlan, EpochSampler, loader
-from aam.data.composition import BySamples
+from aam.data.batch_composition import BySamples
+from aam.data.batches import BatchPlan, EpochSampler, loader
+from aam.data.rarefaction import EVALUATION
+from aam.distributed.placement import started_by
+from aam.distributed.ranks import ALONE, Ranks
 from aam.errors import AamError
-from aam.pipelines import network, pretrain
-from aam.pipelines.labelled import divide, read_labelled
+from aam.labels.labelled import divide, read_labelled
+from aam.runs.plan import plan_network
+from aam.runs.plan import prepare_module as prepare_network
 from aam.training.checkpoints import Identity
 from aam.training.fit import fit
+from aam.training.memory import StepTooLargeError
 from aam.training.module import TrainingModule
 from aam.training.nonfinite import NonFiniteLossError
-from aam.training.out_of_memory import StepTooLargeError
-from aam.training.placement import started_by
-from aam.training.ranks import ALONE, Ranks
 from aam.training.saving import SavingPlan
-from aam.training.sharding import own_part
-from aam.training.strategy import on_devices
+from aam.training.strategies import on_devices, own_part
 from aam.training.trials import largest_that_fits, trying
 
 SHAPE = [
@@ -128,8 +130,8 @@ def plan(study, learned, options):
     given += ["--metadata", study / "metadata.tsv", "--metadata-column", *learned.split(), "--head", "network"]
     config = parse("train", [str(part) for part in given])
     labelled = divide(config, read_labelled(config, 20), None)
-    planned = network.plan_network(config, config.model, None, labelled)
-    return network.prepare_module(planned), planned.material.maker
+    planned = plan_network(config, config.model, None, labelled)
+    return prepare_network(planned), planned.material.maker
 
 
 def train(study, name, ranks=ALONE, save=None, resume=None):

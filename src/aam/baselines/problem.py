@@ -1,15 +1,18 @@
-"""What a method may see of one fold: everything about the training samples, and the reads of the held-out ones."""
+"""What a method may see of one fold, what it reads in place of counts, and how its hyper-parameters are chosen."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from aam.data.splits import fold_numbers, strata
-from aam.data.target import Task
+from aam.labels.splits import fold_numbers, strata
+from aam.labels.target import Task
 
 LEAST_SAMPLES_WITH_FEATURE = 3
 """Training samples that a feature must be seen in to be used."""
+
 INNER_FOLDS = 3
 """Grouped folds of the training part in which hyper-parameters are chosen."""
 
@@ -103,3 +106,62 @@ class Cohort:
     def _distances(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray | None:
         distances = self.distances
         return None if distances is None else distances[np.ix_(rows, columns)]
+
+
+PSEUDO_COUNT = 0.5
+
+
+def shares_of(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Give each feature's share of the sample's reads, of the training and the held-out samples, float32."""
+    return _shares(problem.counts, problem.depths), _shares(problem.test_counts, problem.test_depths)
+
+
+def centred_log_ratios(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Give log(reads + 0.5) minus its mean over the features of the sample (Aitchison 1982), float64."""
+    return _centred_log_ratios(problem.counts), _centred_log_ratios(problem.test_counts)
+
+
+def _shares(counts: np.ndarray, depths: np.ndarray) -> np.ndarray:
+    return (counts / depths[:, None]).astype(np.float32)
+
+
+def _centred_log_ratios(counts: np.ndarray) -> np.ndarray:
+    logs = np.log(counts.astype(np.float64) + PSEUDO_COUNT)
+    return logs - logs.mean(axis=1, keepdims=True)
+
+
+T = TypeVar("T")
+
+_LEAST_PROBABILITY = 1e-3
+"""Forests say never; without a floor one such sample decides the choice."""
+
+FitSome = Callable[[T, np.ndarray, np.ndarray], np.ndarray]
+"""Fits a candidate to some rows of the training part and predicts others."""
+
+
+def best_candidate(problem: Problem, candidates: Sequence[T], predict: FitSome[T]) -> T:
+    """Give the candidate whose predictions lose least, over all inner folds together; the first of equals."""
+    folds = problem.inner_folds()
+    if len(candidates) == 1 or not folds:
+        return candidates[0]
+    judged = np.concatenate([judge for _, judge in folds])
+    losses = []
+    for candidate in candidates:
+        predicted = np.concatenate([predict(candidate, fit, judge) for fit, judge in folds])
+        losses.append(loss(problem.task, predicted, problem.truth[judged]))
+    return candidates[int(np.argmin(losses))]
+
+
+def loss(task: str, prediction: np.ndarray, truth: np.ndarray) -> float:
+    """Mean squared error, or the mean over classes of −log of the probability of the true class."""
+    if task == "regression":
+        return float(np.square(prediction - truth).mean())
+    cost = -np.log(np.maximum(prediction[np.arange(len(truth)), truth], _LEAST_PROBABILITY))
+    return float(np.mean([cost[truth == label].mean() for label in np.unique(truth)]))
+
+
+def all_classes(probability: np.ndarray, known: np.ndarray, n_classes: int) -> np.ndarray:
+    """Give classes that a fit never saw probability 0, float64 [m, C]."""
+    whole = np.zeros((len(probability), n_classes))
+    whole[:, known] = probability
+    return whole

@@ -1,16 +1,33 @@
-"""The baselines by their names."""
+"""The baselines by their names, with the two that read no microbes: the guess, and sequencing depth."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from aam.baselines.boosting import gradient_boosting
-from aam.baselines.depth import depth
-from aam.baselines.forests import extra_trees, random_forest
-from aam.baselines.guess import guess
-from aam.baselines.linear import linear
+from aam.baselines.linear import kernel_model, linear, unifrac
 from aam.baselines.problem import Problem
-from aam.baselines.unifrac import unifrac
+from aam.baselines.trees import extra_trees, gradient_boosting, random_forest
+
+
+def guess(problem: Problem) -> np.ndarray:
+    """Predict the median of the training samples, or the share of each class in them."""
+    n_test = len(problem.test_counts)
+    if problem.task == "regression":
+        return np.full(n_test, float(np.median(problem.truth)))
+    share = np.bincount(problem.truth, minlength=problem.n_classes) / len(problem.truth)
+    return np.tile(share, (n_test, 1))
+
+
+def depth(problem: Problem) -> np.ndarray:
+    """Predict from the logarithm of the reads of each sample and its square, whatever they are of."""
+    logs, test_logs = (np.log(reads)[:, None] for reads in (problem.depths, problem.test_depths))
+    mean, spread = logs.mean(), logs.std() + 1e-9
+    features, test_features = (
+        np.hstack([standardised, standardised**2])
+        for standardised in ((logs - mean) / spread, (test_logs - mean) / spread)
+    )
+    return kernel_model(problem, features @ features.T, test_features @ features.T)
+
 
 BASELINES: dict[str, Callable[[Problem], np.ndarray]] = {
     "guess": guess,
@@ -22,5 +39,6 @@ BASELINES: dict[str, Callable[[Problem], np.ndarray]] = {
     "gradient-boosting": gradient_boosting,
 }
 """By the values of ``--baselines``; each gives values [m] or probabilities [m, C] of the held-out samples."""
+
 NEED_TREE = ("unifrac",)
 """Those that only a study with a tree can have."""

@@ -1,50 +1,94 @@
-"""One config per command that works on a study: the options that its ``--help`` shows."""
+"""One config per command that trains or uses a model: the options that its ``--help`` shows."""
 
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aam.config._base import config
-from aam.config.augmentation import AugmentationConfig
-from aam.config.checks import check_run, check_target
-from aam.config.conditioning import ConditioningConfig, check_conditioning
-from aam.config.devices import DevicesConfig
-from aam.config.head import HeadConfig
-from aam.config.model import ModelConfig
-from aam.config.network_head import NetworkHeadConfig
-from aam.config.objectives import PretrainingObjectivesConfig, SupervisedObjectivesConfig
-from aam.config.saving import SavingConfig
-from aam.config.simulate import SimulationConfig
-from aam.config.split import SplitConfig, UnlabelledSplitConfig
+from aam.config.base import config
+from aam.config.covariates import ConditioningConfig, check_conditioning
+from aam.config.model import AugmentationConfig, ModelConfig
+from aam.config.objectives import (
+    FLAG_OF_RESOURCE,
+    PretrainingObjectivesConfig,
+    SupervisedObjectivesConfig,
+    refuse_idle_options,
+    rows_of,
+)
+from aam.config.saving import DevicesConfig, SavingConfig, check_devices, check_saving
 from aam.config.study import (
-    CacheDirConfig,
+    DRAWN,
     DistanceConfig,
     LabelConfig,
     OutputDirectoryConfig,
     OutputFileConfig,
     SamplingConfig,
+    SplitConfig,
     StudyConfig,
     TaxonomyConfig,
+    UnlabelledSplitConfig,
 )
-from aam.config.target import TargetConfig
-from aam.config.training import TrainingConfig
-from aam.config.transfer import StartConfig, TransferConfig
+from aam.config.target import HeadConfig, NetworkHeadConfig, TargetConfig
+from aam.config.training import StartConfig, TrainingConfig, TransferConfig
+
+if TYPE_CHECKING:
+    pass
 
 
-@config
-class SimulateConfig:
-    """Make a study whose truth is known: which clades drive which metadata column.
+def check_run(config: "PretrainConfig | TrainConfig") -> None:
+    """Check what all training has in common."""
+    check_objectives(config)
+    check_validation(config)
+    check_saving(config.saving, config.output.overwrite)
+    check_devices(config.devices, config.training, config.saving)
 
-    Example: aam simulate --output-dir study --samples 200 --features 500 --seed 0
 
-    Writes table.biom, sequences.fasta, tree.nwk, taxonomy.tsv, metadata.tsv (age, disease, subject, batch and columns that
-    carry nothing) and truth.tsv (which ASVs drive which column).
-    """
+def check_validation(config: "PretrainConfig | TrainConfig") -> None:
+    """Check that the share of samples to hold out is asked for where it says how many are."""
+    given = config.training.validation_fraction
+    if config.split.split not in DRAWN and given != TrainingConfig().validation_fraction:
+        raise ValueError(
+            f"--validation-fraction has no effect on --split {config.split.split}, which says what is held out: leave it out."
+        )
 
-    output: OutputDirectoryConfig
-    simulation: SimulationConfig = field(default_factory=SimulationConfig)
+
+def check_target(config: "TrainConfig") -> None:
+    """Check that what is learned of the target fits together."""
+    activation, transform = config.network_head.numbers.output_activation, config.target.target_transform
+    if activation != "none" and transform.removeprefix("log-").startswith("zscore"):
+        raise ValueError(
+            f"--output-activation {activation} keeps outputs above 0 in the units of --target-transform, and those of {transform} "
+            "lie around 0: pass --target-transform none, minmax or log-minmax as well."
+        )
+    by_category = {flag: name for flag, name in config.category_columns.items() if flag != "--sample-weights" and name}
+    if config.augmentation.mixup_alpha is not None and by_category:
+        raise ValueError(
+            f"--mixup-alpha mixes samples of different categories, which {' and '.join(by_category)} scales apart: leave one of "
+            "them out."
+        )
+
+
+def check_objectives(config: "PretrainConfig | TrainConfig") -> None:
+    """Check that what each objective needs is given, and that the batches suit it."""
+    objectives, distance, rows = config.objectives, config.distance, rows_of(config.weights)
+    if distance.tree and distance.distances and objectives.penalty and not objectives.encoder_type:
+        raise ValueError(
+            "--tree and --distances exclude each other unless --encoder-type says what is learned from them: pass one of them, or "
+            "--encoder-type distance unweighted-unifrac."
+        )
+    given = {"tree": distance.tree, "distances": distance.distances, "taxonomy": config.taxonomy.taxonomy}
+    refuse_idle_options(config.weights, objectives, config.taxonomy)
+    for name, row in rows.items():
+        missing = [FLAG_OF_RESOURCE[need] for need in row.needs if given[need] is None]
+        if missing:
+            raise ValueError(f"--encoder-type {name} needs {' and '.join(missing)}.")
+    if any(row.needs_pairs for row in rows.values()) and config.training.batch_size == 1:
+        raise ValueError("--batch-size 1 leaves no pair of samples to learn distances from: use at least 2.")
+    if config.augmentation.mixup_alpha is not None and any("distances" in row.needs for row in rows.values()):
+        raise ValueError(
+            "--mixup-alpha makes samples whose distances are not in --distances: pass --tree instead, or leave --mixup-alpha out."
+        )
 
 
 @config
@@ -213,46 +257,3 @@ class EvaluateConfig:
     label: LabelConfig
     inference: InferenceConfig
     output: OutputDirectoryConfig
-
-
-@config
-class PrepareConfig:
-    """Build the study on disk ahead of time, so that training and prediction open it at once.
-
-    Example: aam prepare --table table.biom --sequences rep-seqs.fasta --tree tree.nwk
-
-    Every command does this by itself when it sees a study for the first time. Ahead of time it is worth it for a large study:
-    before a queue of jobs, or on a machine without a GPU. The study goes into the cache, by its content.
-    """
-
-    study: StudyConfig
-    tree: Path | None = None
-    """Rooted phylogenetic tree with the features as tips, to be prepared as well."""
-
-
-@config
-class CacheConfig(CacheDirConfig):
-    """List, limit or clear what aam keeps on disk between runs: studies, trees and the vectors of their ASVs.
-
-    Example: aam cache --limit-gb 20
-
-    Without options, lists the entries, the least recently used first: they go first when the limit is reached. Whatever is removed
-    is made again when it is needed.
-    """
-
-    limit_gb: Annotated[float, Field(ge=0)] | None = None
-    """Size in gigabytes beyond which the least recently used entries are removed, now and from now on; 50 unless set."""
-    clear: bool = False
-    """Remove all entries."""
-
-
-@config
-class DemoConfig:
-    """Simulate a study, pre-train, learn a column, predict and evaluate: the whole of aam in a few minutes on a laptop.
-
-    Example: aam demo --output-dir demo
-    """
-
-    output: OutputDirectoryConfig
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Fixes the simulated study and everything after it."""

@@ -1,10 +1,13 @@
-"""What of the metadata column is learned, by whichever head."""
+"""What is learned of the metadata column, by which head, and what its errors cost."""
 
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from aam.config._base import config, refuse_without_effect
+from aam.config.base import config, refuse_without_effect
 
 Transform = Literal["none", "minmax", "zscore", "zscore-category", "log-minmax", "log-zscore"]
 
@@ -41,3 +44,146 @@ class TargetConfig:
                 "--target-transform zscore-category and --normalize-by COLUMN belong together: pass both or neither."
             )
         return self
+
+
+@config
+class HeadConfig:
+    """What predicts the column: kernel machines, or the network."""
+
+    head: Literal["auto", "kernel", "network"] = "auto"
+    """kernel: compare samples by their ASVs, with --tree also by UniFrac and clades, and with --pretrained also by that model's
+    sample vectors; takes seconds, uses all reads, and is the better choice for small studies. Options of the network and of its
+    training then have no effect, and those given are named. network: train all weights of the network. auto: kernel for up to 1,000
+    samples with a value of one column, network for more of either."""
+    ensemble: Annotated[int, Field(ge=2)] | None = None
+    """Train so many networks, each without one of as many parts of the training samples (whole groups), and predict their mean,
+    with intervals or sets and a mark on samples unlike those of training, as the kernel head gives them. Takes as many times as
+    long; 5 is a good number. None: one network."""
+    coverage: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
+    """Of the kernel head and of --ensemble: share of the samples of new subjects whose truth should lie between lower and upper, or
+    in the set of classes. Needs at least coverage / (1 − coverage) training subjects: 9 for 0.9."""
+
+    @model_validator(mode="after")
+    def _ensembles_are_of_networks(self) -> "HeadConfig":
+        if self.head == "kernel" and self.ensemble is not None:
+            raise ValueError(
+                "--ensemble is of networks, and the kernel head has members, intervals and sets of its own: leave it out, or pass "
+                "--head network."
+            )
+        return self
+
+
+DEFAULT_QUANTILES = (0.05, 0.5, 0.95)
+
+
+@config
+class NumberConfig:
+    """Of the network's head for numbers."""
+
+    loss_type: Literal["huber", "mse", "mae", "quantile", "asymmetric"] = "huber"
+    """What an error costs, in the units of --target-transform. huber: its square up to 1, then its size, so that a few odd samples
+    do not decide; mse: its square, for the mean; mae: its size, for the median; quantile: as many outputs as --quantiles, of which
+    0.5 is the prediction and the outer ones are columns lower and upper; asymmetric: huber, times --over-penalty where the
+    prediction is too high and --under-penalty where it is too low."""
+    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = DEFAULT_QUANTILES
+    """Of --loss-type quantile: shares of the samples whose truth should lie below each output; increasing, with 0.5 and at least
+    one on either side. They never cross."""
+    over_penalty: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """Of --loss-type asymmetric: how much more it costs to predict too much."""
+    under_penalty: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """Of --loss-type asymmetric: how much more it costs to predict too little."""
+
+    bounded_targets: bool = False
+    """Keep predictions within the range of the training samples' values, by a sigmoid: for scores and percentages, whose ends are
+    the ends of what there is. Values near the ends are then hard to reach."""
+    output_activation: Literal["none", "softplus", "sigmoid", "exp"] = "none"
+    """What keeps outputs positive, in units of --target-transform none, minmax or log-minmax. softplus: above 0, and linear for
+    large values; exp: above 0, and effects multiply; sigmoid: between 0 and 1."""
+
+    @model_validator(mode="after")
+    def _outputs_have_one_limit(self) -> "NumberConfig":
+        if self.bounded_targets and self.output_activation != "none":
+            raise ValueError(
+                f"--bounded-targets and --output-activation {self.output_activation} both limit the outputs: leave one of them out."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _options_fit_the_loss(self) -> "NumberConfig":
+        if self.loss_type != "quantile" and self.quantiles != DEFAULT_QUANTILES:
+            raise ValueError("--quantiles has no effect without --loss-type quantile: pass both or neither.")
+        if self.loss_type != "asymmetric" and not self.over_penalty == self.under_penalty == 1:
+            raise ValueError(
+                "--over-penalty and --under-penalty have no effect without --loss-type asymmetric: pass it, or leave them out."
+            )
+        if self.loss_type == "asymmetric" and self.over_penalty == self.under_penalty:
+            raise ValueError(
+                "--loss-type asymmetric with equal penalties is huber: pass --over-penalty or --under-penalty, such as 3."
+            )
+        increases = all(low < high for low, high in zip(self.quantiles, self.quantiles[1:], strict=False))
+        if not increases or 0.5 not in self.quantiles[1:-1]:
+            raise ValueError(
+                f"--quantiles {' '.join(f'{level:g}' for level in self.quantiles)}: they must increase, with 0.5 among them and at "
+                "least one on either side of it, such as 0.05 0.5 0.95."
+            )
+        return self
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Quantiles that the head gives, in increasing order; a single output counts as the middle."""
+        return self.quantiles if self.loss_type == "quantile" else (0.5,)
+
+
+@config
+class ClassConfig:
+    """Of the network's head for classes."""
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of a sample's label that is spread evenly over all classes: for labels some of which are wrong, and for probabilities
+    that are less sure. 0.1 is usual."""
+    class_weights: Literal["balanced"] | Path | None = None
+    """How much a sample counts by its class. balanced: inversely to the number of training samples of its class, so that a rare
+    class counts as much as a common one: more of its samples are found, at the price of more false alarms; FILE: tab-separated
+    columns 'class' and 'weight'. None: all samples count the same."""
+
+
+@config
+class NetworkHeadConfig:
+    """The network's head for the column, and what its errors cost."""
+
+    regressor_hidden_dims: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = ()
+    """Widths of the head's hidden layers, such as 128 64. Not given: one, as wide as --embedding-dim. More are for many samples
+    and a frozen base, whose features they can still bend."""
+    regressor_residual: bool = True
+    """Add a linear map of the features to what the hidden layers give, which then begin at nothing: the head is linear until there
+    is a reason. --no-regressor-residual: hidden layers alone."""
+    head_dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Share of the hidden layers' units dropped in training. None: as --dropout, which is that of their inputs."""
+    output_scaling: str | None = None
+    """Metadata column of categories, such as the study: the head's outputs are stretched and shifted by numbers learned for each
+    category, where studies differ in how they measured. 'aam predict' needs the column, too: pass it --metadata."""
+    sample_weights: str | None = None
+    """Metadata column of categories, such as the site or study: samples count inversely to the number of training samples of their
+    category, so that each category counts the same. Samples without one count as the mean sample."""
+    loss_config: Path | None = None
+    """YAML file that says for numeric columns, by name, how each is learned: loss-type, quantiles, over-penalty, under-penalty,
+    bounded-targets, output-activation and target-transform, as the options of these names say for all, and weight, how much its
+    loss counts beside the others. What it leaves out of a column that it names has its default; a column
+    that it does not name is learned as the options say."""
+    numbers: NumberConfig = field(default_factory=NumberConfig)
+    classes: ClassConfig = field(default_factory=ClassConfig)
+
+
+@config
+class ColumnLossConfig(NumberConfig):
+    """What a file of ``--loss-config`` may say of a column: what the options of these names say, and its weight."""
+
+    target_transform: Transform = "zscore"
+    """Units in which it is learned."""
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """How much its loss counts beside those of the other columns."""
+
+
+Losses = Mapping[str, ColumnLossConfig]
+
+NO_LOSSES: Losses = {}

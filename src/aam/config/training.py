@@ -1,13 +1,57 @@
-"""How a model is trained."""
+"""How a model is trained: epochs and batches, the optimiser, and the pre-trained model that it starts from."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aam.config._base import config
-from aam.config.optimisation import OptimisationConfig
+from aam.config.base import config, flag_of, refuse_without_effect
+
+
+@config
+class OptimisationConfig:
+    """The optimiser and its learning rate."""
+
+    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
+    """adamw; sgd: with Nesterov's --momentum, needs a larger --lr (0.01 to 0.1); muon: steps of the weight matrices of transformers
+    are made orthogonal, all else is adamw, for the same --lr."""
+    lr: Annotated[float, Field(gt=0, le=100)] = 3e-4
+    """Peak learning rate."""
+    find_lr: bool = False
+    """Before training, try rates from 1e-6 to 1 on training batches, 100 steps in all, and train with the rate at which the loss
+    falls most steeply, in place of --lr. Draws plots/find_lr.png."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Of sgd."""
+    weight_decay: Annotated[float, Field(ge=0, le=1000)] = 0.01
+    """Decoupled weight decay of matrices; biases and norms have none."""
+    schedule: Literal["cosine", "restarts", "one-cycle", "plateau", "constant"] = "cosine"
+    """After the warm-up: cosine: falls to zero over the run; restarts: in --cycles equal parts, each from the peak; one-cycle:
+    rises and falls along cosines from 1/25 of the peak to nearly nothing; plateau: without warm-up, a half whenever the validation
+    loss has not become better for --plateau-epochs; constant."""
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of all steps in which the learning rate rises to its peak; 0.3 is usual with one-cycle."""
+    cycles: Annotated[int, Field(ge=2)] = 3
+    """Of --schedule restarts."""
+    plateau_epochs: Annotated[int, Field(ge=1)] = 3
+    """Of --schedule plateau; should be well below --patience."""
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Validate, choose and keep the exponential moving average of the weights over the steps in place of the weights themselves. It
+    reaches back over about 1 / (1 − this) steps: 0.99 suits runs of some hundred steps, 0.999 of some thousand; in the first steps
+    it reaches back over a tenth of those done. None: the weights of the last step."""
+    gradient_clip: Annotated[float, Field(gt=0)] = 1.0
+    """Largest norm of the gradient; larger ones are scaled down to it."""
+
+    @model_validator(mode="after")
+    def _each_has_an_effect(self) -> "OptimisationConfig":
+        needs = {"momentum": ("optimizer", "sgd"), "cycles": ("schedule", "restarts")}
+        refuse_without_effect(self, needs | {"plateau_epochs": ("schedule", "plateau")})
+        if self.find_lr and self.lr != OptimisationConfig.lr:
+            raise ValueError(f"--find-lr finds what --lr {self.lr:g} says: leave one of them out.")
+        return self
+
 
 DEFAULT_BATCH_SIZE = 8
+
 DEFAULT_PLOT_SAMPLES = 1000
 
 
@@ -83,3 +127,52 @@ class TrainingConfig(OptimisationConfig):
         """Most samples of a batch; None for as many as fit into --max-memory-gb."""
         assert self.batch_size != "auto", "settled before"
         return DEFAULT_BATCH_SIZE if self.batch_size is None and self.max_memory_gb is None else self.batch_size
+
+
+_OF_THE_BASE = ("layer_decay", "unfreeze_epochs")
+
+
+@config
+class StartConfig:
+    """What pre-training begins with."""
+
+    pretrained: Path | None = None
+    """Directory of an earlier 'aam pretrain' to go on from, on this study: its shape replaces the options of the model, and its
+    weights the random ones. So a model of a large public study learns the ASVs of your own, without labels, in fewer epochs. None:
+    start from random weights."""
+
+
+@config
+class TransferConfig:
+    """Start from a pre-trained model."""
+
+    pretrained: Path | None = None
+    """Directory that 'aam pretrain' wrote; its shape replaces the options of the model. None: start from random weights."""
+    freeze_base: bool = False
+    """Keep the pre-trained part as it is and train the heads only: fast, and safer on few samples."""
+
+    head_lr: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Peak learning rate of the heads. None: --lr. Heads begin with random weights: on a pre-trained base, ten times --lr is
+    usual."""
+    category_lr: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Peak learning rate of what --categorical-columns and --numeric-columns add: vectors of categories, and how they meet the
+    microbes. None: as the heads. A category that few samples have is in few steps, and may need a higher one."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Each block of the base learns at this times the rate of the block above it: below 1, 0.8 for example, what is nearer to the
+    nucleotides, and more general, changes less."""
+    unfreeze_epochs: Annotated[int, Field(ge=0)] = 0
+    """Epochs in which only the heads learn; then the uppermost block of the base joins them, after as many again the next below,
+    and so on. 0: all learn from the start. Blocks that are not reached within --epochs stay as they were."""
+
+    @model_validator(mode="after")
+    def _nothing_to_freeze(self) -> "TransferConfig":
+        if self.freeze_base and self.pretrained is None:
+            raise ValueError("--freeze-base keeps pre-trained weights: pass --pretrained DIRECTORY as well.")
+        if self.unfreeze_epochs and self.pretrained is None:
+            raise ValueError(
+                "--unfreeze-epochs lets a pre-trained base rest at first: pass --pretrained DIRECTORY as well."
+            )
+        moves_the_base = [flag_of(name) for name in _OF_THE_BASE if getattr(self, name) != getattr(type(self), name)]
+        if self.freeze_base and moves_the_base:
+            raise ValueError(f"--freeze-base leaves nothing to {' and '.join(moves_the_base)}: leave out one of them.")
+        return self

@@ -9,20 +9,15 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from aam.batch import Batch, MaskedNucleotides, Share
-from aam.data.augmentations.augmentation import Augmentation, Reads
-from aam.data.augmentations.augmenter import Augmenter
-from aam.data.composition import BySamples, Composer, sort_in_windows, split_until
+from aam.batch import AsvTarget, Batch, BatchTarget, MaskedNucleotides, PackedCounts, Part, Share
+from aam.data.augmentation import Augmentation, Augmenter, Reads
+from aam.data.batch_composition import BySamples, Composer, sort_in_windows, split_until
 from aam.data.masking import hide_pairs, mask_nucleotides
-from aam.data.rarefaction import rarefy
-from aam.data.seeding import generator
-from aam.data.share import Part, cut, share_of
+from aam.data.rank_slice import cut, share_of
+from aam.data.rarefaction import EVALUATION, generator, rarefy
 from aam.data.study import Study
-from aam.drawn import AsvTarget, BatchTarget, PackedCounts
 
 MOST_WORKERS = 8
-EVALUATION = "evaluation"
-"""The epoch of draws that must depend on the seed and the sample alone."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from aam.batch import IGNORED, MaskedNucleotides
 SHARE_MASKED, SHARE_REPLACED = 0.8, 0.1
 """Of the nucleotides to predict in training, how many are read as the mask, and how many as a random one; the rest is read as it
 is, so that the model must know every position, not only where it sees the mask (Devlin et al. 2019)."""
+
 SHORTEST_RUN, LONGEST_RUN = 2, 8
 """Neighbours that strategy ``span`` masks together, drawn for each ASV."""
 

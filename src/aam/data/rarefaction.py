@@ -1,15 +1,30 @@
-"""Rarefaction: an equal number of reads from every sample, drawn without replacement."""
+"""Rarefaction: an equal number of reads from every sample, drawn without replacement, anew in each epoch or once for a study."""
 
+import hashlib
 import logging
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from aam.config.study import SamplingConfig
 from aam.data.study import Study
 from aam.errors import TableError, name_some
 
 logger = logging.getLogger(__name__)
 
+
+def generator(seed: int, purpose: str, *keys: object) -> np.random.Generator:
+    """Make the random stream for one purpose, such as the rarefaction of one sample in one epoch.
+
+    Streams of different keys are independent, so worker count, batch composition and restarts do not change a draw.
+    """
+    name = "\0".join([str(seed), purpose, *map(str, keys)])
+    digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
 _SHOWN = 1000  # names of dropped samples in the log
+
 SHARE_KEPT_BY_AUTO = 0.98
 """Share of the samples that the automatic depth keeps."""
 
@@ -83,3 +98,55 @@ def drop_shallow_samples(study: Study, depth: int | None) -> Study:
             len(dropped), study.n_samples, why, name_some(dropped, limit=_SHOWN), hint,
         )  # fmt: skip
     return study.select_samples(kept)
+
+
+EVALUATION = "evaluation"
+"""The epoch of draws that must depend on the seed and the sample alone."""
+
+
+@dataclass(frozen=True)
+class EqualDepth:
+    """How deeply each sample is read.
+
+    Attributes
+    ----------
+    depth
+        Reads drawn from each sample without replacement; those that have fewer are read whole.
+    seed
+        Fixes the draws, with the sample's id; they are those that the network reads in validation and prediction.
+    """
+
+    depth: int
+    seed: int
+
+    def of(self, study: Study) -> Study:
+        """Give the same samples with fewer reads; nothing is drawn before a sample is read."""
+        own = {field.name: getattr(study, field.name) for field in fields(Study)}
+        own["depths"] = np.minimum(study.depths, self.depth)
+        return _Rarefied(**own, how=self)
+
+
+@dataclass(frozen=True)
+class _Rarefied(Study):
+    how: EqualDepth
+
+    def sample(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give the features that one sample holds among the reads drawn, and their counts, both [n]."""
+        features, counts = super().sample(row)
+        if counts.sum() <= self.how.depth:
+            return features, counts
+        drawn = rarefy(
+            counts, self.how.depth, generator(self.how.seed, "rarefaction", EVALUATION, self.sample_ids[row])
+        )
+        return features[drawn > 0], drawn[drawn > 0]
+
+
+def at_depth(study: Study, how: EqualDepth | None) -> Study:
+    """Give a study as it is read: whole, unless one depth was asked for."""
+    return study if how is None else how.of(study)
+
+
+def equal_depth(sampling: SamplingConfig, seed: int) -> EqualDepth | None:
+    """Say how deeply the kernel head and classical methods read samples: whole, unless ``--rarefy-depth`` is a number."""
+    depth = sampling.rarefy_depth
+    return EqualDepth(depth, seed) if isinstance(depth, int) else None

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from aam import vocabulary
-from aam.io.array_store import ArrayStore
-from aam.io.names import Names
+from aam.storage.arrays import ArrayStore
+from aam.storage.names import Names
 
 _LENGTHS_PER_RELEASE = 1 << 14
+
 _ROWS_PER_RELEASE = 32  # each may make 64 kB resident, as the system maps the pages around
 
 

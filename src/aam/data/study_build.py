@@ -1,6 +1,7 @@
 """Build a study on disk from a table and its sequences, block by block: the memory needed does not grow with the counts."""
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,16 +10,26 @@ import numpy as np
 from scipy.sparse import csr_array
 from tqdm import tqdm
 
-from aam.io.array_store import ArrayStore, ArrayWriter
+from aam.config.study import StudyConfig
+from aam.data.study import Study
+from aam.errors import SequenceError, TableError
+from aam.io.archive import read_head
 from aam.io.count_table import Axis, Table, refuse_duplicates
-from aam.io.heap import give_back
-from aam.io.name_index import HASH_DTYPE, hash_bytes, hash_names, sort_hashes
-from aam.io.names import Names, pack_names
 from aam.io.sequences import sequences_in_fasta, sequences_in_ids
+from aam.io.tables import open_table
+from aam.storage.arrays import ArrayStore, ArrayWriter
+from aam.storage.atomic import give_back
+from aam.storage.cache import Cache, digest_of
+from aam.storage.names import HASH_DTYPE, Names, hash_bytes, hash_names, pack_names, sort_hashes
+
+logger = logging.getLogger(__name__)
+
 
 FORMAT = 1
 """Raised whenever what `build_study` writes changes."""
+
 _PER_BLOCK = 1 << 12
+
 _PER_RELEASE = 1 << 5  # features in any order: each may make 64 kB resident, as the system maps the pages around
 
 
@@ -175,3 +186,35 @@ def _append_names(writer: ArrayWriter, kind: str, blocks: Iterable[Sequence[str]
         writer.append(f"{kind}_letters", letters)
         writer.append(f"{kind}_offsets", end + ends)
         end += int(ends[-1])
+
+
+def read_study(config: StudyConfig, max_bp: int) -> Study:
+    """Open a table and its sequences as a study on disk, built if the cache does not hold it; sequences are cut to ``max_bp``.
+
+    Raises
+    ------
+    TableError, SequenceError
+        A file is missing or malformed, or they do not fit together.
+    """
+    read_head(config.table, TableError, "--table")
+    if config.sequences is not None:
+        read_head(config.sequences, SequenceError, "--sequences")
+
+    def build(directory: Path) -> None:
+        logger.info("Reading %s …", config.table)
+        with open_table(config.table) as table:
+            build_study(table, config.sequences, directory)
+
+    key = digest_of(f"study {FORMAT}", config.table, config.sequences)
+    study = Cache(config.cache_dir).fetch("study", key, build, Study.open).cut(max_bp)
+    n_longer = study.tokens.count_longer(max_bp)
+    if n_longer:
+        logger.warning(
+            "%d of %d sequences are longer than %d nucleotides; what follows is not read (--max-bp).",
+            n_longer, len(study.tokens), max_bp,
+        )  # fmt: skip
+    logger.info(
+        "%s: %d samples, %d ASVs, median depth %d.",
+        config.table, study.n_samples, study.n_features, int(np.median(study.depths)),
+    )  # fmt: skip
+    return study

@@ -2,27 +2,44 @@
 
 import numpy as np
 
-from aam.drawn import PackedCounts
+from aam.batch import PackedCounts
 from aam.ecology.resources import StudyResources
-from aam.ecology.weighted_unifrac import shares_below
+from aam.ecology.unifrac import shares_below
 
 
 def faith_pd(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
-    """Sum the lengths of the branches above a sample's ASVs, up to the root (Faith 1992); in the tree's units, float64 [B].
+    """Compute Faith's phylogenetic diversity (Faith 1992).
 
     As in scikit-bio, the branches between the ASVs' common ancestor and the root count. ASVs that the tree lacks are passed over.
+
+    Returns
+    -------
+    np.ndarray
+        Summed length of the branches above each sample's ASVs, up to the root, in the tree's units; float64 [B].
     """
     share, length = shares_below(packed, resources)
     return (share > 0) @ length
 
 
 def observed_asvs(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
-    """Count the ASVs of each sample; float64 [B]."""
+    """Count the ASVs of each sample.
+
+    Returns
+    -------
+    np.ndarray
+        Number of ASVs, float64 [B].
+    """
     return np.diff(packed.sample_offsets).astype(np.float64)
 
 
 def shannon(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
-    """Compute Shannon's entropy of each sample's ASVs, −Σ p·ln p, in nats (Shannon 1948; natural logarithm); float64 [B]."""
+    """Compute Shannon's entropy of each sample's ASVs, −Σ p·ln p (Shannon 1948).
+
+    Returns
+    -------
+    np.ndarray
+        Entropy in nats (natural logarithm), float64 [B].
+    """
     sample, counts = packed.sample_of_pair, packed.counts.astype(np.float64)
     depth = np.bincount(sample, weights=counts, minlength=packed.n_samples)
     share = counts / depth[sample]

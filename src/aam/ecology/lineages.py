@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 RANKS = ("domain", "phylum", "class", "order", "family", "genus", "species")
+
 UNKNOWN = -1
 """In the place of a taxon's number where a lineage names none."""
+
 FEWEST_TAXA = 2
 """Taxa of a rank from which on there is something to tell apart."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aam.drawn import PackedCounts
+from aam.batch import PackedCounts
 from aam.ecology.lineages import Lineages
 from aam.ecology.tree import FeatureTree
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from aam.errors import TreeError, name_some
-from aam.io.array_store import ArrayStore, ArrayWriter
 from aam.io.newick import TreeArrays
+from aam.storage.arrays import ArrayStore, ArrayWriter
 
 _NOT_IN_TREE = -1
+
 _PER_BLOCK = 1 << 14
 
 

@@ -7,8 +7,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 
-from aam.data.target import TargetState
-from aam.estimators._base import KernelEstimator
+from aam.estimators.base import KernelEstimator
+from aam.labels.target import TargetState
 
 
 class AAMClassifier(ClassifierMixin, KernelEstimator):

@@ -5,8 +5,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from aam.data.target import TargetState
-from aam.estimators._base import KernelEstimator
+from aam.estimators.base import KernelEstimator
+from aam.labels.target import TargetState
 
 
 class AAMRegressor(RegressorMixin, KernelEstimator):

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
-from aam.comparison.scores import (
+from aam.labels.predicted import Predicted
+from aam.labels.target import AnyTarget, JointTarget, TargetState, observed
+from aam.metrics.scores import (
     accuracy,
     auroc,
     balanced_accuracy,
@@ -18,9 +20,6 @@ from aam.comparison.scores import (
     root_mean_square_error,
     spearman,
 )
-from aam.data.joint_target import AnyTarget, JointTarget, observed
-from aam.data.predicted import Predicted
-from aam.data.target import TargetState
 from aam.uncertainty import INTERVAL
 
 

@@ -13,31 +13,31 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import aam
-from aam.config._base import rebuild
-from aam.config.column_loss import ColumnLossConfig
-from aam.config.conditioning import ConditioningConfig
+from aam.config.base import rebuild
+from aam.config.covariates import ConditioningConfig
 from aam.config.model import ModelConfig
-from aam.config.network_head import NetworkHeadConfig
-from aam.data.conditions import Conditions
-from aam.data.joint_target import parts_of, target_from_dict
-from aam.data.target import TargetState
+from aam.config.target import ColumnLossConfig, NetworkHeadConfig
 from aam.errors import ConfigError, ModelError
-from aam.inference.ensemble_calibration import EnsembleCalibration
-from aam.inference.kernel_model import KernelModel
+from aam.inference.build import AnyModel, build_model
+from aam.inference.card import model_card
+from aam.inference.description import ModelDescription
+from aam.inference.ensemble import EnsembleCalibration, NetworkEnsemble
+from aam.inference.kernel import KernelModel
 from aam.inference.metrics import without_nan
-from aam.inference.model_card import model_card
-from aam.inference.model_description import AnyModel, ModelDescription, build_model
-from aam.inference.network_ensemble import NetworkEnsemble
 from aam.inference.stored_values import FORMAT, check_config, check_objectives, check_state
-from aam.io.atomic import write_text_atomic
-from aam.io.cache import digest_of
-from aam.io.tensor_file import write_tensors
+from aam.labels.covariates import Conditions
+from aam.labels.target import TargetState, parts_of, target_from_dict
 from aam.models.sequence_predictor import SequencePredictor
+from aam.storage.atomic import write_tensors, write_text_atomic
+from aam.storage.cache import digest_of
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
+
 BASE = "../base.safetensors"
 """Seen from a member of an ensemble: the weights of the base that all members share, if it was frozen."""
+
 LIBRARIES = ("torch", "lightning", "numpy", "safetensors")
+
 _DAMAGE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError, ConfigError,
 )  # fmt: skip

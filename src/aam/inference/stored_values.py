@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aam.config.objective_table import OBJECTIVES
+from aam.config.objectives import OBJECTIVES
 from aam.errors import ModelError, name_some
 
 FORMAT = 2
 """Version of the layout of a model directory that is written."""
+
 READABLE = (1, FORMAT)
 """Those that are read; in the first, a target had a mean and a standard deviation, and a network one kind of head."""
 
@@ -55,7 +56,7 @@ def check_objectives(names: Sequence[str], directory: Path) -> None:
     if unknown:
         raise ModelError(
             f"The model in {directory} learned from {name_some(unknown)}, which this aam does not know. Add the rows that it was "
-            "trained with to aam.config.objective_table.OBJECTIVES: in a checkout, or in a script that then runs this command by "
+            "trained with to aam.config.objectives.OBJECTIVES: in a checkout, or in a script that then runs this command by "
             "aam.cli.main (docs/tutorials/add-your-own-objective.md)."
         )
 

@@ -1,4 +1,4 @@
-"""Zip archives that nobody vouches for: every entry is checked before one byte of it is used."""
+"""How a file that the user named begins; and zip archives that nobody vouches for, checked before one byte is used."""
 
 import hashlib
 import re
@@ -9,18 +9,66 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from aam.errors import InputError
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+GZIP = b"\x1f\x8b"
+
+NPY = b"\x93NUMPY"
+
+_ZIPS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # with entries, empty, in parts
+
+_HEAD = 8
+
+
+def read_head(path: Path, error: type[InputError], option: str) -> bytes:
+    """Give the first 8 bytes of a file.
+
+    Raises
+    ------
+    InputError
+        As the child ``error``: the file is missing, a directory or another thing that is no file, or not readable.
+    """
+    try:
+        if path.is_dir():
+            raise error(f"{option} {path} is a directory. Name a file in it.")
+        if not path.exists():
+            raise error(f"{option} {path} does not exist. Check the path.")
+        if not path.is_file():
+            raise error(f"{option} {path} is a pipe or device. Name a file: it is read more than once.")
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except OSError as reason:
+        raise error(f"{option} {path} cannot be read: {reason.strerror}.") from None
+
+
+def is_zip(head: bytes) -> bool:
+    """Whether a file that begins so is a zip archive, as QIIME 2 artifacts are."""
+    return head.startswith(_ZIPS)
+
+
 MOST_ENTRIES = 100_000
+
 LARGEST_TOTAL = 2**36
 """Bytes (64 GiB) that the entries of an archive may unpack to."""
+
 LARGEST_RATIO = 200
 """Bytes that one byte of an archive may unpack to; tables, trees and sequences stay below 50, and deflate reaches 1,032."""
+
 FREE_OF_RATIO = 2**26
 """Bytes (64 MiB) that may be unpacked at any ratio: small repetitive files are harmless."""
+
 _BLOCK = 2**20
+
 _SHOWN = 120  # letters of a reason: some quote the archive
+
 _ENCRYPTED = 0x1
+
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
 _DRIVE = re.compile(r"[A-Za-z]:")
+
 _DAMAGED = (
     zipfile.BadZipFile,
     OSError,  # a place before the start of the file

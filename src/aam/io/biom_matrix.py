@@ -8,9 +8,13 @@ import numpy as np
 from scipy.sparse import csr_array
 
 PARTS = ("data", "indices", "indptr")
+
 _VALUES_PER_BLOCK = 1 << 16  # about 3 MB with all that is made of them on the way
+
 _HASHED_AT_ONCE = 1 << 15  # so that what is made on the way stays in the processor's cache
+
 _MIX = tuple(map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)))
+
 _SHIFTS = tuple(map(np.uint64, (30, 27, 31)))
 
 

@@ -11,18 +11,23 @@ import numpy as np
 from scipy.sparse import csc_matrix, csr_array
 
 from aam.errors import TableError, name_some
-from aam.io.atomic import atomic_path
 from aam.io.biom_matrix import PARTS, BiomMatrix, Fingerprint, MisfitError, check_columns
 from aam.io.count_table import PROBLEMS, Axis, CountTable, check_depths, check_sample_ids, check_type, no_counts, no_ids
 from aam.io.hdf5_file import DAMAGE, check_heaps, describe_damage, limit_cache
+from aam.storage.atomic import atomic_path
 
 _ACCEPTED = (
     "Pass a table in BIOM 2.1 (HDF5), BIOM 1.0 (JSON), tab-separated text or FeatureTable[Frequency] of QIIME 2."
 )
+
 _BY_SAMPLE, _BY_FEATURE = "sample/matrix", "observation/matrix"
+
 _DATASETS = ("sample/ids", "observation/ids", *(f"{_BY_SAMPLE}/{part}" for part in PARTS))
+
 _CREATED = datetime(1970, 1, 1)  # a fixed date: the same table gives the same file
+
 _IDS_PER_BLOCK = 1 << 12
+
 _KINDS = {"sample": "samples", "observation": "features"}
 
 

@@ -10,13 +10,16 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from aam.errors import TableError, name_some
-from aam.io.name_index import NameIndex
+from aam.storage.names import NameIndex
 
 Axis = Literal["sample", "observation"]
 
 _LARGEST = 2**53  # float64, in which BIOM stores counts, is exact below; 2^53 may have been 2^53 + 1
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
 _LIKE_A_HEADER = re.compile(r"#?(sample|feature|otu)?[ _-]?(id|name)", re.IGNORECASE)
+
 PROBLEMS = {
     "not finite": lambda values: ~np.isfinite(values),
     "negative": lambda values: values < 0,

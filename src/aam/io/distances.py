@@ -11,20 +11,27 @@ from pathlib import Path
 import numpy as np
 
 from aam.errors import DistanceError, name_some
+from aam.io.archive import GZIP, is_zip, read_head
 from aam.io.hdf5_file import open_hdf5
-from aam.io.named_file import GZIP, is_zip, read_head
 from aam.io.qza import DISTANCES
 from aam.io.text_file import check_readable, read_text
 
 logger = logging.getLogger(__name__)
 
+
 _NOT_NPY = (ValueError, EOFError, OSError, SyntaxError, tokenize.TokenError, TypeError, OverflowError, MemoryError)
 """What numpy raises for damage; it reads the header as Python."""
+
 _TOLERANCE = 1e-6
+
 _LARGEST = 1e15  # squares of distances are added up in single precision
+
 _FEWEST = 3  # samples up to which all distances may well be the same
+
 _TILE = 2048  # rows and columns checked at a time: 32 MB in float64
+
 _DELIMITERS = {".tsv": "\t", ".csv": ","}
+
 _ACCEPTED = "Accepted are .npy (with a file of ids), .h5 or .hdf5 of unifrac's ssu, labelled .tsv or .csv, and DistanceMatrix .qza."
 
 

@@ -11,11 +11,16 @@ from aam.errors import InputError
 if TYPE_CHECKING:
     import h5py
 
+
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 """What h5py raises for damage, depending on the place: links, headers, types, sizes or data."""
+
 _HEAP = b"GCOL\x01\0\0\0"  # begins a collection of texts of different lengths, such as ids
+
 _WINDOW = 1 << 22  # bytes that are searched at a time
+
 _CACHE_BYTES = 1 << 19  # the library would let it grow to 32 MB, with texts that are read once
+
 _HEADER = 16  # bytes before the objects of a heap, and before each object
 
 

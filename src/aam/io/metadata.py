@@ -1,4 +1,4 @@
-"""Sample metadata as QIIME 2 reads it."""
+"""Sample metadata as QIIME 2 reads it, and tables written so that it does."""
 
 from __future__ import annotations
 
@@ -6,25 +6,60 @@ import csv
 import difflib
 import io
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from aam.errors import MetadataError, name_some
 from aam.io.qza import METADATA
 from aam.io.text_file import read_text
+from aam.storage.atomic import atomic_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
 logger = logging.getLogger(__name__)
 
+
+def write_tsv(path: Path, columns: Mapping[str, Sequence | np.ndarray]) -> None:
+    """Write columns of equal length; with ``sample-id`` as the first, the table opens as QIIME 2 metadata.
+
+    Floats keep 9 significant digits, None and NaN become empty cells, and cells with tabs, quotes or line ends are quoted.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, dialect="excel-tab", lineterminator="\n")
+        writer.writerow(columns)
+        for row in zip(*columns.values(), strict=True):
+            writer.writerow([_format(value) for value in row])
+
+
+def _format(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float | np.floating):
+        return "" if math.isnan(value) else f"{value:.9g}"
+    return str(value)
+
+
 _COLUMNS_SHOWN = 10
+
 _NAME_SHOWN = 40  # letters; of a file without tabs, the first name is a whole line
+
 _PLACEHOLDER = " (ordinary column)"
+
 _WRONG_HEADER = "Found unrecognized ID column name "
+
 _PREAMBLE = "There was an issue with loading the metadata file:"  # how scikit-bio starts some messages
+
 _ADVICE = "\n\nThere may be more errors"  # and how it starts the general advice below all of them
 
 

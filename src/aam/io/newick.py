@@ -10,18 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from aam.errors import TreeError, name_some
-from aam.io.array_store import ArrayStore, ArrayWriter
-from aam.io.atomic import write_text_atomic
-from aam.io.heap import give_back
-from aam.io.name_index import NameIndex
-from aam.io.names import Names
 from aam.io.newick_scan import NewickError, scan
 from aam.io.qza import TREE
 from aam.io.text_file import byte_blocks
+from aam.storage.arrays import ArrayStore, ArrayWriter
+from aam.storage.atomic import give_back, write_text_atomic
+from aam.storage.names import NameIndex, Names
 
 _LONGEST = 1e100  # a million of them, and their squares, can be added up
+
 _NEEDS_QUOTES = re.compile(r"[\s()\[\]':,;]")
+
 _NODES_PER_BLOCK = 1 << 14
+
 _MOST_LOOKED_AT = 1 << 10  # nodes without a length
 
 

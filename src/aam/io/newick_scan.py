@@ -13,8 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 _OPEN, _CLOSE, _COMMA, _COLON, _END, _WORD, _QUOTED = range(1, 8)
+
 _SPACE = 0
+
 _KINDS = bytearray([_WORD]) * 256
+
 for _letters, _kind in (
     (b"(", _OPEN),
     (b")", _CLOSE),
@@ -25,11 +28,17 @@ for _letters, _kind in (
 ):
     for _letter in _letters:
         _KINDS[_letter] = _kind
+
 _SPECIAL = re.compile(rb"'[^']*+(?:''[^']*+)*+'|\[[^\]]*\]|['\[\]]")
+
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
 _OF_NUMBERS = b"0123456789+-.eE"
+
 _BLOCK = 2**18  # bytes that are looked at in one step
+
 _SHOWN = 20  # letters of a word
+
 _NEVER_CLOSED = "unbalanced parentheses: '(' is never closed"
 
 

@@ -10,14 +10,18 @@ from pathlib import Path
 import yaml
 
 from aam.errors import InputError, name_some
-from aam.io.archive import Archive, ArchiveError, open_archive
-from aam.io.named_file import is_zip, read_head
+from aam.io.archive import Archive, ArchiveError, is_zip, open_archive, read_head
 
 _FIRST_WITH_CHECKSUMS = 5  # archive version, of QIIME 2 2018.11
+
 _CHECKSUMS = {"checksums.md5": "md5", "checksums.sha512": "sha512"}
+
 _PROPERTIES = re.compile(r"\s*%\s*Properties\(.*\)(?=\]?$)")
+
 _VERSION = re.compile(r"QIIME 2\narchive: (\d+)(\.\d+)?\nframework: [^\n]+\n?")
+
 _CHECKSUM_LINE = re.compile(r"([0-9a-fA-F]+)  (.+)")
+
 _VISUALISATION = "Visualization"
 
 
@@ -38,6 +42,7 @@ class ArtifactKind:
 
 
 _UNTRANSFORMED = "Pass the FeatureTable[Frequency] from which it was made"
+
 TABLE = ArtifactKind(
     {"FeatureTable[Frequency]": "feature-table.biom"},
     {
@@ -45,16 +50,21 @@ TABLE = ArtifactKind(
         for name in ("RelativeFrequency", "PresenceAbsence", "Composition", "Balance")
     },
 )
+
 SEQUENCES = ArtifactKind(
     {"FeatureData[Sequence]": "dna-sequences.fasta", "FeatureData[RNASequence]": "rna-sequences.fasta"},
     {"FeatureData[AlignedSequence]": "Pass the FeatureData[Sequence] that was aligned, without gaps"},
 )
+
 TREE = ArtifactKind(
     {"Phylogeny[Rooted]": "tree.nwk"},
     {"Phylogeny[Unrooted]": "Root it with `qiime phylogeny midpoint-root` and pass the result"},
 )
+
 TAXONOMY = ArtifactKind({"FeatureData[Taxonomy]": "taxonomy.tsv"})
+
 DISTANCES = ArtifactKind({"DistanceMatrix": "distance-matrix.tsv"})
+
 METADATA = ArtifactKind(
     {
         "ImmutableMetadata": "metadata.tsv",
@@ -63,6 +73,7 @@ METADATA = ArtifactKind(
         "FeatureData[Taxonomy]": "taxonomy.tsv",
     }
 )
+
 _OPTIONS = {"--table": TABLE, "--sequences": SEQUENCES, "--tree": TREE, "--distances": DISTANCES}
 """Options of commands, for advice on files that were swapped."""
 

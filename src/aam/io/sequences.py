@@ -1,7 +1,8 @@
-"""The sequence of each feature of a table, as tokens, read block by block."""
+"""Sequences in FASTA, and those of the features of a table as tokens, read block by block."""
 
+import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -10,18 +11,105 @@ import numpy as np
 
 from aam import vocabulary
 from aam.errors import SequenceError, name_some
-from aam.io.fasta import fasta_records, is_md5_of, is_md5_sum
-from aam.io.name_index import NameIndex
+from aam.io.qza import SEQUENCES
+from aam.io.text_file import text_lines
+from aam.storage.atomic import atomic_path
+from aam.storage.names import NameIndex
+
+_MD5 = re.compile(r"[0-9a-fA-F]{32}")
+
+
+def fasta_records(path: Path) -> Iterator[tuple[str, str]]:
+    """Read one (id, sequence) after the other; plain text, gzip or a QIIME 2 artifact.
+
+    The id is the first word of the header. Sequences are upper-cased and may wrap over several lines.
+
+    Raises
+    ------
+    SequenceError
+        The file is missing, not text or without records; text stands before the first header; or a header or sequence is empty.
+    """
+    name, parts, n_records = None, [], 0
+    for line in text_lines(path, SequenceError, "--sequences", SEQUENCES):
+        if line.startswith(">"):
+            if name is not None:
+                yield name, _joined(path, name, parts)
+            n_records += 1
+            words = line[1:].split(maxsplit=1)
+            if not words:
+                raise SequenceError(
+                    f"--sequences {path}: record {n_records:,} has an empty header. Give it the feature's id."
+                )
+            name, parts = words[0], []
+        elif name is not None:
+            parts.append(line)
+        elif line.strip():
+            raise SequenceError(
+                f"--sequences {path} is not FASTA: it starts with {line.strip()[:20]!r} instead of '>'. Pass a FASTA file."
+            )
+    if name is None:
+        raise SequenceError(f"--sequences {path} holds no sequences. Pass a FASTA file with a record for each feature.")
+    yield name, _joined(path, name, parts)
+
+
+def _joined(path: Path, name: str, parts: list[str]) -> str:
+    sequence = "".join("".join(parts).split()).upper()
+    if not sequence:
+        raise SequenceError(
+            f"The record of {name!r} in --sequences {path} has no sequence. Remove it or add its sequence."
+        )
+    return sequence
+
+
+def write_fasta(path: Path, items: Iterable[tuple[str, str]]) -> None:
+    """Write (id, sequence) pairs, each sequence on one line.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(f">{name}\n{sequence}\n" for name, sequence in items)
+
+
+def is_md5_sum(name: str) -> bool:
+    """Whether a name looks like an MD5 sum, as QIIME 2 names features."""
+    return _MD5.fullmatch(name) is not None
+
+
+def is_md5_of(name: str, sequence: str) -> bool:
+    """Whether a name is the MD5 sum of an upper-case sequence, written in upper or lower case.
+
+    Examples
+    --------
+    >>> is_md5_of("f1f8f4bf413b16ad135722aa4591043e", "ACGT")
+    True
+    """
+    as_dna = sequence.replace("U", "T")  # RNA may carry the sums of its DNA
+    return name.lower() in {_md5_sum(text) for text in (sequence, sequence.lower(), as_dna, as_dna.lower())}
+
+
+def _md5_sum(sequence: str) -> str:
+    return hashlib.md5(sequence.encode(), usedforsecurity=False).hexdigest()
+
 
 _LETTERS = "".join(vocabulary.TOKEN_OF_LETTER)
+
 _SHORTEST_ID = 30
 """A shorter id made of nucleotide letters may be a name, such as 'BAD' or 'TANK'."""
+
 _IS_SEQUENCE = re.compile(f"[{_LETTERS}{_LETTERS.lower()}]{{{_SHORTEST_ID},}}")
+
 _INVALID = 255
+
 _TOKEN_OF_BYTE = np.full(256, _INVALID, dtype=np.uint8)
+
 for _letter, _token in vocabulary.TOKEN_OF_LETTER.items():
     _TOKEN_OF_BYTE[[ord(_letter), ord(_letter.lower())]] = _token
+
 _PER_BLOCK = 1 << 12
+
 _SHOWN = 5
 
 

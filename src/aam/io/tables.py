@@ -1,22 +1,198 @@
-"""Feature tables in every format of the field, told apart by their content."""
+"""Feature tables in every format of the field, told apart by content; BIOM 1.0 (JSON) and text are read here."""
 
+import json
+import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from scipy.sparse import csr_array, vstack
+import numpy as np
+from scipy.sparse import coo_array, csr_array, vstack
 
-from aam.errors import TableError
-from aam.io.biom_json import read_json_table
+from aam.errors import TableError, name_some
 from aam.io.biom_table import BiomFile
-from aam.io.classic_table import read_classic_table
-from aam.io.count_table import CountTable, Table, refuse_duplicates
+from aam.io.count_table import CountTable, Table, checked_table, refuse_duplicates
 from aam.io.qza import TABLE, payload
 from aam.io.text_file import read_plain_or_gzip
+
+logger = logging.getLogger(__name__)
+
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # which JSON can write, and UTF-8 cannot
+
+_KEYS = ("rows", "columns", "data", "matrix_type")
+
+
+def read_json_table(path: Path, text: str) -> CountTable:
+    """Read a BIOM 1.0 table, whose rows are features and columns samples.
+
+    Raises
+    ------
+    TableError
+        The text is not JSON or not a BIOM table; ids or values are not as `checked_table` needs them.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TableError(f"--table {path} begins like BIOM 1.0 but is not JSON ({error}). Copy it again.") from None
+    missing = [key for key in _KEYS if key not in content]
+    if missing:
+        raise TableError(
+            f"--table {path} is JSON but not BIOM 1.0: it lacks {name_some(missing)}. Pass a feature table."
+        )
+    feature_ids, sample_ids = _ids(path, content["rows"]), _ids(path, content["columns"])
+    shape = (len(feature_ids), len(sample_ids))
+    if content["matrix_type"] == "sparse":
+        rows, columns, values = _sparse(path, content["data"], shape)
+        matrix = coo_array((values, (columns, rows)), shape=shape[::-1]).tocsr()
+    elif content["matrix_type"] == "dense":
+        matrix = csr_array(_numbers(path, content["data"], shape).T)
+    else:
+        raise TableError(
+            f"--table {path}: matrix_type {content['matrix_type']!r} is neither 'sparse' nor 'dense'. Correct it."
+        )
+    return checked_table(path, sample_ids, feature_ids, matrix)
+
+
+def _ids(path: Path, items: Any) -> list[str]:
+    try:
+        ids = [item["id"] for item in items]
+    except (TypeError, KeyError):
+        ids = [None]
+    names = [name for name in ids if isinstance(name, str)]
+    if len(names) < len(ids) or any(map(_LONE_SURROGATE.search, names)):
+        raise TableError(f"--table {path}: a row or column has no 'id' that is text. Write the table anew.")
+    return names
+
+
+def _sparse(path: Path, data: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if data == []:
+        nothing = np.empty(0, dtype=np.int64)
+        return nothing, nothing, nothing
+    entries = _numbers(path, data, (len(data) if isinstance(data, list) else 0, 3))
+    rows, columns, values = entries.T
+    for places, n in ((rows, shape[0]), (columns, shape[1])):
+        is_outside = ~((places >= 0) & (places < n) & (places == np.floor(places)))
+        if is_outside.any():
+            raise TableError(
+                f"--table {path}: {is_outside.sum():,} entries lie outside of its {shape[0]:,} features and {shape[1]:,} samples, "
+                f"first at {places[is_outside][0]:g}. Write the table anew."
+            )
+    return rows.astype(np.int64), columns.astype(np.int64), values
+
+
+def _numbers(path: Path, data: Any, shape: tuple[int, int]) -> np.ndarray:
+    try:
+        numbers = np.array(data)
+    except (ValueError, OverflowError):
+        numbers = np.array(None)
+    if numbers.size == 0:
+        numbers = np.zeros(shape, dtype=np.int64) if 0 in shape else numbers.astype(np.int64)
+    if numbers.shape != shape or numbers.dtype.kind not in "iuf":
+        raise TableError(
+            f"--table {path}: its data are not {shape[0]:,} × {shape[1]:,} numbers, as its ids and matrix_type say. "
+            "Write the table anew."
+        )
+    return numbers
+
+
+_FIRST_COLUMNS = ("otuid", "featureid", "asvid", "observationid")
+
+_TAXONOMY_COLUMNS = ("taxonomy", "taxon", "consensuslineage", "lineage")
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
+
+_ZEROS = {"0", "0.0"}
+
+_SHOWN = 40  # letters of a cell
+
+
+def read_classic_table(path: Path, text: str) -> CountTable:
+    """Read a table whose header begins with ``#OTU ID``, such as ``biom convert --to-tsv`` writes.
+
+    Comment lines before the header, empty lines, and a last column with the taxonomy are skipped.
+
+    Raises
+    ------
+    TableError
+        There is no header; a row has too few or too many cells, or text in the place of a number; ids or values are not as
+        `checked_table` needs them.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    start, header = _find_header(path, lines)
+    has_taxonomy = _plain(header[-1]) in _TAXONOMY_COLUMNS
+    if has_taxonomy:
+        logger.info("--table %s: its last column, %r, is not read.", path, header[-1])
+    n_samples = len(header) - 1 - has_taxonomy
+    feature_ids: list[str] = []
+    rows: list[int] = []
+    columns: list[int] = []
+    values: list[float] = []
+    for number, line in enumerate(lines[start:], start=start + 1):
+        if not line.strip():
+            continue
+        cells = _split_row(path, number, line, len(header))
+        for column, cell in enumerate(cells[1 : 1 + n_samples]):
+            if cell not in _ZEROS:
+                rows.append(len(feature_ids))
+                columns.append(column)
+                values.append(_parse(path, (number, header[1 + column]), cell))
+        feature_ids.append(cells[0].strip())
+    shape = (n_samples, len(feature_ids))
+    matrix = coo_array((np.array(values, dtype=np.float64), (columns, rows)), shape=shape).tocsr()
+    return checked_table(path, header[1 : 1 + n_samples], feature_ids, matrix)
+
+
+def _find_header(path: Path, lines: list[str]) -> tuple[int, list[str]]:
+    """Give the number of lines up to and with the header, and its cells."""
+    for number, line in enumerate(lines, start=1):
+        cells = [cell.strip() for cell in line.rstrip().split("\t")]
+        if not line.strip() or (len(cells) == 1 and line.startswith("#") and _plain(cells[0]) not in _FIRST_COLUMNS):
+            continue
+        if _plain(cells[0]) not in _FIRST_COLUMNS:
+            raise TableError(
+                f"--table {path} is not a feature table: line {number:,} begins with {cells[0][:_SHOWN]!r} instead of '#OTU ID'. "
+                "Pass a table with one row per feature, the columns separated by tabs, or a BIOM file."
+            )
+        if "" in cells:
+            raise TableError(f"--table {path}: column {cells.index('') + 1:,} has no sample id. Name it.")
+        return number, cells
+    raise TableError(f"--table {path} holds comments only. Pass a table with a header that begins with '#OTU ID'.")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s#_-]", "", name).lower()
+
+
+def _split_row(path: Path, number: int, line: str, n_cells: int) -> list[str]:
+    cells = line.split("\t")
+    while len(cells) > n_cells and not cells[-1].strip():
+        cells.pop()
+    if len(cells) != n_cells:
+        raise TableError(
+            f"--table {path}: line {number:,} has {len(cells):,} cells, but the header {n_cells:,}. Separate the columns by tabs."
+        )
+    if not cells[0].strip():
+        raise TableError(f"--table {path}: line {number:,} has no feature id. Give it one.")
+    return cells
+
+
+def _parse(path: Path, place: tuple[int, str], cell: str) -> float:
+    number = cell.strip()
+    if not _NUMBER.fullmatch(number):
+        raise TableError(
+            f"--table {path}: line {place[0]:,} has {number[:_SHOWN]!r} instead of a count, in sample {place[1]!r}. "
+            "Correct it."
+        )
+    return float(number)
+
 
 ACCEPTED = (
     "Pass BIOM 2.1 (HDF5), BIOM 1.0 (JSON), tab-separated text with '#OTU ID', or a FeatureTable[Frequency] (.qza)."
 )
+
 _TEXT_FORMATS = {b"{": read_json_table}
 """Readers of text by its first byte; text that begins otherwise is tab-separated."""
 

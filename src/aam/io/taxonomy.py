@@ -9,12 +9,19 @@ from aam.io.qza import TAXONOMY
 from aam.io.text_file import read_text
 
 _PREFIX = re.compile(r"[A-Za-z]{1,2}(?:_\d+)?__")  # k__, d__, sk__, or D_0__ of early SILVA releases
+
 _ID_HEADERS = ("featureid", "otuid", "id")
+
 _LINEAGE_HEADERS = ("taxon", "taxonomy", "lineage", "consensuslineage", "classification")
+
 _UNKNOWN = ("", "unassigned", "unclassified", "unknown")
+
 _SAMPLE_HEADERS = ("sampleid", "samplename")  # of metadata, whose rows would else pass as lineages
+
 _NUMBER = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
+
 _MOST_COLUMNS = 4
+
 _SHOWN = 40
 
 

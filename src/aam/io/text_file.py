@@ -9,12 +9,13 @@ from itertools import chain
 from pathlib import Path
 
 from aam.errors import InputError
-from aam.io.archive import LARGEST_RATIO, is_bomb
-from aam.io.named_file import GZIP, HDF5, is_zip, read_head
+from aam.io.archive import GZIP, HDF5, LARGEST_RATIO, is_bomb, is_zip, read_head
 from aam.io.qza import ArtifactKind, payload
 
 _BLOCK = 2**20
+
 _BYTES_PER_BLOCK = 2**18
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 

@@ -1,29 +1,66 @@
-"""Fit a kernel head to some samples of a study; nothing of the others is seen."""
+"""What a head is made of, by name."""
 
 import logging
 
 import numpy as np
 
-from aam.data.equal_depth import at_depth
+from aam.data.rarefaction import at_depth
 from aam.data.study import Study
-from aam.data.target import TargetState
-from aam.kernels.boosting import boosted_trees
-from aam.kernels.ensemble import Calibration, Ensemble, Member
-from aam.kernels.fitted import Fitted
-from aam.kernels.forest import random_forest
-from aam.kernels.gram import MeanKernel
-from aam.kernels.head import KernelHead, Resources
+from aam.kernels.features import (
+    Phylogeny,
+    Samples,
+    View,
+    clade_log_ratios,
+    log_ratios,
+    model_vectors,
+    scaled,
+    touched_branches,
+)
+from aam.kernels.gram import MeanKernel, Similarity, Term, linear, radial, shared_branches
+from aam.kernels.head import Calibration, Ensemble, KernelHead, Member, Resources
 from aam.kernels.known_asvs import KnownASVs, sample_counts
-from aam.kernels.logistic import class_weights, fit_logistic
-from aam.kernels.machine import KernelMachine
-from aam.kernels.members import BOOSTED, FEATURES, FOREST, member_kernels
-from aam.kernels.phylogeny import Phylogeny
-from aam.kernels.ridge import fit_ridge
-from aam.kernels.trees import Trees, fit_trees
-from aam.kernels.views import Samples
+from aam.kernels.machines import Fitted, KernelMachine, class_weights, fit_logistic, fit_ridge
+from aam.kernels.trees import Trees, boosted_trees, fit_trees, random_forest
+from aam.labels.target import TargetState
 from aam.uncertainty import FARTHEST, fit_temperature, threshold_of, to_probabilities, warn_of_few_groups
 
 logger = logging.getLogger(__name__)
+
+
+FEATURES, CLADES, DEEP, FOREST, BOOSTED = "features", "clades", "deep", "forest", "boosted"
+
+MEANINGS = {
+    FEATURES: "ASVs: log ratios (linear and radial), and UniFrac where there is a tree",
+    CLADES: "log ratios of all clades of the tree",
+    FOREST: "random forest on shares",
+    BOOSTED: "gradient-boosted trees on shares",
+    DEEP: "sample vectors of the pre-trained model (linear and radial)",
+}
+
+TREES: tuple[str, ...] = (FOREST, BOOSTED)
+"""Members that are trees."""
+
+
+def member_kernels(training: Samples, phylogeny: Phylogeny | None) -> dict[str, MeanKernel]:
+    """Fit the kernels of all members that the training samples allow; no label is seen."""
+    parts: dict[str, list[tuple[View, Similarity]]] = {
+        FEATURES: [
+            (scaled(log_ratios, training, 0.5), linear),
+            (log_ratios, radial(log_ratios(training))),
+        ]
+    }
+    if phylogeny is not None:
+        parts[FEATURES].append((touched_branches(phylogeny), shared_branches))
+        if phylogeny.is_clade.any():
+            parts[CLADES] = [(scaled(clade_log_ratios(phylogeny), training, 0.5), linear)]
+    if training.vectors is not None:
+        vectors = scaled(model_vectors, training, 1.0)
+        parts[DEEP] = [(vectors, linear), (vectors, radial(vectors(training)))]
+    return {
+        name: MeanKernel([Term.fit(view, similarity, training) for view, similarity in terms])
+        for name, terms in parts.items()
+    }
+
 
 TOLERANCE = 0.1
 """A member whose loss is this share above the least keeps exp(−1) of its weight."""

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from aam.kernels.views import Samples, View
+from aam.kernels.features import Samples, View
 
 Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Compares features [m, N] with others [n, N]; [m, n]."""

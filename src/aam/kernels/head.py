@@ -1,4 +1,4 @@
-"""The kernel head: an ensemble of machines that reads studies."""
+"""The kernel head: an ensemble of machines that reads studies, its members weighed by groups that they were fitted without."""
 
 import logging
 from collections.abc import Callable
@@ -6,20 +6,119 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aam.data.equal_depth import EqualDepth, at_depth
-from aam.data.predicted import Predicted
+from aam.data.rarefaction import EqualDepth, at_depth
 from aam.data.study import Study
 from aam.ecology.tree import FeatureTree
-from aam.kernels.ensemble import Ensemble
+from aam.kernels.features import Phylogeny, Samples
 from aam.kernels.known_asvs import KnownASVs, sample_counts
-from aam.kernels.phylogeny import Phylogeny
-from aam.kernels.views import Samples
-from aam.uncertainty import UNLIKE
+from aam.kernels.machines import KernelMachine
+from aam.kernels.trees import Trees
+from aam.labels.predicted import Predicted
+from aam.labels.target import TargetState
+from aam.uncertainty import INTERVAL, SET, UNLIKE, named_sets, prediction_sets, to_probabilities
 
 logger = logging.getLogger(__name__)
 
+
+@dataclass(frozen=True)
+class Member:
+    """One machine of an ensemble.
+
+    Attributes
+    ----------
+    name
+        Key of `members.MEANINGS`.
+    penalty, loss
+        What was chosen (None for trees), and its loss on groups left out.
+    weight
+        In the mean.
+    machine
+        Gives its outputs.
+    """
+
+    name: str
+    penalty: float | None
+    loss: float
+    weight: float
+    machine: KernelMachine | Trees
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Numbers that turn the members' mean into what is reported.
+
+    Attributes
+    ----------
+    centre
+        Mean of the training samples (regression).
+    temperature
+        Divides the logits (classification).
+    classes
+        Numbers of the classes that training samples have.
+    coverage
+        Of intervals and sets.
+    threshold
+        Half of an interval's width, or the least probability of a set's classes, subtracted from 1.
+    farthest
+        Distance to the nearest training sample from which on a sample is unlike them.
+    """
+
+    centre: float
+    temperature: float
+    classes: tuple[int, ...]
+    coverage: float
+    threshold: float
+    farthest: float
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Fitted machines.
+
+    Attributes
+    ----------
+    target
+        What is predicted.
+    training
+        The samples that they were fitted to.
+    members
+        The machines; the first is that on the ASVs.
+    calibration
+        What their outputs mean.
+    """
+
+    target: TargetState
+    training: Samples
+    members: tuple[Member, ...]
+    calibration: Calibration
+
+    def outputs(self, samples: Samples) -> np.ndarray:
+        """Give the members' mean: centred values [m, 1], or logits."""
+        return np.sum([member.weight * member.machine.outputs(samples) for member in self.members], axis=0)
+
+    def nearest(self, samples: Samples) -> np.ndarray:
+        """Give the distance of each sample to the nearest training sample, by the first member, [m]."""
+        machine = self.members[0].machine
+        assert isinstance(machine, KernelMachine)
+        return machine.kernel.distances(samples).min(axis=1)
+
+    def report(self, outputs: np.ndarray) -> Predicted:
+        """Turn outputs into values with intervals, or probabilities with sets of classes."""
+        calibration = self.calibration
+        if self.target.task == "regression":
+            values = outputs[:, 0] + calibration.centre
+            ends = values - calibration.threshold, values + calibration.threshold
+            return Predicted(values, dict(zip(INTERVAL, ends, strict=True)))
+        classes = list(calibration.classes)
+        probability = np.zeros((len(outputs), len(self.target.classes)))
+        probability[:, classes] = to_probabilities(outputs / calibration.temperature, len(classes))
+        sets = prediction_sets(probability, calibration.threshold)
+        return Predicted(probability, {SET: named_sets(sets, probability, self.target.classes)}, sets)
+
+
 LEAST_KNOWN = 0.5
 """Share of a sample's reads that a head should know."""
+
 _BLOCK = 512  # samples that are dense at a time
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from aam.kernels.fitted import Fitted
-from aam.kernels.logistic import class_weights, is_of_class, log_loss
-from aam.kernels.views import Samples
+from aam.kernels.features import Samples
+from aam.kernels.machines import Fitted, class_weights, is_of_class, log_loss
 
 FOLDS = 5
+
 _LEAST_PROBABILITY = 0.005
 
 
@@ -120,3 +121,40 @@ def _as_outputs(sums: np.ndarray) -> np.ndarray:
     probability = np.clip(sums, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
     logit = np.log(probability / (1 - probability))
     return logit[:, 1:] if sums.shape[1] == 2 else logit
+
+
+FOREST_TREES = 300
+
+_FOREST_OPTIONS = {"max_features": 0.1, "min_samples_leaf": 3, "random_state": 0, "n_jobs": -1}
+
+
+def random_forest(features: np.ndarray, target: np.ndarray, n_classes: int | None) -> Trees:
+    """Average trees that were each grown on other samples and features (Breiman 2001); classes have equal weight."""
+    if n_classes is None:
+        machine = RandomForestRegressor(FOREST_TREES, **_FOREST_OPTIONS).fit(features, target)
+        return Trees.of(machine.estimators_, 1 / FOREST_TREES)
+    machine = RandomForestClassifier(FOREST_TREES, class_weight="balanced", **_FOREST_OPTIONS).fit(features, target)
+    forest = Trees.of(machine.estimators_, 1.0)
+    value = np.zeros((len(forest.value), n_classes))
+    value[:, machine.classes_] = forest.value / forest.value.sum(axis=1, keepdims=True) / FOREST_TREES
+    return Trees(forest.roots, forest.left, forest.right, forest.feature, forest.threshold, value)
+
+
+BOOSTED_TREES, RATE = 200, 0.05
+
+_BOOSTING_OPTIONS = {
+    "max_leaf_nodes": 8,
+    "min_samples_leaf": 10,
+    "max_features": 0.1,
+    "subsample": 0.5,
+    "random_state": 0,
+}
+
+
+def boosted_trees(features: np.ndarray, target: np.ndarray, n_classes: int | None) -> Trees:
+    """Add up shallow trees that correct each other, from 0 (Friedman 2001); ``target`` is centred."""
+    assert n_classes is None, "boosting is of values"
+    machine = GradientBoostingRegressor(
+        n_estimators=BOOSTED_TREES, learning_rate=RATE, init="zero", **_BOOSTING_OPTIONS
+    )
+    return Trees.of(list(machine.fit(features, target).estimators_[:, 0]), RATE)

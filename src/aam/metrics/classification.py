@@ -8,6 +8,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionM
 
 N_BINS = 2048
 """Bins of a class's predicted probability."""
+
 LARGEST_LOG_ODDS = 32.0
 """Bins are equally wide in log-odds from minus to plus this, probabilities of 10⁻¹⁴ to 1 − 10⁻¹⁴; the outer two hold the rest."""
 

@@ -9,6 +9,7 @@ from torchmetrics import Metric
 
 MOST_CELLS = 32_768
 """Distinct pairs up to which the correlation is exact, and cells of the histogram beyond them: 0.8 MB."""
+
 _MOST_BITS = 62
 """Bits of a double below its sign that can be dropped so that one is left."""
 

@@ -10,9 +10,7 @@ from aam import vocabulary
 from aam.config.model import ModelConfig
 from aam.nn.attention import Rows
 from aam.nn.patches import PatchStem, patch_mask
-from aam.nn.pooling import AttentionPooling
-from aam.nn.recomputation import recomputed
-from aam.nn.transformer import Transformer
+from aam.nn.transformer import AttentionPooling, Transformer, recomputed
 
 
 class ASVEncoder(nn.Module):

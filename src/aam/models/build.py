@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from aam.config.conditioning import ConditioningConfig
+from aam.config.base import load
+from aam.config.covariates import ConditioningConfig
 from aam.config.model import ModelConfig
-from aam.config.objective_table import OBJECTIVES
-from aam.loading import load
+from aam.config.objectives import OBJECTIVES
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
-from aam.nn.condition_vectors import ConditionShape
-from aam.nn.conditioning import Conditioning
-from aam.objectives.objective import Objective
+from aam.nn.covariates import Conditioning, ConditionShape
+from aam.objectives.objective import Objective, Settings, UnlabelledObjective
 from aam.objectives.target import N_SOURCES, Target
-from aam.objectives.unlabelled import Settings, UnlabelledObjective
 
 NO_SETTINGS: Mapping[str, Settings] = {}
 

@@ -6,10 +6,8 @@ from torch import Tensor, nn
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
-from aam.nn.abundance import CountEmbedding
-from aam.nn.attention import Packed
-from aam.nn.gather import rows
-from aam.nn.standardise import Standardise
+from aam.nn.abundance import CountEmbedding, Standardise
+from aam.nn.attention import Packed, rows
 from aam.nn.transformer import Transformer
 
 

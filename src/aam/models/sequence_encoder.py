@@ -4,17 +4,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aam.batch import Batch
+from aam.batch import Batch, Encoding, SampleEncoding
 from aam.config.model import ModelConfig
-from aam.encoding import Encoding, SampleEncoding
+from aam.distributed.collective import spread
 from aam.models.asv_encoder import ASVEncoder
 from aam.models.sample_sequence_encoder import SampleSequenceEncoder
-from aam.nn.attention import Packed
-from aam.nn.collective import spread
-from aam.nn.gather import rows
-from aam.nn.pooling import AttentionPooling
-from aam.nn.transformer import Transformer
-from aam.objectives.unlabelled import UnlabelledObjective
+from aam.nn.attention import Packed, rows
+from aam.nn.transformer import AttentionPooling, Transformer
+from aam.objectives.objective import UnlabelledObjective
 
 
 class SequenceEncoder(nn.Module):

@@ -6,13 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aam.batch import Batch
-from aam.encoding import Encoding, SampleEncoding
+from aam.batch import Batch, Encoding, SampleEncoding
 from aam.models.asv_encoder import ASVEncoder
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.nn.attention import Packed
-from aam.nn.conditioning import Conditioning
-from aam.nn.pooling import AttentionPooling
+from aam.nn.covariates import Conditioning
+from aam.nn.transformer import AttentionPooling
 from aam.objectives.objective import Objective
 from aam.objectives.target import Target
 

@@ -13,9 +13,30 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from aam.nn.packing import pad, pad_mask
-
 logger = logging.getLogger(__name__)
+
+
+def rows(matrix: Float[Tensor, "N D"], index: Int[Tensor, "T"]) -> Float[Tensor, "T D"]:
+    """Give ``matrix[index]``; where a row is read more than once, its gradient is the same in every run.
+
+    The gradient of plain indexing is summed by all threads of a CPU at once, in the order in which they happen to come, if it has
+    32,768 elements or more; then no two trainings are equal.
+    """
+    return F.embedding(index, matrix)
+
+
+def pad_mask(offsets: Int[Tensor, "B1"]) -> Bool[Tensor, "B A"]:
+    """Tell which positions of the padded rows are real."""
+    lengths = offsets.diff()
+    return torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
+
+
+def pad(packed: Float[Tensor, "T ..."], mask: Bool[Tensor, "B A"]) -> Float[Tensor, "B A ..."]:
+    """Give every set a row of its own, with zeros after its last position."""
+    padded = packed.new_zeros(*mask.shape, *packed.shape[1:])
+    padded[mask] = packed
+    return padded
+
 
 KERNELS = {
     "flash": (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH),
@@ -23,6 +44,7 @@ KERNELS = {
     "math": (SDPBackend.MATH,),
 }
 """By the value of ``--attn-implementation``: the kernel, and those that take its place where it cannot read a mask."""
+
 POSITIONS_AT_A_TIME = 1024
 """Of sets, on a CPU; their hidden layer takes 2 MB at width 128."""
 

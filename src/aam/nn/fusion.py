@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from aam.batch import SampleEncoding
 from aam.config.model import ModelConfig
-from aam.encoding import SampleEncoding
 from aam.nn.attention import Packed, Rows, attend_padded
 from aam.nn.transformer import Block
 

@@ -1,12 +1,48 @@
-"""A pre-norm transformer encoder on scaled dot-product attention."""
+"""A pre-norm transformer encoder on scaled dot-product attention, its recomputed blocks, and attention pooling."""
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from aam.config.model import ModelConfig
 from aam.nn.attention import Packed, Rows
-from aam.nn.recomputation import recomputed
+
+
+class AttentionPooling(nn.Module):
+    """A learned query reads the positions of each row or set (Lee et al. 2019, Set Transformer, with one seed vector)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim, self.heads = config.embedding_dim, config.attention_heads
+        self.query = nn.Parameter(torch.randn(self.heads, dim // self.heads) * (dim // self.heads) ** -0.5)
+        self.key_and_value = nn.Linear(dim, 2 * dim)
+        self.project_out = nn.Linear(dim, dim)
+
+    def forward(self, x: Float[Tensor, "*A D"], layout: Rows | Packed) -> Float[Tensor, "B D"]:
+        """Average the real positions, weighted by how well they answer the query."""
+        key, value = self.key_and_value(x).unflatten(-1, (2, self.heads, -1)).unbind(-3)
+        query = self.query.to(key.dtype)
+        if isinstance(layout, Rows):
+            pooled = layout.attend(query.expand(len(x), 1, -1, -1), key, value)[:, 0]
+        else:
+            pooled = layout.attend(query.expand(len(layout.offsets) - 1, -1, -1), key, value)
+        return self.project_out(pooled.flatten(1))
+
+
+def recomputed(run: Callable[..., Tensor], *arguments: Any) -> Tensor:
+    """Call it, and keep for the backward pass only its arguments (Chen et al. 2016, Training deep nets with sublinear memory cost).
+
+    Recomputation stops before the last product, whose result no gradient needs. What is called must not draw random numbers: it
+    would draw others the second time.
+    """
+    if not torch.is_grad_enabled():
+        return run(*arguments)
+    return checkpoint(run, *arguments, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
+
 
 INITIAL_STD = 0.02
 """Spread of the weights that write into the residual stream, before depth is taken into account."""

@@ -9,18 +9,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import Metric
 
-from aam.batch import Batch
+from aam.batch import Batch, Encoding
 from aam.config.model import ModelConfig
 from aam.config.objectives import ObjectivesConfig
+from aam.distributed.collective import mean_over_ranks
 from aam.ecology.resources import StudyResources
-from aam.encoding import Encoding
 from aam.figures import draw_regression
 from aam.metrics.regression import regression_metrics
 from aam.nn.abundance import log_abundance, standardise, unstandardise
-from aam.nn.collective import mean_over_ranks
-from aam.objectives.mean_baseline import MeanBaseline
-from aam.objectives.objective import Overall
-from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
+from aam.objectives.baselines import MeanBaseline
+from aam.objectives.objective import Baseline, Overall, Settings, UnlabelledObjective
 
 
 class HiddenAbundance(UnlabelledObjective):

@@ -6,12 +6,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import Metric
 
-from aam.batch import Batch
+from aam.batch import Batch, Encoding
 from aam.config.model import ModelConfig
-from aam.encoding import Encoding
-from aam.nn.collective import mean_over_ranks, of_all_asvs
-from aam.objectives.mean_score import MeanScore
-from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
+from aam.distributed.collective import mean_over_ranks, of_all_asvs
+from aam.objectives.baselines import MeanScore
+from aam.objectives.objective import Baseline, Settings, UnlabelledObjective
 
 FIRST_TEMPERATURE = 0.1
 

@@ -8,12 +8,11 @@ from torchmetrics.classification import MulticlassAccuracy
 from torchmetrics.text import Perplexity
 
 from aam import vocabulary
-from aam.batch import IGNORED, Batch
+from aam.batch import IGNORED, Batch, Encoding
 from aam.config.model import ModelConfig
-from aam.encoding import Encoding
-from aam.nn.collective import mean_over_ranks
-from aam.objectives.nucleotide_baselines import NucleotideBaselines
-from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
+from aam.distributed.collective import mean_over_ranks
+from aam.objectives.baselines import NucleotideBaselines
+from aam.objectives.objective import Baseline, Settings, UnlabelledObjective
 
 
 class FlatPerplexity(Perplexity):

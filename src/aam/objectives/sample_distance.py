@@ -10,24 +10,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import Metric
 
-from aam.batch import Batch
+from aam.batch import Batch, BatchTarget, Encoding
+from aam.config.base import load
 from aam.config.model import ModelConfig
-from aam.config.objective_table import OBJECTIVES
-from aam.config.objectives import ObjectivesConfig
-from aam.drawn import BatchTarget
+from aam.config.objectives import OBJECTIVES, ObjectivesConfig
+from aam.distributed.collective import mean_over_ranks, of_all_samples
 from aam.ecology.resources import Measure, StudyResources
-from aam.encoding import Encoding
 from aam.figures import draw_regression
-from aam.loading import load
 from aam.metrics.regression import regression_metrics
-from aam.nn.collective import mean_over_ranks, of_all_samples
-from aam.nn.gather import rows
-from aam.objectives.mean_baseline import MeanBaseline
-from aam.objectives.objective import Overall
-from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
+from aam.nn.attention import rows
+from aam.objectives.baselines import MeanBaseline
+from aam.objectives.objective import Baseline, Overall, Settings, UnlabelledObjective
 
 TARGET = "distance"
 """Name of the user's own matrix in the table."""
+
 SHARED_AT_FIRST = 0.3
 """Share of the squared distances that a new model lays between its vectors; the rest is each sample's own."""
 

@@ -9,19 +9,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import Metric
 
-from aam.batch import Batch
+from aam.batch import Batch, BatchTarget, Encoding
 from aam.config.model import ModelConfig
-from aam.drawn import BatchTarget
+from aam.distributed.collective import mean_over_ranks
 from aam.ecology.resources import StudyResources
-from aam.encoding import Encoding
 from aam.figures import draw_regression
 from aam.metrics.regression import regression_metrics
-from aam.nn.collective import mean_over_ranks
-from aam.nn.standardise import Standardise
-from aam.objectives.mean_baseline import MeanBaseline
-from aam.objectives.objective import Overall
+from aam.nn.abundance import Standardise
+from aam.objectives.baselines import MeanBaseline
+from aam.objectives.objective import Baseline, Overall, Settings, UnlabelledObjective
 from aam.objectives.sample_distance import measure_of
-from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
 
 
 class SampleValue(UnlabelledObjective):

@@ -12,33 +12,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import Metric
 
-from aam.batch import Batch
+from aam.batch import CATEGORY, SCALING, TARGET, WEIGHT, Batch, Encoding
 from aam.config.model import ModelConfig
-from aam.config.network_head import NetworkHeadConfig
-from aam.encoding import Encoding
+from aam.config.target import NetworkHeadConfig
+from aam.distributed.collective import mean_over_ranks
 from aam.figures import draw_confusion, draw_regression
 from aam.metrics.classification import classification_metrics
 from aam.metrics.regression import regression_metrics
-from aam.nn.collective import mean_over_ranks
-from aam.nn.gather import rows
-from aam.nn.standardise import Standardise
+from aam.nn.abundance import Standardise
+from aam.nn.attention import rows
 from aam.objectives.objective import Objective, Overall
-from aam.objectives.target_losses import increasing, number_losses
-from aam.objectives.target_outputs import Limits
+from aam.objectives.target_losses import Limits, increasing, number_losses
 from aam.target_transform import TargetTransform
 
-TARGET = "target"
-"""Name of the metadata column among a batch's targets: own units (float [B]), class numbers (int [B]), or, of mixed samples, the
-shares of the classes (float [B, C])."""
-CATEGORY = "target_category"
-"""Name among a batch's targets of the number of each sample's category, int [B], by which a transform may scale."""
-WEIGHT = "target_weight"
-"""Name of how much each sample counts, float [B]; all the same where it is absent."""
-SCALING = "target_scaling_category"
-"""Name of the number of each sample's category by which outputs are stretched and shifted, int [B]."""
 N_SOURCES = 2
 """The head reads the sample vector and the predictor's own pooling, side by side."""
-
 
 DEFAULT = NetworkHeadConfig()
 

@@ -10,17 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import Metric
 
-from aam.batch import Batch
+from aam.batch import AsvTarget, Batch, Encoding
 from aam.config.model import ModelConfig
 from aam.config.objectives import ObjectivesConfig
-from aam.drawn import AsvTarget
+from aam.distributed.collective import sum_over_ranks
 from aam.ecology.lineages import FEWEST_TAXA, RANKS, UNKNOWN
 from aam.ecology.resources import StudyResources
-from aam.encoding import Encoding
 from aam.errors import TaxonomyError
-from aam.nn.collective import sum_over_ranks
-from aam.objectives.mean_score import MeanScore
-from aam.objectives.unlabelled import Baseline, Settings, UnlabelledObjective
+from aam.objectives.baselines import MeanScore
+from aam.objectives.objective import Baseline, Settings, UnlabelledObjective
 
 
 class Taxonomy(UnlabelledObjective):

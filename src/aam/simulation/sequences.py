@@ -5,9 +5,13 @@ import numpy as np
 from aam.simulation.tree import SimulatedTree
 
 NUCLEOTIDES = np.frombuffer(b"ACGT", dtype=np.uint8)
+
 FREQUENCIES = np.array([0.247, 0.178, 0.343, 0.232])  # of A, C, G and T in V4 ASVs of gut studies
+
 TRANSITIONS_PER_TRANSVERSION = 3.0
+
 RATE_SHAPE = 0.6  # of the gamma distribution of site rates; smaller: more sites that never change
+
 RATE_MEMORY = 0.8  # correlation of the ranks of two neighbouring sites, roughly
 
 

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from aam.config.simulate import SimulationConfig
-from aam.simulation.abundance import simulate_counts
-from aam.simulation.clades import Clade, choose_clades
-from aam.simulation.metadata import simulate_metadata
+from aam.config.tools import SimulationConfig
+from aam.simulation.samples import simulate_counts, simulate_metadata
 from aam.simulation.sequences import simulate_sequences
-from aam.simulation.taxonomy import cut_taxonomy
-from aam.simulation.tree import SimulatedTree, simulate_tree
+from aam.simulation.tree import Clade, SimulatedTree, choose_clades, cut_taxonomy, simulate_tree
 
 
 @dataclass(frozen=True)

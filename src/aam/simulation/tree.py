@@ -1,4 +1,4 @@
-"""A birth–death tree of ASVs whose lineages evolve at different rates."""
+"""A birth–death tree of ASVs, the taxonomy cut from it, and the clades that respond to metadata: the truth."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,7 +6,9 @@ from functools import cached_property
 import numpy as np
 
 EXTINCTION_PER_SPECIATION = 0.5
+
 CLOCK_SPREAD = 0.4  # standard deviation of the log rate of a lineage
+
 MEAN_DIVERGENCE = 0.75  # substitutions per site between two tips: about 70 % are identical, as in 16S V4
 
 
@@ -119,3 +121,105 @@ def _join_neighbours(heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             node += 1
         open_heights.append(height)
     return parent, age
+
+
+# A rank of F tips has F to this power groups: of 500, 6 phyla, 22 orders, 144 genera.
+GROUPS_EXPONENT = {"p": 0.3, "c": 0.4, "o": 0.5, "f": 0.65, "g": 0.8, "s": 0.92}
+
+NAMELESS_WHEN_ALONE = ("g", "s")
+
+
+def cut_taxonomy(tree: SimulatedTree) -> list[str]:
+    """Name the seven ranks of each tip in the style of Greengenes.
+
+    Each rank cuts the tree at one age, and the branches that are cut are its groups; younger cuts divide
+    older ones, so ranks nest. A tip alone in its genus or species has no name there, as an ASV that no
+    reference resembles.
+
+    Examples
+    --------
+    >>> from aam.simulation.tree import simulate_tree
+    >>> cut_taxonomy(simulate_tree(20, np.random.default_rng(0)))[0]
+    'k__Bacteria; p__P1; c__C1; o__O1; f__F1; g__G1; s__'
+    """
+    names = np.full(len(tree.tips), "k__Bacteria", dtype=object)
+    for rank, exponent in GROUPS_EXPONENT.items():
+        group = _groups(tree, round(len(tree.tips) ** exponent))
+        is_named = (np.bincount(group)[group] > 1) | (rank not in NAMELESS_WHEN_ALONE)
+        label = [f"{rank.upper()}{number + 1}" if named else "" for number, named in zip(group, is_named, strict=True)]
+        names += np.array([f"; {rank}__{text}" for text in label], dtype=object)
+    return names.tolist()
+
+
+def _groups(tree: SimulatedTree, n_groups: int) -> np.ndarray:
+    """Cut the tree where it has this many branches, and number the branch above each tip."""
+    splits = np.sort(tree.age[tree.age > 0])[::-1]
+    cut = splits[n_groups - 1] if n_groups <= len(splits) else 0.0
+    parent_age = np.append(tree.age[tree.parent[:-1]], np.inf)
+    branches = np.flatnonzero((tree.age <= cut) & (parent_age > cut))
+    return np.searchsorted(branches, tree.tips)  # post-order: the next cut branch is the one above
+
+
+# Natural log fold change of a clade's members at signal 1: per standard deviation of age, and from health to
+# disease.
+EFFECTS = {"age": (2.4, -2.4, 1.8), "disease": (3.0, -3.0, 2.4)}
+
+SMALLEST_SHARE, LARGEST_SHARE = 0.03, 0.10  # of all tips
+
+
+@dataclass(frozen=True)
+class Clade:
+    """All tips below one node of the tree, and how they respond to one metadata column.
+
+    Attributes
+    ----------
+    name
+        Such as "age-clade-1".
+    column
+        Metadata column that the clade responds to.
+    node
+        Node of the tree above the members.
+    members
+        Numbers of the tips in the clade, int64.
+    effect
+        Natural log fold change of each member's abundance, per standard deviation of a numeric column, or
+        from the first to the second category.
+    """
+
+    name: str
+    column: str
+    node: int
+    members: np.ndarray
+    effect: float
+
+
+def choose_clades(tree: SimulatedTree, signal: float, rng: np.random.Generator) -> list[Clade]:
+    """Pick clades of moderate size, no two of which share a tip, and give each a column and an effect.
+
+    Where the tree has too few clades of 3 to 10 % of its tips, smaller ones are taken as well.
+    """
+    wanted = [
+        (column, number, effect) for column, effects in EFFECTS.items() for number, effect in enumerate(effects, 1)
+    ]
+    nodes = _disjoint_nodes(tree, len(wanted), rng)
+    return [
+        Clade(f"{column}-clade-{number}", column, node, tree.members(node), signal * effect)
+        for node, (column, number, effect) in zip(nodes, wanted, strict=True)
+    ]
+
+
+def _disjoint_nodes(tree: SimulatedTree, n_nodes: int, rng: np.random.Generator) -> list[int]:
+    """Pick nodes at random among those of the right size, skipping those that overlap one already picked."""
+    below, n_tips = tree.n_tips_below, len(tree.tips)
+    smallest, largest = SMALLEST_SHARE * n_tips, max(2.0, LARGEST_SHARE * n_tips)
+    while True:
+        picked: list[int] = []
+        is_taken = np.zeros(n_tips, dtype=bool)
+        for node in rng.permutation(np.flatnonzero((below >= smallest) & (below <= largest))).tolist():
+            members = tree.members(node)
+            if not is_taken[members].any():
+                is_taken[members] = True
+                picked.append(node)
+            if len(picked) == n_nodes:
+                return picked
+        smallest /= 1.5

@@ -15,10 +15,11 @@ import torch.distributed as dist
 
 import aam
 from aam.errors import InputError
-from aam.io.atomic import atomic_path
+from aam.storage.atomic import atomic_path
 
 FORMAT = 2
 """Raised when an older checkpoint can no longer be continued."""
+
 HEADER, PROGRESS = "aam", "progress"
 """Keys of a checkpoint beside those of Lightning."""
 

@@ -17,7 +17,13 @@ from torch.utils.data import DataLoader
 from aam.batch import Batch
 from aam.config.training import TrainingConfig
 from aam.data.batches import EpochSampler
-from aam.training.arithmetic import (
+from aam.distributed.ranks import ALONE, Ranks
+from aam.training.best_epoch import Criterion
+from aam.training.memory import memory_is_explained
+from aam.training.module import TrainingModule
+from aam.training.nonfinite import REPORT, NonFiniteReport
+from aam.training.plots import ValidationPlots
+from aam.training.precision import (
     accelerator,
     autocast,
     device_type,
@@ -25,22 +31,14 @@ from aam.training.arithmetic import (
     lightning_precision,
     weight_type,
 )
-from aam.training.best_epoch import Criterion
-from aam.training.module import TrainingModule
-from aam.training.nonfinite import REPORT, NonFiniteReport
-from aam.training.out_of_memory import memory_is_explained
-from aam.training.plots import ValidationPlots
-from aam.training.progress import progress
-from aam.training.ranks import ALONE, Ranks
+from aam.training.progress import OverlaidTensorBoard, progress
 from aam.training.rate_finder import find_learning_rate
-from aam.training.saving import BEST, CheckpointFiles, Saving, SavingPlan
-from aam.training.sharding import read_weights
-from aam.training.stop_signals import StopSignals, earlier_handlers
-from aam.training.strategy import on_devices
-from aam.training.tensorboard import OverlaidTensorBoard
-from aam.training.throughput import ThroughputReport
+from aam.training.reports import ThroughputReport
+from aam.training.saving import BEST, CheckpointFiles, Saving, SavingPlan, StopSignals, earlier_handlers
+from aam.training.strategies import on_devices, read_weights
 
 logger = logging.getLogger(__name__)
+
 
 WRITTEN = ("checkpoints", "tensorboard", "plots", REPORT)
 """What a run writes into the output directory."""

@@ -15,27 +15,37 @@ from torchmetrics import MeanMetric, Metric, SumMetric
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
-from aam.config.training import TrainingConfig
-from aam.config.transfer import TransferConfig
+from aam.config.training import TrainingConfig, TransferConfig
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Overall
-from aam.training.averaging import WeightAverage
-from aam.training.balancing import LossBalance
 from aam.training.best_epoch import criterion_of
+from aam.training.losses import LossBalance, WeightAverage
+from aam.training.memory import ADVICE, StepTooLargeError, fits
 from aam.training.nonfinite import NonFiniteLossError
-from aam.training.optimisers import Group, build_optimiser, group_parameters, numbered_by_module, with_all_states
-from aam.training.out_of_memory import ADVICE, StepTooLargeError, fits
-from aam.training.schedule import from_step, share_of_peak
-from aam.training.sharding import clip_gradients, shard
+from aam.training.optimiser import (
+    Group,
+    build_optimiser,
+    from_step,
+    group_parameters,
+    numbered_by_module,
+    share_of_peak,
+    with_all_states,
+)
 from aam.training.steps import learn_from, seed_dropout
+from aam.training.strategies import clip_gradients, shard
 
 logger = logging.getLogger(__name__)
+
+
 Result = TypeVar("Result")
 
 LOSS = "validation/loss"
+
 PLATEAU_FACTOR = 0.5
+
 _FEWEST_SCORED = 2  # R² and correlations need two values; two validation samples make one pair
+
 _MEANS = "train_means"  # in a checkpoint
 
 

@@ -11,12 +11,13 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from aam.batch import Batch
+from aam.distributed.ranks import ALONE, Ranks
 from aam.errors import AamError, OutputError
-from aam.io.atomic import write_text_atomic
-from aam.training.ranks import ALONE, Ranks
-from aam.training.sharding import own_part
+from aam.storage.atomic import write_text_atomic
+from aam.training.strategies import own_part
 
 logger = logging.getLogger(__name__)
+
 
 REPORT, WEIGHTS = "nonfinite-batch.json", "checkpoints/nonfinite.ckpt"
 """In the output directory: what is known of the batch, and the weights that it met."""

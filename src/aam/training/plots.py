@@ -6,14 +6,15 @@ from typing import Any
 
 from lightning.pytorch.callbacks import Callback
 
-from aam.data.seeding import generator
+from aam.data.rarefaction import generator
+from aam.distributed.ranks import ALONE, Ranks
 from aam.errors import OutputError
-from aam.io.atomic import atomic_path
 from aam.metrics.reservoir import Reservoir, merge
-from aam.training.ranks import ALONE, Ranks
-from aam.training.tensorboard import OverlaidTensorBoard
+from aam.storage.atomic import atomic_path
+from aam.training.progress import OverlaidTensorBoard
 
 logger = logging.getLogger(__name__)
+
 
 PURPOSE = "validation plot"
 """Purpose of the random stream that chooses points."""

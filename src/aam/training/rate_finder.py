@@ -14,17 +14,22 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from aam.batch import Batch
-from aam.io.atomic import atomic_path
+from aam.distributed.ranks import ALONE, Ranks
+from aam.storage.atomic import atomic_path
 from aam.training.module import TrainingModule
-from aam.training.optimisers import build_optimiser
-from aam.training.ranks import ALONE, Ranks
+from aam.training.optimiser import build_optimiser
 
 logger = logging.getLogger(__name__)
 
+
 LEAST, MOST, N_STEPS = 1e-6, 1.0, 100
+
 _MEMORY = 0.9  # of the running mean of losses
+
 _DIVERGED = 4.0  # times the least loss
+
 _SETTLING = 10  # first steps, of which the mean is still of few losses
+
 _LEAST_STEPS = 2 * _SETTLING
 
 

@@ -10,15 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aam.batch import Batch
-from aam.encoding import Encoding
-from aam.training.arithmetic import autocast, device_type, kernel_of_attention, weight_type
+from aam.batch import Batch, Encoding
+from aam.distributed.ranks import Ranks
 from aam.training.module import TrainingModule
 from aam.training.nonfinite import first_non_finite
-from aam.training.ranks import Ranks
+from aam.training.precision import autocast, device_type, kernel_of_attention, weight_type
 from aam.training.steps import seed_dropout
 
 VECTOR = "sample vector"
+
 _LINE = re.compile(r'File "[^"]*?(aam/[^"]+)", line (\d+)')
 
 

@@ -10,13 +10,15 @@ from torch import Tensor, nn
 
 from aam.batch import Batch
 from aam.data.batches import BatchPlan, EpochSampler
-from aam.data.seeding import generator
-from aam.nn.collective import average_gradients
-from aam.training.out_of_memory import ADVICE, StepTooLargeError, fits
+from aam.data.rarefaction import generator
+from aam.distributed.collective import average_gradients
+from aam.training.memory import ADVICE, StepTooLargeError, fits
 
 logger = logging.getLogger(__name__)
 
+
 Losses = dict[str, Tensor]
+
 Part = tuple[Batch, float]
 """What is run at once, and its share of the samples of the step's batch."""
 

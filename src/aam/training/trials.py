@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import torch
 
 from aam.batch import Batch
-from aam.training.arithmetic import autocast, device_type, kernel_of_attention, weight_type
+from aam.distributed.ranks import Ranks
+from aam.training.memory import fits
 from aam.training.module import TrainingModule
-from aam.training.optimisers import build_optimiser
-from aam.training.out_of_memory import fits
-from aam.training.ranks import Ranks
+from aam.training.optimiser import build_optimiser
+from aam.training.precision import autocast, device_type, kernel_of_attention, weight_type
 
 
 def largest_that_fits(fits: Callable[[int], bool], least: int, most: int) -> int | None:

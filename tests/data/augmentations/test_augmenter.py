@@ -7,20 +7,23 @@ import pytest
 import torch
 
 from aam import vocabulary
-from aam.config.augmentation import AugmentationConfig
-from aam.config.model import tiny
-from aam.data.augmentations.abundance_noise import AbundanceNoise
-from aam.data.augmentations.asv_dropout import AsvDropout
-from aam.data.augmentations.augmenter import AUGMENTATIONS, augmentations_of
-from aam.data.augmentations.depth_variation import DepthVariation
-from aam.data.augmentations.mixing import Mixing, mix_reads
-from aam.data.augmentations.nucleotide_substitution import NucleotideSubstitution
-from aam.data.batches import EVALUATION, BatchMaker, BatchPlan, Drawing, Masking
-from aam.data.seeding import generator
-from aam.data.target import batch_target, fit_target
-from aam.drawn import PackedCounts
+from aam.batch import TARGET, PackedCounts, batch_target
+from aam.config.model import AugmentationConfig, tiny
+from aam.data.augmentation import (
+    AUGMENTATIONS,
+    AbundanceNoise,
+    AsvDropout,
+    DepthVariation,
+    Mixing,
+    NucleotideSubstitution,
+    augmentations_of,
+    mix_reads,
+)
+from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking
+from aam.data.rarefaction import EVALUATION, generator
 from aam.ecology.unifrac import unweighted_unifrac
-from aam.objectives.target import TARGET, ClassificationTarget
+from aam.labels.target import fit_target
+from aam.objectives.target import ClassificationTarget
 from conftest import make_study
 
 ALL = AugmentationConfig(

@@ -1,0 +1,1 @@
+"""One file per command: it wires the parts together."""

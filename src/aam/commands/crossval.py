@@ -1,0 +1,131 @@
+"""``aam crossval``: train and score anew in each fold, beside baselines on the same folds."""
+
+import logging
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from aam.commands.predict import EVALUATION_RESULTS
+from aam.config.crossval import EvaluateFoldsConfig
+from aam.crossval.folds import Fold, Participants, read_participants
+from aam.crossval.methods import AAM, Method, methods_of
+from aam.crossval.report import (
+    Columns,
+    draw_summary,
+    summary_table,
+    write_folds,
+    write_predictions,
+    write_scores,
+    write_text,
+    written,
+)
+from aam.crossval.summary import FoldScore, HeldOut, score_folds, summarise
+from aam.data.rarefaction import equal_depth
+from aam.labels.groups import warn_of_depth
+from aam.labels.predicted import Predicted
+from aam.metrics.scores import SCORES
+from aam.runs.pretrained import load_pretrained, shape_of
+from aam.storage.output import check_output_directory, start_output_directory
+from aam.uncertainty import INTERVAL
+
+logger = logging.getLogger(__name__)
+
+
+COVERAGE = "coverage"
+
+
+def evaluate_folds(config: EvaluateFoldsConfig) -> None:
+    """Run the command."""
+    output = config.output.output_dir
+    check_output_directory(config)
+    pretrained = load_pretrained(config.transfer.pretrained) if config.folds.aam else None
+    shape = config.model if pretrained is None else shape_of(pretrained[0], config.model)
+    participants = read_participants(config, shape.max_bp)
+    methods = methods_of(config, shape, pretrained, participants)
+    start_output_directory(config, EVALUATION_RESULTS)
+    write_folds(output, participants)
+    target = participants.target
+    logger.info(
+        "%s of %s: %d samples of %d groups, %d folds, methods: %s.",
+        target.task.capitalize(), target.column, participants.study.n_samples, len(set(participants.groups)),
+        sum(1 for _ in participants), ", ".join(methods),
+    )  # fmt: skip
+    if equal_depth(config.sampling, config.training.seed) is None:
+        warn_of_depth(target.column, participants.study.depths, participants.truth, target.task)
+    predictions, columns, coverage = predict_held_out(participants, methods)
+    held_out = HeldOut(target.task, participants.truth, participants.groups, participants.folds, predictions)
+    reference = AAM if AAM in methods and len(methods) > 1 else None
+    folds = score_folds(held_out)
+    sureness = mean_coverage(coverage)
+    lines = summarise(held_out, folds, reference, config.training.seed)
+    write_predictions(output, participants, held_out, columns)
+    write_scores(output, participants, [*folds, *coverage], lines)
+    draw_summary(output, held_out, folds, lines, target.column)
+    table = summary_table(held_out, lines, reference)
+    write_text(output, participants, f"{table}{sureness}", reference)
+    logger.info("\n%s%s\n\nResults: %s", table, sureness, output)
+
+
+def predict_held_out(
+    participants: Participants, methods: Mapping[str, Method]
+) -> tuple[dict[str, np.ndarray], dict[str, Columns], list[FoldScore]]:
+    """Let every method predict every sample while it is held out, [R, S] or [R, S, C]; log one line per fold.
+
+    Also gives what else methods say of a sample, such as intervals, by method and column, and how often these held the truth.
+    """
+    folds = list(participants)
+    shape = participants.folds.shape
+    if participants.target.task != "regression":
+        shape = (*shape, len(participants.target.classes))
+    predictions = {name: np.full(shape, np.nan) for name in methods}
+    columns: dict[str, Columns] = {name: {} for name in methods}
+    begin, coverage = time.monotonic(), []
+    for done, fold in enumerate(folds, start=1):
+        for name, method in methods.items():
+            predicted = method(fold)
+            predictions[name][fold.repeat, fold.test] = predicted.values
+            for column, values in predicted.columns.items():
+                empty = np.full(participants.folds.shape, None, dtype=object)
+                columns[name].setdefault(column, empty)[fold.repeat, fold.test] = values
+            coverage += _coverage(name, fold, predicted, participants.truth[fold.test])
+        minutes = (time.monotonic() - begin) / done * (len(folds) - done) / 60
+        logger.info("%s; %s", _line(participants, fold, predictions), _time_left(done == len(folds), minutes))
+    return predictions, columns, coverage
+
+
+def mean_coverage(scores: list[FoldScore]) -> str:
+    """Say how often intervals or sets held the truth, over all folds; nothing where no method has them."""
+    values = [one.value for one in scores if one.metric == COVERAGE]
+    if not values:
+        return ""
+    return f"\n\nIntervals or sets of {AAM} hold the truth of {np.mean(values):.1%} of the held-out samples (mean over folds)."
+
+
+def _coverage(name: str, fold: Fold, predicted: Predicted, truth: np.ndarray) -> list[FoldScore]:
+    if predicted.chosen is not None:
+        inside, size, of_size = predicted.chosen[np.arange(len(truth)), truth], predicted.chosen.sum(axis=1), "set_size"
+    elif all(name in predicted.columns for name in INTERVAL):
+        lower, upper = (np.asarray(predicted.columns[side], dtype=np.float64) for side in INTERVAL)
+        inside, size, of_size = (lower <= truth) & (truth <= upper), upper - lower, "interval_width"
+    else:
+        return []
+    found = {COVERAGE: float(inside.mean()), of_size: float(size.mean())}
+    return [FoldScore(name, fold.repeat, fold.number, metric, value) for metric, value in found.items()]
+
+
+def _line(participants: Participants, fold: Fold, predictions: dict[str, np.ndarray]) -> str:
+    score = next(iter(SCORES[participants.target.task].values()))
+    truth = participants.truth[fold.test]
+    scores = ", ".join(
+        f"{name} {written(score.compute(predicted[fold.repeat, fold.test], truth))}"
+        for name, predicted in predictions.items()
+    )
+    name = participants.fold_names[fold.number]
+    return f"Repeat {fold.repeat + 1} of {len(participants.folds)}, fold {name}: {score.label} {scores}"
+
+
+def _time_left(is_last: bool, minutes: float) -> str:
+    if is_last:
+        return "done."
+    return f"about {minutes:.0f} min left." if minutes >= 1 else "less than a minute left."

@@ -1,0 +1,73 @@
+"""``aam inspect``: say what files are, whether they fit together, and which commands run on them."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from aam.config.tools import InspectConfig
+from aam.errors import InputError
+from aam.inspection.files import Found, Report, inspect_file
+from aam.inspection.study import inspect_study, suggest
+from aam.inspection.tables import TableTotals
+from aam.inspection.text import write_report
+from aam.io.metadata import write_tsv
+from aam.storage.atomic import write_text_atomic
+from aam.storage.output import check_output_directory, start_output_directory
+
+RESULTS = ("inspect.json", "samples.tsv")
+
+
+def inspect(config: InspectConfig) -> None:
+    """Run the command.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read; it is raised after all others were reported.
+    """
+    if config.output_dir is not None:
+        check_output_directory(config)
+    found = [inspect_file(path) for path in config.files]
+    parts, notes = _choose_parts(found)
+    study = (
+        inspect_study({kind: part for kind, part in parts.items() if kind != "model"}, notes)
+        if "table" in parts
+        else None
+    )
+    if study is not None:
+        study = suggest(study, parts["model"].report if "model" in parts else None)
+    report = Report([item.report for item in found], study)
+    sys.stdout.write(write_report(report))
+    if config.output_dir is not None:
+        start_output_directory(config, RESULTS)
+        _write(config.output_dir, report, parts.get("table"))
+    n_unread = sum(item.report.error is not None for item in found)
+    if n_unread:
+        raise InputError(f"{n_unread:,} of {len(found):,} files cannot be used; the report says why.")
+
+
+def _choose_parts(found: list[Found]) -> tuple[dict[str, Found], list[str]]:
+    """Take the first readable file of each kind for the study, and say which are left out."""
+    parts: dict[str, Found] = {}
+    notes = []
+    for item in found:
+        report = item.report
+        if report.error is not None or report.kind is None:
+            continue
+        if report.kind in parts:
+            used = parts[report.kind].report.path
+            notes.append(f"{report.path} is left out of the study: {used} is its {report.kind} already.")
+        else:
+            parts[report.kind] = item
+    return parts, notes
+
+
+def _write(directory: Path, report: Report, table: Found | None) -> None:
+    text = json.dumps(dataclasses.asdict(report), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text_atomic(directory / "inspect.json", text + "\n")
+    if table is not None:
+        totals = table.content
+        assert isinstance(totals, TableTotals)
+        columns = {"sample-id": totals.sample_ids, "reads": totals.reads, "asvs": totals.asvs}
+        write_tsv(directory / "samples.tsv", columns)

@@ -1,0 +1,268 @@
+"""What every config shares: a frozen, validated dataclass whose errors name the flag."""
+
+import dataclasses
+import importlib
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, dataclass_transform
+
+import yaml
+from pydantic import ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+import aam
+from aam.errors import ConfigError, name_some
+
+NOT_INPUTS = ("output", "output-dir", "cache-dir")
+"""Flags whose paths a command writes to; it reads from all others."""
+
+OF_ONE_CALL = ("overwrite", "resume", "replay")
+"""Flags that a file of options does not repeat: nobody should replace a run who did not ask for it this time."""
+
+_MAY_BE_EMPTY = "--missing-values"
+
+T = TypeVar("T")
+
+POSITIONAL = "files"
+"""Field that is given without a flag."""
+
+POSITIONAL_NAME = "FILE"
+"""How messages call it."""
+
+
+def flag_of(field_name: str) -> str:
+    """Spell a field the way the user types it: ``ffn_ratio`` is ``--ffn-ratio``; files without a flag are ``FILE``."""
+    if field_name == POSITIONAL:
+        return POSITIONAL_NAME
+    return "--" + field_name.replace("_", "-")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+def config(cls: type[T]) -> type[T]:
+    """Make a class a frozen pydantic dataclass that raises `ConfigError`, naming flags, when a value is out of range."""
+    built = pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(allow_inf_nan=False))(cls)
+    validate = built.__init__
+
+    def __init__(self: Any, **values: Any) -> None:  # noqa: N807
+        try:
+            validate(self, **values)
+        except ValidationError as error:
+            raise ConfigError(_explain(error)) from None
+
+    __init__.__wrapped__ = validate  # type: ignore[attr-defined]
+    built.__init__ = __init__  # type: ignore[method-assign]
+    return built  # type: ignore[return-value]
+
+
+def _explain(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors():
+        cause = problem.get("ctx", {}).get("error")
+        if isinstance(cause, Exception):
+            problems.append(str(cause))
+            continue
+        flag = flag_of(str(problem["loc"][0])) if problem["loc"] else "options"
+        problems.append(f"{flag} {problem['input']}: {problem['msg'][0].lower()}{problem['msg'][1:]}.")
+    return " ".join(dict.fromkeys(problems))
+
+
+def refuse_without_effect(instance: Any, needs: dict[str, tuple[str, Any]]) -> None:
+    """Refuse options that another option makes idle.
+
+    Parameters
+    ----------
+    needs
+        Of each option, by field name: the other one, and the value without which it does nothing.
+
+    Raises
+    ------
+    ValueError
+        One is not at its default, and the other has another value.
+    """
+    for field in dataclasses.fields(instance):
+        other, value = needs.get(field.name, (None, None))
+        if other is not None and getattr(instance, field.name) != field.default and getattr(instance, other) != value:
+            raise ValueError(
+                f"{flag_of(field.name)} has no effect without {flag_of(other)} {value}: pass both, or leave it out."
+            )
+
+
+def flatten(instance: Any) -> dict[str, Any]:
+    """Give the fields of a config and of the configs in it as one flat mapping ``flag name -> plain value``."""
+    flat: dict[str, Any] = {}
+    for field in dataclasses.fields(instance):
+        value = getattr(instance, field.name)
+        if dataclasses.is_dataclass(value):
+            flat |= flatten(value)
+        else:
+            flat[field.name.replace("_", "-")] = _plain(value)
+    return flat
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def input_paths(instance: Any) -> Iterator[tuple[str, Path]]:
+    """Give each path that a command reads from, with its flag."""
+    for field in dataclasses.fields(instance):
+        value = getattr(instance, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from input_paths(value)
+        elif flag_of(field.name).removeprefix("--") not in NOT_INPUTS:
+            paths = value if isinstance(value, list | tuple) else [value]
+            yield from ((flag_of(field.name), path) for path in paths if isinstance(path, Path))
+
+
+def command_of(instance: Any) -> str:
+    """Name the command that a config belongs to, its first word: ``evaluate`` for an EvaluateFoldsConfig."""
+    return re.findall("[A-Z][a-z]*", type(instance).__name__)[0].lower()
+
+
+def write_yaml(instance: Any) -> str:
+    """Write a config as YAML that ``--config`` reads back; the first line is the mark of the command and of its version."""
+    mark = f"# aam {command_of(instance)}, version {aam.__version__}\n"
+    lasting = {flag: value for flag, value in flatten(instance).items() if flag not in OF_ONE_CALL}
+    return mark + yaml.safe_dump(lasting, sort_keys=False, allow_unicode=True)
+
+
+def command_that_wrote(path: Path) -> str | None:
+    """Read the mark of `write_yaml`; None for a file that is missing or that aam did not write."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            words = file.readline(200).split()
+    except OSError:
+        return None
+    has_mark = len(words) == 5 and words[:2] == ["#", "aam"] and words[3] == "version"
+    return words[2].removesuffix(",") if has_mark else None
+
+
+def option_names(cls: Any) -> Iterator[str]:
+    """Give the keys that a file of options may have for a config: ``ffn-ratio``, and of switches also ``no-aam``."""
+    for field in dataclasses.fields(cls):
+        if dataclasses.is_dataclass(field.type):
+            yield from option_names(field.type)
+            continue
+        name = field.name.replace("_", "-")
+        yield from (name, f"no-{name}") if field.type is bool else (name,)
+
+
+def flags_from_yaml(path: Path, without_flag: Sequence[str] = (), known: Sequence[str] | None = None) -> list[str]:
+    """Turn a YAML file of ``flag: value`` into command-line arguments, those that are given without a flag first.
+
+    Parameters
+    ----------
+    path
+        The file.
+    without_flag
+        Keys of those.
+    known
+        All keys that the command has; None for any.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, is not YAML, is not one flat mapping, or has a key that is not known.
+    """
+    if path.is_fifo():  # opening one waits, perhaps for ever
+        raise ConfigError(f"--config {path} is a named pipe: save the options to a file.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"--config {path}: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config {path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict) or any(map(_is_nested, values.values())):
+        raise ConfigError(f"--config {path}: expected lines of the form 'flag-name: value', without nesting.")
+    arguments: list[str] = []
+    for key, value in values.items():
+        name = str(key).removeprefix("--").replace("_", "-")
+        if known is not None and name not in known:
+            meant = get_close_matches(name, known, n=1)
+            hint = f"did you mean {meant[0]!r}?" if meant else "take it out."
+            raise ConfigError(f"--config {path}: the command has no option {name_some([key])}; {hint}")
+        if isinstance(value, bool):
+            arguments.append(f"--{name}" if value else f"--no-{name}")
+        elif name in without_flag:
+            arguments = [*map(str, value), *arguments]
+        elif isinstance(value, list):
+            arguments += [f"--{name}", *map(str, value)]
+        else:
+            arguments += [f"--{name}", str(value)]
+    return arguments
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether a value is more than one thing or a list of things."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict | list) for item in value))
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse options with nothing in them, which would name the current directory, and characters that no path can hold.
+
+    Raises
+    ------
+    ConfigError
+        There is one.
+    """
+    flag = POSITIONAL_NAME
+    for argument in arguments:
+        value = argument
+        if argument.startswith("--"):
+            flag, has_value, value = argument.partition("=")
+            value = value if has_value else flag
+        if not value and flag != _MAY_BE_EMPTY:
+            raise ConfigError(
+                f"{flag} is empty: give it a value. If it comes from a variable of the shell, that is not set."
+            )
+        if "\0" in argument:
+            raise ConfigError(f"{flag} holds a NUL character: correct it.")
+
+
+def rebuild(cls: type[T], values: dict[str, Any]) -> T:
+    """Build a nested config from what `dataclasses.asdict` made of one.
+
+    Raises
+    ------
+    ConfigError
+        The values do not fit the class.
+    """
+    known = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(values.keys() - known.keys())
+    if unknown:
+        raise ConfigError(f"{cls.__name__} has no setting {', '.join(unknown)}: was it written by another version?")
+    arguments = {}
+    for name, value in values.items():
+        kind = known[name].type
+        arguments[name] = rebuild(kind, value) if dataclasses.is_dataclass(kind) else value  # type: ignore[arg-type]
+    return cls(**arguments)
+
+
+def load(path: str) -> Any:
+    """Import ``module:name``.
+
+    Examples
+    --------
+    >>> load("math:sqrt")(9)
+    3.0
+    """
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def changed_flags(section: object, passed_over: tuple[str, ...]) -> list[str]:
+    """Return the flags of a config that differ from their defaults, but for fields that are passed over."""
+    assert dataclasses.is_dataclass(section)
+    default = type(section)()
+    changed = []
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        if dataclasses.is_dataclass(value):
+            changed += changed_flags(value, passed_over)
+        elif field.name not in passed_over and value != getattr(default, field.name):
+            changed.append(flag_of(field.name))
+    return changed

@@ -1,0 +1,172 @@
+"""The samples over which methods are compared, and the fold of each in each repeat."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from aam.config.crossval import EvaluateFoldsConfig, FoldsConfig
+from aam.config.target import Losses
+from aam.data.rarefaction import drop_shallow_samples, equal_depth
+from aam.data.study import Study
+from aam.data.study_build import read_study
+from aam.errors import ConfigError, SplitError, name_some
+from aam.io.label_files import read_fold_file
+from aam.labels.columns import label_samples, only_column
+from aam.labels.covariate_checks import condition_columns
+from aam.labels.groups import sample_groups, warn_of_divided_subjects
+from aam.labels.splits import divided_groups, fold_numbers, strata
+from aam.labels.target import TargetState, fit_target, order_alone
+from aam.labels.task import choose_task_of, read_losses
+from aam.labels.weights import named_columns
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of one repeat; rows of the study that are trained on, and held out."""
+
+    repeat: int
+    number: int
+    train: np.ndarray
+    test: np.ndarray
+
+
+@dataclass(frozen=True)
+class Participants:
+    """Samples with a value, reads and a fold.
+
+    Attributes
+    ----------
+    study
+        The samples.
+    values
+        Their values in the metadata column.
+    target
+        The task and the classes of all samples, in which predictions are written down; no method learns from it.
+    truth, groups
+        Value or class number, and group, of each sample, [S].
+    folds
+        Number of each sample's fold in each repeat, int64 [R, S].
+    fold_names
+        What the folds are called.
+    columns
+        Metadata columns that options name, by name.
+    losses
+        How the network learns the column, if a file says so.
+    """
+
+    study: Study
+    values: pd.Series
+    target: TargetState
+    truth: np.ndarray
+    groups: np.ndarray
+    folds: np.ndarray
+    fold_names: list[str]
+    columns: Mapping[str, pd.Series] = field(default_factory=dict)
+    losses: Losses = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Fold]:
+        """Give every fold of every repeat."""
+        for repeat, number in enumerate(self.folds):
+            for fold in np.unique(number).tolist():
+                yield Fold(repeat, fold, np.flatnonzero(number != fold), np.flatnonzero(number == fold))
+
+
+def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
+    """Read the study and its labels, and divide the samples.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read or does not fit the others, or the samples cannot be divided so.
+    """
+    study = read_study(config.study, max_bp)
+    table_ids = study.sample_ids
+    if len(config.label.metadata_column) > 1:
+        raise ConfigError(
+            f"--folds compares methods that predict one column, and --metadata-column has {len(config.label.metadata_column)}: "
+            "pass one of them at a time."
+        )
+    study, metadata, cells = label_samples(config.label, study)
+    values = only_column(cells)
+    options = config.of_training(config.output.output_dir, config.training.seed)
+    losses = read_losses(options)
+    task = choose_task_of(cells, options, losses)
+    how = equal_depth(config.sampling, config.training.seed)
+    study = drop_shallow_samples(study, None if how is None else how.depth)
+    sample_ids = list(study.sample_ids)
+    values = values.loc[sample_ids]
+    columns = named_columns(options.category_columns, metadata, sample_ids, config.label.metadata_column)
+    columns |= condition_columns(options.conditioning, metadata, cells.loc[sample_ids], config.folds.group_column)
+    groups = sample_groups(metadata, sample_ids, config.folds.group_column, config.label.metadata_column)
+    target = fit_target(values, task, order_alone(config.target))
+    truth = target.encode(values)
+    if config.folds.fold_file is None:
+        folds, names = _drawn(config.folds, groups, truth, config.training.seed)
+    else:
+        folds, names = _from_file(config.folds, sample_ids, frozenset(table_ids))
+    if config.folds.group_column is None:
+        warn_of_divided_subjects(metadata, sample_ids, folds[0].astype(str), "k-fold", config.label.metadata_column)
+    participants = Participants(study, values, target, truth, groups, folds, names, columns, losses)
+    _check(participants, config.folds)
+    return participants
+
+
+def _drawn(config: FoldsConfig, groups: np.ndarray, truth: np.ndarray, seed: int) -> tuple[np.ndarray, list[str]]:
+    assert config.folds is not None, "the config has one of --folds and --fold-file"
+    stratum = strata(truth)
+    folds = [fold_numbers(groups, stratum, config.folds, seed + repeat) for repeat in range(config.repeats)]
+    return np.stack(folds), [str(fold) for fold in range(config.folds)]
+
+
+def _from_file(config: FoldsConfig, sample_ids: list[str], known_ids: frozenset[str]) -> tuple[np.ndarray, list[str]]:
+    assert config.fold_file is not None, "the config has one of --folds and --fold-file"
+    assigned = read_fold_file(config.fold_file)
+    unknown = [sample for sample in assigned if sample not in known_ids]
+    if unknown:
+        raise SplitError(
+            f"{len(unknown):,} of {len(assigned):,} samples in --fold-file {config.fold_file} are not in the table: "
+            f"{name_some(unknown)}. Remove them, or pass the folds of this table."
+        )
+    unlisted = [sample for sample in sample_ids if sample not in assigned]
+    if unlisted:
+        raise SplitError(
+            f"{len(unlisted):,} of {len(sample_ids):,} samples are not in --fold-file {config.fold_file}: "
+            f"{name_some(unlisted)}. Add a row for each, or take them out of the table."
+        )
+    names, number = np.unique([assigned[sample] for sample in sample_ids], return_inverse=True)
+    return number[None, :].astype(np.int64), names.tolist()
+
+
+def _check(participants: Participants, config: FoldsConfig) -> None:
+    """Refuse folds that could not be honest or not be trained on; warn of those that can be scored in part only."""
+    given = f"--folds {config.folds}" if config.fold_file is None else f"--fold-file {config.fold_file}"
+    groups, truth, single = participants.groups, participants.truth, []
+    for number in participants.folds:
+        divided = divided_groups(groups, number)
+        if divided:
+            raise SplitError(
+                f"{given} puts {len(divided)} of {len(set(groups))} groups of --group-column {config.group_column} into several "
+                f"folds: {name_some(divided)}. Move each into one fold, or leave --group-column out if they may be divided."
+            )
+    for fold in participants:
+        name = participants.fold_names[fold.number]
+        if len(np.unique(groups[fold.train])) < 2:
+            raise SplitError(f"{given} leaves the samples of one group only to train on while fold {name} is held out.")
+        if len(np.unique(truth[fold.train])) < 2:
+            raise SplitError(
+                f"{given} leaves samples of one value only, {participants.values.iloc[fold.train[0]]!r}, to train on while fold "
+                f"{name} is held out. Choose another --seed, other folds, or another column."
+            )
+        if len(np.unique(truth[fold.test])) < 2:
+            single.append(f"{name} of repeat {fold.repeat + 1}")
+    if single:
+        logger.warning(
+            "Held-out samples of one value only in %d of %d folds, so that some of their scores are not defined and stay empty; "
+            "pooled scores are of all samples: %s.",
+            len(single), sum(1 for _ in participants), name_some(single),
+        )  # fmt: skip

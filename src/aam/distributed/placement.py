@@ -1,0 +1,146 @@
+"""Which of several processes this one is: as torchrun or SLURM say, or one that aam starts by itself."""
+
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aam.config.saving import DevicesConfig
+from aam.errors import ConfigError
+
+STARTER = "AAM_STARTED_BY"
+"""Variable with the number of the aam that has started this process as one of several."""
+
+PATIENCE_SECONDS = 15.0
+"""How much later the first process of a machine may find what the others have found."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A process among those that train together.
+
+    Attributes
+    ----------
+    rank, n_ranks
+        Its number among all, from 0, and how many there are.
+    local_rank, n_local
+        The same on its machine.
+    address, port
+        Where the first one listens.
+    """
+
+    rank: int = 0
+    n_ranks: int = 1
+    local_rank: int = 0
+    n_local: int = 1
+    address: str = "127.0.0.1"
+    port: int = 0
+
+    @property
+    def n_nodes(self) -> int:
+        """Machines."""
+        return self.n_ranks // self.n_local
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Say the same as torchrun does, in variables."""
+        numbers = {"RANK": self.rank, "WORLD_SIZE": self.n_ranks, "LOCAL_RANK": self.local_rank}
+        numbers |= {"LOCAL_WORLD_SIZE": self.n_local, "MASTER_PORT": self.port}
+        return {"MASTER_ADDR": self.address, **{name: str(value) for name, value in numbers.items()}}
+
+
+def started_by(environment: Mapping[str, str]) -> tuple[str, Placement] | None:
+    """Read from the environment who started this process among others, ``torchrun`` or ``srun``; None if it is alone."""
+    if {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= environment.keys():
+        rank, n_ranks, local_rank, n_local, port = (
+            int(environment[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT")
+        )
+        return "torchrun", Placement(rank, n_ranks, local_rank, n_local, environment["MASTER_ADDR"], port)
+    n_tasks = int(environment.get("SLURM_STEP_NUM_TASKS", 1))  # of srun alone; a batch script without it has no step
+    if n_tasks == 1:
+        return None
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+
+    n_local = n_tasks // int(environment["SLURM_STEP_NUM_NODES"])
+    address = SLURMEnvironment.resolve_root_node_address(environment["SLURM_STEP_NODELIST"])
+    port = 15000 + int(environment["SLURM_JOB_ID"]) % 1000
+    rank, local_rank = int(environment["SLURM_PROCID"]), int(environment["SLURM_LOCALID"])
+    return "srun", Placement(rank, n_tasks, local_rank, n_local, address, int(environment.get("MASTER_PORT", port)))
+
+
+def place(config: DevicesConfig, environment: Mapping[str, str], n_gpus: int) -> tuple[Placement, bool]:
+    """Place this process, and tell whether it has to start the others.
+
+    Raises
+    ------
+    ConfigError
+        The options contradict how processes were started, or the machine.
+    """
+    started = started_by(environment)
+    if started is None:
+        if (config.num_nodes or 1) > 1:
+            raise ConfigError(
+                f"--num-nodes {config.num_nodes}: aam starts processes on its own machine only. Start it on each machine with "
+                "torchrun or srun; docs/explanation/bigger-runs.md shows how."
+            )
+        n_local = config.devices or 1
+        found, must_start = Placement(n_ranks=n_local, n_local=n_local, port=_free_port()), n_local > 1
+    else:
+        who, found = started
+        must_start = False
+        for flag, asked, there in (
+            ("--devices", config.devices, found.n_local),
+            ("--num-nodes", config.num_nodes, found.n_nodes),
+        ):
+            if asked not in (None, there):
+                raise ConfigError(f"{flag} {asked}, but {who} has started aam for {there}: leave {flag} out, or agree.")
+        if found.n_ranks != found.n_nodes * found.n_local:
+            raise ConfigError(f"{who} has started {found.n_ranks} processes, not equally many on each machine.")
+    if n_gpus and found.n_local > n_gpus:
+        raise ConfigError(f"{found.n_local} processes on a machine with {n_gpus} GPUs: use at most one for each.")
+    if config.strategy == "fsdp" and found.n_ranks == 1:
+        raise ConfigError(
+            "--strategy fsdp divides the model among devices, and there is one: pass --devices with the number to use, or leave "
+            "--strategy out."
+        )
+    return found, must_start
+
+
+def _free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
+
+
+def refuse_launched(environment: Mapping[str, str]) -> None:
+    """Refuse a launcher's processes for a command that uses one: each would write over the others.
+
+    Raises
+    ------
+    ConfigError
+        There are several.
+    """
+    launcher, placement = started_by(environment) or ("", Placement())
+    if placement.n_ranks > 1:
+        raise ConfigError(f"{launcher} started {placement.n_ranks} processes of a command that uses one: run it alone.")
+
+
+def speaks_for_all(environment: Mapping[str, str]) -> bool:
+    """Whether this is the first of the processes that torchrun, SLURM or aam started together, or the only one."""
+    return environment.get("RANK", environment.get("SLURM_PROCID", "0")) == "0"
+
+
+def is_told_by_another(environment: Mapping[str, str]) -> bool:
+    """Whether a mistake is told by the first process of this machine, and need not be by this one.
+
+    A launcher ends all processes once one has failed: this one gives the first time to say what all have found, and waits to be
+    ended. If it is not, it alone has found the mistake.
+    """
+    _, placement = started_by(environment) or ("", Placement())
+    if placement.local_rank == 0 or STARTER in environment:
+        return False
+    try:
+        time.sleep(PATIENCE_SECONDS)
+    except KeyboardInterrupt:  # by which the launcher ends it
+        return True
+    return False

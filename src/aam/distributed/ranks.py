@@ -1,0 +1,291 @@
+"""The processes that train together: started, joined, and ended together if one of them fails."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from aam.batch import Part
+from aam.config.base import command_of, write_yaml
+from aam.config.saving import DevicesConfig
+from aam.distributed.collective import average_gradients
+from aam.distributed.placement import STARTER, Placement, place
+from aam.errors import AamError
+
+logger = logging.getLogger(__name__)
+
+
+Value = TypeVar("Value")
+
+GRACE_SECONDS = 15.0
+"""How long a process may take to notice by itself that another has failed."""
+
+
+class RunsOnDevices(Protocol):
+    """The config of a command that may run on several devices."""
+
+    @property
+    def devices(self) -> DevicesConfig:
+        """Which."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The processes that train together, seen from one of them.
+
+    Attributes
+    ----------
+    placement
+        Which one this is.
+    strategy
+        How they train together; None for one process alone.
+    shares_asvs
+        Whether each distinct ASV of a batch is encoded on one of them.
+    shards_checkpoints
+        Whether each writes its part of a checkpoint, with FSDP.
+    """
+
+    placement: Placement = field(default_factory=Placement)
+    strategy: Literal["ddp", "fsdp"] | None = None
+    shares_asvs: bool = True
+    shards_checkpoints: bool = False
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this one writes and speaks for all."""
+        return self.placement.rank == 0
+
+    @property
+    def part(self) -> Part | None:
+        """Say which part of each batch this one makes."""
+        n_ranks = self.placement.n_ranks
+        return Part(self.placement.rank, n_ranks, self.shares_asvs) if n_ranks > 1 else None
+
+    def with_whole_models(self) -> "Ranks":
+        """Give the same processes, each with all weights."""
+        return self if self.strategy is None else replace(self, strategy="ddp")
+
+    def gather(self, value: Any) -> list[Any]:
+        """Give what each rank has; values are pickled."""
+        values = [value] * self.placement.n_ranks
+        if self.strategy is not None:
+            dist.all_gather_object(values, value)
+        return values
+
+    def from_first(self, value: Value) -> Value:
+        """Give what the first rank has; it is pickled."""
+        values = [value]
+        if self.strategy is not None:
+            dist.broadcast_object_list(values)
+        return values[0]
+
+    def average_gradients(self, module: nn.Module) -> None:
+        """Average the gradients of weights that every rank has whole."""
+        if self.strategy is not None:
+            average_gradients(module.parameters())
+
+    @contextmanager
+    def agreed(self) -> Iterator[None]:
+        """Wait at the end of a block until all ranks have come through it; if one has failed, all raise its error.
+
+        Raises
+        ------
+        AamError
+            What some rank raised, or that it failed.
+        """
+        failed: Exception | None = None
+        try:
+            yield
+        except Exception as error:
+            failed = error
+        found = self.gather(
+            None if failed is None else (isinstance(failed, AamError), str(failed), socket.gethostname())
+        )
+        if failed is not None and (self.strategy is None or not isinstance(failed, AamError)):
+            raise failed
+        errors = [(rank, *error) for rank, error in enumerate(found) if error is not None]
+        if not errors:
+            return
+        rank, is_ours, message, host = errors[0]
+        if not is_ours:
+            raise AamError(f"The process of rank {rank} on {host} failed: {message}")
+        raise AamError(message if len(errors) == len(found) else f"rank {rank} on {host}: {message}")
+
+
+ALONE = Ranks()
+
+
+@contextmanager
+def joined(config: RunsOnDevices) -> Iterator[Ranks]:
+    """Join the processes that train together; start those of this machine if nobody has.
+
+    The first one speaks for all: the others log errors only, and are silent about mistakes of the user.
+
+    Raises
+    ------
+    AamError
+        The devices cannot be used as asked, or another process failed.
+    """
+    placement, must_start = place(config.devices, os.environ, torch.cuda.device_count())
+    options, strategy = config.devices, config.devices.strategy
+    if placement.n_ranks == 1:
+        if not options.share_asvs:
+            logger.warning("--no-share-asvs has no effect on one device.")
+        yield ALONE
+        return
+    ranks = Ranks(placement, "ddp" if strategy == "auto" else strategy, options.share_asvs, options.sharded_checkpoints)
+    if not ranks.is_first:
+        logging.getLogger("aam").setLevel(logging.ERROR)
+        warnings.simplefilter("ignore")
+    starter = int(os.environ.get(STARTER, "0"))
+    if starter:
+        threading.Thread(target=_end_with, args=(starter,), daemon=True).start()
+    with _environment(placement.environment), _others(config, placement if must_start else None):
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        if torch.cuda.is_available():
+            torch.cuda.set_device(placement.local_rank)
+        dist.init_process_group(backend)
+        try:
+            yield ranks
+        except (AamError, KeyboardInterrupt):
+            if ranks.is_first:
+                raise
+            raise SystemExit(2) from None
+        except Exception:
+            if starter and os.getppid() != starter:
+                _leave()
+            raise
+        finally:
+            dist.destroy_process_group()
+
+
+def _warn_of_few_cores(n_processes: int) -> None:
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if n_processes > n_cores and not torch.cuda.is_available():
+        logger.warning(
+            "--devices %d starts %d processes, and this one may use %d %s: they take turns, which is slower than --devices %d.",
+            n_processes, n_processes, n_cores, "core" if n_cores == 1 else "cores", n_cores,
+        )  # fmt: skip
+
+
+def _end_with(starter: int) -> None:
+    """End this process, wherever it is or waits, once the one that has started it is gone."""
+    while os.getppid() == starter:
+        time.sleep(0.5)
+    _leave()
+
+
+def _leave() -> None:
+    sys.stderr.write("aam: the first process has ended, and with it this one.\n")
+    os._exit(1)
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _others(config: RunsOnDevices, first: Placement | None) -> Iterator[None]:
+    """Run the same command in the other processes of this machine, and end them with this one."""
+    if first is None:
+        yield
+        return
+    _warn_of_few_cores(first.n_local)
+    n_threads = torch.get_num_threads()
+    threads = max(1, n_threads // first.n_local)
+    with tempfile.TemporaryDirectory(prefix="aam-") as folder:
+        options = Path(folder) / "options.yaml"
+        options.write_text(write_yaml(config), encoding="utf-8")
+        command = [sys.executable, "-m", "aam", command_of(config), "--config", str(options)]
+        processes = []
+        for rank in range(1, first.n_local):
+            own = Placement(rank, first.n_ranks, rank, first.n_local, first.address, first.port)
+            environment = {"OMP_NUM_THREADS": str(threads), **os.environ, **own.environment, STARTER: str(os.getpid())}
+            processes.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL))
+        is_over = threading.Event()
+        threading.Thread(target=_watch, args=(processes, is_over), daemon=True).start()
+        torch.set_num_threads(threads)
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, AamError) or not _has_failed(processes):
+                raise
+            raise AamError(_what_failed(processes)) from None
+        else:
+            _wait(processes)
+        finally:
+            is_over.set()
+            torch.set_num_threads(n_threads)
+            _end(processes)
+
+
+def _watch(processes: list[subprocess.Popen], is_over: threading.Event) -> None:
+    """End this process if another has failed and this one, waiting for it, does not notice."""
+    while not is_over.wait(1.0):
+        if any(process.poll() for process in processes):
+            if not is_over.wait(GRACE_SECONDS):
+                sys.stderr.write(f"aam: {_what_failed(processes)}\n")
+                _end(processes)
+                os._exit(2)
+            return
+
+
+def _has_failed(processes: list[subprocess.Popen]) -> bool:
+    """Whether another process ends with an error within a moment."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while time.monotonic() < deadline and all(process.poll() is None for process in processes):
+        time.sleep(0.05)
+    return any(process.poll() for process in processes)
+
+
+def _wait(processes: list[subprocess.Popen]) -> None:
+    if any([process.wait() for process in processes]):
+        raise AamError(_what_failed(processes))
+
+
+def _what_failed(processes: list[subprocess.Popen]) -> str:
+    """Say of the processes of ranks 1, 2 and so on which has failed; one that was killed has said nothing itself."""
+    for rank, process in enumerate(processes, 1):
+        if process.returncode is not None and process.returncode < 0:
+            return (
+                f"The process of rank {rank} was ended by {signal.Signals(-process.returncode).name}, as the system does with one "
+                "that takes too much memory. --resume goes on from the last checkpoint, if there is one."
+            )
+    return "One of the processes that train together failed; its message is above."
+
+
+def _end(processes: list[subprocess.Popen]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    for process in processes:
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()

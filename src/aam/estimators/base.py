@@ -1,0 +1,152 @@
+"""What both estimators share: a table of counts as samples, and the fit of the ensemble."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+
+from aam.ecology.tree import FeatureTree
+from aam.io.newick import read_newick
+from aam.kernels.features import Phylogeny, Samples
+from aam.kernels.fitting import fit_ensemble
+from aam.kernels.head import Ensemble
+from aam.kernels.known_asvs import MINIMUM_PREVALENCE
+from aam.labels.predicted import Predicted
+from aam.labels.target import TargetState
+
+_MOST_OF_SHARES = 1.01
+"""What shares of a sample that were rounded may add up to."""
+
+_SAME_TOTAL = 1e-3
+"""Difference between totals, as a share of them, that rounding explains."""
+
+
+def are_shares(table: np.ndarray) -> bool:
+    """Tell whether a table holds relative abundances, percentages or counts scaled to one total, and no counts.
+
+    The command line refuses every fraction. Here counts may come as floats that some step of a pipeline made, so a table with
+    fractions is refused only where the totals give it away: all at most 1, or all equal.
+
+    Parameters
+    ----------
+    table
+        Numbers from 0, [S, F].
+
+    Examples
+    --------
+    >>> are_shares(np.array([[0.25, 0.75], [0.5, 0.5]])), are_shares(np.array([[1.0, 3.0], [2.0, 2.0]]))
+    (True, False)
+    """
+    if table.shape[1] < 2 or (table == np.floor(table)).all():
+        return False
+    totals = table.sum(axis=1)
+    return bool(totals.max() <= _MOST_OF_SHARES or (len(totals) > 1 and np.ptp(totals) <= _SAME_TOTAL * totals.max()))
+
+
+class KernelEstimator(BaseEstimator):
+    """Kernel machines on log-ratios and, with a tree, on UniFrac and clades, and a random forest; weighed by group-wise validation.
+
+    Parameters
+    ----------
+    tree
+        Rooted Newick file (or ``.qza``) with the columns of X as tips; X must then be a pandas DataFrame.
+    coverage
+        Of intervals and sets, between 0 and 1.
+    """
+
+    def __init__(self, *, tree: str | Path | None = None, coverage: float = 0.9) -> None:
+        self.tree = tree
+        self.coverage = coverage
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say that X holds counts, and may be sparse."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        tags.input_tags.sparse = True
+        return tags
+
+    def _fit(self, X: Any, y: Any, target: TargetState, truth: np.ndarray, groups: Any) -> None:  # noqa: N803
+        """Fit the ensemble to the validated counts of the features seen often enough.
+
+        Parameters
+        ----------
+        X
+            Counts, validated, [S, F].
+        y
+            Of the samples, for their number.
+        target, truth
+            What is predicted, and its value or class number for each.
+        groups
+            Subject of each; None if every sample has one of its own.
+
+        Raises
+        ------
+        ValueError
+            X holds shares, groups are not one per sample, or no feature is seen in enough samples.
+        """
+        if not 0.5 <= self.coverage < 1:
+            raise ValueError(f"coverage={self.coverage} is not between 0.5 and 1.")
+        self._refuse_shares(X)
+        self.is_whole_ = not (X % 1).any()
+        groups = np.arange(len(y)) if groups is None else np.asarray(groups)
+        if groups.shape != (len(y),):
+            raise ValueError(f"groups holds {groups.shape} names for {len(y)} samples: pass one for each.")
+        prevalence = (X > 0).sum(axis=0)
+        least = min(MINIMUM_PREVALENCE, len(y))
+        self.kept_ = np.flatnonzero(prevalence >= least)
+        if not len(self.kept_):
+            raise ValueError(f"No feature is above 0 in {least} of the {len(y)} samples: there is nothing to compare.")
+        self.ensemble_: Ensemble = fit_ensemble(
+            Samples(X[:, self.kept_]), self._phylogeny(), target, truth, groups.astype(str), self.coverage
+        )
+
+    def _phylogeny(self) -> Phylogeny | None:
+        if self.tree is None:
+            return None
+        names: np.ndarray | None = getattr(self, "feature_names_in_", None)
+        if names is None:
+            raise ValueError("tree= names its tips: pass X as a pandas DataFrame whose columns are these names.")
+        tree = FeatureTree.from_arrays(read_newick(Path(self.tree)), names.tolist())
+        number = np.full(self.n_features_in_, -1, dtype=np.int64)  # type: ignore[attr-defined]
+        number[self.kept_] = np.arange(len(self.kept_))
+        return Phylogeny.above(tree, number)
+
+    def _validated(self, X: Any, **options: Any) -> Any:  # noqa: N803
+        """Check a table, and give dense counts, float64 [S, F]; with ``y``, also that."""
+        checked = validate_data(self, X, accept_sparse="csr", dtype=np.float64, **options)
+        counts: Any
+        counts, *rest = checked if isinstance(checked, tuple) else (checked,)
+        check_non_negative(counts, type(self).__name__)
+        dense = counts if isinstance(counts, np.ndarray) else counts.toarray()
+        return (dense, *rest) if rest else dense
+
+    def _samples(self, X: Any) -> Samples:  # noqa: N803
+        check_is_fitted(self)
+        counts = self._validated(X, reset=False)
+        if self.is_whole_:  # else the totals of a few samples tell nothing
+            self._refuse_shares(counts)
+        return Samples(counts[:, self.kept_])
+
+    def _refuse_shares(self, counts: np.ndarray) -> None:
+        if are_shares(counts):
+            raise ValueError(
+                f"X holds fractions, and its samples add up to {counts.sum(axis=1).max():.4g} at most, as relative abundances do: "
+                f"{type(self).__name__} compares counts of reads, in which a rare feature weighs less. Pass the counts."
+            )
+
+    def _predicted(self, X: Any) -> Predicted:  # noqa: N803
+        samples = self._samples(X)
+        return self.ensemble_.report(self.ensemble_.outputs(samples))
+
+    def unlike(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Tell which samples are farther from all training samples than these are from each other; bool [S].
+
+        Parameters
+        ----------
+        X
+            Counts, [S, F].
+        """
+        return self.ensemble_.nearest(self._samples(X)) > self.ensemble_.calibration.farthest

@@ -1,0 +1,123 @@
+"""What a model's directory says to whoever finds it."""
+
+from typing import Any
+
+import aam
+from aam.inference.description import ModelDescription
+from aam.inference.metrics import without_nan
+from aam.kernels.fitting import MEANINGS
+from aam.labels.covariates import Conditions
+from aam.labels.target import AnyTarget, JointTarget, parts_of
+
+
+def condition_lines(conditions: Conditions) -> list[str]:
+    """Say in a model's card which columns it reads."""
+    needed = "'aam predict' needs that column, by --metadata"
+    lines = [
+        f"- Reads the {one.column} of a sample ({', '.join(one.known.names)}): {needed}."
+        for one in conditions.categories
+    ]
+    return lines + [
+        f"- Reads the {one.column} of a sample (mean {one.mean:.4g}, standard deviation {one.std:.4g}): {needed}."
+        for one in conditions.numbers
+    ]
+
+
+def kernel_lines(facts: dict[str, Any]) -> list[str]:
+    """Say which members were chosen, with which weights, penalties and losses, and how sure the head may be."""
+    arrays, calibration = facts["arrays"], facts["calibration"]
+    n_samples, n_asvs = arrays["count_offsets"][1] - 1, arrays["sequence_offsets"][1] - 1
+    rows = [
+        f"| {member['name']}: {MEANINGS[member['name']]} | {member['weight']:.3f} | {_penalty(member)} "
+        f"| {member['loss']:.4g} |"
+        for member in facts["members"]
+    ]
+    lines = [
+        f"- Kernel head: compares samples with its {n_samples:,} training samples, whose counts it holds, by {n_asvs:,} ASVs "
+        f"that it knows by their first {facts['nucleotides']} nucleotides; {_depth(facts)} of each sample.",
+        coverage_line(calibration["coverage"]),
+    ]
+    if calibration["classes"]:
+        lines.append(
+            f"- Probabilities are as if all classes were equally frequent; temperature {calibration['temperature']:.3g}."
+        )
+    lines += ["", "| member | weight | penalty | loss on groups left out |", "|---|---|---|---|", *rows, ""]
+    return lines
+
+
+def coverage_line(coverage: float) -> str:
+    """Say how far intervals or sets may be relied on."""
+    return (
+        f"- Intervals or sets hold the truth for {coverage:.0%} of the samples of a new subject (group), if subjects are like "
+        "those of the training samples."
+    )
+
+
+def _depth(facts: dict[str, Any]) -> str:
+    equal_depth = facts.get("equal_depth")
+    return "all reads" if equal_depth is None else f"{equal_depth['depth']:,} reads, drawn at random,"
+
+
+def _penalty(member: dict[str, Any]) -> str:
+    return "–" if member["penalty"] is None else f"{member['penalty']:.3g}"
+
+
+def model_card(description: ModelDescription) -> str:
+    """Describe a model for whoever finds its directory."""
+    target, model = description.target, description.model
+    what = "pre-trained encoder" if target is None else f"{target.task} of `{target.column}`"
+    depth = "all reads of each sample" if description.depth is None else f"{description.depth:,} reads of each sample"
+    lines = [f"# aam {aam.__version__}: {what}", ""]
+    if description.head is not None:
+        lines += kernel_lines(description.head)
+    else:
+        lines += [
+            f"- Reads the first {model.max_bp} nucleotides of up to {description.token_limit:,} ASVs per sample, and {depth}.",
+            f"- Width {model.embedding_dim}, {model.attention_layers} layers, {model.attention_heads} heads.",
+        ]
+    if description.ensemble is not None:
+        lines += ensemble_lines(description.ensemble)
+    lines += [f"- Trained on a study with digest `{description.study_digest}`, seed {description.seed}."]
+    if target is not None:
+        lines += [*_target_lines(target), *condition_lines(description.conditions)]
+    else:
+        lines += [f"- Learned from: {', '.join(description.objectives)}."]
+    if description.metrics:
+        lines += ["", "## On the validation samples", "", "| metric | value |", "|---|---|"]
+        lines += [
+            f"| {name} | {value if isinstance(value, int) else f'{value:.4g}'} |"
+            for name, value in without_nan(description.metrics).items()
+            if isinstance(value, int | float)
+        ]
+    use = "embed" if target is None else "predict"
+    flags = "--model DIRECTORY --table table.biom --sequences rep-seqs.fasta --output results.tsv"
+    flags += " --metadata metadata.tsv" if description.conditions.columns else ""
+    lines += ["", "## Use", "", f"    aam {use} {flags}", ""]
+    return "\n".join(lines)
+
+
+def ensemble_lines(facts: dict[str, Any]) -> list[str]:
+    """Say what an ensemble is, and how sure it may be."""
+    n_members, calibration = len(facts["vectors"]), facts["calibration"]
+    temperature = calibration["temperature"]
+    return [
+        f"- Ensemble: the mean of {n_members} networks (members/), each trained without one of {n_members} parts of the training "
+        "samples.",
+        coverage_line(calibration["coverage"]),
+        *([] if temperature == 1 else [f"- Probabilities of each network are at temperature {temperature:.3g}."]),
+    ]
+
+
+def _target_lines(target: AnyTarget) -> list[str]:
+    lines = []
+    if target.classes:
+        lines += [f"- Classes{', lowest first' if target.task == 'ordinal' else ''}: {', '.join(target.classes)}."]
+    for part in parts_of(target):
+        of_column = f" of {part.column}" if isinstance(target, JointTarget) else ""
+        lines += [f"- Without looking at the sample one would guess {part.guess}{of_column}."]
+    categories = [known for part in parts_of(target) for known in (part.normalized_by, part.scaled_by)]
+    lines += [
+        f"- Reads the {known.column} of a sample ({', '.join(known.names)}): give 'aam predict' that column by --metadata."
+        for known in dict.fromkeys(known for known in categories if known is not None)
+    ]
+    return lines

@@ -1,0 +1,79 @@
+"""Everything about a model but its weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aam.config.covariates import ConditioningConfig
+from aam.config.model import ModelConfig
+from aam.config.target import Losses, NetworkHeadConfig
+from aam.labels.covariates import NO_CONDITIONS, Conditions
+from aam.labels.target import AnyTarget
+from aam.objectives.objective import Settings
+
+DEFAULT_HEAD, DEFAULT_CONDITIONING = NetworkHeadConfig(), ConditioningConfig()
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """Everything about a model but its weights.
+
+    Attributes
+    ----------
+    model
+        Its shape.
+    objectives
+        Self-supervised objectives of the `SequenceEncoder`, by name.
+    depth
+        Reads drawn from each sample; None for all.
+    token_limit
+        Most ASVs of a sample.
+    seed
+        Fixes the draws of prediction.
+    study_digest
+        Hash of the study that it was trained on.
+    target
+        The metadata column or columns, None for a pre-trained encoder.
+    objective_settings
+        What they were built from beside the shape, by name.
+    options
+        All options of the run, for the record.
+    metrics
+        Validation metrics, for the record.
+    head
+        What a kernel head is, None for a network. Shape, objectives, depth, token limit and seed are then those of its pre-trained
+        encoder, if it has one.
+    network_head, column_losses
+        What a network's head is beside its target, and what of it differs for some columns, by name.
+    conditions, conditioning
+        Columns of the metadata that a network reads beside the microbes, and how.
+    ensemble, members
+        What an ensemble of networks is beside its members, None for any other model; and they.
+    """
+
+    model: ModelConfig
+    objectives: tuple[str, ...]
+    depth: int | None
+    token_limit: int
+    seed: int
+    study_digest: str
+    target: AnyTarget | None = None
+    objective_settings: Mapping[str, Settings] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    head: dict[str, Any] | None = None
+    network_head: NetworkHeadConfig = DEFAULT_HEAD
+    column_losses: Losses = field(default_factory=dict)
+    conditions: Conditions = NO_CONDITIONS
+    conditioning: ConditioningConfig = DEFAULT_CONDITIONING
+    ensemble: dict[str, Any] | None = None
+    members: tuple["ModelDescription", ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Name of the model's class."""
+        if self.head is not None:
+            return "KernelModel"
+        if self.ensemble is not None:
+            return "NetworkEnsemble"
+        return "SequenceEncoder" if self.target is None else "SequencePredictor"

@@ -1,0 +1,321 @@
+"""An ensemble of networks: their mean, intervals or sets calibrated on the samples that each was trained without, and outliers."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.spatial.distance import cdist
+from torch import nn
+
+from aam.batch import CATEGORY
+from aam.data.study import Study
+from aam.inference.description import ModelDescription
+from aam.inference.network import Reading, SampleReader
+from aam.labels.predicted import Predicted
+from aam.labels.target import AnyTarget, JointTarget, TargetState, parts_of
+from aam.models.sequence_predictor import SequencePredictor
+from aam.uncertainty import (
+    FARTHEST,
+    INTERVAL,
+    SET,
+    UNLIKE,
+    fit_temperature,
+    logits_of,
+    named_sets,
+    prediction_sets,
+    threshold_of,
+    to_probabilities,
+)
+
+logger = logging.getLogger(__name__)
+
+
+_BLOCK = 512  # samples compared at a time
+
+
+class NetworkEnsemble(nn.Module):
+    """Holds the vectors of each member's training samples as buffers; the members have model directories of their own.
+
+    Parameters
+    ----------
+    facts
+        ``vectors``: the shape of each member's; ``calibration``: the fields of `EnsembleCalibration`; ``weights``: the digest of
+        each member's weights.
+    """
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        super().__init__()
+        self.facts = facts
+        self.members: tuple[SequencePredictor, ...] = ()
+        for number, shape in enumerate(facts["vectors"]):
+            self.register_buffer(f"vectors_{number + 1}", torch.zeros(shape))
+
+    @classmethod
+    def of(
+        cls, facts: dict[str, Any], members: list[SequencePredictor], vectors: list[np.ndarray]
+    ) -> "NetworkEnsemble":
+        """Bring trained members and the vectors of their training samples, [n, D] each, together."""
+        model = cls({**facts, "vectors": [list(each.shape) for each in vectors]})
+        for number, each in enumerate(vectors):
+            model.get_buffer(f"vectors_{number + 1}").copy_(torch.from_numpy(each))
+        model.members = tuple(members)
+        return model
+
+    def distances(self, number: int, vectors: np.ndarray) -> np.ndarray:
+        """Give the distance of samples, by their vectors [S, D], to the nearest training sample of a member, [S]."""
+        return nearest(vectors, self.get_buffer(f"vectors_{number + 1}").double().cpu().numpy())
+
+
+def nearest(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Give the distance of each vector to the nearest of others, [S]."""
+    blocks = [vectors[start : start + _BLOCK] for start in range(0, len(vectors), _BLOCK)]
+    return np.concatenate([cdist(block, others).min(axis=1) for block in blocks])
+
+
+Facts = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Samples, each as the member said that was trained without it.
+
+    Attributes
+    ----------
+    predicted, truth
+        In the target's own units, or all its classes.
+    facts
+        What the target's transform must know of them.
+    groups
+        Subject of each, [S].
+    members
+        Number of the member, from 0, int64 [S].
+    distances
+        To the nearest training sample of that member, [S].
+    """
+
+    predicted: Predicted
+    truth: np.ndarray
+    facts: Facts
+    groups: np.ndarray
+    members: np.ndarray
+    distances: np.ndarray
+
+
+@dataclass(frozen=True)
+class EnsembleCalibration:
+    """Numbers that turn what members say into what is reported.
+
+    Attributes
+    ----------
+    coverage
+        Of intervals and sets.
+    thresholds
+        By how much an interval goes beyond the prediction, or the quantiles, of each column; or the least probability of a set's
+        classes, subtracted from 1.
+    temperature
+        Divides the logits of each member (classes).
+    distances
+        Median distance of the samples left out to the nearest training sample, for each member.
+    farthest
+        Mean distance, as a multiple of these, from which on a sample is unlike the training samples.
+    """
+
+    coverage: float
+    thresholds: tuple[float, ...]
+    temperature: float
+    distances: tuple[float, ...]
+    farthest: float
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "EnsembleCalibration":
+        """Undo `to_dict`."""
+        fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**fields)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, as JSON has them."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    def calibrated(self, target: AnyTarget, predicted: Predicted) -> Predicted:
+        """Give what one member says with probabilities that are as sure as they may be."""
+        if target.task == "regression":
+            return predicted
+        logits = logits_of(predicted.values) / self.temperature
+        return replace(predicted, values=to_probabilities(logits, len(target.classes)))
+
+    def report(self, target: AnyTarget, predicted: Predicted, facts: Facts) -> Predicted:
+        """Add intervals to numbers, or sets to probabilities."""
+        if target.task == "regression":
+            return self._with_intervals(target, predicted, facts)
+        sets = prediction_sets(predicted.values, self.thresholds[0])
+        named = named_sets(sets, predicted.values, target.classes)
+        return Predicted(predicted.values, {SET: named, **predicted.columns}, sets)
+
+    def _with_intervals(self, target: AnyTarget, predicted: Predicted, facts: Facts) -> Predicted:
+        ends: dict[str, np.ndarray | list[str]] = {}
+        for column, threshold in zip(_columns(target, predicted, facts), self.thresholds, strict=True):
+            lower, upper = column.ends()
+            beyond = column.to_own(lower - threshold), column.to_own(upper + threshold)
+            values = column.predicted.values
+            limits = np.minimum(beyond[0], values), np.maximum(beyond[1], values)
+            ends |= {f"{name}{column.suffix}": end for name, end in zip(INTERVAL, limits, strict=True)}
+        return replace(predicted, columns={**ends, **{k: v for k, v in predicted.columns.items() if k not in ends}})
+
+
+def calibrate(
+    target: AnyTarget, left_out: LeftOut, class_weights: tuple[float, ...], coverage: float
+) -> EnsembleCalibration:
+    """Learn how sure the members may be.
+
+    Parameters
+    ----------
+    target
+        What is predicted.
+    left_out
+        What each member said of the samples that it was trained without.
+    class_weights
+        How much a sample of each class counted in training; empty where all counted the same.
+    coverage
+        Of intervals and sets.
+    """
+    typical = [float(np.median(left_out.distances[left_out.members == k])) for k in range(left_out.members.max() + 1)]
+    typical = [max(distance, 1e-12) for distance in typical]
+    farthest = float(np.quantile(left_out.distances / np.array(typical)[left_out.members], FARTHEST))
+    if target.task == "regression":
+        thresholds = []
+        columns = _columns(target, left_out.predicted, left_out.facts)
+        for column, truth in zip(columns, left_out.truth.reshape(len(left_out.truth), -1).T, strict=True):
+            known = ~np.isnan(truth)
+            thresholds.append(threshold_of(column.scores(truth)[known], left_out.groups[known], coverage))
+        return EnsembleCalibration(coverage, tuple(thresholds), 1.0, tuple(typical), farthest)
+    truth, n_classes, logits = left_out.truth, len(target.classes), logits_of(left_out.predicted.values)
+    weights = np.array(class_weights)[truth] if class_weights else np.ones(len(truth))
+    temperature = fit_temperature(logits, truth, n_classes, weights)
+    probability = to_probabilities(logits / temperature, n_classes)
+    scores = 1 - probability[np.arange(len(truth)), truth]
+    threshold = threshold_of(scores, left_out.groups, coverage)
+    return EnsembleCalibration(coverage, (threshold,), temperature, tuple(typical), farthest)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """What is said of one numeric column, and the units in which errors are compared: those of the kernel head."""
+
+    part: TargetState
+    suffix: str
+    predicted: Predicted
+    category: np.ndarray | None
+
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give the outer quantiles if the members have learned some, else twice the prediction."""
+        lower, upper = (np.asarray(self.predicted.columns.get(name, self.predicted.values)) for name in INTERVAL)
+        return self.to_compared(lower), self.to_compared(upper)
+
+    def scores(self, truth: np.ndarray) -> np.ndarray:
+        """Say how far beyond the ends the truth lies; within quantiles it is below 0 (Romano, Patterson & Candès 2019)."""
+        lower, upper = self.ends()
+        compared = self.to_compared(truth)
+        return np.maximum(lower - compared, compared - upper)
+
+    def to_compared(self, values: np.ndarray) -> np.ndarray:
+        return values if self.part.transform.is_linear else self.part.transform.to_learned(values, self.category)
+
+    def to_own(self, compared: np.ndarray) -> np.ndarray:
+        return compared if self.part.transform.is_linear else self.part.transform.to_own(compared, self.category)
+
+
+def _columns(target: AnyTarget, predicted: Predicted, facts: Facts) -> list[_Column]:
+    category = facts.get(CATEGORY)
+    if isinstance(target, TargetState):
+        return [_Column(target, "", predicted, category)]
+    return [
+        _Column(part, suffix, own, None if category is None else category[:, place])
+        for place, (part, suffix, own) in enumerate(
+            zip(parts_of(target), suffixes_of(target), target.split(predicted), strict=True)
+        )
+    ]
+
+
+def suffixes_of(target: AnyTarget) -> list[str]:
+    """Give what the names of the columns of each number end in; nothing for classes."""
+    if isinstance(target, JointTarget):
+        return [f":{name}" for name in target.columns]
+    return [""] if target.task == "regression" else []
+
+
+SPREAD = "members_sd"
+"""Column of the standard deviation of a number over members."""
+
+
+class EnsembleReader:
+    """Reads samples with every member of an ensemble.
+
+    Parameters
+    ----------
+    model, description
+        What `load_model` gave.
+    options
+        How.
+
+    Attributes
+    ----------
+    descriptions
+        Of the ensemble, and of each member: what must be known of samples beside their reads is another thing for each.
+    """
+
+    def __init__(self, model: NetworkEnsemble, description: ModelDescription, options: Reading) -> None:
+        self.model = model
+        self.descriptions = (description, *description.members)
+        self.readers = [
+            SampleReader(member, its, options) for member, its in zip(model.members, description.members, strict=True)
+        ]
+        self.calibration = EnsembleCalibration.from_dict(model.facts["calibration"])
+
+    @property
+    def depth(self) -> int | None:
+        """Reads drawn from each sample; None for all."""
+        return self.readers[0].depth
+
+    def predicted(self, study: Study, facts: Sequence[Mapping[str, np.ndarray]]) -> Predicted:
+        """Predict each sample's target, with intervals or sets, the spread of the members, and whether it is unlike training.
+
+        Parameters
+        ----------
+        study
+            The samples.
+        facts
+            What must be known of each beside its reads, [S], for each of `descriptions`.
+        """
+        target, calibration = self.descriptions[0].target, self.calibration
+        assert target is not None, "an ensemble has a target"
+        said, farness = [], []
+        for number, (reader, its, own) in enumerate(zip(self.readers, self.descriptions[1:], facts[1:], strict=True)):
+            assert its.target is not None, "its members have one"
+            predicted, vectors = reader.predicted_with_vectors(study, own)
+            in_all_classes = predicted.in_all_classes(its.target.classes, target.classes)
+            said.append(calibration.calibrated(target, in_all_classes))
+            farness.append(self.model.distances(number, vectors) / calibration.distances[number])
+        values = np.stack([each.values for each in said])
+        columns: dict[str, np.ndarray | list[str]] = {
+            name: np.mean([np.asarray(each.columns[name]) for each in said], axis=0) for name in said[0].columns
+        }
+        spread = values.std(axis=0, ddof=1).reshape(study.n_samples, -1)
+        columns |= {f"{SPREAD}{suffix}": spread[:, place] for place, suffix in enumerate(suffixes_of(target))}
+        unlike = np.mean(farness, axis=0) > calibration.farthest
+        _warn_of_unlike(unlike)
+        return calibration.report(target, Predicted(values.mean(axis=0), {**columns, UNLIKE: unlike}), facts[0])
+
+    def sample_vectors(self, study: Study) -> np.ndarray:
+        """Give the vector of each sample: those of all members side by side, float64 [S, K D]."""
+        return np.concatenate([reader.sample_vectors(study) for reader in self.readers], axis=1)
+
+
+def _warn_of_unlike(unlike: np.ndarray) -> None:
+    if unlike.mean() > 0.5:
+        logger.warning(
+            "%d of %d samples are farther from the training samples than nearly all that training left out: were region, "
+            "primers, trimming and kind of sample those of training? See the column %s.", unlike.sum(), len(unlike), UNLIKE,
+        )  # fmt: skip

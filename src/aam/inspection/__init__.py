@@ -1,0 +1,1 @@
+"""What ``aam inspect`` reads of files, and what it says of them."""

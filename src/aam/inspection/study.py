@@ -1,0 +1,223 @@
+"""How the files that ``aam inspect`` read fit together as a study, and which commands run on them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from aam.config.model import ModelConfig
+from aam.config.study import SamplingConfig
+from aam.ecology.tree import FeatureTree
+from aam.errors import AamError, MetadataError, TableError, name_some
+from aam.inspection.columns import ColumnSummary, GroupSummary, summarise_columns, summarise_groups
+from aam.inspection.files import FileReport, Found, ModelSummary, StudyReport, listening
+from aam.inspection.tables import (
+    Overlap,
+    SequenceSummary,
+    TableSummary,
+    TableTotals,
+    compare_names,
+    summarise_sequences,
+)
+from aam.io.distances import DistanceMatrix
+from aam.io.metadata import Metadata
+from aam.io.newick import TreeArrays
+from aam.io.sequences import sequences_in_fasta, sequences_in_ids
+from aam.labels.groups import SUBJECT_WORDS
+from aam.storage.names import Names
+
+_SHARE_FILLED = 0.5  # of the samples: a column filled less is a poor first example
+
+
+def suggest(study: StudyReport, model: FileReport | None = None) -> StudyReport:
+    """Add the commands that would run on the study; without the sequences of its features there are none."""
+    if study.sequences is None or not study.table.n_reads:
+        return study
+    commands = [*_with_model(study, model)] if model is not None else [_pretrain(study)]
+    pretrained = model.path if model is not None else "pretrained"
+    target = _first_target(study)
+    is_encoder = model is None or (isinstance(model.summary, ModelSummary) and model.summary.target is None)
+    if target is not None and is_encoder:
+        commands.append(_train(study, target, pretrained))
+    return replace(study, commands=commands)
+
+
+def _pretrain(study: StudyReport) -> list[str]:
+    distances = _distances(study)
+    length = study.sequences.longest if study.sequences is not None and study.sequences.n_longer else None
+    return [
+        "aam", "pretrain", *_study(study), *(distances or ["--penalty", "0"]),
+        *([] if length is None else ["--max-bp", str(length)]), "--output-dir", "pretrained",
+    ]  # fmt: skip
+
+
+def _train(study: StudyReport, target: ColumnSummary, pretrained: str) -> list[str]:
+    group = [] if study.group_column is None else ["--group-column", study.group_column]
+    return [
+        "aam", "train", *_study(study), *_distances(study), "--metadata", study.files["metadata"],
+        "--metadata-column", target.name, *_drop(study, "metadata", "--missing-samples"), *group,
+        "--pretrained", pretrained, "--output-dir", "trained",
+    ]  # fmt: skip
+
+
+def _with_model(study: StudyReport, model: FileReport) -> list[list[str]]:
+    summary = model.summary
+    assert isinstance(summary, ModelSummary)
+    command, output = ("embed", "embeddings.tsv") if summary.target is None else ("predict", "predictions.tsv")
+    return [["aam", command, "--model", model.path, *_study(study), "--output", output]]
+
+
+def _study(study: StudyReport) -> list[str]:
+    return [word for kind in ("table", "sequences") if kind in study.files for word in (f"--{kind}", study.files[kind])]
+
+
+def _distances(study: StudyReport) -> list[str]:
+    """Give the source of distances that can be used, the tree before the matrix."""
+    if "tree" in study.files and "tree" not in study.problems:
+        return ["--tree", study.files["tree"], *_drop(study, "tree", "--missing-features")]
+    if "distances" in study.files and "distances" not in study.problems:
+        return ["--distances", study.files["distances"]]
+    return []
+
+
+def _drop(study: StudyReport, kind: str, option: str) -> list[str]:
+    overlap = next(overlap for overlap in study.overlaps if overlap.other == kind)
+    return [option, "drop"] if overlap.n_both < overlap.n_table else []
+
+
+def _first_target(study: StudyReport) -> ColumnSummary | None:
+    usable = [column for column in study.columns if column.task is not None and column.name != study.group_column]
+    return min(usable, key=lambda column: _doubts(study, column), default=None)
+
+
+def _doubts(study: StudyReport, column: ColumnSummary) -> tuple[bool, int, int]:
+    is_hardly_filled = column.n_values < _SHARE_FILLED * study.table.n_samples
+    return column.doubt is not None, 2 * is_hardly_filled + bool(column.probably_missing), column.rank
+
+
+FEWEST_SUBJECTS = 5
+
+
+def inspect_study(parts: Mapping[str, Found], notes: list[str]) -> StudyReport:
+    """Compare the parts of a study, by kind, with its table, which must be among them."""
+    totals, summary = parts["table"].content, parts["table"].report.summary
+    assert isinstance(totals, TableTotals)
+    assert isinstance(summary, TableSummary)
+    problems = _misfits(parts, totals)
+    metadata = parts["metadata"].content if "metadata" in parts else None
+    columns, groups = [], []
+    if isinstance(metadata, Metadata) and "metadata" not in problems:
+        known = set(metadata.sample_ids)
+        frame = metadata.frame.loc[[sample for sample in totals.sample_ids if sample in known]]
+        with listening("aam.data"):  # what it says of single columns is in their summaries
+            columns, groups = summarise_columns(frame), summarise_groups(frame, SUBJECT_WORDS)
+    overlaps = _overlaps(parts, totals)
+    token_limit = SamplingConfig().token_limit
+    return StudyReport(
+        files={kind: found.report.path for kind, found in parts.items()},
+        table=summary,
+        sequences=None if "sequences" in problems else _sequences(parts, totals),
+        overlaps=overlaps,
+        n_over_token_limit=int((totals.asvs > token_limit).sum()),
+        token_limit=token_limit,
+        columns=columns,
+        groups=groups,
+        group_column=_subject_column(groups),
+        problems=problems,
+        notes=notes,
+    )
+
+
+def _subject_column(groups: list[GroupSummary]) -> str | None:
+    """Choose the column whose name says most clearly that it names subjects; few values may as well be classes."""
+    for word in SUBJECT_WORDS:
+        for group in groups:
+            if word in group.name.lower() and group.n_groups >= FEWEST_SUBJECTS:
+                return group.name
+    return None
+
+
+def _sequences(parts: Mapping[str, Found], totals: TableTotals) -> SequenceSummary:
+    """Summarise the sequences of the file, or else those that the ids are."""
+    if "sequences" in parts:
+        summary = parts["sequences"].report.summary
+        assert isinstance(summary, SequenceSummary)
+        return summary
+    return summarise_sequences(((name, name) for name in totals.feature_ids), ModelConfig().max_bp)[1]
+
+
+def _overlaps(parts: Mapping[str, Found], totals: TableTotals) -> list[Overlap]:
+    features = (totals.feature_ids, totals.feature_reads)
+    samples = (totals.sample_ids, totals.reads)
+    overlaps = []
+    for kind in ("sequences", "tree", "taxonomy"):
+        if kind in parts:
+            overlaps.append(compare_names("features", kind, features, _feature_names(parts[kind])))
+    for kind in ("metadata", "distances"):
+        if kind in parts:
+            overlaps.append(compare_names("samples", kind, samples, _sample_names(parts[kind])))
+    return overlaps
+
+
+def _feature_names(found: Found) -> Names | list[str]:
+    content = found.content
+    if isinstance(content, TreeArrays):
+        return content.names
+    return content if isinstance(content, Names) else content.feature_ids
+
+
+def _sample_names(found: Found) -> list[str]:
+    content = found.content
+    return content.ids if isinstance(content, DistanceMatrix) else content.sample_ids
+
+
+def _misfits(parts: Mapping[str, Found], totals: TableTotals) -> dict[str, str]:
+    """Try each part with the table as the commands do, and give what they would say, by kind."""
+    problems = {}
+    for kind, attempt in _ATTEMPTS.items():
+        if kind in parts or kind == "sequences":
+            try:
+                attempt(parts.get(kind), totals)
+            except AamError as error:
+                problems[kind] = str(error)
+    return problems
+
+
+def _try_table(_: Found | None, totals: TableTotals) -> None:
+    if not totals.reads.any():
+        raise TableError("The table holds no reads. Pass a table of counts.")
+
+
+def _try_sequences(found: Found | None, totals: TableTotals) -> None:
+    names = totals.feature_ids
+    blocks = sequences_in_ids(names) if found is None else sequences_in_fasta(Path(found.report.path), names)
+    for _ in blocks:
+        pass
+
+
+def _try_tree(found: Found | None, totals: TableTotals) -> None:
+    assert found is not None
+    FeatureTree.from_arrays(found.content, totals.feature_ids)
+
+
+def _try_distances(found: Found | None, totals: TableTotals) -> None:
+    assert found is not None
+    found.content.select(totals.sample_ids)
+
+
+def _try_metadata(found: Found | None, totals: TableTotals) -> None:
+    assert found is not None
+    named = found.content.sample_ids
+    if not set(named) & set(totals.sample_ids):
+        raise MetadataError(
+            f"None of the {len(totals.sample_ids):,} samples of the table has a row in {found.report.path}: the table has "
+            f"{name_some(totals.sample_ids, 3)}, the metadata {name_some(named, 3)}. Make the ids the same in both."
+        )
+
+
+_ATTEMPTS: dict[str, Callable[[Found | None, TableTotals], None]] = {
+    "table": _try_table,
+    "sequences": _try_sequences,
+    "tree": _try_tree,
+    "distances": _try_distances,
+    "metadata": _try_metadata,
+}

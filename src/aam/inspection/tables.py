@@ -1,0 +1,317 @@
+"""What a feature table and a file of sequences hold, counted block by block, and which names they share with other files."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from aam import vocabulary
+from aam.data.memory import presence
+from aam.data.rarefaction import resolve_depth
+from aam.io.count_table import Table, refuse_duplicates
+from aam.io.sequences import tokenize
+from aam.storage.names import HASH_DTYPE, NameIndex, Names, hash_names
+
+SHARES_KEPT = (1.0, 0.95, 0.9, 0.75, 0.5)
+"""Shares of the samples that the depths of the table keep, beside the automatic one."""
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """How values are spread."""
+
+    least: float
+    quarter: float
+    median: float
+    three_quarters: float
+    most: float
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "Quantiles":
+        """Compute them, between neighbouring values where a quantile falls between two.
+
+        Examples
+        --------
+        >>> Quantiles.of(np.array([1, 2, 3, 4, 5])).quarter
+        2.0
+        """
+        return cls(*np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist())
+
+
+@dataclass(frozen=True)
+class DepthCost:
+    """What is left at one rarefaction depth.
+
+    Attributes
+    ----------
+    depth
+        Reads drawn from each sample.
+    is_automatic
+        Whether ``--rarefy-depth auto`` takes it.
+    n_samples
+        Samples with at least so many reads.
+    asvs
+        ASVs that a draw is expected to see in one of them, on average.
+    share_of_asvs
+        The same as a share of the ASVs that they hold.
+    """
+
+    depth: int
+    is_automatic: bool
+    n_samples: int
+    asvs: float
+    share_of_asvs: float
+
+
+@dataclass(frozen=True)
+class TableSummary:
+    """A table in numbers.
+
+    Attributes
+    ----------
+    n_samples, n_features, n_reads
+        Sizes.
+    sparsity
+        Share of the pairs of sample and feature that are zero.
+    reads, asvs
+        Of each sample.
+    n_empty_samples
+        Samples without reads.
+    depths
+        What rarefaction costs, by depth.
+    """
+
+    n_samples: int
+    n_features: int
+    n_reads: int
+    sparsity: float
+    reads: Quantiles
+    asvs: Quantiles
+    n_empty_samples: int
+    depths: list[DepthCost]
+
+
+@dataclass(frozen=True)
+class TableTotals:
+    """Names and totals of a table.
+
+    Attributes
+    ----------
+    sample_ids, feature_ids
+        In the order of the file.
+    reads, asvs
+        Reads and ASVs of each sample, int64 [S].
+    feature_reads
+        Reads of each feature, int64 [F].
+    """
+
+    sample_ids: list[str]
+    feature_ids: Names
+    reads: np.ndarray
+    asvs: np.ndarray
+    feature_reads: np.ndarray
+
+
+def count_table(table: Table) -> TableTotals:
+    """Add up a table, in memory that grows with its names only.
+
+    Raises
+    ------
+    TableError
+        Ids occur twice, or values are not counts.
+    """
+    sample_ids = [name for block in table.ids("sample") for name in block]
+    feature_ids = Names.from_blocks(table.ids("observation"))
+    refuse_duplicates("samples", sample_ids)
+    refuse_duplicates("features", feature_ids)
+    reads, asvs = [], []
+    feature_reads = np.zeros(len(feature_ids), dtype=np.int64)
+    for block in table.blocks():
+        reads.append(np.asarray(block.sum(axis=1)).ravel())
+        asvs.append(np.diff(block.indptr))
+        np.add.at(feature_reads, block.indices, block.data)
+    return TableTotals(
+        sample_ids,
+        feature_ids,
+        np.concatenate(reads).astype(np.int64),
+        np.concatenate(asvs).astype(np.int64),
+        feature_reads,
+    )
+
+
+def summarise_table(table: Table, totals: TableTotals) -> TableSummary:
+    """Summarise a table that was counted; it is read once more, for the ASVs that each depth is expected to see.
+
+    Raises
+    ------
+    TableError
+        The table cannot be read any more.
+    """
+    n_samples, n_features = len(totals.sample_ids), len(totals.feature_ids)
+    return TableSummary(
+        n_samples=n_samples,
+        n_features=n_features,
+        n_reads=int(totals.reads.sum()),
+        sparsity=1 - int(totals.asvs.sum()) / (n_samples * n_features),
+        reads=Quantiles.of(totals.reads),
+        asvs=Quantiles.of(totals.asvs),
+        n_empty_samples=int((totals.reads == 0).sum()),
+        depths=_depth_costs(table, totals),
+    )
+
+
+def _depth_costs(table: Table, totals: TableTotals) -> list[DepthCost]:
+    ordered = np.sort(totals.reads)
+    automatic = resolve_depth("auto", totals.reads)
+    by_share = {max(1, int(ordered[int((1 - share) * len(ordered))])) for share in SHARES_KEPT}
+    depths = [int(depth) for depth in sorted({*by_share, automatic or 1}) if depth <= ordered[-1]]
+    seen = np.zeros(len(depths))
+    for block in table.blocks():
+        for k, depth in enumerate(depths):
+            seen[k] += np.nansum(expected_asvs(block, depth))
+    costs = []
+    for depth, n_seen in zip(depths, seen.tolist(), strict=True):
+        is_kept = totals.reads >= depth
+        n_kept, n_held = int(is_kept.sum()), int(totals.asvs[is_kept].sum())
+        costs.append(DepthCost(depth, depth == automatic, n_kept, n_seen / n_kept, n_seen / n_held))
+    return costs
+
+
+def expected_asvs(counts: csr_array, depth: int) -> np.ndarray:
+    """Compute how many ASVs a draw of ``depth`` reads without replacement sees on average, NaN where there are fewer; float64 [S].
+
+    Examples
+    --------
+    >>> expected_asvs(csr_array(np.array([[1, 1], [3, 0], [1, 0]])), 2)
+    array([ 2.,  1., nan])
+    """
+    indptr = np.asarray(counts.indptr)
+    expected = np.full(len(indptr) - 1, np.nan)
+    for row, (start, stop) in enumerate(pairwise(indptr.tolist())):
+        reads = counts.data[start:stop]
+        if reads.sum() >= depth:
+            expected[row] = presence(reads, depth).sum()
+    return expected
+
+
+_PER_BLOCK = 1 << 14
+
+
+@dataclass(frozen=True)
+class SequenceSummary:
+    """Sequences in numbers.
+
+    Attributes
+    ----------
+    n_sequences, n_distinct
+        Records, and how many of them differ.
+    shortest, median, longest
+        Nucleotides.
+    n_ambiguous
+        Sequences with a letter that stands for several nucleotides, such as N.
+    n_strange
+        Sequences with letters that are not nucleotides, such as gaps.
+    n_longer
+        Sequences with more nucleotides than ``--max-bp`` lets the model read, as it is unless set.
+    max_bp
+        Its value.
+    """
+
+    n_sequences: int
+    n_distinct: int
+    shortest: int
+    median: float
+    longest: int
+    n_ambiguous: int
+    n_strange: int
+    n_longer: int
+    max_bp: int
+
+
+def summarise_sequences(records: Iterable[tuple[str, str]], max_bp: int) -> tuple[Names, SequenceSummary]:
+    """Count over (id, sequence) pairs; give the ids as well."""
+    lengths, hashes, names = [], [], []
+    n_ambiguous = n_strange = 0
+    for block in _blocks(records):
+        sequences = [sequence for _, sequence in block]
+        tokens, block_lengths = tokenize(sequences)
+        rows = np.repeat(np.arange(len(block)), block_lengths)
+        n_ambiguous += len(np.unique(rows[tokens == vocabulary.AMBIGUOUS]))
+        n_strange += len(np.unique(rows[tokens > vocabulary.AMBIGUOUS]))
+        lengths.append(block_lengths)
+        hashes.append(hash_names(sequence.upper().replace("U", "T") for sequence in sequences))
+        names += [name for name, _ in block]
+    length = np.concatenate(lengths)
+    return Names.from_strings(names), SequenceSummary(
+        n_sequences=len(length),
+        n_distinct=len(np.unique(np.concatenate(hashes).astype(HASH_DTYPE))),
+        shortest=int(length.min()),
+        median=float(np.median(length)),
+        longest=int(length.max()),
+        n_ambiguous=n_ambiguous,
+        n_strange=n_strange,
+        n_longer=int((length > max_bp).sum()),
+        max_bp=max_bp,
+    )
+
+
+def _blocks(records: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    remaining = iter(records)
+    while block := list(islice(remaining, _PER_BLOCK)):
+        yield block
+
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How far two files hold the same names.
+
+    Attributes
+    ----------
+    axis
+        "samples" or "features".
+    other
+        What the table is compared with.
+    n_table, n_other, n_both
+        Names in the table, in the other file, and in both.
+    share_of_reads
+        Share of the table's reads that belongs to names in both.
+    only_in_table, only_in_other
+        Up to five names.
+    """
+
+    axis: str
+    other: str
+    n_table: int
+    n_other: int
+    n_both: int
+    share_of_reads: float
+    only_in_table: list[str]
+    only_in_other: list[str]
+
+
+def compare_names(axis: str, other: str, table: tuple[Sequence[str], np.ndarray], names: Sequence[str]) -> Overlap:
+    """Compare names of the table, which come with the reads of each, int64, with names in another file.
+
+    Examples
+    --------
+    >>> compare_names("samples", "metadata", (["S1", "S2"], np.array([1, 3])), ["S2", "S3"]).share_of_reads
+    0.75
+    """
+    own, reads = table
+    is_shared = NameIndex(names).find(own) >= 0
+    is_known = NameIndex(own).find(names) >= 0
+    return Overlap(
+        axis=axis,
+        other=other,
+        n_table=len(own),
+        n_other=len(names),
+        n_both=int(is_shared.sum()),
+        share_of_reads=float(reads[is_shared].sum() / max(1, reads.sum())),
+        only_in_table=[own[int(row)] for row in np.flatnonzero(~is_shared)[:SHOWN]],
+        only_in_other=[names[int(row)] for row in np.flatnonzero(~is_known)[:SHOWN]],
+    )

@@ -1,0 +1,228 @@
+"""What a file is, by its content and never by its name."""
+
+import codecs
+import csv
+import gzip
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from aam.errors import InputError, name_some
+from aam.io.archive import GZIP, HDF5, NPY, is_zip, read_head
+from aam.io.hdf5_file import open_hdf5
+from aam.io.qza import ArtifactFacts, describe_artifact, option_of
+from aam.io.text_file import refuse_packed_twice
+
+Kind = Literal["table", "sequences", "tree", "taxonomy", "metadata", "distances"]
+"""What a file may be to aam; the option that takes it has the same name."""
+
+_WHAT = "The file"
+
+_HEAD = 1 << 20  # bytes that are looked at
+
+_ROWS = 6
+
+_SHOWN = 30
+
+_TABLE_IDS = ("otuid", "featureid", "asvid", "observationid")
+
+_LINEAGES = ("taxon", "taxonomy", "lineage", "consensuslineage")
+
+_COMMENTED_TREE = re.compile(r"(\[[^\]]*\]\s*)*\(")
+
+_LINEAGE = re.compile(r"[A-Za-z]{1,2}(_\d+)?__|[^;]+;[^;]+|unassigned$|unclassified$", re.IGNORECASE)
+
+_SEQUENCE = re.compile(r"[ACGTUN]{30,}", re.IGNORECASE)
+
+_MOST_TAXONOMY_COLUMNS = 4
+
+_MARKED = ">{[("  # how FASTA, JSON and Newick begin, and no table
+
+_ACCEPTED = (
+    "aam reads feature tables (BIOM, or text with '#OTU ID'), FASTA, Newick, QIIME 2 metadata, taxonomies, distance matrices "
+    "and the QIIME 2 artifacts of these."
+)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a file is.
+
+    Attributes
+    ----------
+    kind
+        What aam uses it for.
+    format
+        How it is written, in words.
+    artifact
+        Set for QIIME 2 artifacts.
+    """
+
+    kind: Kind
+    format: str
+    artifact: ArtifactFacts | None = None
+
+
+@dataclass(frozen=True)
+class _Text:
+    """The beginning of a text, and its first rows as cells, without comments."""
+
+    start: str
+    rows: list[list[str]]
+    has_tabs: bool
+
+    @property
+    def header(self) -> list[str]:
+        return self.rows[0] if self.rows else [""]
+
+
+def recognise(path: Path) -> Recognised:
+    """Say what a file is; only its beginning is read, of an artifact all, to verify its checksums.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is damaged, or is nothing that aam takes.
+    """
+    head = read_head(path, InputError, _WHAT)
+    if is_zip(head):
+        return _artifact(path)
+    if head == HDF5:
+        return _hdf5(path)
+    if head.startswith(NPY):
+        return Recognised("distances", "matrix of numpy (.npy)")
+    text = _beginning(path, is_gzip=head.startswith(GZIP))
+    if text.start[0] not in _MARKED:
+        _refuse_tables_of_r(path, text.rows)
+    for kind, what, is_that in _TEXTS:
+        if is_that(text):
+            return Recognised(kind, f"{what}, gzip" if head.startswith(GZIP) else what)
+    begin = text.start.split("\n")[0][:_SHOWN]
+    raise InputError(f"{_WHAT} {path} is nothing that aam takes: it begins with {begin!r}. {_ACCEPTED}")
+
+
+def _artifact(path: Path) -> Recognised:
+    facts = describe_artifact(path, InputError, _WHAT)
+    option = option_of(facts.semantic_type)
+    if option is None:
+        raise InputError(f"{_WHAT} {path} {facts.refusal}")
+    kind: Kind = option.removeprefix("--")  # type: ignore[assignment]
+    return Recognised(kind, "QIIME 2 artifact", facts)
+
+
+def _hdf5(path: Path) -> Recognised:
+    with open_hdf5(path, path, InputError, _WHAT) as file:
+        names = list(file)
+    if {"observation", "sample"} & set(names):
+        return Recognised("table", "BIOM 2.1 (HDF5)")
+    if {"order", "matrix", "matrix:0"} & set(names):
+        return Recognised("distances", "matrix of unifrac's ssu (HDF5)")
+    raise InputError(
+        f"{_WHAT} {path} is HDF5, but neither a BIOM table nor a distance matrix: it holds {name_some(names) or 'nothing'}. "
+        f"{_ACCEPTED}"
+    )
+
+
+def _beginning(path: Path, is_gzip: bool) -> _Text:
+    try:
+        with gzip.open(path) if is_gzip else path.open("rb") as file:
+            content = file.read(_HEAD)
+        if is_gzip:
+            refuse_packed_twice(content, path, InputError, _WHAT)
+        start = codecs.getincrementaldecoder("utf-8-sig")().decode(content)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise InputError(f"{_WHAT} {path} is a damaged or incomplete gzip file. Copy it again.") from None
+    except OSError as reason:
+        raise InputError(f"{_WHAT} {path} cannot be read: {reason.strerror or reason}.") from None
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{_WHAT} {path} is neither text in UTF-8 nor a format that aam knows: it is damaged or something else. {_ACCEPTED}"
+        ) from None
+    if not start.strip():
+        raise InputError(f"{_WHAT} {path} is empty. Copy or make it again.")
+    return _cut(start)
+
+
+def _cut(start: str) -> _Text:
+    """Cut the first lines into cells at tabs, or at commas where there are no tabs."""
+    lines = [line for line in start.splitlines() if line.strip()]
+    lines = [
+        line for line in lines if not (line.startswith("#") and "\t" not in line and _plain(line) not in _TABLE_IDS)
+    ]
+    lines = lines[:_ROWS]
+    has_tabs = any("\t" in line for line in lines)
+    try:
+        cells = list(csv.reader(lines, delimiter="\t" if has_tabs else ","))
+    except csv.Error:  # a cell of more than 131,072 letters, which is in no table
+        cells = []
+    return _Text(start.lstrip(), [[cell.strip() for cell in row] for row in cells], has_tabs)
+
+
+def _refuse_tables_of_r(path: Path, rows: list[list[str]]) -> None:
+    """Explain what often goes wrong when a table is written in R."""
+    if len(rows) < 2 or len(rows[0]) < 2:
+        return
+    if all(_SEQUENCE.fullmatch(cell) for cell in rows[0][1:_ROWS]):
+        raise InputError(
+            f"{_WHAT} {path} has the sequences as columns, as DADA2 makes it; a table has one row per feature. In R, write "
+            "t(seqtab.nochim), with '#OTU ID' as the name of the first column."
+        )
+    if all(len(row) == len(rows[0]) + 1 for row in rows[1:]):
+        raise InputError(
+            f"{_WHAT} {path}: its first row has one cell fewer than the others, as write.table of R leaves it. Name the first "
+            "column: '#OTU ID' in a table, 'sample-id' in metadata."
+        )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s#_-]", "", name).lower()
+
+
+def _is_taxonomy(text: _Text) -> bool:
+    rows = text.rows
+    if not 2 <= len(text.header) <= _MOST_TAXONOMY_COLUMNS:
+        return False
+    if _plain(text.header[1]) in _LINEAGES:
+        return _plain(text.header[0]) in (*_TABLE_IDS, "id")
+    return all(len(row) == len(text.header) and _LINEAGE.match(row[1]) for row in rows)
+
+
+def _is_matrix(text: _Text) -> bool:
+    """Whether the rows have the names of the columns, in their order, and zeros where both meet."""
+    names, rows = text.header[1:], text.rows[1:]
+    if not names or not rows:
+        return False
+    expected = names[: len(rows)]
+    return len(rows) >= len(expected) > 0 and all(
+        len(row) == len(text.header) and row[0] == name and _is_zero(row[k + 1])
+        for k, (row, name) in enumerate(zip(rows, expected, strict=False))
+    )
+
+
+def _is_zero(cell: str) -> bool:
+    try:
+        return abs(float(cell)) < 1e-3
+    except ValueError:
+        return False
+
+
+def _is_metadata(text: _Text) -> bool:
+    """Whether the text has tabs, or names of ids at its top: the reader of metadata explains the rest."""
+    from skbio.metadata.base import is_id_header
+
+    return (len(text.header) > 1 and text.has_tabs) or bool(is_id_header(text.header[0]))
+
+
+_TEXTS: tuple[tuple[Kind, str, Callable[[_Text], bool]], ...] = (
+    ("sequences", "FASTA", lambda text: text.start.startswith(">")),
+    ("table", "BIOM 1.0 (JSON)", lambda text: text.start.startswith("{")),
+    ("tree", "Newick", lambda text: _COMMENTED_TREE.match(text.start) is not None),
+    ("taxonomy", "taxonomy (tab-separated)", _is_taxonomy),
+    ("table", "classic table (tab-separated)", lambda text: _plain(text.header[0]) in _TABLE_IDS),
+    ("distances", "matrix with names (text)", _is_matrix),
+    ("metadata", "QIIME 2 metadata", _is_metadata),
+)
+"""Kinds of text, the first that fits."""

@@ -1,0 +1,123 @@
+"""Samples as numbers that kernels compare: log ratios of ASVs and of clades, touched branches, vectors of a pre-trained model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from aam.ecology.tree import FeatureTree
+
+
+@dataclass(frozen=True)
+class Phylogeny:
+    """A tree cut down to the known ASVs.
+
+    Attributes
+    ----------
+    order
+        Known ASVs that are in the tree, in the order of a walk; int64 [P].
+    start, stop
+        Below a branch are ``order[start:stop]``; int64 [N].
+    length
+        Of each branch, in the tree's units; float64 [N].
+    """
+
+    order: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    length: np.ndarray
+
+    @classmethod
+    def above(cls, tree: FeatureTree, number: np.ndarray) -> "Phylogeny | None":
+        """Cut the tree of a study down to its known features, numbered from 0 (−1: unknown); None if it holds none of them."""
+        features = np.flatnonzero((number >= 0) & (np.asarray(tree.position) >= 0))
+        _, first = np.unique(number[features], return_index=True)  # features with one sequence are one ASV
+        features = features[first]
+        if not len(features):
+            return None
+        features = features[np.argsort(tree.position[features])]
+        branches = tree.branches_above(np.asarray(tree.position[features]))
+        return cls(number[features], branches.start, branches.stop, branches.length)
+
+    @property
+    def is_clade(self) -> np.ndarray:
+        """Whether at least two ASVs, but not all, are below a branch; bool [N]."""
+        size = self.stop - self.start
+        return (size >= 2) & (size < len(self.order))
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Add values of the known ASVs [S, F] over those below each branch; [S, N]."""
+        before = np.zeros((len(values), len(self.order) + 1))
+        np.cumsum(values[:, self.order], axis=1, out=before[:, 1:])
+        return before[:, self.stop] - before[:, self.start]
+
+
+PSEUDO_COUNT = 0.5
+"""Added to counts, not to shares: a zero of a deep sample says more than a zero of a shallow one."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What is known of some samples.
+
+    Attributes
+    ----------
+    counts
+        Reads of each known ASV, not rarefied; float64 [S, F].
+    vectors
+        Of a pre-trained model, float64 [S, D]; None without one.
+    """
+
+    counts: np.ndarray
+    vectors: np.ndarray | None = None
+
+
+View = Callable[[Samples], np.ndarray]
+"""Turns samples into features, [S, N]."""
+
+
+def log_ratios(samples: Samples) -> np.ndarray:
+    """Centred log ratios (Aitchison 1986): log counts minus their mean over the known ASVs."""
+    logs = np.log(samples.counts + PSEUDO_COUNT)
+    return logs - logs.mean(axis=1, keepdims=True)
+
+
+def clade_log_ratios(phylogeny: Phylogeny) -> View:
+    """Log counts of each clade minus the mean log of the known ASVs."""
+    return partial(_clade_log_ratios, phylogeny)
+
+
+def _clade_log_ratios(phylogeny: Phylogeny, samples: Samples) -> np.ndarray:
+    mean = np.log(samples.counts + PSEUDO_COUNT).mean(axis=1, keepdims=True)
+    return np.log(phylogeny.sums(samples.counts)[:, phylogeny.is_clade] + PSEUDO_COUNT) - mean
+
+
+def touched_branches(phylogeny: Phylogeny) -> View:
+    """Root of the length of each branch above an ASV that the sample holds, 0 for the others."""
+    return partial(_touched_branches, phylogeny)
+
+
+def _touched_branches(phylogeny: Phylogeny, samples: Samples) -> np.ndarray:
+    return (phylogeny.sums((samples.counts > 0).astype(np.float64)) > 0.5) * np.sqrt(phylogeny.length)
+
+
+def model_vectors(samples: Samples) -> np.ndarray:
+    """Vectors of the pre-trained model."""
+    assert samples.vectors is not None
+    return samples.vectors
+
+
+def scaled(view: View, training: Samples, exponent: float) -> View:
+    """Centre a view at the training mean, and divide by a power of the training standard deviation.
+
+    An exponent of 1 makes all features alike; 0.5 is half-way between that and the raw ones, so that rare ASVs count, but less
+    than common ones.
+    """
+    features = view(training)
+    mean, spread = features.mean(axis=0), (features.std(axis=0) + 1e-9) ** exponent
+    return partial(_scaled, view, mean, spread)
+
+
+def _scaled(view: View, mean: np.ndarray, spread: np.ndarray, samples: Samples) -> np.ndarray:
+    return (view(samples) - mean) / spread

@@ -1,0 +1,97 @@
+"""A kernel head as plain arrays and plain values, and back."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from aam.data.rarefaction import EqualDepth
+from aam.kernels.features import Phylogeny, Samples
+from aam.kernels.fitting import TREES, member_kernels
+from aam.kernels.head import Calibration, KernelHead, Member
+from aam.kernels.known_asvs import KnownASVs
+from aam.kernels.machines import KernelMachine
+from aam.kernels.trees import Trees
+from aam.labels.target import TargetState
+
+_PHYLOGENY = ("order", "start", "stop", "length")
+
+_TREES = tuple(field.name for field in dataclasses.fields(Trees))
+
+
+def head_arrays(head: KernelHead) -> dict[str, np.ndarray]:
+    """Give a head's arrays by name: the known sequences, the training samples' counts of them, and the coefficients."""
+    counts = csr_array(head.training.counts)
+    arrays = {
+        "sequence_letters": head.known.letters,
+        "sequence_offsets": head.known.offsets,
+        "count_offsets": counts.indptr.astype(np.int64),
+        "count_asvs": counts.indices.astype(np.int64),
+        "counts": counts.data,
+    }
+    for member in head.members:
+        machine = member.machine
+        if isinstance(machine, KernelMachine):
+            arrays[f"dual_{member.name}"] = machine.dual
+        else:
+            arrays |= {f"{member.name}_{name}": getattr(machine, name) for name in _TREES}
+    if head.phylogeny is not None:
+        arrays |= {f"branch_{name}": getattr(head.phylogeny, name) for name in _PHYLOGENY}
+    if head.training.vectors is not None:
+        arrays["training_vectors"] = head.training.vectors
+    return arrays
+
+
+def head_facts(head: KernelHead) -> dict[str, Any]:
+    """Give what a head is beside its arrays, for JSON."""
+    members = [
+        {"name": member.name, "penalty": member.penalty, "loss": member.loss, "weight": member.weight}
+        for member in head.members
+    ]
+    calibration = dataclasses.asdict(head.calibration)
+    return {
+        "nucleotides": head.known.length,
+        "equal_depth": None if head.equal_depth is None else dataclasses.asdict(head.equal_depth),
+        "members": members,
+        "calibration": {**calibration, "classes": list(calibration["classes"])},
+    }
+
+
+def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> KernelHead:
+    """Undo `head_arrays` and `head_facts`; what gives the vectors of samples is not set yet.
+
+    Raises
+    ------
+    KeyError, ValueError
+        Something is missing, or parts do not fit together.
+    """
+    known = KnownASVs(arrays["sequence_letters"], arrays["sequence_offsets"], facts["nucleotides"])
+    pointers = arrays["count_offsets"]
+    sparse = (arrays["counts"], arrays["count_asvs"], pointers)
+    counts = csr_array(sparse, shape=(len(pointers) - 1, len(known))).toarray()
+    phylogeny = None
+    if "branch_order" in arrays:
+        phylogeny = Phylogeny(**{name: arrays[f"branch_{name}"] for name in _PHYLOGENY})
+    training = Samples(counts, arrays.get("training_vectors"))
+    machines: dict[str, KernelMachine | Trees] = {
+        name: KernelMachine(kernel, arrays[f"dual_{name}"])
+        for name, kernel in member_kernels(training, phylogeny).items()
+    }
+    for name in TREES:
+        if f"{name}_roots" in arrays:
+            machines[name] = Trees(**{part: arrays[f"{name}_{part}"] for part in _TREES})
+    if list(machines) != [values["name"] for values in facts["members"]]:
+        raise ValueError("members and coefficients do not fit together")
+    members = tuple(Member(**values, machine=machines[values["name"]]) for values in facts["members"])
+    classes = tuple(facts["calibration"]["classes"])
+    equal_depth = facts.get("equal_depth")
+    return KernelHead(
+        target=target,
+        known=known,
+        phylogeny=phylogeny,
+        training=training,
+        members=members,
+        calibration=Calibration(**{**facts["calibration"], "classes": classes}),
+        equal_depth=None if equal_depth is None else EqualDepth(int(equal_depth["depth"]), int(equal_depth["seed"])),
+    )

@@ -1,0 +1,238 @@
+"""Which metadata columns a network may read beside the microbes: not those that give the target away."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from aam.batch import CATEGORIES, NUMBERS
+from aam.config.covariates import ConditioningConfig
+from aam.errors import ConfigError, MetadataError, name_some
+from aam.io.metadata import Metadata
+from aam.labels.columns import class_names, describe, missing_values_option, not_numbers, warn_of_suspects
+from aam.labels.covariates import Columns, Conditions
+
+logger = logging.getLogger(__name__)
+
+
+SAME_CORRELATION = 0.9999
+"""Numbers that correlate so are one in two units."""
+
+
+def says_the_same(values: pd.Series, target: pd.Series) -> bool:
+    """Whether a column is the target: the same cells, the same numbers in another unit, or one name for each class.
+
+    Parameters
+    ----------
+    values, target
+        Of samples that have both, [S].
+
+    Examples
+    --------
+    >>> ages = pd.Series([1.0, 2.0, 4.0])
+    >>> says_the_same(ages * 365, ages), says_the_same(pd.Series(["a", "b", "b"]), pd.Series(["x", "y", "y"]))
+    (True, True)
+    >>> says_the_same(pd.Series(["a", "b", "c"]), pd.Series(["x", "y", "y"]))
+    False
+    """
+    if _are_numbers(values) and _are_numbers(target):
+        if values.nunique() < 2 or target.nunique() < 2:
+            return False
+        return bool(abs(np.corrcoef(values, target)[0, 1]) > SAME_CORRELATION)
+    cells, classes = class_names(values), class_names(target)
+    n_pairs = len(set(zip(cells, classes, strict=True)))
+    return cells == classes or (len(set(cells)) == len(set(classes)) == n_pairs < len(cells) and n_pairs > 1)
+
+
+def explained_share(values: pd.Series, target: pd.Series) -> float:
+    """Give the share of a target's variance, or of the mistakes of naming its most frequent class, that a column alone takes away.
+
+    Categories of single samples say nothing of others, and are left out; a column of which they are the most explains nothing.
+
+    Parameters
+    ----------
+    values, target
+        Of samples that have both, [S].
+
+    Examples
+    --------
+    >>> round(explained_share(pd.Series(["a", "a", "b", "b"]), pd.Series([1.0, 1.0, 3.0, 3.2])), 2)
+    1.0
+    >>> explained_share(pd.Series(["a", "a", "b", "b"]), pd.Series(["x", "y", "x", "x"]))
+    0.0
+    """
+    if _are_numbers(values):
+        is_pair_of_numbers = _are_numbers(target) and values.nunique() > 1 and target.nunique() > 1
+        return float(np.corrcoef(values, target)[0, 1] ** 2) if is_pair_of_numbers else 0.0
+    _, category, sizes = np.unique(class_names(values), return_inverse=True, return_counts=True)
+    recurs = sizes[category] > 1
+    if recurs.mean() < 0.5:
+        return 0.0
+    _, category, sizes = np.unique(category[recurs], return_inverse=True, return_counts=True)
+    if _are_numbers(target):
+        numbers = target.to_numpy(dtype=np.float64)[recurs]
+        means = np.bincount(category, numbers) / sizes
+        left, whole = ((numbers - guess) ** 2 for guess in (means[category], numbers.mean()))
+        return _share_less(left.sum(), whole.sum())
+    classes, number = np.unique(np.array(class_names(target))[recurs], return_inverse=True)
+    table = np.bincount(category * len(classes) + number, minlength=len(sizes) * len(classes)).reshape(len(sizes), -1)
+    return _share_less(recurs.sum() - table.max(axis=1).sum(), recurs.sum() - table.sum(axis=0).max())
+
+
+def _share_less(left: float, whole: float) -> float:
+    return float(1 - left / whole) if whole > 0 else 0.0
+
+
+def _are_numbers(values: pd.Series) -> bool:
+    return values.dtype.kind == "f"
+
+
+SUSPICIOUS_SHARE = 0.95
+"""Of the target; a column that explains more of it alone is warned of."""
+
+
+def condition_columns(
+    options: ConditioningConfig, metadata: Metadata, targets: pd.DataFrame, group_column: str | None
+) -> dict[str, pd.Series]:
+    """Give the columns that the network is to read, by name, in the order of the samples.
+
+    Parameters
+    ----------
+    options
+        Which.
+    metadata
+        Where they are.
+    targets
+        The columns to learn, of the samples in use.
+    group_column
+        Column of the subjects that are not divided, if any.
+
+    Raises
+    ------
+    ConfigError
+        One is the target, another form of it, or the group.
+    MetadataError
+        One does not exist, has no values, or none that are numbers where numbers are asked for.
+    """
+    columns = {}
+    for name in options.columns:
+        flag = "--numeric-columns" if name in options.numeric_columns else "--categorical-columns"
+        if name in targets.columns:
+            raise ConfigError(
+                f"{flag} and --metadata-column are both {name}: a model must not read what it is to predict."
+            )
+        if name == group_column:
+            raise ConfigError(
+                f"{flag} and --group-column are both {name}: no new subject has a {name} that training had. Leave it out there."
+            )
+        values = metadata.column(name).reindex(targets.index)
+        if not values.notna().any():
+            raise MetadataError(f"{flag} {name}: no sample in use has a value in that column. Choose another.")
+        if name in options.numeric_columns:
+            _require_numbers(values)
+        warn_of_suspects(flag, values)
+        for _, target in targets.items():
+            _check_leakage(flag, values, target)
+        columns[name] = values
+    if group_column is not None:
+        _warn_of_groups(columns, metadata.column(group_column).reindex(targets.index))
+    return columns
+
+
+def condition_facts(conditions: Conditions, columns: Columns) -> dict[str, np.ndarray]:
+    """Give what the network must know of samples, by the names that batches give it; nothing without such columns."""
+    if not conditions.columns:
+        return {}
+    cells = conditions.cells(columns)
+    return {CATEGORIES: cells.categories, NUMBERS: cells.numbers}
+
+
+def condition_facts_of_new_samples(
+    conditions: Conditions, metadata: Metadata | None, sample_ids: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Do the same for samples of a table; say how many cells are read as unknown.
+
+    Raises
+    ------
+    MetadataError
+        There is no metadata, it lacks a column, or no sample has a row.
+    """
+    needed = conditions.columns
+    if not needed:
+        return {}
+    if metadata is None:
+        raise MetadataError(
+            f"The model reads {name_some(needed, len(needed))} of each sample beside its microbes: pass --metadata FILE with these "
+            "columns. Cells may be empty where nothing is known."
+        )
+    missing = [name for name in needed if name not in metadata.frame.columns]
+    if missing:
+        raise MetadataError(
+            f"--metadata has no column {name_some(missing)}, and the model reads {name_some(needed, len(needed))} of each sample "
+            "beside its microbes. Add it; cells may be empty where nothing is known."
+        )
+    if not set(metadata.sample_ids).intersection(sample_ids):
+        raise MetadataError(
+            f"None of the {len(sample_ids):,} samples has a row in --metadata, where the model reads {name_some(needed)}: samples "
+            f"are {name_some(list(sample_ids), 3)}, rows {name_some(metadata.sample_ids, 3)}. Pass the metadata of this table."
+        )
+    columns = {name: metadata.column(name).reindex(list(sample_ids)) for name in needed}
+    say_unknown([(conditions, columns)])
+    return condition_facts(conditions, columns)
+
+
+def say_unknown(reading: Sequence[tuple[Conditions, Columns]]) -> None:
+    """Say, once for each column, how many cells of some samples are read as unknown by models that know the conditions, and why."""
+    if not reading[0][0].columns:
+        return
+    found = [conditions.unknown(columns) for conditions, columns in reading]
+    parents = {one.column: one.parent for conditions, _ in reading for one in conditions.categories}
+    for name in reading[0][0].columns:
+        n_samples = sum(len(columns[name]) for _, columns in reading)
+        n_missing = sum(one[name].n_missing for one in found)
+        unseen = [cell for one in found for cell in one[name].unseen]
+        if n_missing or unseen:
+            parent = parents.get(name)
+            logger.warning(
+                "%s: %d of %d samples are read as unknown%s: %d without a value, %d with one that training did not have%s.",
+                name, n_missing + len(unseen), n_samples, f" (by their {parent} alone)" if parent else "", n_missing, len(unseen),
+                f" ({name_some(list(dict.fromkeys(unseen)))})" if unseen else "",
+            )  # fmt: skip
+
+
+def _require_numbers(values: pd.Series) -> None:
+    wrong = not_numbers(values)
+    if wrong:
+        raise MetadataError(
+            f"--numeric-columns {values.name} holds {describe(wrong)}, which are no numbers. Correct these cells, leave them out "
+            f"by {missing_values_option(wrong)}, or name the column in --categorical-columns."
+        )
+
+
+def _check_leakage(flag: str, values: pd.Series, target: pd.Series) -> None:
+    known = (values.notna() & target.notna()).to_numpy()
+    one, other = values.loc[known], target.loc[known]
+    if says_the_same(one, other):
+        raise ConfigError(
+            f"{flag} {values.name} says the same as --metadata-column {target.name}, by other names or in another unit: a model "
+            "that reads it needs no microbes. Leave it out."
+        )
+    share = explained_share(one, other)
+    if share > SUSPICIOUS_SHARE:
+        logger.warning(
+            "%s %s alone explains %.0f %% of --metadata-column %s: a model that reads it may use no microbes. Compare without it.",
+            flag, values.name, 100 * share, target.name,
+        )  # fmt: skip
+
+
+def _warn_of_groups(columns: Mapping[str, pd.Series], groups: pd.Series) -> None:
+    """Warn of columns whose categories are each of one subject."""
+    for name, values in columns.items():
+        known = (values.notna() & groups.notna()).to_numpy()
+        cells, subjects = class_names(values.loc[known]), class_names(groups.loc[known])
+        if len(set(cells)) >= len(set(subjects)) > 1 and len(set(zip(cells, subjects, strict=True))) == len(set(cells)):
+            logger.warning(
+                "Each value of %s is of one %s only, so that the validation samples have values that training did not have.",
+                name, groups.name,
+            )  # fmt: skip

@@ -1,0 +1,131 @@
+"""Metadata cells as vectors, and the features of samples changed by them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from aam.batch import CATEGORIES, NUMBERS, Batch, SampleEncoding
+from aam.config.covariates import ConditioningConfig
+from aam.config.model import ModelConfig
+from aam.nn.abundance import Standardise
+from aam.nn.attention import rows
+from aam.nn.fusion import FUSIONS
+
+
+@dataclass(frozen=True)
+class ConditionShape:
+    """How many categories and columns there are.
+
+    Attributes
+    ----------
+    sizes
+        Categories of each column of categories; parents before their children.
+    parents
+        Place of each column's parent among these columns, −1 for none.
+    n_numbers
+        Columns of numbers.
+    """
+
+    sizes: Sequence[int]
+    parents: Sequence[int]
+    n_numbers: int
+
+    @property
+    def ends(self) -> list[int]:
+        """Columns of categories that are nobody's parent: each gives a vector, in which those above it are."""
+        return [place for place in range(len(self.sizes)) if place not in self.parents]
+
+    @property
+    def n_vectors(self) -> int:
+        """M."""
+        return len(self.ends) + self.n_numbers
+
+
+class ConditionVectors(nn.Module):
+    """Give a vector per column.
+
+    The vector of a category is learned; so is that of an unknown one. With a parent it is the parent's vector and an offset that
+    begins at nothing, so that an unknown child is its parent. A number is a line through space, and where it is unknown a point.
+
+    Parameters
+    ----------
+    shape
+        Of the metadata.
+    width
+        Of the vectors.
+    dropout
+        Chance that a cell is unknown in training; with a parent its children are, too.
+    """
+
+    def __init__(self, shape: ConditionShape, width: int, dropout: float) -> None:
+        super().__init__()
+        self.shape, self.dropout = shape, dropout
+        self.tables = nn.ParameterList(
+            torch.zeros(size, width) if parent >= 0 else torch.cat([torch.randn(size, width), torch.zeros(1, width)])
+            for size, parent in zip(shape.sizes, shape.parents, strict=True)
+        )
+        self.slopes = nn.ParameterList(torch.randn(width) for _ in range(shape.n_numbers))
+        self.unknown_numbers = nn.ParameterList(torch.zeros(width) for _ in range(shape.n_numbers))
+
+    def forward(self, batch: Batch) -> Float[Tensor, "B M W"]:
+        """Give the vectors of a batch's samples."""
+        categories, numbers = batch.targets[CATEGORIES], batch.targets[NUMBERS]
+        if self.training and self.dropout:
+            categories = torch.where(self._with_children(self._hidden(categories)), -1, categories)
+            numbers = torch.where(self._hidden(numbers), torch.nan, numbers)
+        return torch.stack([*self._of_categories(categories), *self._of_numbers(numbers)], dim=1)
+
+    def _hidden(self, cells: Tensor) -> Tensor:
+        return torch.rand(cells.shape, device=cells.device) < self.dropout
+
+    def _with_children(self, hidden: Bool[Tensor, "B E"]) -> Bool[Tensor, "B E"]:
+        """Hide what is below a hidden parent."""
+        for place, parent in enumerate(self.shape.parents):
+            if parent >= 0:
+                hidden[:, place] |= hidden[:, parent]
+        return hidden
+
+    def _of_categories(self, categories: Int[Tensor, "B E"]) -> list[Tensor]:
+        found: list[Tensor] = []
+        for number, table, parent in zip(categories.unbind(dim=1), self.tables, self.shape.parents, strict=True):
+            of_unknown = F.pad(table, (0, 0, 0, 1)) if parent >= 0 else table  # an unknown child adds nothing
+            own = rows(of_unknown, number % len(of_unknown))  # the last row is that of -1
+            found.append(own if parent < 0 else found[parent] + own)
+        return [found[place] for place in self.shape.ends]
+
+    def _of_numbers(self, numbers: Float[Tensor, "B N"]) -> list[Tensor]:
+        return [
+            torch.where(number.isnan()[:, None], unknown, number.nan_to_num().to(slope.dtype)[:, None] * slope)
+            for number, slope, unknown in zip(numbers.unbind(dim=1), self.slopes, self.unknown_numbers, strict=True)
+        ]
+
+
+class Conditioning(nn.Module):
+    """Standardises features, so that they and the vectors of metadata are of one size, and fuses both.
+
+    Parameters
+    ----------
+    config
+        Shape of the model.
+    width
+        F.
+    shape
+        Of the metadata.
+    options
+        How.
+    """
+
+    def __init__(self, config: ModelConfig, width: int, shape: ConditionShape, options: ConditioningConfig) -> None:
+        super().__init__()
+        kind = FUSIONS[options.categorical_fusion]
+        self.standardise = Standardise(width)
+        self.vectors = ConditionVectors(shape, kind.vector_width(config, width), options.category_dropout)
+        self.fusion = kind(config, width, shape.n_vectors)
+
+    def forward(self, features: Float[Tensor, "B F"], samples: SampleEncoding, batch: Batch) -> Float[Tensor, "B F"]:
+        """Give the features as the target's head is to read them."""
+        return self.fusion(self.standardise(features), self.vectors(batch), samples)

@@ -1,0 +1,172 @@
+"""Targets beyond one number or class: classes with an order, and several numeric columns at once."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics import Metric
+
+from aam.batch import CATEGORY, SCALING, TARGET, Batch, Encoding, metric_prefix
+from aam.config.model import ModelConfig
+from aam.config.target import NetworkHeadConfig
+from aam.figures import RegressionPanel, draw_regressions
+from aam.metrics.regression import OfColumn
+from aam.objectives.objective import Overall
+from aam.objectives.target import DEFAULT, NOTHING, ClassificationTarget, Fitted, RegressionTarget, Target
+
+
+class OrdinalTarget(ClassificationTarget):
+    """Proportional odds (McCullagh 1980): P(class > k) = σ(s − θₖ), with a score s of the sample and increasing thresholds θ.
+
+    One direction of the features is learned for all classes, so few samples of a class suffice, and a mistake leads to a neighbour
+    rather than anywhere. θ₁ and the steps between thresholds are learned; a step is the softplus of its parameter.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        column: str,
+        classes: Sequence[str],
+        options: NetworkHeadConfig = DEFAULT,
+        fitted: Fitted = NOTHING,
+    ) -> None:
+        super().__init__(config, column, classes, options, fitted)
+        shares = torch.arange(1, len(classes)) / len(classes)
+        thresholds = shares.logit()  # at which all classes are as likely, for a score of 0
+        self.first_threshold = nn.Parameter(thresholds[:1].clone())
+        self.steps = nn.Parameter(thresholds.diff().expm1().log())
+
+    @staticmethod
+    def n_outputs(n_classes: int) -> int:
+        """One score, however many classes there are."""
+        return 1
+
+    def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
+        """Give the log-probability of each class."""
+        return self.log_probabilities(super().forward(encoding, batch))
+
+    def log_probabilities(self, score: Float[Tensor, "B 1"]) -> Float[Tensor, "B C"]:
+        """Turn scores into log-probabilities: those of the classes between thresholds a < b are log(σ(s − a) − σ(s − b)).
+
+        Written as log σ(s − a) + log σ(b − s) + log(1 − e^(a − b)), it is exact far from both.
+        """
+        thresholds = torch.cat([self.first_threshold, self.first_threshold + F.softplus(self.steps).cumsum(0)])
+        above, below = F.logsigmoid(score - thresholds), F.logsigmoid(thresholds - score)
+        between = above[:, :-1] + below[:, 1:] + F.logsigmoid(self.steps)
+        return torch.cat([below[:, :1], between, above[:, -1:]], dim=1)
+
+    @torch.no_grad()
+    def thresholds(self) -> list[float]:
+        """Give the scores at which one class becomes less likely than those above it."""
+        first = float(self.first_threshold)
+        return [first, *(first + math.fsum(F.softplus(self.steps[: k + 1]).tolist()) for k in range(len(self.steps)))]
+
+
+BY_COLUMN = (TARGET, CATEGORY, SCALING)
+"""Facts of a batch that hold a value for each column, [B, K]."""
+
+
+class JointRegression(Target):
+    """Heads for several numeric columns, which share all that comes before them.
+
+    Each value that a sample has counts the same, in the units of its column's transform: the loss of a sample is the sum over its
+    columns, by their weights, and what it lacks adds nothing, neither loss nor gradient.
+
+    Parameters
+    ----------
+    heads
+        One for each column.
+    weights
+        How much the loss of each counts.
+    """
+
+    def __init__(self, heads: Sequence[RegressionTarget], weights: Sequence[float]) -> None:
+        super().__init__()
+        self.weights = list(weights)
+        self.heads = nn.ModuleList(heads)
+        self.columns = [head.column for head in heads]
+        self.suffixes = tuple(f":{column}" for column in self.columns)
+        self.widths = [len(head.levels) for head in heads]
+
+    def calibrate_head(self, features: Float[Tensor, "B F"]) -> None:
+        """Standardise what each head reads."""
+        for head in self._each():
+            head.calibrate_head(features)
+
+    def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
+        """Give the outputs of all heads side by side."""
+        return torch.cat([head(encoding, own) for head, own in zip(self._each(), self._batches(batch), strict=True)], 1)
+
+    def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
+        """Add up the losses of the values that each sample has."""
+        total = prediction.new_zeros(len(prediction))
+        for weight, (head, outputs, own) in zip(self.weights, self._with_outputs(prediction, batch), strict=True):
+            truth = own.targets[TARGET]
+            filled = replace(own, targets={**own.targets, TARGET: truth.nan_to_num(head.guess)})
+            total = total + weight * torch.where(truth.isnan(), 0.0, head.losses(outputs, filled))
+        return total
+
+    def metrics(self) -> dict[str, Metric]:
+        """Errors and correlations of each column, over the samples that have a value of it."""
+        return {
+            f"{metric_prefix(column)}_{name}": OfColumn(metric, place)
+            for place, (column, head) in enumerate(zip(self.columns, self._each(), strict=True))
+            for name, metric in head.metrics().items()
+        }
+
+    def is_headline(self, metric: str) -> bool:
+        """Show R² of each column."""
+        return metric.endswith(f"_{RegressionTarget.headline}")
+
+    def scored(self, prediction: Float[Tensor, "B C"], batch: Batch) -> tuple[Tensor, Tensor]:
+        """Predicted and true values in own units, [B, K]; nan where there is none."""
+        return self.in_own_units(prediction, batch), batch.targets[TARGET]
+
+    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
+        """Predicted against true values of each column."""
+        panels = []
+        for place, column in enumerate(self.columns):
+            has_value = ~truth[:, place].isnan()
+            r2 = float(overall.metrics[f"{metric_prefix(column)}_{RegressionTarget.headline}"])
+            predicted, true = (values[has_value, place].numpy() for values in (prediction, truth))
+            panels.append(RegressionPanel(predicted, true, column, r2))
+        return draw_regressions(panels)
+
+    def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B K"]:
+        """Undo the transforms."""
+        parts = [head.in_own_units(outputs, own) for head, outputs, own in self._with_outputs(prediction, batch)]
+        return torch.stack(parts, dim=1)
+
+    def further_columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
+        """Give those of each head, with the column's name."""
+        return {
+            f"{name}:{head.column}": values
+            for head, outputs, own in self._with_outputs(prediction, batch)
+            for name, values in head.further_columns(outputs, own).items()
+        }
+
+    def _each(self) -> list[RegressionTarget]:
+        return list(self.heads)  # type: ignore[arg-type]
+
+    def _batches(self, batch: Batch) -> list[Batch]:
+        """Give the batch as each head would find it if there were no other."""
+        return [
+            replace(
+                batch,
+                targets={
+                    name: values[:, place] if name in BY_COLUMN else values for name, values in batch.targets.items()
+                },
+            )
+            for place in range(len(self.columns))
+        ]
+
+    def _with_outputs(
+        self, prediction: Float[Tensor, "B C"], batch: Batch
+    ) -> list[tuple[RegressionTarget, Tensor, Batch]]:
+        outputs = prediction.split(self.widths, dim=1)
+        return list(zip(self._each(), outputs, self._batches(batch), strict=True))

@@ -1,1 +1,0 @@
-"""One file per command: wires the parts together."""

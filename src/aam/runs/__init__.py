@@ -1,0 +1,1 @@
+"""From options and labelled samples to a trained model in a directory."""

@@ -1,0 +1,182 @@
+"""From the options of training to the batches of each epoch and of validation, and what they cost."""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import nn
+
+from aam.batch import Batch
+from aam.config.model import ModelConfig
+from aam.config.training import TrainingConfig
+from aam.data.augmentation import Mixing
+from aam.data.batch_composition import ByMemory, BySamples, Composer
+from aam.data.batches import BatchMaker, BatchPlan, EpochSampler, plans_of
+from aam.data.memory import ExpectedASVs, MemoryEstimate
+from aam.data.rarefaction import EVALUATION
+from aam.errors import ConfigError, name_some
+from aam.training.losses import CALIBRATION_SAMPLES
+
+logger = logging.getLogger(__name__)
+
+
+GB = 1e9
+
+MOST_ESTIMATED = 1000
+"""Batches, those with the most ASVs, among which the largest estimate is sought."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What batches are composed of.
+
+    Attributes
+    ----------
+    maker
+        Makes the batches.
+    rows, held
+        Samples of the study to train on, and to validate on.
+    estimate
+        Memory of a batch.
+    digest
+        Of the study.
+    """
+
+    maker: BatchMaker
+    rows: np.ndarray
+    held: np.ndarray
+    estimate: MemoryEstimate
+    digest: str
+
+
+@dataclass(frozen=True)
+class Composition:
+    """The batches of a run.
+
+    Attributes
+    ----------
+    sampler
+        Those of training, epoch by epoch.
+    validation
+        Those of validation.
+    estimated_bytes
+        Estimated peak of training, by the batches of the first epoch.
+    training
+        Options of training, with the number of batches to accumulate.
+    """
+
+    sampler: EpochSampler
+    validation: list[BatchPlan]
+    estimated_bytes: float
+    training: TrainingConfig
+
+
+def memory_estimate(
+    model: nn.Module, shape: ModelConfig, maker: BatchMaker, training: TrainingConfig, is_base_frozen: bool = False
+) -> MemoryEstimate:
+    """Describe a run to the estimate of its memory."""
+    masking = maker.masking
+    return MemoryEstimate(
+        config=shape,
+        n_weights=sum(weight.numel() for weight in model.parameters()),
+        n_positions=maker.study.tokens.longest,
+        share_read_again=0.0 if masking.nuc_mask_ratio is None else masking.nuc_asv_fraction,
+        sample_passes=1 + (masking.count_mask_ratio is not None) + (masking.asv_mask_ratio is not None),
+        precision=training.precision,
+        is_base_frozen=is_base_frozen,
+    )
+
+
+def calibration_batch(material: Material) -> Batch:
+    """Draw some training samples, to set sizes from."""
+    rows = material.rows[:CALIBRATION_SAMPLES]
+    return material.maker[BatchPlan("calibration", tuple(rows.tolist()))]
+
+
+def compose(material: Material, training: TrainingConfig) -> Composition:
+    """Plan the batches of a run, as its options ask for.
+
+    Raises
+    ------
+    ConfigError
+        ``--max-memory-gb`` does not even hold the weights.
+    """
+    sizes = size_samples(material, training)
+    if training.max_memory_gb is None:
+        composer = BySamples(training.most_samples or 1)
+    else:
+        composer = replace(sizes, most=training.most_samples)
+        _check_budget(composer)
+    sampler = sample_epochs(material, training, composer, sizes.lengths)
+    _, shape = costliest(sizes, sampler.plans(0), MOST_ESTIMATED)
+    estimated = material.estimate.fixed + material.estimate.of_batch(*shape)
+    validation = plans_of(composer.cut(material.held), EVALUATION)
+    return Composition(sampler, validation, estimated, _with_accumulation(training, sampler))
+
+
+def size_samples(material: Material, training: TrainingConfig) -> ByMemory:
+    """Size the samples: as they will be drawn where sizes decide something, else by a bound that needs no look at their reads."""
+    maker = material.maker
+    n_mixed = 2 if any(isinstance(step, Mixing) for step in maker.augmentations.values()) else 1
+    expected = ExpectedASVs(maker.study, maker.drawing.depth, maker.drawing.token_limit, n_mixed)
+    needs_lengths = training.max_memory_gb is not None or training.size_window > 1
+    lengths = expected.lengths(np.arange(maker.study.n_samples)) if needs_lengths else expected.most()
+    budget = np.inf if training.max_memory_gb is None else training.max_memory_gb * GB
+    return ByMemory(expected, lengths, material.estimate, budget)
+
+
+def sample_epochs(
+    material: Material, training: TrainingConfig, composer: Composer, lengths: np.ndarray
+) -> EpochSampler:
+    """Plan the epochs, cut by a composer."""
+    seed, window, n_epochs = training.seed, training.size_window, training.epochs
+    return EpochSampler(
+        material.rows, composer, lengths, seed, material.digest, window, n_epochs, training.samples_per_epoch
+    )
+
+
+def costliest(sizes: ByMemory, plans: Sequence[BatchPlan], most: int) -> tuple[np.ndarray, tuple[float, float]]:
+    """Give the samples of the batch with the largest estimate, sought among the ``most`` with the most ASVs, and its shape."""
+    batches = [np.array(plan.samples) for plan in plans]
+    largest = sorted(batches, key=lambda batch: sizes.lengths[batch].sum())[-most:]
+    rows = np.concatenate(largest)
+    lengths = sizes.lengths.copy()
+    lengths[rows] = sizes.expected.lengths(rows)
+    shapes = [replace(sizes, lengths=lengths).shape_of(batch) for batch in largest]
+    place = max(range(len(shapes)), key=lambda place: sizes.estimate.of_batch(*shapes[place]))
+    return largest[place], shapes[place]
+
+
+def _with_accumulation(training: TrainingConfig, sampler: EpochSampler) -> TrainingConfig:
+    """Accumulate the gradients of so many batches that their samples are as near to what was asked for as can be."""
+    wanted, n_batches = training.target_effective_batch_size, len(sampler)
+    if wanted is None:
+        return training
+    n_samples = sampler.n_in_epoch / n_batches
+    fewer = min(n_batches, max(1, int(wanted / n_samples)))
+    n_steps = min(fewer, min(n_batches, fewer + 1), key=lambda n: abs(n * n_samples - wanted))
+    logger.info(
+        "--target-effective-batch-size %d: a step of the optimiser takes %s of %.3g samples on average: %.3g.",
+        wanted, "1 batch" if n_steps == 1 else f"{n_steps} batches", n_samples, n_steps * n_samples,
+    )  # fmt: skip
+    return replace(training, gradient_accumulation_steps=n_steps, target_effective_batch_size=None)
+
+
+def _check_budget(by_memory: ByMemory) -> None:
+    """Refuse a budget that holds no model, and name the samples that it does not hold even alone."""
+    estimate, budget = by_memory.estimate, by_memory.budget
+    if estimate.fixed > budget:
+        raise ConfigError(
+            f"--max-memory-gb {budget / GB:g} is less than the {estimate.fixed / GB:.2f} GB that weights, gradients and "
+            "optimiser take before any sample. Raise it, or choose a smaller --embedding-dim."
+        )
+    sizes = [estimate.fixed + estimate.of_batch(length, length) for length in by_memory.lengths.tolist()]
+    too_large = [row for row, size in enumerate(sizes) if size > budget]
+    if too_large:
+        names: Collection[str] = [by_memory.expected.study.sample_ids[row] for row in too_large]
+        logger.warning(
+            "%d of %d samples are estimated to need up to %.2f GB even alone, more than --max-memory-gb %g, and are trained on "
+            "alone: %s. A smaller --token-limit, --asv-chunk-size or --rarefy-depth, or --gradient-checkpointing, needs less.",
+            len(too_large), len(sizes), max(sizes) / GB, budget / GB, name_some(names),
+        )  # fmt: skip

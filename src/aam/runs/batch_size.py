@@ -1,0 +1,145 @@
+"""``--batch-size auto``: of how many samples memory holds a step."""
+
+import copy
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from aam.config.objectives import OBJECTIVES
+from aam.config.training import TrainingConfig
+from aam.data.batch_composition import ByMemory, BySamples
+from aam.data.batches import BatchPlan
+from aam.distributed.ranks import Ranks
+from aam.errors import ConfigError
+from aam.runs.batch_plan import GB, Material, costliest, sample_epochs, size_samples
+from aam.training.memory import available_bytes
+from aam.training.module import TrainingModule
+from aam.training.precision import device_type
+from aam.training.trials import free_on_gpu, largest_that_fits, trying
+
+logger = logging.getLogger(__name__)
+
+SPARE = {"cpu": 0.2, "cuda": 0.1}
+"""Share of the free memory that is left alone: runs were measured to exceed the estimate by up to a fifth; on a GPU, where the
+costliest batch is tried, it is for what other batches, other programs and fragmentation take."""
+BATCHES = 1000
+"""Planned batches, of the first epochs, among which the costliest is sought."""
+ESTIMATED_SAMPLES = 2000
+"""Samples, of those among them with the most ASVs, whose distinct ASVs are counted."""
+
+
+def settle_batch_size(
+    training: TrainingConfig, material: Material, module: Callable[[], TrainingModule], ranks: Ranks
+) -> TrainingConfig:
+    """Give the options with a number in place of ``auto``, the same on all ranks.
+
+    Parameters
+    ----------
+    training, material
+        What is asked for, and what batches are made of.
+    module
+        Gives what will be trained; a copy is tried on a GPU.
+    ranks
+        Who trains together; all come here.
+
+    Raises
+    ------
+    ConfigError
+        Memory holds no batch.
+    """
+    if training.batch_size != "auto":
+        return training
+    search = _Search(material, training, size_samples(material, training), ranks)
+    found, budget = search.by_trying(module()) if device_type() == "cuda" else search.by_estimate()
+    n_samples = search.nearest_to_target(found)
+    limits = "the most that is asked for, which fits" if found == search.most else f"at most {found:,} fit"
+    logger.info(
+        "--batch-size auto: batches of %d samples, %d an epoch; %s into %.2f GB, the free memory with %.0f %% to spare%s.",
+        n_samples, len(search.plans(n_samples)[0]), limits, budget / GB, 100 * SPARE[device_type()],
+        "" if training.max_memory_gb is None else f", and into --max-memory-gb {training.max_memory_gb:g}",
+    )  # fmt: skip
+    return replace(training, batch_size=n_samples)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Looks for the largest batch."""
+
+    material: Material
+    training: TrainingConfig
+    sizes: ByMemory
+    ranks: Ranks
+
+    @property
+    def least(self) -> int:
+        """Fewest samples: two if any distance is learned."""
+        names = self.material.maker.targets.keys() & OBJECTIVES.keys()
+        return 2 if any(OBJECTIVES[name].needs_pairs for name in names) else 1
+
+    @property
+    def most(self) -> int:
+        """Most samples: those of an epoch, and of a step of the optimiser."""
+        limits = (len(self.material.rows), self.training.samples_per_epoch, self.training.target_effective_batch_size)
+        return max(self.least, min(limit for limit in limits if limit is not None))
+
+    def by_estimate(self) -> tuple[int, float]:
+        """Let the estimate decide, and the machine with the least memory; give the number, and the bytes it is for."""
+        placement, estimate, shares = self.ranks.placement, self.material.estimate, self.ranks.shares_asvs
+        budget = (1 - SPARE["cpu"]) * available_bytes() / placement.n_local
+
+        def fits(n_samples: int) -> bool:
+            _, shape = self.costliest(n_samples)
+            own = estimate.fixed + estimate.of_share(*shape, placement.n_ranks, shares)
+            return self._is_allowed(shape) and own <= budget
+
+        found = self.ranks.gather((largest_that_fits(fits, self.least, self.most) or 0, budget))
+        return self._checked(*min(found))
+
+    def by_trying(self, module: TrainingModule) -> tuple[int, float]:
+        """Let steps on the costliest batches decide; give the number, and the bytes that they may take."""
+        budget = min(self.ranks.gather((1 - SPARE["cuda"]) * free_on_gpu()))
+        maker = replace(self.material.maker, part=self.ranks.part)
+        with trying(copy.deepcopy(module), budget, self.ranks) as is_held:
+
+            def fits(n_samples: int) -> bool:
+                rows, shape = self.costliest(n_samples)
+                return self._is_allowed(shape) and is_held(maker[BatchPlan(0, tuple(rows.tolist()))])
+
+            found = largest_that_fits(fits, self.least, self.most)
+        return self._checked(found or 0, budget)
+
+    def costliest(self, n_samples: int) -> tuple[np.ndarray, tuple[float, float]]:
+        """Give the samples and the shape of the costliest batch of so many that the run would train on."""
+        plans = [plan for epoch in self.plans(n_samples) for plan in epoch]
+        return costliest(self.sizes, plans, max(1, ESTIMATED_SAMPLES // n_samples))
+
+    def plans(self, n_samples: int) -> list[list[BatchPlan]]:
+        """Plan the first epochs with batches of so many samples."""
+        sampler = sample_epochs(self.material, self.training, BySamples(n_samples), self.sizes.lengths)
+        n_epochs = min(self.training.epochs, math.ceil(BATCHES / len(sampler)))
+        return [sampler.plans(epoch) for epoch in range(n_epochs)]
+
+    def nearest_to_target(self, found: int) -> int:
+        """Take fewer than fit where so many batches make a step of the optimiser of the size asked for."""
+        wanted = self.training.target_effective_batch_size
+        return found if wanted is None else max(self.least, math.ceil(wanted / math.ceil(wanted / found)))
+
+    def _is_allowed(self, shape: tuple[float, float]) -> bool:
+        """Whether a batch stays within ``--max-memory-gb``, which is for an estimate of the whole batch."""
+        limit, estimate = self.training.max_memory_gb, self.material.estimate
+        return limit is None or estimate.fixed + estimate.of_batch(*shape) <= limit * GB
+
+    def _checked(self, found: int, budget: float) -> tuple[int, float]:
+        if not found:
+            limit = self.training.max_memory_gb
+            into = f"{budget / GB:.2f} GB, the free memory with some to spare"
+            if limit is not None and limit * GB < budget:
+                into = f"--max-memory-gb {limit:g}: raise it, or leave it out"
+            raise ConfigError(
+                f"--batch-size auto: not even a batch of {self.least} fits into {into}. Or pass a smaller --asv-chunk-size, "
+                "--token-limit, --rarefy-depth or --embedding-dim, or --gradient-checkpointing."
+            )
+        return found, budget

@@ -1,0 +1,84 @@
+"""``--replay``: what is not finite in the batch whose loss ended a run."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aam.config.commands import PretrainConfig, TrainConfig
+from aam.data.batches import BatchPlan
+from aam.distributed.ranks import Ranks
+from aam.errors import name_some
+from aam.runs.batch_plan import Material
+from aam.runs.resume import check_same_run, failed_place, identity_of
+from aam.training.checkpoints import HEADER, CheckpointError, read_checkpoint
+from aam.training.memory import memory_is_explained
+from aam.training.module import TrainingModule
+from aam.training.nonfinite import REPORT, WEIGHTS
+from aam.training.precision import weight_type
+from aam.training.replay import Replayed, replay_batch
+
+Config = PretrainConfig | TrainConfig
+
+
+def replay(config: Config, module: TrainingModule, material: Material, ranks: Ranks) -> None:
+    """Compute the batch once more, and say what is not finite.
+
+    Parameters
+    ----------
+    config
+        Of the run that failed.
+    module
+        Whose weights become those of that moment.
+    material
+        Makes the batch.
+    ranks
+        Who computes it together.
+
+    Raises
+    ------
+    CheckpointError
+        What was saved is damaged, or of a run with other settings or files.
+    """
+    output, study = failed_place(config), material.maker.study
+    assert output is not None, "there is such a run"
+    with ranks.agreed():
+        saved = read_checkpoint(output / WEIGHTS)
+        check_same_run(config, identity_of(config, material.digest), saved[HEADER])
+        report = _read_report(output / REPORT)
+        module.to(weight_type(config.training)).load_state_dict(saved["state_dict"])
+        row_of = {name: row for row, name in enumerate(study.sample_ids)}
+        plan = BatchPlan(report["epoch"], tuple(row_of[name] for name in report["samples"]))
+    batch = replace(material.maker, part=ranks.part)[plan]
+    with memory_is_explained(ranks.is_first):
+        found = replay_batch(module, batch, report["epoch"], report["batch"], ranks)
+    if ranks.is_first:
+        samples = {part: [study.sample_ids[row] for row in rows] for part, rows in found.samples.items() if rows}
+        sys.stdout.write("\n".join(_described(output, report, found, samples)) + "\n")
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        return {name: report[name] for name in ("epoch", "batch", "step", "samples", "losses")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}). Let the run fail again, with --resume.") from None
+
+
+def _described(output: Path, report: dict[str, Any], found: Replayed, samples: dict[str, list[str]]) -> list[str]:
+    """Say what was computed and what of it is not finite, a line each."""
+    losses = {name: f"{value:.6g}" for name, value in found.losses.items()}
+    first = found.first_module or ("none" if found.weights else "none: the loss itself")
+    lines = [
+        f"{output}: batch {report['batch'] + 1} of epoch {report['epoch'] + 1} (step {report['step']}), "
+        f"{len(report['samples'])} samples: {name_some(report['samples'], len(report['samples']))}",
+        f"loss {losses.pop('loss')}, of " + ", ".join(f"{name} {value}" for name, value in losses.items()),
+        f"weights that are not finite: {name_some(found.weights) if found.weights else 'none'}",
+        f"first part of the model whose output is not finite: {first}",
+    ]
+    lines += [
+        f"{part} not finite of {len(names)} samples: {name_some(names, len(names))}" for part, names in samples.items()
+    ]
+    lines.append(f"backward pass: {found.backward or 'finite throughout'}")
+    return lines

@@ -1,0 +1,254 @@
+"""What objectives need beside the study, opened only if it is needed, and the targets and trivial scores made from it."""
+
+import dataclasses
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aam.config.commands import PretrainConfig, TrainConfig
+from aam.config.objectives import FLAG_OF_RESOURCE, ObjectivesConfig, rows_of
+from aam.config.study import DistanceConfig
+from aam.data.batches import BatchMaker, BatchPlan, Masking
+from aam.data.study import Study
+from aam.data.study_build import FORMAT
+from aam.ecology.lineages import RANKS, Lineages
+from aam.ecology.resources import SampleMatrix, StudyResources
+from aam.ecology.tree import FeatureTree, write_feature_tree
+from aam.errors import TaxonomyError, TreeError, name_some
+from aam.io.archive import read_head
+from aam.io.distances import read_distances
+from aam.io.newick import read_newick
+from aam.io.taxonomy import read_taxonomy
+from aam.models.build import class_of
+from aam.objectives.objective import UnlabelledObjective
+from aam.storage.cache import Cache, digest_of
+
+logger = logging.getLogger(__name__)
+
+
+def read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
+    """Open a tree cut down to the features of a study, built if the cache does not hold it.
+
+    Raises
+    ------
+    TreeError
+        The file is missing or malformed, or holds no feature of the study.
+    """
+    read_head(path, TreeError, "--tree")
+
+    def build(directory: Path) -> None:
+        write_feature_tree(read_newick(path, directory), study.feature_ids, directory)
+
+    return cache.fetch("tree", digest_of(f"tree {FORMAT}", path, study.content), build, FeatureTree.open)
+
+
+Config = PretrainConfig | TrainConfig
+
+SAMPLES_READ = 256
+"""Samples after which the pages that were read are let go of."""
+
+
+def read_resources(config: Config, weights: Mapping[str, float], study: Study, rows: np.ndarray) -> StudyResources:
+    """Open what the objectives that weigh something need; say what was given for none of them.
+
+    Parameters
+    ----------
+    config
+        Of the command.
+    weights
+        Of the objectives in use.
+    study
+        The final choice of samples.
+    rows
+        Training samples among them.
+
+    Raises
+    ------
+    TreeError, DistanceError, TaxonomyError
+        A file is missing or malformed, or does not fit the study.
+    """
+    needed = {need for row in rows_of(dict(weights)).values() for need in row.needs}
+    given = {"tree": config.distance.tree, "distances": config.distance.distances, "taxonomy": config.taxonomy.taxonomy}
+    ignored = [FLAG_OF_RESOURCE[name] for name, path in given.items() if path is not None and name not in needed]
+    if ignored:
+        logger.warning("%s: no objective in use reads it, so it has no effect.", " and ".join(ignored))
+    opened = {FIELD_OF_RESOURCE[name]: READERS[name](config, study) for name in needed}
+    return StudyResources(
+        n_features=study.n_features,
+        is_seen=_seen_features(study, rows) if "taxonomy" in needed else None,
+        taxonomy_rank=RANKS.index(config.taxonomy.taxonomy_rank),
+        unifrac_alpha=config.objectives.unifrac_alpha,
+        **opened,
+    )
+
+
+def _seen_features(study: Study, rows: np.ndarray) -> np.ndarray:
+    is_seen = np.zeros(study.n_features, dtype=bool)
+    for number, row in enumerate(rows.tolist(), start=1):
+        is_seen[study.sample(row)[0]] = True
+        if number % SAMPLES_READ == 0:
+            study.release()
+    return is_seen
+
+
+def read_given_tree(config: Config, study: Study) -> FeatureTree:
+    """Open ``--tree``, which was given.
+
+    Raises
+    ------
+    TreeError
+        It is missing or malformed, holds no feature of the study, or lacks some and ``--missing-features`` does not drop them.
+    """
+    path = config.distance.tree
+    assert path is not None, "checked with the options"
+    tree = read_tree(path, study, Cache(config.study.cache_dir))
+    _report_missing_features(config.distance, study, tree)
+    return tree
+
+
+def _read_matrix(config: Config, study: Study) -> SampleMatrix:
+    path = config.distance.distances
+    assert path is not None, "checked with the options"
+    matrix = read_distances(path, config.distance.distance_ids)
+    return SampleMatrix(matrix.values, matrix.select(study.sample_ids))
+
+
+def _read_lineages(config: Config, study: Study) -> Lineages:
+    path = config.taxonomy.taxonomy
+    assert path is not None, "checked with the options"
+    taxonomy = read_taxonomy(path)
+    lineages = Lineages.of_features(study.feature_ids, taxonomy.feature_ids, taxonomy.lineages)
+    known = (lineages.numbers >= 0).sum(axis=0)
+    if not known.any():
+        raise TaxonomyError(
+            f"--taxonomy {path} gives none of the {study.n_features:,} features of the table a lineage: "
+            f"{name_some(study.feature_ids)}. Pass the taxonomy that was made from these features."
+        )
+    shares = ", ".join(f"{rank} {100 * n / study.n_features:.0f} %" for rank, n in zip(RANKS, known, strict=True))
+    logger.info("%s: features with a name at each rank: %s.", path, shares)
+    return lineages
+
+
+READERS: Mapping[str, Callable[[Config, Study], Any]] = {
+    "tree": read_given_tree,
+    "distances": _read_matrix,
+    "taxonomy": _read_lineages,
+}
+"""How each resource is opened."""
+
+FIELD_OF_RESOURCE = {"tree": "tree", "distances": "matrix", "taxonomy": "lineages"}
+"""Where `StudyResources` keeps it."""
+
+
+def _report_missing_features(config: DistanceConfig, study: Study, tree: FeatureTree) -> None:
+    missing = tree.missing()
+    if not len(missing):
+        return
+    names = name_some(study.feature_ids.select(missing))
+    found = (
+        f"{len(missing):,} of {study.n_features:,} features of the table are not tips of --tree {config.tree}: {names}"
+    )
+    if config.missing_features == "error":
+        raise TreeError(
+            f"{found}. Pass the tree that was built from these features, or --missing-features drop to compute UniFrac "
+            "without them."
+        )
+    logger.warning("%s. UniFrac is computed without them; all else reads them.", found)
+
+
+BASELINE_BATCHES = 256
+"""Training batches that trivial predictions learn from, at most."""
+
+
+def settle_objectives(
+    names: Iterable[str], options: ObjectivesConfig, resources: StudyResources
+) -> dict[str, dict[str, Any]]:
+    """Choose the settings of new objectives, by name."""
+    return {name: class_of(name).settle(options, resources) for name in names}
+
+
+def with_targets(
+    maker: BatchMaker,
+    objectives: Mapping[str, UnlabelledObjective],
+    options: ObjectivesConfig,
+    resources: StudyResources,
+) -> BatchMaker:
+    """Let batches hide, and hold, what objectives need, beside what they hold already."""
+    masks = {name for objective in objectives.values() for name in objective.masks}
+    targets = {name: objective.target(resources) for name, objective in objectives.items()}
+    asv_targets = {name: objective.asv_target(resources) for name, objective in objectives.items()}
+    return dataclasses.replace(
+        maker,
+        masking=Masking(**{name: getattr(options, name) for name in masks}),
+        targets={**maker.targets, **{name: target for name, target in targets.items() if target is not None}},
+        asv_targets={name: target for name, target in asv_targets.items() if target is not None},
+    )
+
+
+def trivial_scores(
+    objectives: Mapping[str, UnlabelledObjective],
+    maker: BatchMaker,
+    training: Iterable[BatchPlan],
+    validation: Iterable[BatchPlan],
+) -> dict[str, float]:
+    """Score what needs no model on the validation batches: what the objectives' metrics must beat; ``NAME_baseline_METRIC``."""
+    made = {name: objective.baseline() for name, objective in objectives.items()}
+    baselines = {name: baseline for name, baseline in made.items() if baseline is not None}
+    if not baselines:
+        return {}
+    for plan in itertools.islice(training, BASELINE_BATCHES):
+        batch = maker[plan]
+        for baseline in baselines.values():
+            baseline.learn(batch)
+    for plan in validation:
+        batch = maker[plan]
+        for baseline in baselines.values():
+            baseline.score(batch)
+    return {
+        f"{name}_baseline_{metric}": value
+        for name, baseline in baselines.items()
+        for metric, value in baseline.scores().items()
+    }
+
+
+def score_lines(objectives: Mapping[str, UnlabelledObjective], metrics: Mapping[str, Any]) -> list[str]:
+    """Say how good a model is at each objective: its headline, and beside what needs no model the metric that this has as well.
+
+    Parameters
+    ----------
+    objectives
+        By name.
+    metrics
+        Of the model, ``NAME_METRIC``, and what `trivial_scores` gave.
+    """
+    lines = []
+    for name, objective in objectives.items():
+        scored = [metric for metric in objective.metrics() if f"{name}_{metric}" in metrics]
+        beside = {metric: _trivial(name, metric, metrics) for metric in scored}
+        compared = [metric for metric in scored if beside[metric]]
+        headlines = [metric for metric in scored if objective.is_headline(metric)]
+        shown = headlines if set(headlines) & set(compared) else [*headlines, *compared[-1:]]
+        if shown:
+            written = [_written(metric, metrics[f"{name}_{metric}"], beside[metric]) for metric in shown]
+            lines.append(f"{name}: {', '.join(written)}")
+    return lines
+
+
+def _trivial(name: str, metric: str, metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Give a metric of each trivial prediction by its name; one that is alone has none."""
+    prefix = f"{name}_baseline_"
+    found = {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}
+    return {
+        key.removesuffix(metric).rstrip("_"): value
+        for key, value in found.items()
+        if key == metric or key.endswith(f"_{metric}")
+    }
+
+
+def _written(metric: str, value: float, trivial: Mapping[str, float]) -> str:
+    others = ", ".join(f"{name} {other:.4g}".strip() for name, other in trivial.items())
+    return f"{metric} {value:.4g}" + (f" (without a model {others})" if others else "")

@@ -1,0 +1,137 @@
+"""The tables, figures and validation scores that runs leave behind."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from aam.config.commands import TrainConfig
+from aam.data.rarefaction import EVALUATION, generator
+from aam.figures import RegressionPanel, draw_confusion, draw_regression, draw_regressions
+from aam.inference.kernel import KernelReader
+from aam.inference.metrics import evaluate_predicted, without_nan
+from aam.inference.network import SampleReader
+from aam.io.metadata import write_tsv
+from aam.labels.labelled import LabelledStudy
+from aam.labels.predicted import Predicted
+from aam.labels.target import AnyTarget, JointTarget, columns_ending_in, observed
+from aam.metrics.reservoir import Reservoir
+from aam.storage.atomic import atomic_path, write_text_atomic
+from aam.training.plots import PURPOSE
+
+
+def write_splits(path: Path, sample_ids: Sequence[str], parts: np.ndarray) -> None:
+    """Write the part of each sample; ``--split-file`` reads it back."""
+    write_tsv(path, {"sample-id": sample_ids, "split": parts})
+
+
+def prediction_columns(
+    target: AnyTarget, sample_ids: Sequence[str], prediction: np.ndarray
+) -> dict[str, Sequence[str] | np.ndarray]:
+    """Lay out predictions: sample-id, prediction, and each class's probability, or the prediction of each of several columns."""
+    if isinstance(target, JointTarget):
+        predictions = {f"prediction:{name}": prediction[:, place] for place, name in enumerate(target.columns)}
+        return {"sample-id": sample_ids, **predictions}
+    if target.task == "regression":
+        return {"sample-id": sample_ids, "prediction": prediction}
+    names = [target.classes[k] for k in prediction.argmax(axis=1)]
+    probabilities = {f"probability:{name}": prediction[:, k] for k, name in enumerate(target.classes)}
+    return {"sample-id": sample_ids, "prediction": names, **probabilities}
+
+
+def truth_columns(target: AnyTarget, truth: np.ndarray) -> dict[str, np.ndarray | list[str]]:
+    """Lay out the truth as the user knows it: values, or class names."""
+    if isinstance(target, JointTarget):
+        return {f"truth:{name}": truth[:, place] for place, name in enumerate(target.columns)}
+    return {"truth": truth if target.task == "regression" else [target.classes[k] for k in truth]}
+
+
+def write_metrics(directory: Path, metrics: dict[str, Any]) -> None:
+    """Write ``metrics.json``, and the single numbers also as ``metrics.tsv``."""
+    finite = without_nan(metrics)
+    write_text_atomic(directory / "metrics.json", json.dumps(finite, indent=2) + "\n")
+    numbers = {name: value for name, value in finite.items() if isinstance(value, int | float)}
+    rows = [f"{name}\t{value if isinstance(value, int) else f'{value:.6g}'}" for name, value in numbers.items()]
+    write_text_atomic(directory / "metrics.tsv", "\n".join(["metric\tvalue", *rows]) + "\n")
+
+
+def points_to_draw(most: int, seed: int) -> Reservoir:
+    """Choose as many of the target's predictions as training draws in an epoch, with equal chances."""
+    return Reservoir(most, generator(seed, PURPOSE, "target", EVALUATION))
+
+
+def draw_target(
+    path: Path,
+    target: AnyTarget,
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    metrics: dict[str, Any],
+    points: Reservoir,
+) -> None:
+    """Draw predicted against true values, as many as ``points`` holds, or the confusion matrix of all, as PNG."""
+    path.parent.mkdir(exist_ok=True)
+    if target.task == "regression":
+        points.add(torch.tensor(prediction), torch.tensor(truth))  # copies: arrays of pandas are read-only
+        predicted, true = (values.numpy() for values in points.points)
+        if isinstance(target, JointTarget):
+            figure = _draw_columns(target, predicted, true, metrics)
+        else:
+            figure = draw_regression(predicted, true, target.column, metrics["r2"], metrics["n"])
+    else:
+        counts = np.array(metrics["confusion"]["rows_true_columns_predicted"])
+        figure = draw_confusion(counts, target.classes, target.column)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _draw_columns(target: JointTarget, prediction: np.ndarray, truth: np.ndarray, metrics: dict[str, Any]) -> Figure:
+    panels = [
+        RegressionPanel(prediction[rows, place], truth[rows, place], name, metrics.get(f"r2:{name}", float("nan")))
+        for place, (name, rows) in enumerate(zip(target.columns, observed(truth), strict=True))
+    ]
+    return draw_regressions(panels)
+
+
+def summarise(metrics: dict[str, Any], target: AnyTarget) -> str:
+    """Say in one line how good the predictions are, beside the guess."""
+    if isinstance(target, JointTarget):
+        of_columns = {
+            part.column: summarise(columns_ending_in(f":{part.column}", metrics), part)
+            for part in target.parts
+            if f"n:{part.column}" in metrics
+        }
+        return "; ".join(f"{column}: {summary}" for column, summary in of_columns.items())
+    if target.task == "regression":
+        return (
+            f"R² {metrics['r2']:.3f}, mean absolute error {metrics['mae']:.4g} (guessing {target.guess:.4g}: "
+            f"{metrics['guess_mae']:.4g}), n = {metrics['n']}"
+        )
+    ranks = f"mean rank error {metrics['rank_mae']:.3g}, " if target.task == "ordinal" else ""
+    return (
+        f"{ranks}balanced accuracy {metrics['balanced_accuracy']:.3f} (guessing {target.guess!r}: "
+        f"{metrics['guess_balanced_accuracy']:.3f}), AUROC {metrics['auroc']:.3f}, n = {metrics['n']}"
+    )
+
+
+def validate(config: TrainConfig, reader: SampleReader | KernelReader, labelled: LabelledStudy) -> dict[str, object]:
+    """Predict, write the table and the picture; give the metrics."""
+    rows = np.flatnonzero(labelled.held)
+    facts = {name: fact[rows] for name, fact in labelled.facts.items()}
+    return score(config, reader.predicted(labelled.study.select_samples(rows), facts), labelled)
+
+
+def score(config: TrainConfig, predicted: Predicted, labelled: LabelledStudy) -> dict[str, object]:
+    """Do the same with what was predicted of the validation samples."""
+    rows, output = np.flatnonzero(labelled.held), config.output.output_dir
+    study, truth, target = labelled.study.select_samples(rows), labelled.truth[rows], labelled.target
+    columns = prediction_columns(target, study.sample_ids, predicted.values)
+    truths = truth_columns(target, truth)
+    write_tsv(output / "validation_predictions.tsv", {**columns, **predicted.columns, **truths})
+    metrics = evaluate_predicted(target, predicted, truth)
+    points = points_to_draw(config.training.validation_plot_samples, config.training.seed)
+    draw_target(output / "plots" / "target.png", target, predicted.values, truth, metrics, points)
+    return metrics

@@ -1,0 +1,1 @@
+"""Arrays, names and results on disk."""

@@ -1,0 +1,160 @@
+"""Flat arrays in a directory: written by appending, opened by memory map, and checked by their digests."""
+
+import hashlib
+import json
+import mmap
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+
+from aam.errors import OutputError
+
+_MANIFEST = "manifest.json"
+
+_READ_BYTES = 1 << 18
+
+
+class DamagedStoreError(Exception):
+    """The files of a store are missing or not what its manifest says; whoever can rebuild it does."""
+
+
+class ArrayWriter:
+    """Writes a store: arrays grow along their first axis, so that none has to fit into memory.
+
+    Nothing is a store before ``finish`` has written the manifest.
+
+    Raises
+    ------
+    OutputError
+        The disk refuses the data.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._files: dict[str, BinaryIO] = {}
+        self._digests: dict[str, Any] = {}
+        self._kinds: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
+        self._rows: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def append(self, name: str, rows: np.ndarray) -> None:
+        """Add rows to an array; the first rows settle its type and the shape of a row."""
+        kind = (rows.dtype, rows.shape[1:])
+        assert self._kinds.setdefault(name, kind) == kind, f"{name} holds {self._kinds[name]}, not {kind}"
+        content = np.ascontiguousarray(rows).view(np.uint8).reshape(-1).data if rows.size else b""
+        try:
+            if name not in self._files:
+                self._files[name] = (self.directory / f"{name}.bin").open("wb")
+            self._files[name].write(content)
+        except OSError as error:
+            raise _refused(self.directory, error) from error
+        self._digests.setdefault(name, hashlib.blake2b(digest_size=16)).update(content)
+        self._rows[name] = self._rows.get(name, 0) + len(rows)
+
+    def digest(self, name: str) -> str:
+        """Give the digest of what an array holds so far."""
+        return self._digests[name].hexdigest()
+
+    def finish(self, facts: dict[str, Any]) -> None:
+        """Close the arrays and write the manifest, with facts that travel with them (JSON)."""
+        arrays = {
+            name: {"dtype": kind.str, "shape": [self._rows[name], *tail], "digest": self._digests[name].hexdigest()}
+            for name, (kind, tail) in self._kinds.items()
+        }
+        try:
+            for file in self._files.values():
+                file.flush()
+                os.fsync(file.fileno())
+                file.close()
+            text = json.dumps({"arrays": arrays, "facts": facts})
+            (self.directory / _MANIFEST).write_text(f"{_digest(text.encode())}\n{text}\n", encoding="utf-8")
+        except OSError as error:
+            raise _refused(self.directory, error) from error
+
+
+class ArrayStore(Mapping[str, np.ndarray]):
+    """A store's arrays by name, as read-only memory maps, and the facts that travel with them.
+
+    Every file is read once to compare its digest, about a second per gigabyte.
+
+    Parameters
+    ----------
+    directory
+        What an `ArrayWriter` finished.
+
+    Raises
+    ------
+    DamagedStoreError
+        A file is missing or changed.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._maps: list[mmap.mmap] = []
+        try:
+            manifest = _read_manifest(directory / _MANIFEST)
+            self.facts: dict[str, Any] = manifest["facts"]
+            self._arrays = {
+                name: self._open(directory / f"{name}.bin", **entry) for name, entry in manifest["arrays"].items()
+            }
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DamagedStoreError(f"{directory}: {error}") from error
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def release(self) -> None:
+        """Let go of the pages that were read, so that resident memory stays small; the system may keep them cached."""
+        for mapped in self._maps:
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+    def _open(self, path: Path, dtype: str, shape: list[int], digest: str) -> np.ndarray:
+        if _digest_of(path) != digest:
+            raise DamagedStoreError(f"{path} does not have the digest of its manifest")
+        if path.stat().st_size == 0:
+            return np.empty(tuple(shape), dtype=dtype)  # an empty file cannot be mapped
+        with path.open("rb") as file:
+            self._maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return np.frombuffer(self._maps[-1], dtype=dtype).reshape(shape)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    digest, text, end = path.read_text(encoding="utf-8").split("\n")
+    if digest != _digest(text.encode()) or end:
+        raise DamagedStoreError(f"{path} does not have the digest in its first line")
+    return json.loads(text)
+
+
+def _digest_of(path: Path) -> str:
+    content = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while chunk := file.read(_READ_BYTES):
+            content.update(chunk)
+    return content.hexdigest()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _refused(directory: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{directory} cannot be written: {error.strerror}. Free space or name another --cache-dir, or TMPDIR for aam inspect."
+    )

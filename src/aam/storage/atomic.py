@@ -1,0 +1,90 @@
+"""Write a file whole or not at all, tensors as well, and return freed memory to the system."""
+
+import ctypes
+import os
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from aam.errors import OutputError
+from aam.storage.cache import digest_of
+
+
+def give_back() -> None:
+    """Shrink the heap, where the C library can (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write to; it takes the name ``path`` on success and is removed on failure.
+
+    The temporary name ends like ``path``, because some writers choose the format by it.
+
+    Raises
+    ------
+    OutputError
+        The folder does not exist, ``path`` is a directory, or the disk refuses the data.
+
+    Examples
+    --------
+    >>> folder = getfixture("tmp_path")
+    >>> with atomic_path(folder / "answer.txt") as temporary:
+    ...     _ = temporary.write_text("42")
+    >>> [item.name for item in folder.iterdir()]
+    ['answer.txt']
+    """
+    if path.is_dir():
+        raise OutputError(f"{path} cannot be written: it is a directory. Name a file in it.")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path} cannot be written: the folder {path.parent} does not exist. Create it first.")
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if error.filename not in (None, temporary, str(temporary)):
+            raise  # another file than ours
+        reason = error.strerror or error
+        raise OutputError(f"{path} cannot be written: {reason}. Free space or name another place.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    r"""Write text as UTF-8 with ``\n`` at line ends, replacing an earlier file.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> str:
+    """Write tensors, from wherever they are, and give the digest of the file.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    here = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        try:
+            save_file(here, temporary)
+        except SafetensorError as error:  # it has its own for what the disk says
+            raise OSError(str(error)) from error
+        return digest_of(temporary)

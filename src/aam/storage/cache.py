@@ -1,0 +1,224 @@
+"""A cache of what is dear to make, by the content it was made from: shared by processes, limited, and checked when read."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock
+
+from aam.errors import OutputError
+from aam.storage.arrays import DamagedStoreError
+
+logger = logging.getLogger(__name__)
+
+
+T = TypeVar("T")
+
+ENVIRONMENT_VARIABLE = "AAM_CACHE_DIR"
+
+DEFAULT_LIMIT_GB = 50.0
+
+_SETTINGS, _LOCKS, _UNFINISHED = "settings.json", "locks", "unfinished"
+
+_USED = "used"  # an empty file in each entry; its time of change is the last use
+
+_ABANDONED_SECONDS = 86_400  # nothing is built for a day without a new file
+
+_READ_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One thing in the cache.
+
+    Attributes
+    ----------
+    kind
+        What it is: study, tree, asv-vectors.
+    key
+        Digest of what it was made from.
+    n_bytes
+        Its size on disk.
+    last_used
+        Seconds since 1970.
+    """
+
+    kind: str
+    key: str
+    n_bytes: int
+    last_used: float
+
+
+class Cache:
+    """Entries in a directory, each a folder ``KIND/KEY``.
+
+    An entry is built beside the others and renamed when it is complete, under a lock, so that several processes build it once.
+    What is open stays readable when it is removed.
+
+    Parameters
+    ----------
+    directory
+        Where entries are; None for the environment variable ``AAM_CACHE_DIR``, or else ``~/.cache/aam``.
+
+    Raises
+    ------
+    OutputError
+        The directory cannot be written.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = default_directory() if directory is None else directory
+        try:
+            for name in (_LOCKS, _UNFINISHED):
+                (self.directory / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"The cache {self.directory} cannot be written: {error.strerror}. Pass --cache-dir with a place that can."
+            ) from None
+
+    def fetch(self, kind: str, key: str, build: Callable[[Path], None], read: Callable[[Path], T]) -> T:
+        """Read an entry; build it first if there is none, and anew if it is damaged.
+
+        Parameters
+        ----------
+        kind, key
+            Name the entry.
+        build
+            Fills an empty directory.
+        read
+            Opens what ``build`` made; raises `DamagedStoreError` for what is not whole.
+        """
+        entry = self.directory / kind / key
+        with FileLock(self.directory / _LOCKS / f"{kind}-{key}.lock"):
+            if entry.is_dir():
+                try:
+                    found = read(entry)
+                    (entry / _USED).touch()
+                    return found
+                except (DamagedStoreError, OSError) as error:
+                    logger.warning("A damaged entry of the cache is made anew: %s.", error)
+                    self._remove(entry)
+            self._build(entry, build)
+            found = read(entry)
+        self.shrink(self.limit_gb, keep=entry)
+        return found
+
+    def entries(self) -> list[CacheEntry]:
+        """List what the cache holds, the least recently used first."""
+        found = []
+        for used in self.directory.glob(f"*/*/{_USED}"):
+            try:
+                n_bytes = sum(path.stat().st_size for path in used.parent.rglob("*") if path.is_file())
+                found.append(CacheEntry(used.parent.parent.name, used.parent.name, n_bytes, used.stat().st_mtime))
+            except FileNotFoundError:
+                continue  # another process removed it meanwhile
+        return sorted(found, key=lambda entry: entry.last_used)
+
+    @property
+    def limit_gb(self) -> float:
+        """Size beyond which the least recently used entries go, in gigabytes (10⁹ bytes)."""
+        try:
+            return float(json.loads((self.directory / _SETTINGS).read_text(encoding="utf-8"))["limit_gb"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return DEFAULT_LIMIT_GB
+
+    @limit_gb.setter
+    def limit_gb(self, limit: float) -> None:
+        temporary = self.directory / f"{_SETTINGS}-{uuid.uuid4().hex[:8]}"
+        temporary.write_text(json.dumps({"limit_gb": limit}) + "\n", encoding="utf-8")
+        temporary.replace(self.directory / _SETTINGS)
+
+    def shrink(self, limit_gb: float, keep: Path | None = None) -> list[CacheEntry]:
+        """Remove the least recently used entries until the rest fits a limit; give what was removed."""
+        entries, removed = self.entries(), []
+        total = sum(entry.n_bytes for entry in entries)
+        for entry in entries:
+            path = self.directory / entry.kind / entry.key
+            if total <= limit_gb * 1e9:
+                break
+            if path == keep:
+                continue
+            self._remove(path)
+            total -= entry.n_bytes
+            removed.append(entry)
+        if removed:
+            freed = sum(entry.n_bytes for entry in removed) / 1e9
+            logger.info("Removed %d of the least recently used entries of the cache (%.2f GB).", len(removed), freed)
+        return removed
+
+    def _build(self, entry: Path, build: Callable[[Path], None]) -> None:
+        self._remove_abandoned()
+        unfinished = self.directory / _UNFINISHED / uuid.uuid4().hex
+        try:
+            unfinished.mkdir()
+            build(unfinished)
+            (unfinished / _USED).touch()
+            entry.parent.mkdir(exist_ok=True)
+            unfinished.rename(entry)
+        except OSError as error:
+            raise OutputError(
+                f"The cache {self.directory} cannot be written: {error.strerror}. Free space, or pass --cache-dir with "
+                "another place."
+            ) from error
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def _remove(self, entry: Path) -> None:
+        """Take an entry away in one move, then delete it: nobody sees half of it."""
+        gone = self.directory / _UNFINISHED / uuid.uuid4().hex
+        try:
+            entry.rename(gone)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def _remove_abandoned(self) -> None:
+        """Delete what processes that were killed left behind."""
+        for path in (self.directory / _UNFINISHED).iterdir():
+            with suppress(FileNotFoundError):  # another process may do the same
+                if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+def holds_cache(directory: Path) -> bool:
+    """Whether `Cache` has been in a directory."""
+    return all((directory / name).is_dir() for name in (_LOCKS, _UNFINISHED))
+
+
+def default_directory() -> Path:
+    """Give ``$AAM_CACHE_DIR``, or else ``aam`` in the user's cache directory."""
+    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aam"
+
+
+def digest_of(*parts: str | Path | None) -> str:
+    """Hash texts and the contents of files, in their order; None differs from an empty text.
+
+    Examples
+    --------
+    >>> digest_of("a", None) == digest_of("a")
+    False
+    """
+    content = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        if isinstance(part, Path):
+            with part.open("rb") as file:
+                n_bytes = 0
+                while chunk := file.read(_READ_BYTES):
+                    content.update(chunk)
+                    n_bytes += len(chunk)
+            content.update(f"\0file {n_bytes}\0".encode())
+        else:
+            content.update(f"\0{part!r}\0".encode())
+    return content.hexdigest()

@@ -1,0 +1,136 @@
+"""Whether memory holds a step: what is free, and one answer on all ranks."""
+
+import gc
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from aam.distributed.collective import OutOfMemoryElsewhereError, meet
+from aam.errors import AamError
+
+logger = logging.getLogger(__name__)
+
+
+_GROUPS = (
+    # folder of the hierarchy, its controller in /proc/self/cgroup, limit, usage, and what of that can be given back at once
+    ("sys/fs/cgroup", "", "memory.max", "memory.current", "inactive_file"),
+    ("sys/fs/cgroup/memory", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+
+
+def available_bytes(root: Path = Path("/")) -> float:
+    """Give the bytes that this process may still take; without Linux's ``/proc``, all of the machine's.
+
+    Control groups are what SLURM, Docker and systemd limit memory by, in both versions; a limit of any group above counts, too.
+    """
+    return min(_of_machine(root), *(_of_groups(root) or [float("inf")]))
+
+
+def _of_machine(root: Path) -> float:
+    try:
+        lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
+        return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+
+
+def _of_groups(root: Path) -> list[float]:
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    left = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        for folder, controller, *names in _GROUPS:
+            if controller in controllers.split(","):
+                own = root / folder / path.lstrip("/")
+                places = [own, *own.parents[: len(Path(path.lstrip("/")).parts)]]
+                left += [_left_in(place, *names) for place in places]
+    return left
+
+
+def _left_in(group: Path, limit: str, usage: str, reclaimable: str) -> float:
+    """Give what one group leaves; everything where it sets no limit, or cannot be seen from inside a container."""
+    try:
+        allowed = float((group / limit).read_text(encoding="ascii"))
+        used = int((group / usage).read_text(encoding="ascii"))
+        found = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
+    except (OSError, ValueError):  # the limit is the word max
+        return float("inf")
+    return max(0.0, allowed - used + int(found.get(reclaimable, 0)))
+
+
+ADVICE = (
+    "For a new run, pass a smaller --batch-size (auto finds one; --target-effective-batch-size keeps the steps of the optimiser as "
+    "large), --token-limit or --rarefy-depth. To continue this one, pass --resume with more --devices or, unless it has "
+    "--max-memory-gb, with a smaller --asv-chunk-size or --gradient-checkpointing: they change no more than the last digits."
+)
+"""What the user can do."""
+
+_OF_A_CPU = "can't allocate memory"
+
+
+class StepTooLargeError(AamError):
+    """Memory does not hold a step."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory did not suffice, of a GPU or of this machine."""
+    is_named = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return is_named or (isinstance(error, RuntimeError) and _OF_A_CPU in str(error))
+
+
+def fits(step: Callable[[], object], has_others: bool = False) -> bool:
+    """Run a step; say whether memory held it, and if not, let go of all that it allocated.
+
+    Parameters
+    ----------
+    step
+        What to run. What it has changed before its end, such as gradients, the caller undoes.
+    has_others
+        Whether other ranks run it, too: then the answer is no on all of them if it is no on one.
+    """
+    try:
+        step()
+        if has_others:
+            meet()
+        return True
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        if has_others and not isinstance(error, OutOfMemoryElsewhereError):
+            meet(is_out_of_memory=True)
+    gc.collect()  # the error, and through it the step's tensors, are let go of only here
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return False
+
+
+@contextmanager
+def memory_is_explained(is_first: bool) -> Iterator[None]:
+    """Say what to do if memory runs out in a block for which nothing else is left to try.
+
+    Parameters
+    ----------
+    is_first
+        Whether this rank speaks for all. Another one speaks for itself here: the others end because it did, without knowing why.
+
+    Raises
+    ------
+    StepTooLargeError
+        It did.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        explained = StepTooLargeError(f"Memory does not hold a step. {ADVICE}")
+        if not is_first:
+            logger.error("aam: %s", explained)
+        raise explained from None

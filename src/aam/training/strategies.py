@@ -1,0 +1,180 @@
+"""How Lightning trains on several devices: replicated weights (DDP), or weights that each rank holds a part of (FSDP)."""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor
+
+from aam.distributed.placement import Placement
+from aam.distributed.ranks import Ranks
+from aam.models.asv_encoder import ASVEncoder
+from aam.models.sample_sequence_encoder import SampleSequenceEncoder
+from aam.nn.transformer import AttentionPooling, Transformer
+from aam.objectives.objective import Objective
+
+UNITS = (ASVEncoder, SampleSequenceEncoder, Transformer, AttentionPooling, Objective)
+"""Modules whose weights are brought together while they run, the outermost of those inside each other: all ranks run each of them
+equally often, which is not true of what the ASV encoder runs for each chunk of ASVs."""
+
+
+def shard(module: nn.Module, mesh: DeviceMesh) -> None:
+    """Leave each rank its part of the weights; single numbers stay whole, and their gradients are averaged by themselves."""
+    for unit in _outermost(module):
+        if not isinstance(unit, FSDPModule):
+            whole = {weight for weight in unit.parameters() if weight.ndim == 0}
+            fully_shard(unit, mesh=mesh, reshard_after_forward=True, ignored_params=whole)
+            if isinstance(unit, ASVEncoder):
+                register_fsdp_forward_method(unit, "at_positions")
+    for weight in module.parameters():
+        if not isinstance(weight, DTensor) and weight.requires_grad:
+            weight.register_hook(_average)
+
+
+def _outermost(module: nn.Module) -> Iterator[nn.Module]:
+    for child in module.children():
+        if isinstance(child, UNITS):
+            yield child
+        else:
+            yield from _outermost(child)
+
+
+def _average(gradient: Tensor) -> Tensor:
+    gradient = gradient.clone()
+    dist.all_reduce(gradient)
+    return gradient / dist.get_world_size()
+
+
+def own_part(weight: Tensor) -> Tensor:
+    """Give what this rank holds of a weight."""
+    return weight.to_local() if isinstance(weight, DTensor) else weight
+
+
+def read_weights(path: Path, module: nn.Module) -> dict[str, Any]:
+    """Load the weights of a checkpoint, whole or in parts of any number of ranks, into a whole module; give what else it holds."""
+    if not path.is_dir():
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+        module.load_state_dict(saved.pop("state_dict"))
+        return saved
+    weights = module.state_dict()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*load in a single process.*")  # where there is but one, that is meant
+        load({"state_dict": weights}, checkpoint_id=path)
+    module.load_state_dict(weights)
+    return torch.load(path / "meta.pt", weights_only=True, map_location="cpu")
+
+
+def _alike(weights: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """Divide weights into those in parts and whole ones, which no kernel takes together; leave out what is empty."""
+    weights = list(weights)
+    kinds = [
+        [weight for weight in weights if isinstance(weight, DTensor) is is_sharded] for is_sharded in (False, True)
+    ]
+    return [kind for kind in kinds if kind]
+
+
+def clip_gradients(weights: Iterable[nn.Parameter], most: float) -> None:
+    """Scale gradients down until the norm of all of them together is ``most``."""
+    kinds = _alike(weight for weight in weights if weight.grad is not None)
+    norms = [
+        torch.nn.utils.get_total_norm([weight.grad for weight in kind if weight.grad is not None]) for kind in kinds
+    ]
+    whole = [norm.full_tensor() if isinstance(norm, DTensor) else norm for norm in norms]
+    total = whole[0] if len(whole) == 1 else torch.linalg.vector_norm(torch.stack(whole))
+    for kind in kinds:
+        torch.nn.utils.clip_grads_with_norm_(kind, most, total)
+
+
+class JoinedEnvironment(ClusterEnvironment):
+    """Tells Lightning of processes that have been started and joined already."""
+
+    def __init__(self, placement: Placement) -> None:
+        super().__init__()
+        self.placement = placement
+
+    @property
+    def creates_processes_externally(self) -> bool:
+        """Start none."""
+        return True
+
+    @property
+    def main_address(self) -> str:
+        """Where the first process listens."""
+        return self.placement.address
+
+    @property
+    def main_port(self) -> int:
+        """On which port."""
+        return self.placement.port
+
+    @staticmethod
+    def detect() -> bool:
+        """Never be chosen by Lightning itself."""
+        return False
+
+    def world_size(self) -> int:
+        """Processes."""
+        return self.placement.n_ranks
+
+    def set_world_size(self, size: int) -> None:
+        """Do nothing: it is known."""
+
+    def global_rank(self) -> int:
+        """Give this one's number."""
+        return self.placement.rank
+
+    def set_global_rank(self, rank: int) -> None:
+        """Do nothing: it is known."""
+
+    def local_rank(self) -> int:
+        """Give its number on its machine."""
+        return self.placement.local_rank
+
+    def node_rank(self) -> int:
+        """Give its machine's number."""
+        return self.placement.rank // self.placement.n_local
+
+
+def on_devices(ranks: Ranks, files: CheckpointIO | None = None) -> dict[str, Any]:
+    """Give what a `lightning.Trainer` is told of the devices, and of how checkpoints are written."""
+    placement, plugins = ranks.placement, [] if files is None else [files]
+    if ranks.strategy is None:
+        return {"devices": 1, "plugins": plugins}
+    return {
+        "devices": placement.n_local,
+        "num_nodes": placement.n_nodes,
+        "use_distributed_sampler": False,  # each rank cuts its part out of every batch by itself
+        "plugins": [JoinedEnvironment(placement), *plugins],
+        "strategy": _fsdp(ranks) if ranks.strategy == "fsdp" else WholeCopies(),
+    }
+
+
+class WholeCopies(DDPStrategy):
+    """Each rank has a copy of all weights, which begin as those of the first; `TrainingModule` averages their gradients.
+
+    PyTorch's own wrapper averages them during the backward pass, and is lost when a rank does not come to its end.
+    """
+
+    def configure_ddp(self) -> None:
+        """Wrap nothing."""
+        assert self.model is not None
+        for value in self.model.state_dict().values():
+            dist.broadcast(value, 0)
+
+
+def _fsdp(ranks: Ranks) -> Strategy:
+    return ModelParallelStrategy(
+        data_parallel_size=ranks.placement.n_ranks,
+        tensor_parallel_size=1,
+        save_distributed_checkpoint=ranks.shards_checkpoints,
+    )
