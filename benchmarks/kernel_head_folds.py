@@ -17,9 +17,9 @@ from aam.config.study import StudyConfig
 from aam.data.study_build import read_study
 from aam.inference.kernel import PretrainedVectors
 from aam.inference.model_directory import load_model
-from aam.inference.network import Reading
+from aam.inference.network import PredictOptions
 from aam.kernels.fitting import fit_kernel_head
-from aam.kernels.head import Resources
+from aam.kernels.head import KernelInputs
 from aam.labels.target import fit_target
 from aam.labels.task import choose_task
 from aam.runs.resources import read_tree
@@ -32,12 +32,12 @@ def main(data: Path, pretrained: Path | None) -> None:
     vectors = None
     if pretrained is not None:
         model, description = load_model(pretrained)
-        vectors = PretrainedVectors(model, description, Reading(None, Cache(None)))  # type: ignore[arg-type]
+        vectors = PretrainedVectors(model, description, PredictOptions(None, Cache(None)))  # type: ignore[arg-type]
     for name, columns in TASKS.items():
         study = read_study(
             StudyConfig(table=data / name / "table.biom", sequences=data / name / "sequences.fasta"), 150
         )
-        resources = Resources(read_tree(data / name / "tree.nwk", study, Cache(None)), vectors)
+        resources = KernelInputs(read_tree(data / name / "tree.nwk", study, Cache(None)), vectors)
         for column in columns:
             score(name, column, study, resources, data / name / "folds" / f"{column}.tsv")
 

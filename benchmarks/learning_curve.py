@@ -28,7 +28,7 @@ from aam.config.model import ModelConfig
 from aam.config.study import DistanceConfig, LabelConfig, OutputDirectoryConfig, SamplingConfig, StudyConfig
 from aam.config.target import HeadConfig
 from aam.config.training import TrainingConfig, TransferConfig
-from aam.crossval.folds import Fold, Participants, read_participants
+from aam.crossval.folds import CrossvalSamples, Fold, read_crossval_samples
 from aam.crossval.methods import aam_method
 from aam.labels.predicted import Predicted
 from aam.runs.pretrained import load_pretrained, shape_of
@@ -98,42 +98,42 @@ def curve(config: EvaluateFoldsConfig, options: argparse.Namespace) -> Iterator[
     """Give a row for each number of labelled samples."""
     pretrained = load_pretrained(config.transfer.pretrained)
     shape = config.model if pretrained is None else shape_of(pretrained[0], config.model)
-    participants = read_participants(config, shape.max_bp)
+    crossval_samples = read_crossval_samples(config, shape.max_bp)
     for size in SIZES:
         begin = time.monotonic()
         scores = []
         for seed in range(options.seeds if size else 1):
             seeded = dataclasses.replace(config, training=dataclasses.replace(config.training, seed=seed))
-            method = aam_method(seeded, shape, pretrained, participants)
-            scores.append(score(method, participants, size, np.random.default_rng(seed), options.folds))
+            method = aam_method(seeded, shape, pretrained, crossval_samples)
+            scores.append(score(method, crossval_samples, size, np.random.default_rng(seed), options.folds))
         spread = f"{np.std(scores, ddof=1):.3f}" if len(scores) > 1 else ""
         yield [size or "all", f"{np.mean(scores):.3f}", spread, f"{time.monotonic() - begin:.0f}"]
 
 
 def score(
     method: Callable[[Fold], Predicted],
-    participants: Participants,
+    crossval_samples: CrossvalSamples,
     size: int | None,
     stream: np.random.Generator,
     n_folds: int,
 ) -> float:
     """Score the held-out samples of all folds together."""
     predicted, truths = [], []
-    for fold in list(participants)[:n_folds]:
-        train = fold.train if size is None else draw(fold.train, participants, size, stream)
+    for fold in list(crossval_samples)[:n_folds]:
+        train = fold.train if size is None else draw(fold.train, crossval_samples, size, stream)
         predicted.append(method(Fold(fold.repeat, fold.number, train, fold.test)).values)
-        truths.append(participants.truth[fold.test])
+        truths.append(crossval_samples.truth[fold.test])
     values, truth = np.concatenate(predicted), np.concatenate(truths)
-    if participants.target.task == "regression":
+    if crossval_samples.target.task == "regression":
         return r2_score(truth, values)
     return balanced_accuracy_score(truth, values.argmax(axis=1))
 
 
-def draw(rows: np.ndarray, participants: Participants, size: int, stream: np.random.Generator) -> np.ndarray:
+def draw(rows: np.ndarray, crossval_samples: CrossvalSamples, size: int, stream: np.random.Generator) -> np.ndarray:
     """Draw samples, of each class its share."""
-    if participants.target.task == "regression":
+    if crossval_samples.target.task == "regression":
         return np.sort(stream.choice(rows, size, replace=False))
-    label = participants.truth[rows]
+    label = crossval_samples.truth[rows]
     shuffled = stream.permutation(len(rows))
     place = np.empty(len(rows))
     for k in np.unique(label):

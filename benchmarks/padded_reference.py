@@ -20,7 +20,7 @@ from aam.nn.abundance import log_abundance, standardise
 from aam.nn.patches import patch_mask
 from aam.nn.transformer import AttentionPooling, SelfAttention, Transformer
 from aam.objectives.masked_nucleotides import MaskedNucleotides
-from aam.objectives.sample_distance import TARGET, SampleDistance
+from aam.objectives.sample_distance import SAMPLE_DISTANCE, SampleDistance
 from aam.objectives.target import TargetObjective
 
 
@@ -94,7 +94,7 @@ class PaddedReference(nn.Module):
     def distance_loss(self, vectors: Tensor, distances: Tensor) -> Tensor:
         """Mean squared error over all pairs of different samples."""
         differences = vectors[:, None] - vectors[None]
-        objective = self.model.active_objectives()[TARGET]
+        objective = self.model.active_objectives()[SAMPLE_DISTANCE]
         assert isinstance(objective, SampleDistance)
         own = F.softplus(objective.unshared(vectors))
         predicted = (differences.square().mean(dim=2) + (own + own.T) / 2).sqrt()

@@ -27,13 +27,13 @@ from aam.data.study_build import read_study
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.models.build import build_encoder
 from aam.nn.attention import attention_kernel
-from aam.objectives.sample_distance import TARGET
+from aam.objectives.sample_distance import SAMPLE_DISTANCE
 from aam.runs.resources import read_tree
 from aam.simulation.study import simulate_study
 from aam.storage.cache import Cache
 from aam.training.precision import resolve_precision
 
-OBJECTIVES = (TARGET, "nucleotides")
+OBJECTIVES = (SAMPLE_DISTANCE, "nucleotides")
 FILES = ("table.biom", "sequences.fasta", "tree.nwk")
 SMALL = {"embedding_dim": 16, "attention_heads": 2, "attention_layers": 1, "max_bp": 50}
 """A model for quick runs and for warming up."""
@@ -84,7 +84,7 @@ class Pretraining:
         self.drawing = Drawing(setting.depth, setting.token_limit, seed=0)
         options = PretrainingObjectivesConfig()
         masking = Masking(nuc_mask_ratio=options.nuc_mask_ratio, nuc_asv_fraction=options.nuc_asv_fraction)
-        self.maker = BatchMaker(self.study, self.drawing, masking, {TARGET: self.unifrac})
+        self.maker = BatchMaker(self.study, self.drawing, masking, {SAMPLE_DISTANCE: self.unifrac})
         torch.manual_seed(0)
         self.model = build_encoder(setting.shape, OBJECTIVES).train()
         self.optimizer = fused_adamw(self.model)

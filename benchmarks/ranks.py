@@ -26,8 +26,8 @@ from aam.cli import main as run_aam
 from aam.cli import parse as parse_command
 from aam.commands.pretrain import plan_encoder, prepare_module
 from aam.data.batches import BatchMaker, BatchPlan, loader
-from aam.distributed.placement import Placement, _free_port
-from aam.distributed.ranks import ALONE, Ranks
+from aam.distributed.process import ProcessRank, _free_port
+from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.training.strategies import on_devices
 from flops import flops_of
 from measuring import MIB, check_document, parse, quote, seconds, spread, table, write_page
@@ -84,14 +84,14 @@ def loopback_bytes() -> int:
 def measure(task: dict[str, Any]) -> None:
     """Be one of the processes: train some steps; the first says how they went."""
     torch.set_num_threads(task["threads"])
-    placement = Placement(**task["placement"])
-    os.environ.update(placement.environment)
+    process = ProcessRank(**task["placement"])
+    os.environ.update(process.environment)
     if task["strategy"] is not None:
         dist.init_process_group("gloo")
-    ranks = Ranks(placement, task["strategy"], task["shares_asvs"]) if task["strategy"] else ALONE
+    ranks = Ranks(process, task["strategy"], task["shares_asvs"]) if task["strategy"] else SINGLE_PROCESS
     config: Any = parse_command("pretrain", task["command"])
     planned = plan_encoder(config)
-    maker = planned.material.maker
+    maker = planned.batch_source.maker
     module, clock, steps = prepare_module(config, planned), Clock(), task["steps"] + 2
     rows = torch.randperm(maker.study.n_samples, generator=torch.Generator().manual_seed(0)).tolist()
     plan = BatchPlan(0, tuple(rows[: task["samples"]]))

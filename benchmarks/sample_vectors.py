@@ -35,7 +35,7 @@ from aam.data.study import Study
 from aam.data.study_build import read_study
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.inference.model_directory import load_model
-from aam.inference.network import Reading, SampleReader
+from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.objectives.sample_distance import SampleDistance
 from aam.runs.resources import read_tree
@@ -47,7 +47,7 @@ TASKS = (("ecam_infant", "age_days"), ("ecam_infant", "delivery"), ("ibd_2538", 
 UNSEEN = ("ibd_2538", "ecam_infant")
 
 
-def read(folder: Path, reader: SampleReader, cache: Cache) -> tuple[Study, np.ndarray, np.ndarray]:
+def read(folder: Path, reader: NetworkPredictor, cache: Cache) -> tuple[Study, np.ndarray, np.ndarray]:
     """Give a study's samples that are deep enough, their vectors [S, D], and their true distances [S, S]."""
     config = StudyConfig(table=folder / "table.biom", sequences=folder / "sequences.fasta", cache_dir=cache.directory)
     whole = read_study(config, reader.base.config.max_bp)
@@ -146,7 +146,9 @@ def read_adapted(pairs: list[str], data: Path, cache: Cache) -> dict[str, tuple[
         model, description = load_model(Path(directory))
         assert isinstance(model, SequenceEncoder), "pass a pre-trained model"
         found[name] = read(
-            data / name, SampleReader(model, description, Reading(description.depth, cache, precision="32-true")), cache
+            data / name,
+            NetworkPredictor(model, description, PredictOptions(description.depth, cache, precision="32-true")),
+            cache,
         )
     return found
 
@@ -163,7 +165,7 @@ def main() -> None:
     model, description = load_model(arguments.model)
     assert isinstance(model, SequenceEncoder), "pass a pre-trained model"
     cache = Cache(None)
-    reader = SampleReader(model, description, Reading(description.depth, cache, precision="32-true"))
+    reader = NetworkPredictor(model, description, PredictOptions(description.depth, cache, precision="32-true"))
     known = {name: read(arguments.data / name, reader, cache) for name in (arguments.study, *UNSEEN)}
     adapted = read_adapted(arguments.adapted, arguments.data, cache)
     split = pd.read_csv(arguments.model / "splits.tsv", sep="\t", dtype=str, index_col=0)["split"]

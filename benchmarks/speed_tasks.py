@@ -16,9 +16,9 @@ from aam.config.objectives import PretrainingObjectivesConfig
 from aam.config.training import DEFAULT_BATCH_SIZE
 from aam.data.batches import BatchMaker, BatchPlan, plan_in_order
 from aam.inference.description import ModelDescription
-from aam.inference.network import Reading, SampleReader
+from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.models.build import build_predictor
-from aam.objectives.sample_distance import TARGET
+from aam.objectives.sample_distance import SAMPLE_DISTANCE
 from aam.objectives.target import RegressionTarget
 from aam.storage.cache import Cache
 from aam.target_transform import TargetTransform
@@ -65,7 +65,7 @@ class ReferenceTraining:
         self.maker = BatchMaker(
             training.study,
             training.drawing,
-            targets={TARGET: lambda packed: distances[packed.samples][:, packed.samples]},
+            targets={SAMPLE_DISTANCE: lambda packed: distances[packed.samples][:, packed.samples]},
         )
         self.reference = PaddedReference(training.model, training.setting.token_limit).train()
         self.optimizer = fused_adamw(training.model)
@@ -76,7 +76,7 @@ class ReferenceTraining:
         batch = self.maker[plan]
         share = PretrainingObjectivesConfig().nuc_mask_ratio
         tokens, labels = mask_everywhere(pair_tokens(batch), share, self.stream)
-        loss = self.reference.loss(tokens, labels, batch.targets[TARGET], batch)
+        loss = self.reference.loss(tokens, labels, batch.targets[SAMPLE_DISTANCE], batch)
         finish(self.reference.model, self.optimizer, loss)
         return batch
 
@@ -197,8 +197,8 @@ class _Prediction:
     def of_table(self) -> np.ndarray:
         """Run what ``aam predict`` runs, with an empty cache."""
         with tempfile.TemporaryDirectory() as folder:
-            reading = Reading(self.options.depth, Cache(Path(folder)), DEFAULT_BATCH_SIZE, self.precision)
-            return SampleReader(self.predictor, self.description, reading).predict(self.study)
+            reading = PredictOptions(self.options.depth, Cache(Path(folder)), DEFAULT_BATCH_SIZE, self.precision)
+            return NetworkPredictor(self.predictor, self.description, reading).predict(self.study)
 
     @torch.inference_mode()
     def by_reference(self, rows: np.ndarray) -> np.ndarray:
@@ -246,7 +246,7 @@ def _step_in_parts(training: Pretraining, plan: BatchPlan) -> tuple[dict[str, fl
         timed("distances", lambda: held.update(distances=training.unifrac(packed)))
         return held["distances"]
 
-    maker = replace(training.maker, targets={TARGET: unifrac})
+    maker = replace(training.maker, targets={SAMPLE_DISTANCE: unifrac})
     timed("data", lambda: held.update(batch=maker[plan]))
     times["data"] -= times["distances"]
     batch: Batch = held["batch"]

@@ -103,7 +103,7 @@ class MaskedNucleotides:
 
 
 @dataclass(frozen=True)
-class Share:
+class RankSlice:
     """Which part of a batch a rank has, where several devices train together.
 
     Attributes
@@ -171,7 +171,7 @@ class Batch:
     targets: Mapping[str, Tensor] = field(default_factory=dict)
     asv_vectors: Float[Tensor, "U D"] | None = None
     hidden_asvs: Int[Tensor, "G"] | None = None
-    share: Share | None = None
+    share: RankSlice | None = None
 
     @property
     def n_samples(self) -> int:
@@ -268,7 +268,7 @@ class Encoding:
     target_features: Float[Tensor, "B F"] | None = None
 
 
-def batch_fact(values: np.ndarray) -> BatchTarget:
+def batch_input(values: np.ndarray) -> BatchTarget:
     """Give what is known of a batch's samples from what is known of those of the study, [S]; mixed samples have their own."""
 
     def of_batch(packed: PackedCounts) -> np.ndarray:
@@ -300,7 +300,7 @@ def batch_target(n_classes: int, truth: np.ndarray) -> BatchTarget:
 
 
 @dataclass(frozen=True)
-class Part:
+class RankSpec:
     """Which of several ranks makes batches.
 
     Attributes

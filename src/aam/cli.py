@@ -15,7 +15,7 @@ from typing import Any
 
 import aam
 from aam.config.base import load as _load
-from aam.errors import AamError, ConfigError, Stopped, name_some
+from aam.errors import AamError, ConfigError, StopRequested, name_some
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class OtherForm:
     hint: str
 
 
-PRODUCTS_KEPT = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32"
+ONEDNN_CACHE_CAPACITY = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32"
 """Half-precision products of a CPU are compiled for each shape, and 1,024 kept by default: 0.4 GB more in a run of many shapes."""
 
 COMMANDS = {
@@ -126,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(name: str, options: list[str]) -> int:
-    from aam.distributed.placement import is_told_by_another, refuse_launched, speaks_for_all
+    from aam.distributed.process import is_first_process, refuse_launched, wait_for_first_process
 
     config = None
     try:
@@ -137,20 +137,20 @@ def _run(name: str, options: list[str]) -> int:
         if not hasattr(config, "devices"):
             refuse_launched(os.environ)
         _set_up_output()
-        os.environ.setdefault(*PRODUCTS_KEPT)
+        os.environ.setdefault(*ONEDNN_CACHE_CAPACITY)
         _load(form_of(name, options).function)(config)
     except AamError as error:
-        if not is_told_by_another(os.environ):
+        if not wait_for_first_process(os.environ):
             sys.stderr.write(f"aam {name}: {error}\n" if name in COMMANDS else f"aam: {error}\n")
         return 2
     except BrokenPipeError:  # who read the output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt as stop:
-        code = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+        code = stop.number if isinstance(stop, StopRequested) else signal.SIGINT
         who = "the user" if code == signal.SIGINT else signal.Signals(code).name
         line_end = "\n" if sys.stderr.isatty() else ""  # of the bar
-        if speaks_for_all(os.environ):
+        if is_first_process(os.environ):
             sys.stderr.write(f"{line_end}aam: stopped by {who}.{_what_is_left(config)}\n")
         return 128 + code
     return 0
@@ -161,7 +161,7 @@ def _termination_as_exception() -> Iterator[None]:
     """Let SIGTERM stop a run as Ctrl-C does, so that nothing half-written stays."""
 
     def stop(number: int, _: Any) -> None:
-        raise Stopped(number)
+        raise StopRequested(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread can

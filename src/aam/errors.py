@@ -53,7 +53,7 @@ class OutputError(AamError):
     """An output cannot be written where the user asked."""
 
 
-class Stopped(KeyboardInterrupt):
+class StopRequested(KeyboardInterrupt):
     """A signal asked to stop; libraries clean up as they do for Ctrl-C.
 
     Parameters

@@ -15,7 +15,7 @@ COLDEST, HOTTEST = 0.25, 20.0
 FARTHEST = 0.99
 """Share of the samples left out that are nearer to those fitted than a sample that is unlike them."""
 
-INTERVAL, SET, UNLIKE = ("lower", "upper"), "set", "unlike"
+INTERVAL, SET, OUTLIER = ("lower", "upper"), "set", "is_outlier"
 """Columns of predictions: ends of an interval, names of the classes that may be, and whether a sample is far from training's."""
 
 SET_SEPARATOR = "|"

@@ -7,18 +7,18 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from aam.baselines import linear as dual
-from aam.baselines.problem import Problem
+from aam.baselines.fold import FoldData
 from aam.baselines.table import depth
 
 
-def problem(task, n=40, n_features=7, seed=0):
+def fold(task, n=40, n_features=7, seed=0):
     stream = np.random.default_rng(seed)
     x, x_test = stream.normal(size=(n, n_features)), stream.normal(size=(9, n_features))
     score = x[:, 0] - x[:, 1] + 0.3 * stream.normal(size=n)
     truth = score if task == "regression" else (score > 0.4).astype(np.int64)
     groups = np.arange(n).astype(str)
     depths = np.ones(n)
-    return Problem(x, x_test, depths, depths[:9], truth, groups, task, 2, seed=0), x, x_test
+    return FoldData(x, x_test, depths, depths[:9], truth, groups, task, 2, seed=0), x, x_test
 
 
 def scale_of(x):
@@ -27,7 +27,7 @@ def scale_of(x):
 
 def test_ridge(monkeypatch):
     monkeypatch.setattr(dual, "RIDGE_PENALTIES", (0.5,))
-    case, x, x_test = problem("regression")
+    case, x, x_test = fold("regression")
 
     ours = dual.kernel_model(case, x @ x.T, x_test @ x.T)
 
@@ -37,7 +37,7 @@ def test_ridge(monkeypatch):
 
 def test_logistic(monkeypatch):
     monkeypatch.setattr(dual, "LOGISTIC_PENALTIES", (0.05,))
-    case, x, x_test = problem("classification")
+    case, x, x_test = fold("classification")
 
     ours = dual.kernel_model(case, x @ x.T, x_test @ x.T)
 
@@ -49,10 +49,10 @@ def test_logistic(monkeypatch):
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
 def test_the_penalty_follows_the_noise(task):
-    clear, x, x_test = problem(task)
+    clear, x, x_test = fold(task)
     chosen = []
     stream = np.random.default_rng(1)
-    noisy = Problem(**{**vars(clear), "truth": stream.permutation(clear.truth)})
+    noisy = FoldData(**{**vars(clear), "truth": stream.permutation(clear.truth)})
     name = "_ridge" if task == "regression" else "_logistic"
     original = getattr(dual, name)
     with pytest.MonkeyPatch.context() as patch:
@@ -68,7 +68,7 @@ def test_the_penalty_follows_the_noise(task):
 @pytest.mark.parametrize("n", range(7, 40))
 def test_samples_that_differ_by_rounding_alone_teach_nothing(task, n):
     """Equal depths leave other last digits for each number of samples; what is made of them was once a singular matrix."""
-    case, _, _ = problem(task, n)
+    case, _, _ = fold(task, n)
     equal = replace(case, depths=np.full(n, 1500.0), test_depths=np.full(9, 1500.0))
 
     predicted = depth(equal)

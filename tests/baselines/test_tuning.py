@@ -3,22 +3,22 @@
 import numpy as np
 import pytest
 
-from aam.baselines.problem import Problem, all_classes, best_candidate, loss
+from aam.baselines.fold import FoldData, all_classes, best_candidate, loss
 
 
-def problem(truth, task="regression"):
+def fold(truth, task="regression"):
     n, none = len(truth), np.zeros((len(truth), 1), dtype=np.float32)
-    return Problem(none, none, np.ones(n), np.ones(n), np.array(truth), np.arange(n).astype(str), task, 2, seed=0)
+    return FoldData(none, none, np.ones(n), np.ones(n), np.array(truth), np.arange(n).astype(str), task, 2, seed=0)
 
 
 def test_the_candidate_nearest_to_the_truth_is_chosen():
-    case = problem([3.0, 5.0, 4.0, 4.0, 3.0, 5.0])
+    case = fold([3.0, 5.0, 4.0, 4.0, 3.0, 5.0])
 
     assert best_candidate(case, (0.0, 4.0, 9.0), lambda value, fit, judge: np.full(len(judge), value)) == 4.0
 
 
 def test_no_sample_is_judged_by_a_fit_that_saw_it():
-    case, seen = problem(list(np.arange(9.0))), []
+    case, seen = fold(list(np.arange(9.0))), []
 
     best_candidate(case, (0, 1), lambda _, fit, judge: seen.append(set(fit) & set(judge)) or np.zeros(len(judge)))
 

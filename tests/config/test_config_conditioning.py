@@ -2,7 +2,7 @@
 
 import pytest
 
-from aam.config.covariates import ConditioningConfig, check_conditioning
+from aam.config.covariates import CovariatesConfig, check_covariates
 from aam.errors import ConfigError
 
 
@@ -26,18 +26,18 @@ from aam.errors import ConfigError
 )  # fmt: skip
 def test_a_mistake_is_explained(options, message):
     with pytest.raises(ConfigError, match=message):
-        ConditioningConfig(**options)
+        CovariatesConfig(**options)
 
 
 def test_columns_hold_parents_that_nothing_else_names():
-    config = ConditioningConfig(
+    config = CovariatesConfig(
         categorical_columns=("city", "sex"), numeric_columns=("age",), category_parents=("city=state", "state=country")
     )
 
     assert config.columns == ("city", "sex", "age", "state", "country")
 
 
-SEX = ConditioningConfig(categorical_columns=("sex",))
+SEX = CovariatesConfig(categorical_columns=("sex",))
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,14 @@ SEX = ConditioningConfig(categorical_columns=("sex",))
     [
         ((SEX, "kernel", None, None), "--head kernel reads microbes alone: leave out --categorical-columns, or pass --head"),
         ((SEX, "auto", 0.2, None), "--mixup-alpha mixes samples, and there is nothing between the cells of --categorical-columns"),
-        ((ConditioningConfig(), "auto", None, 0.1), "--category-lr has no effect without --categorical-columns"),
+        ((CovariatesConfig(), "auto", None, 0.1), "--category-lr has no effect without --categorical-columns"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_with_columns_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        check_conditioning(*arguments)
+        check_covariates(*arguments)
 
 
 def test_what_goes_with_columns_is_taken():
-    check_conditioning(SEX, "auto", None, 0.1)
-    check_conditioning(ConditioningConfig(), "kernel", 0.2, None)
+    check_covariates(SEX, "auto", None, 0.1)
+    check_covariates(CovariatesConfig(), "kernel", 0.2, None)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.labels.columns import missing_values_option, not_numbers, suspects
+from aam.labels.columns import missing_values_option, not_numbers, probable_missing_values
 
 
 def column(values):
@@ -19,12 +19,12 @@ def column(values):
     ],
 )  # fmt: skip
 def test_words_that_people_write_for_nothing_are_suspected_whatever_their_case(cell):
-    assert suspects(column(["gut", cell, "gut", cell])) == {cell: 2}
+    assert probable_missing_values(column(["gut", cell, "gut", cell])) == {cell: 2}
 
 
 def test_values_and_empty_cells_are_not_suspected():
-    assert suspects(column(["gut", "Nanjing", "0", None, "nonesuch", "-1"])) == {}
-    assert suspects(column([1.0, np.nan])) == {}
+    assert probable_missing_values(column(["gut", "Nanjing", "0", None, "nonesuch", "-1"])) == {}
+    assert probable_missing_values(column([1.0, np.nan])) == {}
 
 
 def test_cells_that_are_no_numbers_are_counted_and_empty_ones_are_not():

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from aam.inspection.columns import LEAST, doubt_of, rank_of, summarise_columns
+from aam.inspection.columns import LEAST, rank_of, summarise_columns, why_not_a_target
 from aam.io.metadata import read_metadata
 from conftest import real_study
 
@@ -25,7 +25,7 @@ RUN, NAMES = "facts of sequencing or processing", "names or descriptions of samp
     ],
 )  # fmt: skip
 def test_the_name_of_a_column_says_what_it_is(name, doubt):
-    assert doubt_of(name, ["1", "2", "train"]) == doubt
+    assert why_not_a_target(name, ["1", "2", "train"]) == doubt
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_name_of_a_column_says_what_it_is(name, doubt):
     ],
 )
 def test_the_parts_of_a_split_are_no_target(name, distinct, is_split):
-    assert (doubt_of(name, distinct) == "parts of a split (--split-file)") == is_split
+    assert (why_not_a_target(name, distinct) == "parts of a split (--split-file)") == is_split
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ def by_memory(study, share, most=None, depth=None) -> ByMemory:
     return ByMemory(expected, lengths, ESTIMATE, budget, most)
 
 
-def sampler(composer, lengths, window_batches=8, seed=0, digest="x") -> EpochSampler:
-    return EpochSampler(np.arange(len(lengths)), composer, lengths, seed, digest, window_batches, n_epochs=4)
+def sampler(batcher, lengths, window_batches=8, seed=0, digest="x") -> EpochSampler:
+    return EpochSampler(np.arange(len(lengths)), batcher, lengths, seed, digest, window_batches, n_epochs=4)
 
 
 def rows(plans) -> list[tuple]:
@@ -35,9 +35,9 @@ def rows(plans) -> list[tuple]:
 @given(seed=st.integers(0, 100), share=st.floats(0.05, 1.5), n_samples=st.integers(2, 40))
 def test_every_epoch_holds_every_sample_once_in_as_many_batches(seed, share, n_samples):
     study = make_study(n_samples=n_samples, n_features=60, seed=seed)
-    composer = by_memory(study, share)
-    for made in (composer, BySamples(7)):
-        planned = sampler(made, composer.lengths, seed=seed)
+    batcher = by_memory(study, share)
+    for made in (batcher, BySamples(7)):
+        planned = sampler(made, batcher.lengths, seed=seed)
 
         for epoch in range(4):
             planned.set_epoch(epoch)
@@ -48,11 +48,11 @@ def test_every_epoch_holds_every_sample_once_in_as_many_batches(seed, share, n_s
 
 def test_no_batch_is_estimated_above_the_budget_unless_it_is_a_single_sample():
     study = make_study(n_samples=60, n_features=80)
-    composer = by_memory(study, 0.2)
+    batcher = by_memory(study, 0.2)
 
     for epoch in range(4):
-        for batch in rows(sampler(composer, composer.lengths).plans(epoch)):
-            assert len(batch) == 1 or composer.bytes_of(np.array(batch)) <= composer.budget
+        for batch in rows(sampler(batcher, batcher.lengths).plans(epoch)):
+            assert len(batch) == 1 or batcher.bytes_of(np.array(batch)) <= batcher.budget
 
 
 def test_a_larger_budget_makes_fewer_batches_and_most_bounds_them():
@@ -69,22 +69,22 @@ def test_a_larger_budget_makes_fewer_batches_and_most_bounds_them():
 def test_distinct_asvs_are_counted_once():
     """Samples that share all their ASVs fit where as many strangers do not."""
     study = make_study(n_samples=6, n_features=40)
-    composer = by_memory(study, 1.0)
+    batcher = by_memory(study, 1.0)
 
-    same, others = composer.bytes_of(np.array([0, 0, 0])), composer.bytes_of(np.array([0, 1, 2]))
+    same, others = batcher.bytes_of(np.array([0, 0, 0])), batcher.bytes_of(np.array([0, 1, 2]))
 
-    alone = ESTIMATE.fixed + ESTIMATE.of_batch(3 * composer.lengths[0], len(study.sample(0)[0]))
+    alone = ESTIMATE.fixed + ESTIMATE.of_batch(3 * batcher.lengths[0], len(study.sample(0)[0]))
     assert same == alone
     assert others > same
 
 
 def test_expected_distinct_asvs_are_the_mean_of_those_in_real_batches():
     study = make_study(n_samples=5, n_features=150)
-    composer, maker = by_memory(study, 1.0, depth=60), BatchMaker(study, Drawing(60, 1024, 0))
+    batcher, maker = by_memory(study, 1.0, depth=60), BatchMaker(study, Drawing(60, 1024, 0))
 
     drawn = [len(maker[BatchPlan(epoch, (0, 1, 2, 3, 4))].features) for epoch in range(200)]
 
-    assert composer.shape_of(np.arange(5))[1] == pytest.approx(np.mean(drawn), rel=0.01)
+    assert batcher.shape_of(np.arange(5))[1] == pytest.approx(np.mean(drawn), rel=0.01)
 
 
 def test_a_lone_sample_gets_a_companion_where_two_fit():
@@ -92,10 +92,10 @@ def test_a_lone_sample_gets_a_companion_where_two_fit():
 
     n_checked = 0
     for share in (0.1, 0.12, 0.15, 0.2, 0.3):
-        composer = by_memory(study, share)
-        pairs = [composer.bytes_of(np.array([a, b])) for a in range(31) for b in range(a)]
-        if max(pairs) <= composer.budget:
-            batches = composer.cut(np.arange(31))
+        batcher = by_memory(study, share)
+        pairs = [batcher.bytes_of(np.array([a, b])) for a in range(31) for b in range(a)]
+        if max(pairs) <= batcher.budget:
+            batches = batcher.cut(np.arange(31))
             assert sorted(np.concatenate(batches)) == list(range(31))
             assert min(map(len, batches)) > 1 or max(map(len, batches)) == 2
             n_checked += 1
@@ -104,9 +104,9 @@ def test_a_lone_sample_gets_a_companion_where_two_fit():
 
 def test_a_sample_too_large_for_the_budget_is_alone():
     study = make_study(n_samples=6)
-    composer = by_memory(study, 1e-6)
+    batcher = by_memory(study, 1e-6)
 
-    assert [batch.tolist() for batch in composer.cut(np.arange(6))] == [[row] for row in range(6)]
+    assert [batch.tolist() for batch in batcher.cut(np.arange(6))] == [[row] for row in range(6)]
 
 
 def test_like_sizes_meet_and_leave_less_padding():

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.config.covariates import ConditioningConfig
+from aam.config.covariates import CovariatesConfig
 from aam.errors import MetadataError
-from aam.labels.covariates import NO_CONDITIONS, Conditions, Unknown, fit_conditions
+from aam.labels.covariates import NO_COVARIATES, Covariates, Unknown, fit_covariates
 
-PLACES = ConditioningConfig(
+PLACES = CovariatesConfig(
     categorical_columns=("street", "sex"), numeric_columns=("age",), category_parents=("street=city", "city=country")
 )
 TRAINING = {
@@ -26,7 +26,7 @@ def columns(table):
 
 @pytest.fixture
 def conditions():
-    return fit_conditions(PLACES, columns(TRAINING))
+    return fit_covariates(PLACES, columns(TRAINING))
 
 
 def read(conditions, **cells):
@@ -90,8 +90,8 @@ def test_what_is_unknown_is_counted_by_its_reason(conditions):
 
 
 def test_plain_values_say_all_of_it(conditions):
-    assert Conditions.from_dict(conditions.to_dict()) == conditions
-    assert Conditions.from_dict({}) == NO_CONDITIONS
+    assert Covariates.from_dict(conditions.to_dict()) == conditions
+    assert Covariates.from_dict({}) == NO_COVARIATES
 
 
 def test_a_child_with_two_parents_is_refused():
@@ -102,7 +102,7 @@ def test_a_child_with_two_parents_is_refused():
         match=r"--category-parents city=country: 1 of 3 categories of city have training samples of several country, such as "
         r"'Paris' of 'France', 'Texas'\. Correct these cells",
     ):
-        fit_conditions(PLACES, columns(table))
+        fit_covariates(PLACES, columns(table))
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,10 @@ def test_a_child_with_two_parents_is_refused():
 )
 def test_a_column_that_says_nothing_or_too_much_is_refused(cells, message):
     with pytest.raises(MetadataError, match=message):
-        fit_conditions(PLACES, columns(TRAINING | cells))
+        fit_covariates(PLACES, columns(TRAINING | cells))
 
 
 def test_that_a_number_is_there_may_say_something():
-    conditions = fit_conditions(PLACES, columns(TRAINING | {"age": [2.0, np.nan, 2.0, 2.0, 2.0]}))
+    conditions = fit_covariates(PLACES, columns(TRAINING | {"age": [2.0, np.nan, 2.0, 2.0, 2.0]}))
 
     assert (read(conditions, age=2.0)[1], np.isnan(read(conditions)[1])) == (0.0, True)

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from aam.labels.groups import CHANCE, NOTHING, told_by_depth, warn_of_depth
+from aam.labels.groups import CHANCE, NO_ASSOCIATION, depth_association, warn_of_depth
 
 STREAM = np.random.default_rng(0)
 DEPTHS = STREAM.integers(1000, 1100, size=80)  # with ties
@@ -16,15 +16,15 @@ DEPTHS = STREAM.integers(1000, 1100, size=80)  # with ties
 def test_of_numbers_it_is_the_size_of_spearmans_correlation():
     truth = DEPTHS + STREAM.normal(0, 40, size=80)
 
-    assert told_by_depth(DEPTHS, truth, "regression").size == pytest.approx(spearmanr(DEPTHS, truth).statistic)
-    assert told_by_depth(-DEPTHS, truth, "regression").size == pytest.approx(spearmanr(DEPTHS, truth).statistic)
+    assert depth_association(DEPTHS, truth, "regression").size == pytest.approx(spearmanr(DEPTHS, truth).statistic)
+    assert depth_association(-DEPTHS, truth, "regression").size == pytest.approx(spearmanr(DEPTHS, truth).statistic)
 
 
 def test_of_classes_it_is_the_area_of_the_class_that_is_told_best():
     truth = np.digitize(DEPTHS + STREAM.normal(0, 30, size=80), [1030, 1070])
     areas = [roc_auc_score(truth == number, DEPTHS) for number in range(3)]
 
-    told = told_by_depth(DEPTHS, truth, "classification")
+    told = depth_association(DEPTHS, truth, "classification")
     assert told.size == pytest.approx(max(abs(2 * area - 1) for area in areas))
 
 
@@ -38,7 +38,7 @@ def test_of_classes_it_is_the_area_of_the_class_that_is_told_best():
     ],
 )
 def test_equal_depths_or_targets_tell_nothing(depths, truth, task):
-    assert told_by_depth(depths, truth, task) == NOTHING
+    assert depth_association(depths, truth, task) == NO_ASSOCIATION
 
 
 def test_it_is_said_only_where_it_is_much(caplog):
@@ -61,7 +61,7 @@ def test_what_chance_would_tell_of_few_samples_is_not_said(task, n):
     for _ in range(400):
         depths = stream.permutation(n) + 1000
         truth = stream.normal(size=n) if task == "regression" else np.arange(n) % 3
-        told = told_by_depth(depths, truth, task)
+        told = depth_association(depths, truth, task)
         n_said += told.p_value <= CHANCE
 
     assert n_said <= 400 * CHANCE + 3 * (400 * CHANCE) ** 0.5

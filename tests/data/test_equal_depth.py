@@ -3,7 +3,7 @@
 import numpy as np
 
 from aam.data.batches import Drawing
-from aam.data.rarefaction import EVALUATION, EqualDepth, at_depth
+from aam.data.rarefaction import EVALUATION, FixedRarefaction, rarefy_once
 from conftest import make_study
 
 DEPTH = 40
@@ -11,7 +11,7 @@ DEPTH = 40
 
 def test_samples_hold_the_reads_that_the_network_would_draw():
     study = make_study()
-    rarefied = EqualDepth(DEPTH, seed=3).of(study)
+    rarefied = FixedRarefaction(DEPTH, seed=3).of(study)
 
     for row in range(study.n_samples):
         for found, drawn in zip(rarefied.sample(row), Drawing(DEPTH, 99, 3).draw(study, row, EVALUATION), strict=True):
@@ -21,9 +21,9 @@ def test_samples_hold_the_reads_that_the_network_would_draw():
 
 def test_draws_belong_to_the_sample_and_not_to_its_place():
     study = make_study()
-    chosen = EqualDepth(DEPTH, seed=0).of(study).select_samples(np.array([4, 1]))
+    chosen = FixedRarefaction(DEPTH, seed=0).of(study).select_samples(np.array([4, 1]))
 
-    again = EqualDepth(DEPTH, seed=0).of(study.select_samples(np.array([1, 4])))
+    again = FixedRarefaction(DEPTH, seed=0).of(study.select_samples(np.array([1, 4])))
 
     for one, other in zip(chosen.sample(0), again.sample(1), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -31,8 +31,8 @@ def test_draws_belong_to_the_sample_and_not_to_its_place():
 
 def test_shallow_samples_are_read_whole():
     study = make_study()
-    deep = EqualDepth(10**9, seed=0).of(study)
+    deep = FixedRarefaction(10**9, seed=0).of(study)
 
     assert deep.depths.tolist() == study.depths.tolist()
     assert [deep.sample(row)[1].tolist() for row in range(6)] == [study.sample(row)[1].tolist() for row in range(6)]
-    assert at_depth(study, None) is study
+    assert rarefy_once(study, None) is study

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.labels.covariate_checks import explained_share, says_the_same
+from aam.labels.covariate_checks import explained_share, is_same_column
 
 AGE = pd.Series(np.random.default_rng(0).uniform(0, 900, 60))
 DISEASE = pd.Series(["ill", "well", "well"] * 20)
@@ -23,7 +23,7 @@ DISEASE = pd.Series(["ill", "well", "well"] * 20)
     ],
 )
 def test_a_target_in_other_words_is_found(values, target, expected):
-    assert says_the_same(values, target) is expected
+    assert is_same_column(values, target) is expected
 
 
 def test_what_a_category_explains_is_the_variance_between_categories():

@@ -6,7 +6,7 @@ from aam.labels.predicted import Predicted
 
 
 def test_classes_that_training_did_not_see_have_probability_0_and_are_in_no_set():
-    seen = Predicted(np.array([[0.9, 0.1]]), {"unlike": np.array([True])}, np.array([[True, False]]))
+    seen = Predicted(np.array([[0.9, 0.1]]), {"is_outlier": np.array([True])}, np.array([[True, False]]))
 
     found = seen.in_all_classes(("skin", "gut"), ("gut", "palm", "skin"))
 

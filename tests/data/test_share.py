@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from aam.batch import Part
+from aam.batch import RankSpec
 from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking
 from aam.data.rank_slice import divide_samples
 from conftest import make_study
@@ -31,7 +31,7 @@ def make(rows, part=None):
 @pytest.mark.parametrize("rows", [(4, 0, 6, 2, 1), (5,), (3, 2)])
 def test_the_shares_of_all_ranks_are_the_whole_batch(rows, is_pooled):
     whole = make(rows)
-    shares = [make(rows, Part(rank, 3, is_pooled)) for rank in range(3)]
+    shares = [make(rows, RankSpec(rank, 3, is_pooled)) for rank in range(3)]
 
     n_asvs = len(whole.features)
     assert sorted(torch.cat([share.share.samples for share in shares]).tolist()) == list(range(len(rows)))
@@ -59,7 +59,7 @@ def test_the_shares_of_all_ranks_are_the_whole_batch(rows, is_pooled):
 
 
 def test_without_pooling_a_rank_encodes_what_its_samples_hold_and_each_asv_counts_once():
-    shares = [make((4, 0, 6, 2, 1), Part(rank, 2, is_pooled=False)) for rank in range(2)]
+    shares = [make((4, 0, 6, 2, 1), RankSpec(rank, 2, is_pooled=False)) for rank in range(2)]
 
     for share in shares:
         assert share.share.encoded.tolist() == share.asv_index.unique().tolist()

@@ -92,8 +92,8 @@ def test_samples_unlike_the_training_data_are_flagged(cohort):
     strange = counts.iloc[:5].copy()
     strange.iloc[:, :6], strange.iloc[:, 6:] = 0, 100_000
 
-    assert fitted.unlike(strange).all()
-    assert fitted.unlike(counts).mean() < 0.1
+    assert fitted.is_outlier(strange).all()
+    assert fitted.is_outlier(counts).mean() < 0.1
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from aam.batch import CATEGORIES, NUMBERS, batch_fact
-from aam.config.covariates import ConditioningConfig
+from aam.batch import CATEGORIES, NUMBERS, batch_input
+from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
 from aam.config.target import ClassConfig, NetworkHeadConfig, NumberConfig
 from aam.data.batches import Masking
@@ -20,7 +20,7 @@ from aam.inference.build import build_model, build_target
 from aam.inference.card import model_card
 from aam.inference.description import ModelDescription
 from aam.inference.model_directory import load_model, save_model
-from aam.labels.covariates import Categories, CategoryColumn, Conditions, NumberColumn
+from aam.labels.covariates import Categories, CategoryColumn, Covariates, NumberColumn
 from aam.labels.target import TargetState
 from aam.storage.cache import digest_of
 from aam.target_transform import TargetTransform
@@ -54,7 +54,7 @@ OTHER_AGE = dataclasses.replace(
 STAGE = dataclasses.replace(
     PRETRAINED, target=TargetState("stage", "ordinal", guess="old", classes=("young", "old"), class_weights=(0.5, 2.0))
 )
-PLACES = Conditions(
+PLACES = Covariates(
     (
         CategoryColumn(Categories("country", ("France", "Italy"))),
         CategoryColumn(Categories("city", ("Paris", "Rome", "Pisa")), "country", (0, 1, -1)),
@@ -63,7 +63,7 @@ PLACES = Conditions(
 )  # fmt: skip
 CONDITIONED = dataclasses.replace(
     AGE, conditions=PLACES,
-    conditioning=ConditioningConfig(
+    conditioning=CovariatesConfig(
         categorical_columns=("city",), numeric_columns=("bmi",), category_parents=("city=country",), categorical_fusion="gmu"
     ),
 )  # fmt: skip
@@ -88,8 +88,8 @@ def saved(tmp_path):
 
 
 def outputs(model):
-    facts = {CATEGORIES: np.array([[0, 1], [1, -1], [-1, -1]]), NUMBERS: np.array([[0.5], [np.nan], [-1.0]])}
-    targets = {name: batch_fact(values) for name, values in facts.items()}
+    info = {CATEGORIES: np.array([[0, 1], [1, -1], [-1, -1]]), NUMBERS: np.array([[0.5], [np.nan], [-1.0]])}
+    targets = {name: batch_input(values) for name, values in info.items()}
     batch = make_batch(
         make_study(n_samples=3), masking=Masking(nuc_mask_ratio=0.3, count_mask_ratio=0.3), targets=targets
     )

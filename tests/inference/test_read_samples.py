@@ -14,7 +14,7 @@ from aam.data.rarefaction import EVALUATION
 from aam.errors import ModelError
 from aam.inference.build import build_model
 from aam.inference.description import ModelDescription
-from aam.inference.network import Reading, SampleReader
+from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.labels.target import TargetState
 from aam.storage.cache import Cache
 from aam.target_transform import TargetTransform
@@ -51,8 +51,8 @@ def reader(tmp_path):
 
     def make(description=AGE, depth=25, batch_size=4, precision="64-true", model=None, passes=1, **changes):
         description = dataclasses.replace(description, model=dataclasses.replace(SHAPE, **changes))
-        options = Reading(depth, Cache(tmp_path / str(next(numbers))), batch_size, precision, passes)
-        return SampleReader(model or trained(description), description, options)
+        options = PredictOptions(depth, Cache(tmp_path / str(next(numbers))), batch_size, precision, passes)
+        return NetworkPredictor(model or trained(description), description, options)
 
     return make
 

@@ -22,7 +22,7 @@ def test_arrays_open_as_they_were_appended(store):
     assert arrays["matrix"].tolist() == [[0, 1], [2, 3], [4, 5], [0, 1], [2, 3]]
     assert arrays["matrix"].dtype == np.int32
     assert arrays["nothing"].shape == (0, 3)
-    assert arrays.facts == {"seed": 3}
+    assert arrays.info == {"seed": 3}
     assert not arrays["matrix"].flags.writeable
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aam.storage.atomic import give_back
+from aam.storage.atomic import trim_malloc
 
 
 def resident():
@@ -19,7 +19,7 @@ def test_freed_memory_is_given_back():
     before = resident()
 
     del pieces
-    give_back()
+    trim_malloc()
 
     assert resident() < before - 50_000_000 // 4096
     assert len(kept) == 50_000

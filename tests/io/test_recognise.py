@@ -7,7 +7,7 @@ import pytest
 from make_files import TREE, artifact, tree_artifact, valid_files
 
 from aam.errors import InputError
-from aam.io.detect import recognise
+from aam.io.detect import detect_format
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def save(folder, content, name="x.doc"):
 
 def refused(folder, content, name="x.doc"):
     with pytest.raises(InputError) as caught:
-        recognise(save(folder, content, name))
+        detect_format(save(folder, content, name))
     return str(caught.value)
 
 
@@ -31,7 +31,7 @@ def test_every_format_is_recognised_under_a_wrong_name(files, tmp_path):
         for name, path in named.items():
             copy = save(tmp_path, path.read_bytes(), "holiday.jpg")
 
-            found = recognise(copy)
+            found = detect_format(copy)
 
             assert f"--{found.kind}" == option, name
             assert (found.artifact is not None) == name.endswith(".qza"), name
@@ -39,7 +39,7 @@ def test_every_format_is_recognised_under_a_wrong_name(files, tmp_path):
 
 
 def test_formats_are_named(files):
-    formats = {path.name: recognise(path).format for named in files.values() for path in named.values()}
+    formats = {path.name: detect_format(path).format for named in files.values() for path in named.values()}
 
     assert formats["table.biom"] == "BIOM 2.1 (HDF5)"
     assert formats["dense.json"] == "BIOM 1.0 (JSON)"
@@ -67,20 +67,20 @@ def test_formats_are_named(files):
     ],
 )
 def test_texts_that_look_alike_are_told_apart(tmp_path, text, kind):
-    assert recognise(save(tmp_path, text)).kind == kind
+    assert detect_format(save(tmp_path, text)).kind == kind
 
 
 def test_an_artifact_says_what_it_is(tmp_path):
-    facts = recognise(tree_artifact(tmp_path / "tree.qza")).artifact
+    info = detect_format(tree_artifact(tmp_path / "tree.qza")).artifact
 
-    assert facts is not None
-    assert (facts.semantic_type, facts.format, facts.has_checksums) == (
+    assert info is not None
+    assert (info.semantic_type, info.format, info.has_checksums) == (
         "Phylogeny[Rooted]",
         "NewickDirectoryFormat",
         True,
     )
-    assert facts.uuid == "3a0bc8cf-afb4-447a-a144-f49cedcaa1fc"
-    old = recognise(tree_artifact(tmp_path / "old.qza", archive=4)).artifact
+    assert info.uuid == "3a0bc8cf-afb4-447a-a144-f49cedcaa1fc"
+    old = detect_format(tree_artifact(tmp_path / "old.qza", archive=4)).artifact
     assert old is not None
     assert not old.has_checksums
 
@@ -91,7 +91,7 @@ def test_an_artifact_whose_checksums_do_not_hold_is_refused(tmp_path):
     with pytest.raises(
         InputError, match=r"tree.qza is damaged or was changed: the checksums do not fit 'data/tree.nwk'"
     ):
-        recognise(path)
+        detect_format(path)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_an_artifact_whose_checksums_do_not_hold_is_refused(tmp_path):
 )  # fmt: skip
 def test_an_artifact_that_no_option_takes_gets_advice(tmp_path, semantic_type, message):
     with pytest.raises(InputError, match=message):
-        recognise(artifact(tmp_path / "a.qza", semantic_type, "SomeFormat", {"file": "content"}))
+        detect_format(artifact(tmp_path / "a.qza", semantic_type, "SomeFormat", {"file": "content"}))
 
 
 def test_tables_as_r_writes_them_get_advice(tmp_path):
@@ -124,7 +124,7 @@ def test_other_files_are_refused_with_what_they_begin_with(tmp_path):
     assert "neither text in UTF-8 nor a format that aam knows" in refused(tmp_path, b"%PDF-1.4\xff\xfe\x00")
     assert "damaged or incomplete gzip" in refused(tmp_path, gzip.compress(b"sample-id\tage\n" * 99)[:20])
     with pytest.raises(InputError, match=r"The file .*absent.* does not exist"):
-        recognise(tmp_path / "absent")
+        detect_format(tmp_path / "absent")
 
 
 def test_other_hdf5_is_refused_with_what_it_holds(tmp_path):
@@ -134,12 +134,12 @@ def test_other_hdf5_is_refused_with_what_it_holds(tmp_path):
         file["weights"] = np.zeros(3)
 
     with pytest.raises(InputError, match="neither a BIOM table nor a distance matrix: it holds 'weights'"):
-        recognise(tmp_path / "x.h5")
+        detect_format(tmp_path / "x.h5")
 
 
 def test_only_the_beginning_of_a_text_is_read(tmp_path):
     """A letter of several bytes that the beginning cuts in two is no damage."""
     rows = "sample-id\tplace\n" + "S1\tø\n" * 300_000
 
-    assert recognise(save(tmp_path, rows)).kind == "metadata"
-    assert recognise(save(tmp_path, "x" + rows)).kind == "metadata"
+    assert detect_format(save(tmp_path, rows)).kind == "metadata"
+    assert detect_format(save(tmp_path, "x" + rows)).kind == "metadata"

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from given_samples import sequences, study_of, table, tree_of
 
-from aam.data.rarefaction import EqualDepth
+from aam.data.rarefaction import FixedRarefaction
 from aam.kernels.fitting import fit_kernel_head, member_weights
-from aam.kernels.head import Resources
-from aam.kernels.storage import head_arrays, head_facts, rebuild_head
+from aam.kernels.head import KernelInputs
+from aam.kernels.storage import head_arrays, head_info, rebuild_head
 from aam.labels.target import fit_target
 
 COUNTS, SUBJECT, NUMBER = table(n_subjects=20)
@@ -23,7 +23,7 @@ def fit(study, values=NUMBER, rows=ROWS, subject=SUBJECT, **resources):
     task = "regression" if values.dtype.kind == "f" else "classification"
     target = fit_target(pd.Series(values[rows], name="y"), task)
     truth = target.encode(pd.Series(values, name="y"))
-    return fit_kernel_head(study, rows, target, truth, subject, Resources(**resources))
+    return fit_kernel_head(study, rows, target, truth, subject, KernelInputs(**resources))
 
 
 def all_columns(predicted):
@@ -80,7 +80,7 @@ def test_what_is_held_out_changes_nothing_in_the_fit(values, tmp_path):
     one = fit(study, values, tree=tree_of(study, tmp_path))
     two = fit(changed, other, subject=subject, tree=tree_of(changed, tmp_path))
 
-    assert head_facts(one) == head_facts(two)
+    assert head_info(one) == head_info(two)
     first, second = head_arrays(one), head_arrays(two)
     assert first.keys() == second.keys()
     for name, array in first.items():
@@ -134,7 +134,7 @@ def test_a_head_that_was_taken_apart_predicts_the_same(values, tmp_path):
     study = study_of(COUNTS)
     head = fit(study, values, tree=tree_of(study, tmp_path))
 
-    again = rebuild_head(head.target, head_arrays(head), head_facts(head))
+    again = rebuild_head(head.target, head_arrays(head), head_info(head))
 
     pd.testing.assert_frame_equal(
         all_columns(head.predict(study, OTHERS)), all_columns(again.predict(study, OTHERS)), check_exact=True
@@ -151,7 +151,7 @@ def test_reads_of_unknown_asvs_are_counted_and_told(caplog):
         predicted = head.predict(new)
 
     np.testing.assert_allclose(predicted.columns["known_reads"], 0.25)
-    assert predicted.columns["unlike"].all()
+    assert predicted.columns["is_outlier"].all()
     np.testing.assert_allclose(predicted.values, head.predict(study, OTHERS).values, rtol=1e-10)
     assert "knows the ASVs of 25 % of the reads in the median sample" in caplog.text
 
@@ -163,9 +163,9 @@ def test_samples_far_from_all_training_samples_are_unlike_them():
 
     predicted = head.predict(study_of(strange))
 
-    assert predicted.columns["unlike"].mean() > 0.9
-    assert head.predict(study, ROWS).columns["unlike"].mean() < 0.05
-    assert head.predict(study, OTHERS).columns["unlike"].mean() < 0.3
+    assert predicted.columns["is_outlier"].mean() > 0.9
+    assert head.predict(study, ROWS).columns["is_outlier"].mean() < 0.05
+    assert head.predict(study, OTHERS).columns["is_outlier"].mean() < 0.3
 
 
 def test_a_class_that_training_lacks_has_no_probability():
@@ -174,7 +174,7 @@ def test_a_class_that_training_lacks_has_no_probability():
     target = fit_target(pd.Series(values, name="y"), "classification")
     truth = target.encode(pd.Series(values, name="y"))
 
-    head = fit_kernel_head(study, rows, target, truth, SUBJECT, Resources())
+    head = fit_kernel_head(study, rows, target, truth, SUBJECT, KernelInputs())
 
     assert (head.predict(study).values[:, 1] == 0).all()
 
@@ -219,12 +219,12 @@ def test_at_equal_depth_the_number_of_reads_is_not_learned():
         return (names == values[OTHERS]).mean()
 
     assert right() > 0.9
-    assert right(equal_depth=EqualDepth(100, seed=0)) < 0.8
+    assert right(fixed_rarefaction=FixedRarefaction(100, seed=0)) < 0.8
 
 
 def test_a_head_at_equal_depth_equals_one_of_a_rarefied_table():
     study = study_of(COUNTS)
-    how = EqualDepth(int(COUNTS.sum(axis=1).min()), seed=0)
+    how = FixedRarefaction(int(COUNTS.sum(axis=1).min()), seed=0)
     rarefied = np.zeros_like(COUNTS)
     for row in range(len(COUNTS)):
         features, reads = how.of(study).sample(row)
@@ -233,7 +233,7 @@ def test_a_head_at_equal_depth_equals_one_of_a_rarefied_table():
     table_order = [place[name] for name in study_of(rarefied).feature_ids]
     other = study_of(rarefied)
 
-    found = fit(study, equal_depth=how).predict(study, OTHERS)
+    found = fit(study, fixed_rarefaction=how).predict(study, OTHERS)
 
     assert table_order == list(range(len(table_order)))
     pd.testing.assert_frame_equal(all_columns(found), all_columns(fit(other).predict(other, OTHERS)))
@@ -241,9 +241,9 @@ def test_a_head_at_equal_depth_equals_one_of_a_rarefied_table():
 
 def test_the_depth_is_kept_with_the_head():
     study = study_of(COUNTS)
-    head = fit(study, equal_depth=EqualDepth(100, seed=5))
+    head = fit(study, fixed_rarefaction=FixedRarefaction(100, seed=5))
 
-    again = rebuild_head(head.target, head_arrays(head), head_facts(head))
+    again = rebuild_head(head.target, head_arrays(head), head_info(head))
 
-    assert again.equal_depth == head.equal_depth
+    assert again.fixed_rarefaction == head.fixed_rarefaction
     pd.testing.assert_frame_equal(all_columns(again.predict(study, OTHERS)), all_columns(head.predict(study, OTHERS)))

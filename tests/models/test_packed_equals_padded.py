@@ -25,11 +25,11 @@ def encoder(objectives=(), **changes):
 
 def attention(layer, x, mask):
     """Plain softmax attention with an explicit mask."""
-    heads, (rows, length, dim) = layer.heads, x.shape
-    query, key, value = layer.project_in(x).reshape(rows, length, 3, heads, dim // heads).permute(2, 0, 3, 1, 4)
+    heads, (gather_rows, length, dim) = layer.heads, x.shape
+    query, key, value = layer.project_in(x).reshape(gather_rows, length, 3, heads, dim // heads).permute(2, 0, 3, 1, 4)
     scores = query @ key.transpose(-1, -2) / (dim // heads) ** 0.5
     weights = scores.masked_fill(~mask[:, None, None, :], -torch.inf).softmax(-1)
-    return layer.project_out((weights @ value).transpose(1, 2).reshape(rows, length, dim))
+    return layer.project_out((weights @ value).transpose(1, 2).reshape(gather_rows, length, dim))
 
 
 def transformer(stack, x, mask):
@@ -40,11 +40,13 @@ def transformer(stack, x, mask):
 
 
 def pooling(layer, x, mask):
-    rows, length, dim = x.shape
-    key, value = layer.key_and_value(x).reshape(rows, length, 2, layer.heads, dim // layer.heads).permute(2, 0, 3, 1, 4)
+    gather_rows, length, dim = x.shape
+    key, value = (
+        layer.key_and_value(x).reshape(gather_rows, length, 2, layer.heads, dim // layer.heads).permute(2, 0, 3, 1, 4)
+    )
     scores = (layer.query[:, None] * key).sum(-1) / (dim // layer.heads) ** 0.5
     weights = scores.masked_fill(~mask[:, None, :], -torch.inf).softmax(-1)
-    return layer.project_out((weights[..., None] * value).sum(2).reshape(rows, dim))
+    return layer.project_out((weights[..., None] * value).sum(2).reshape(gather_rows, dim))
 
 
 def padded_reference(model, study):

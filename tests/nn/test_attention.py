@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from aam.nn.attention import KERNELS, Packed, Rows, attend_padded, attention_kernel
+from aam.nn.attention import KERNELS, Packed, PaddedLayout, attend_padded, attention_kernel
 
 CPU = torch.device("cpu")
 
@@ -61,7 +61,7 @@ def test_every_kernel_computes_the_same_forwards_and_backwards(name):
 
     for kernel in ("math", name):
         with attention_kernel(kernel, CPU, torch.float32):
-            attended = Rows(mask).attend(query, key, value)
+            attended = PaddedLayout(mask).attend(query, key, value)
             results.append([attended, *torch.autograd.grad(attended.square().sum(), (query, key, value))])
 
     for first, second in zip(*results, strict=True):
@@ -84,7 +84,7 @@ def test_the_kernel_that_was_asked_for_runs(name):
 
 def test_a_kernel_that_the_machine_lacks_is_replaced_and_said_once(caplog):
     with caplog.at_level(logging.WARNING), attention_kernel("mem_efficient", CPU, torch.float32):
-        Rows().attend(*(part[None] for part in parts(4, 4, dtype=torch.float32)))
+        PaddedLayout().attend(*(part[None] for part in parts(4, 4, dtype=torch.float32)))
 
     assert caplog.messages == [
         "--attn-implementation mem_efficient cannot run on this device (cpu) in float32; PyTorch chooses the kernel (sdpa)."
@@ -104,8 +104,8 @@ def test_half_precision_is_attended_to_in_single_precision_on_a_cpu():
     half = [part.detach().to(torch.bfloat16)[None] for part in parts(6, 6)]
 
     with torch.autocast("cpu", torch.bfloat16):
-        attended = Rows().attend(*half)
+        attended = PaddedLayout().attend(*half)
 
-    expected = Rows().attend(*(part.float() for part in half))
+    expected = PaddedLayout().attend(*(part.float() for part in half))
     assert attended.dtype == torch.float32
     torch.testing.assert_close(attended, expected, rtol=0, atol=0)

@@ -5,11 +5,11 @@ import dataclasses
 import torch
 
 from aam.batch import CATEGORIES, NUMBERS
-from aam.nn.covariates import ConditionShape, ConditionVectors
+from aam.nn.covariates import CovariateShape, CovariateVectors
 from conftest import make_batch, make_study
 
-NOTHING = float("nan")
-PLACES = ConditionShape(sizes=[2, 3, 2], parents=[-1, 0, -1], n_numbers=1)
+NO_STATISTICS = float("nan")
+PLACES = CovariateShape(sizes=[2, 3, 2], parents=[-1, 0, -1], n_numbers=1)
 """Countries, cities in them, sexes, and an age."""
 
 
@@ -20,7 +20,7 @@ def batch_of(categories, numbers):
 
 def vectors_of(dropout=0.0):
     torch.manual_seed(2)
-    model = ConditionVectors(PLACES, 5, dropout)
+    model = CovariateVectors(PLACES, 5, dropout)
     for weight in model.parameters():
         torch.nn.init.normal_(weight)
     return model
@@ -29,7 +29,7 @@ def vectors_of(dropout=0.0):
 def test_a_city_adds_to_its_country_and_an_unknown_one_is_its_country():
     model = vectors_of()
 
-    some = model(batch_of([[1, 2, 0], [1, -1, 0], [-1, -1, -1]], [[2.0], [NOTHING], [0.0]]))
+    some = model(batch_of([[1, 2, 0], [1, -1, 0], [-1, -1, -1]], [[2.0], [NO_STATISTICS], [0.0]]))
 
     countries, cities, sexes = model.tables
     assert some.shape == (3, 3, 5)  # the country is in the city's vector
@@ -39,7 +39,7 @@ def test_a_city_adds_to_its_country_and_an_unknown_one_is_its_country():
 
 
 def test_a_new_city_begins_as_its_country():
-    model = ConditionVectors(PLACES, 5, 0.0)
+    model = CovariateVectors(PLACES, 5, 0.0)
 
     known, unknown = model(batch_of([[1, 2, 0], [1, -1, 0]], [[0.0], [0.0]]))
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from aam.batch import CATEGORIES, NUMBERS, TARGET, Encoding, SampleEncoding
-from aam.config.covariates import ConditioningConfig
+from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
-from aam.nn.covariates import Conditioning, ConditionShape
+from aam.nn.covariates import CovariateConditioning, CovariateShape
 from aam.nn.fusion import FUSIONS
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
@@ -17,17 +17,17 @@ from conftest import make_batch, make_study
 
 CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.0)
 WIDTH = 16
-SHAPE = ConditionShape(sizes=[3, 2], parents=[-1, -1], n_numbers=1)
+SHAPE = CovariateShape(sizes=[3, 2], parents=[-1, -1], n_numbers=1)
 EACH = pytest.mark.parametrize("name", FUSIONS)
 
 
 def options(name, **more):
-    return ConditioningConfig(categorical_columns=("site", "sex"), categorical_fusion=name, **more)
+    return CovariatesConfig(categorical_columns=("site", "sex"), categorical_fusion=name, **more)
 
 
 def conditioning(name, shape=SHAPE, **more):
     torch.manual_seed(1)
-    return Conditioning(CONFIG, WIDTH, shape, options(name, **more)).double().eval()
+    return CovariateConditioning(CONFIG, WIDTH, shape, options(name, **more)).double().eval()
 
 
 def samples_of(lengths, seed=0):
@@ -143,7 +143,7 @@ def score(name, kind, steps=200):
     """Train on 100 samples, and give R² of 100 others."""
     torch.manual_seed(0)
     head = RegressionTarget(CONFIG, "y", TargetTransform()).double()
-    model = None if name is None else conditioning(name, ConditionShape([2], [-1], 0)).train()
+    model = None if name is None else conditioning(name, CovariateShape([2], [-1], 0)).train()
     optimizer = torch.optim.Adam([*head.parameters(), *([] if model is None else model.parameters())], lr=0.01)
     some, others = problem(kind, 100, 1), problem(kind, 100, 2)
     for _ in range(steps):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from aam.nn.attention import rows
+from aam.nn.attention import gather_rows
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def _two_threads():
 
 def gradient(matrix, index, weights):
     leaf = matrix.clone().requires_grad_()
-    (rows(leaf, index) * weights).sum().backward()
+    (gather_rows(leaf, index) * weights).sum().backward()
     assert leaf.grad is not None
     return leaf.grad
 
@@ -28,7 +28,7 @@ def test_rows_and_their_gradients_are_those_of_indexing(n):
     leaf = matrix.clone().requires_grad_()
     (leaf[index] * weights).sum().backward()
 
-    torch.testing.assert_close(rows(matrix, index), matrix[index], rtol=0, atol=0)
+    torch.testing.assert_close(gather_rows(matrix, index), matrix[index], rtol=0, atol=0)
     torch.testing.assert_close(gradient(matrix, index, weights), leaf.grad)
 
 

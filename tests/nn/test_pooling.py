@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from aam.config.model import ModelConfig
-from aam.nn.attention import Packed, Rows
+from aam.nn.attention import Packed, PaddedLayout
 from aam.nn.transformer import AttentionPooling
 
 MASK = torch.tensor([[True, False, True], [True, True, True]])
@@ -36,38 +36,44 @@ def test_pooling_equals_torchs_attention_of_one_query(pooling, x, mask):
 
     expected, _ = reference(query, x, x, key_padding_mask=None if mask is None else ~mask)
 
-    torch.testing.assert_close(pooling(x, Rows(mask)), expected[:, 0], rtol=0, atol=1e-12)
+    torch.testing.assert_close(pooling(x, PaddedLayout(mask)), expected[:, 0], rtol=0, atol=1e-12)
 
 
 def test_the_order_of_positions_is_nothing(pooling, x):
     order = torch.tensor([2, 0, 1])
 
-    torch.testing.assert_close(pooling(x[:, order], Rows(MASK[:, order])), pooling(x, Rows(MASK)), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        pooling(x[:, order], PaddedLayout(MASK[:, order])), pooling(x, PaddedLayout(MASK)), rtol=0, atol=1e-12
+    )
 
 
 def test_padding_is_not_read_and_gets_no_gradient(pooling, x):
     x.requires_grad_()
 
-    pooling(x, Rows(MASK)).square().sum().backward()
+    pooling(x, PaddedLayout(MASK)).square().sum().backward()
 
     assert (x.grad[~MASK] == 0).all()
     assert (x.grad[MASK] != 0).all()
-    torch.testing.assert_close(pooling(x[:1, [0, 2]], Rows()), pooling(x, Rows(MASK))[:1], rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        pooling(x[:1, [0, 2]], PaddedLayout()), pooling(x, PaddedLayout(MASK))[:1], rtol=0, atol=1e-12
+    )
 
 
 def test_a_single_position_is_only_projected(pooling, x):
     value = pooling.key_and_value(x[:, :1])[:, 0, 8:]
 
-    torch.testing.assert_close(pooling(x[:, :1], Rows()), pooling.project_out(value), rtol=0, atol=1e-12)
+    torch.testing.assert_close(pooling(x[:, :1], PaddedLayout()), pooling.project_out(value), rtol=0, atol=1e-12)
 
 
 def test_repeated_positions_do_not_change_their_average(pooling, x):
-    torch.testing.assert_close(pooling(torch.cat([x, x], dim=1), Rows()), pooling(x, Rows()), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        pooling(torch.cat([x, x], dim=1), PaddedLayout()), pooling(x, PaddedLayout()), rtol=0, atol=1e-12
+    )
 
 
 def test_sets_that_lie_one_after_the_other_equal_padded_rows(pooling, x):
     packed = torch.cat([x[0, [0, 2]], x[1]])
 
     torch.testing.assert_close(
-        pooling(packed, Packed(torch.tensor([0, 2, 5]))), pooling(x, Rows(MASK)), rtol=0, atol=1e-12
+        pooling(packed, Packed(torch.tensor([0, 2, 5]))), pooling(x, PaddedLayout(MASK)), rtol=0, atol=1e-12
     )

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from aam.config.model import ModelConfig
-from aam.nn.attention import Packed, Rows
+from aam.nn.attention import Packed, PaddedLayout
 from aam.nn.transformer import INITIAL_STD, Block, SelfAttention, Transformer
 
 CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=3, ffn_ratio=1.5, dropout=0.0)
@@ -55,7 +55,7 @@ def test_attention_equals_torchs(mask):
 
     expected, _ = reference(x, x, x, key_padding_mask=None if mask is None else ~mask)
 
-    torch.testing.assert_close(attention(x, Rows(mask)), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(attention(x, PaddedLayout(mask)), expected, rtol=0, atol=1e-12)
 
 
 @MASKS
@@ -67,34 +67,38 @@ def test_a_stack_equals_torchs_pre_norm_layers_and_a_last_norm(mask):
         expected = torch_layer(block)(expected, src_key_padding_mask=None if mask is None else ~mask)
     expected = nn.functional.layer_norm(expected, (8,), stack.norm.weight, stack.norm.bias)
 
-    torch.testing.assert_close(stack(x, Rows(mask)), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(stack(x, PaddedLayout(mask)), expected, rtol=0, atol=1e-12)
 
 
 def test_what_stands_at_padding_does_not_matter():
     stack, x = randomised(Transformer(CONFIG)), vectors()
     other = torch.where(MASK[..., None], x, 1e3 * vectors())
 
-    torch.testing.assert_close(stack(other, Rows(MASK))[MASK], stack(x, Rows(MASK))[MASK], rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        stack(other, PaddedLayout(MASK))[MASK], stack(x, PaddedLayout(MASK))[MASK], rtol=0, atol=1e-12
+    )
 
 
 def test_a_mask_that_hides_nothing_changes_nothing():
     stack, x = randomised(Transformer(CONFIG)), vectors()
 
-    torch.testing.assert_close(stack(x, Rows(torch.ones(2, 5, dtype=torch.bool))), stack(x, Rows()), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        stack(x, PaddedLayout(torch.ones(2, 5, dtype=torch.bool))), stack(x, PaddedLayout()), rtol=0, atol=1e-12
+    )
 
 
 def test_permuted_positions_give_permuted_vectors():
     stack, x, order = randomised(Transformer(CONFIG)), vectors(), torch.tensor([3, 0, 4, 1, 2])
 
     torch.testing.assert_close(
-        stack(x[:, order], Rows(MASK[:, order])), stack(x, Rows(MASK))[:, order], rtol=0, atol=1e-12
+        stack(x[:, order], PaddedLayout(MASK[:, order])), stack(x, PaddedLayout(MASK))[:, order], rtol=0, atol=1e-12
     )
 
 
 def test_padding_gets_no_gradient_from_what_is_real():
     stack, x = randomised(Transformer(CONFIG)), vectors().requires_grad_()
 
-    stack(x, Rows(MASK))[MASK].square().sum().backward()
+    stack(x, PaddedLayout(MASK))[MASK].square().sum().backward()
 
     assert (x.grad[~MASK] == 0).all()
     assert (x.grad[MASK] != 0).all()
@@ -111,7 +115,7 @@ def test_a_new_deep_stack_passes_its_input_on_nearly_unchanged():
     config = ModelConfig(embedding_dim=64, attention_heads=2, attention_layers=8)
     stack, x = Transformer(config), torch.randn(2, 5, 64)
 
-    change = stack(x, Rows()) - stack.norm(x)
+    change = stack(x, PaddedLayout()) - stack.norm(x)
 
     assert change.std() < 0.15
     written = torch.stack([block.attention.project_out.weight for block in stack.blocks])
@@ -122,7 +126,7 @@ def test_a_new_deep_stack_passes_its_input_on_nearly_unchanged():
 def test_sets_that_lie_one_after_the_other_equal_padded_rows():
     stack, x = randomised(Transformer(CONFIG)), vectors()
     packed, offsets = torch.cat([x[0, :3], x[1]]), torch.tensor([0, 3, 8])
-    rows = Rows(torch.tensor([[True, True, True, False, False], [True] * 5]))
+    rows = PaddedLayout(torch.tensor([[True, True, True, False, False], [True] * 5]))
 
     torch.testing.assert_close(stack(packed, Packed(offsets)), stack(x, rows)[rows.mask], rtol=0, atol=1e-12)
 

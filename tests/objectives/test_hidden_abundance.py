@@ -11,7 +11,7 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 from aam.batch import Encoding, SampleEncoding
 from aam.data.batches import Masking
 from aam.objectives.hidden_abundance import HiddenAbundance
-from aam.objectives.objective import Overall
+from aam.objectives.objective import ValidationSummary
 from conftest import make_batch, make_study
 
 
@@ -87,7 +87,7 @@ def test_a_deeper_sample_of_the_same_composition_has_the_same_truth(batch, objec
 def test_the_picture_shows_logarithms(batch, objective):
     predicted, truth = objective.scored(torch.zeros(len(batch.hidden), dtype=torch.float64), batch)
 
-    axes = objective.draw(predicted, truth, Overall(len(truth), {"r2": torch.tensor(0.25)})).axes[0]
+    axes = objective.draw(predicted, truth, ValidationSummary(len(truth), {"r2": torch.tensor(0.25)})).axes[0]
 
     assert axes.get_xlabel() == "true ln relative abundance of a hidden ASV"
     np.testing.assert_allclose(axes.collections[0].get_offsets()[:, 0], true_logs(batch))

@@ -11,8 +11,8 @@ from aam.config.model import ModelConfig
 from aam.config.target import NetworkHeadConfig, NumberConfig
 from aam.metrics.regression import regression_metrics
 from aam.models.build import build_encoder, build_predictor
-from aam.objectives.objective import Overall
-from aam.objectives.target import Fitted, RegressionTarget
+from aam.objectives.objective import ValidationSummary
+from aam.objectives.target import RegressionTarget, TargetStatistics
 from aam.objectives.target_kinds import JointRegression
 from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
@@ -27,15 +27,15 @@ QUANTILES = NetworkHeadConfig(numbers=NumberConfig(loss_type="quantile"))
 
 
 def age_head(options=QUANTILES):
-    return RegressionTarget(CONFIG, "age", AGE, options, Fitted(guess=40.0, n_scaled=2))
+    return RegressionTarget(CONFIG, "age", AGE, options, TargetStatistics(guess=40.0, n_scaled=2))
 
 
 def load_head(options=QUANTILES):
-    return RegressionTarget(CONFIG, "load.ml", LOG, options, Fitted(guess=20.0, n_scaled=2))
+    return RegressionTarget(CONFIG, "load.ml", LOG, options, TargetStatistics(guess=20.0, n_scaled=2))
 
 
-def batch_of(truth, facts=BY_SITE):
-    given = {TARGET: truth, CATEGORY: facts, SCALING: facts, WEIGHT: np.array([1.0, 2.0, 0.5, 1.0, 0.5])}
+def batch_of(truth, category=BY_SITE):
+    given = {TARGET: truth, CATEGORY: category, SCALING: category, WEIGHT: np.array([1.0, 2.0, 0.5, 1.0, 0.5])}
     return make_batch(make_study(n_samples=5), targets={name: lambda packed, v=v: v for name, v in given.items()})
 
 
@@ -64,14 +64,14 @@ def test_each_column_is_predicted_by_its_head_alone():
 
     outputs = joint(encoding, batch)
 
-    own, further = joint.in_own_units(outputs, batch), joint.further_columns(outputs, batch)
+    own, further = joint.in_own_units(outputs, batch), joint.extra_columns(outputs, batch)
     assert own.shape == (5, 2)
     assert list(further) == ["lower:age", "upper:age", "lower:load.ml", "upper:load.ml"]
     for place, head in enumerate(joint.heads):
         alone = of_one(batch, place)
         of_head = head(encoding, alone)
         assert torch.equal(own[:, place], head.in_own_units(of_head, alone))
-        for name, values in head.further_columns(of_head, alone).items():
+        for name, values in head.extra_columns(of_head, alone).items():
             assert torch.equal(further[f"{name}:{head.column}"], values)
 
 
@@ -157,7 +157,7 @@ def test_a_metric_forgets_on_reset():
 def test_the_picture_has_a_panel_for_each_column_and_no_point_for_what_is_missing():
     joint = JointRegression([age_head(), load_head()], [2.0, 0.5])
     truth = torch.from_numpy(np.stack([AGES, LOADS], axis=1))
-    overall = Overall(5, {"age_r2": torch.tensor(0.5), "load_ml_r2": torch.tensor(0.25)})
+    overall = ValidationSummary(5, {"age_r2": torch.tensor(0.5), "load_ml_r2": torch.tensor(0.25)})
 
     figure = joint.draw(torch.zeros(5, 2, dtype=torch.float64), truth, overall)
 

@@ -11,7 +11,7 @@ from aam.batch import IGNORED
 from aam.config.model import tiny
 from aam.data.batches import Masking
 from aam.models.build import build_encoder
-from aam.objectives.sample_distance import TARGET
+from aam.objectives.sample_distance import SAMPLE_DISTANCE
 from conftest import make_batch, make_study
 
 TRUTH = np.array([[0.0, 0.2, 0.9], [0.2, 0.0, 0.4], [0.9, 0.4, 0.0]])
@@ -25,7 +25,7 @@ def encode(objectives, masking=None, targets=None):
 
 
 def test_the_loss_of_distances_is_the_mean_squared_error_over_pairs():
-    batch, model, encoding = encode(["distance"], targets={TARGET: lambda packed: TRUTH})
+    batch, model, encoding = encode(["distance"], targets={SAMPLE_DISTANCE: lambda packed: TRUTH})
     head = model.objectives["distance"]
 
     prediction = head(encoding, batch)
@@ -35,9 +35,9 @@ def test_the_loss_of_distances_is_the_mean_squared_error_over_pairs():
 
 
 def test_a_single_sample_has_no_distance_to_learn():
-    batch, model, encoding = encode(["distance"], targets={TARGET: lambda packed: TRUTH})
+    batch, model, encoding = encode(["distance"], targets={SAMPLE_DISTANCE: lambda packed: TRUTH})
     head = model.objectives["distance"]
-    alone = make_batch(make_study(n_samples=3), samples=[1], targets={TARGET: lambda packed: TRUTH[1:2, 1:2]})
+    alone = make_batch(make_study(n_samples=3), samples=[1], targets={SAMPLE_DISTANCE: lambda packed: TRUTH[1:2, 1:2]})
     nothing = torch.zeros(0, dtype=torch.float64)
 
     assert head.loss(nothing, alone) == 0

@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from aam.batch import IGNORED, Encoding, MaskedNucleotides, SampleEncoding
 from aam.config.model import ModelConfig
 from aam.objectives import masked_nucleotides
-from aam.objectives.objective import Overall
+from aam.objectives.objective import ValidationSummary
 from conftest import make_batch, make_study
 
 CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, patch_size=2)
@@ -101,7 +101,7 @@ def test_equal_logits_are_as_perplexing_as_four_letters(objective):
 
 
 def test_no_picture_helps(objective):
-    assert objective.draw(torch.randn(5, 4), torch.tensor([0, 3, 2, 2, 1]), Overall(5, {})) is None
+    assert objective.draw(torch.randn(5, 4), torch.tensor([0, 3, 2, 2, 1]), ValidationSummary(5, {})) is None
 
 
 def test_a_batch_without_masked_nucleotides_is_our_own_mistake(objective):

@@ -10,7 +10,7 @@ from aam.batch import PackedCounts
 from aam.config.objectives import PretrainingObjectivesConfig
 from aam.ecology.lineages import Lineages
 from aam.ecology.resources import StudyResources
-from aam.objectives.taxon_abundance import Composition, dissimilarity, divergence
+from aam.objectives.taxon_abundance import TaxonAbundance, dissimilarity, divergence
 
 LINEAGES = Lineages.of_features(
     ["f0", "f1", "f2", "f3"], ["f0", "f1", "f2", "f3"], [("A", "b"), ("A", "c"), ("A", "b"), ("A",)]
@@ -20,13 +20,16 @@ PACKED = PackedCounts(np.arange(3), np.array([0, 1, 2, 1, 3, 3]), np.array([3, 5
 
 
 def test_reads_are_added_up_by_taxon_and_those_without_a_name_left_out():
-    shares = Composition("composition", 8, 1, ["A; b", "A; c"]).target(RESOURCES)(PACKED)
+    shares = TaxonAbundance("composition", 8, 1, ["A; b", "A; c"]).target(RESOURCES)(PACKED)
 
     np.testing.assert_allclose(shares, [[0.5, 0.5], [0, 1], [0, 0]])
 
 
 def test_settings_are_the_taxa_of_training_at_the_rank():
-    assert Composition.settle(PretrainingObjectivesConfig(), RESOURCES) == {"rank": 1, "taxa": ["A; b", "A; c"]}
+    assert TaxonAbundance.choose_settings(PretrainingObjectivesConfig(), RESOURCES) == {
+        "rank": 1,
+        "taxa": ["A; b", "A; c"],
+    }
 
 
 def test_scores_equal_scipys():

@@ -10,8 +10,8 @@ from sklearn import metrics as oracle
 from aam.batch import TARGET, WEIGHT, Encoding, SampleEncoding
 from aam.config.model import ModelConfig
 from aam.config.target import NetworkHeadConfig, NumberConfig
-from aam.objectives.objective import Overall
-from aam.objectives.target import ClassificationTarget, Fitted, RegressionTarget
+from aam.objectives.objective import ValidationSummary
+from aam.objectives.target import ClassificationTarget, RegressionTarget, TargetStatistics
 from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 
@@ -155,9 +155,11 @@ def test_classification_metrics_equal_scikit_learns(truth, predicted):
 
 def test_pictures_are_named_after_the_column():
     some = torch.randn(5, dtype=torch.float64), torch.tensor(AGES)
-    scatter = regression().draw(*some, Overall(7, {"r2": torch.tensor(0.25)})).axes[0]
+    scatter = regression().draw(*some, ValidationSummary(7, {"r2": torch.tensor(0.25)})).axes[0]
     counts = torch.tensor([[1.0, 0, 1], [0, 1, 0], [0, 1, 1]], dtype=torch.float64)
-    confusion = classification().draw(torch.eye(3), torch.arange(3), Overall(5, {"confusion": counts})).axes[0]
+    confusion = (
+        classification().draw(torch.eye(3), torch.arange(3), ValidationSummary(5, {"confusion": counts})).axes[0]
+    )
 
     assert scatter.get_xlabel() == "true age"
     assert scatter.get_title() == "R² = 0.250, 5 of 7 samples shown"
@@ -197,7 +199,9 @@ def test_losses_of_numbers_are_scikit_learns(loss, expected):
 
 def test_weighted_classes_and_samples_cost_by_their_weights():
     by_class, by_sample = np.array([0.5, 2.0, 3.0]), np.array([1.0, 0.2, 3.0, 1.0, 0.7])
-    target = ClassificationTarget(CONFIG, "site", CLASSES, fitted=Fitted(class_weights=tuple(by_class))).double()
+    target = ClassificationTarget(
+        CONFIG, "site", CLASSES, fitted=TargetStatistics(class_weights=tuple(by_class))
+    ).double()
     logits = torch.randn(5, 3, dtype=torch.float64)
     batch = make_batch(make_study(n_samples=5), targets={TARGET: lambda _: SITES, WEIGHT: lambda _: by_sample})
 
@@ -209,6 +213,6 @@ def test_weighted_classes_and_samples_cost_by_their_weights():
 
 
 def test_weights_of_classes_are_no_part_of_the_model():
-    weighted = ClassificationTarget(CONFIG, "site", CLASSES, fitted=Fitted(class_weights=(0.5, 2.0, 3.0)))
+    weighted = ClassificationTarget(CONFIG, "site", CLASSES, fitted=TargetStatistics(class_weights=(0.5, 2.0, 3.0)))
 
     assert weighted.state_dict().keys() == classification().state_dict().keys()

@@ -8,8 +8,8 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from aam.batch import Encoding, SampleEncoding
-from aam.objectives.objective import Overall
-from aam.objectives.sample_distance import TARGET, SampleDistance
+from aam.objectives.objective import ValidationSummary
+from aam.objectives.sample_distance import SAMPLE_DISTANCE, SampleDistance
 from conftest import make_batch, make_study
 
 TRUTH = squareform(np.arange(1.0, 11.0) / 10)
@@ -17,7 +17,7 @@ TRUTH = squareform(np.arange(1.0, 11.0) / 10)
 
 @pytest.fixture
 def batch():
-    return make_batch(make_study(n_samples=5), targets={TARGET: lambda packed: TRUTH})
+    return make_batch(make_study(n_samples=5), targets={SAMPLE_DISTANCE: lambda packed: TRUTH})
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_metrics_equal_those_of_the_libraries(vectors, batch):
 def test_the_picture_compares_distances(vectors, batch):
     predicted, truth = SampleDistance(8).scored(distances(vectors, batch).detach(), batch)
 
-    axes = SampleDistance(8).draw(predicted, truth, Overall(45, {"r2": torch.tensor(0.25)})).axes[0]
+    axes = SampleDistance(8).draw(predicted, truth, ValidationSummary(45, {"r2": torch.tensor(0.25)})).axes[0]
 
     assert axes.get_title() == "R² = 0.250, 10 of 45 pairs of samples shown"
     assert axes.get_xlabel() == "true distance between samples"

@@ -9,7 +9,7 @@ import torch
 from aam.batch import CATEGORY, SCALING, TARGET, WEIGHT, Encoding, SampleEncoding
 from aam.config.model import ModelConfig
 from aam.config.target import ClassConfig, NetworkHeadConfig, NumberConfig
-from aam.objectives.target import ClassificationTarget, Fitted, RegressionTarget
+from aam.objectives.target import ClassificationTarget, RegressionTarget, TargetStatistics
 from aam.target_transform import TargetTransform
 from conftest import make_batch, make_study
 
@@ -81,7 +81,7 @@ def test_quantiles_hold_their_shares_where_the_spread_differs():
 
     outputs = learn(target, features, batch)
 
-    columns = {name: column.numpy() for name, column in target.further_columns(outputs, batch).items()}
+    columns = {name: column.numpy() for name, column in target.extra_columns(outputs, batch).items()}
     assert list(columns) == ["lower", "upper", "quantile:0.25", "quantile:0.9"]
     assert np.mean((columns["lower"] <= truth) & (truth <= columns["upper"])) == pytest.approx(0.9, abs=0.04)
     assert np.mean(truth <= columns["quantile:0.9"]) == pytest.approx(0.9, abs=0.04)
@@ -97,7 +97,7 @@ def test_quantiles_never_cross(transform):
 
     outputs = target(encoding_of(torch.randn(50, 8)), batch)
 
-    columns = target.further_columns(outputs, batch)
+    columns = target.extra_columns(outputs, batch)
     ordered = [
         columns["lower"],
         columns["quantile:0.3"],
@@ -144,7 +144,11 @@ def rare():
 
 def classes(weights=(), **options):
     return ClassificationTarget(
-        CONFIG, "y", ["a", "b"], NetworkHeadConfig(classes=ClassConfig(**options)), Fitted(class_weights=weights)
+        CONFIG,
+        "y",
+        ["a", "b"],
+        NetworkHeadConfig(classes=ClassConfig(**options)),
+        TargetStatistics(class_weights=weights),
     )
 
 
@@ -184,7 +188,9 @@ def known():
 def test_bounded_outputs_never_leave_the_range_of_training(known, transform, loss):
     features, truth = known
     options = NetworkHeadConfig(numbers=NumberConfig(bounded_targets=True, loss_type=loss))
-    target = RegressionTarget(CONFIG, "y", transform, options, Fitted(truth.mean(), (truth.min(), truth.max())))
+    target = RegressionTarget(
+        CONFIG, "y", transform, options, TargetStatistics(truth.mean(), (truth.min(), truth.max()))
+    )
     batch = batch_of(truth)
 
     outputs = learn(target, features, batch, steps=150)
@@ -193,7 +199,7 @@ def test_bounded_outputs_never_leave_the_range_of_training(known, transform, los
     inside = target.in_own_units(outputs, batch)
     assert np.corrcoef(inside, truth)[0, 1] > 0.9
     at_the_ends = target.in_own_units(far, batch)
-    for own in (at_the_ends, *target.further_columns(far, batch).values()):
+    for own in (at_the_ends, *target.extra_columns(far, batch).values()):
         assert truth.min() <= own.min() <= own.max() <= truth.max()
     assert at_the_ends.max() - at_the_ends.min() > 0.9 * np.ptp(truth)
 
@@ -201,7 +207,7 @@ def test_bounded_outputs_never_leave_the_range_of_training(known, transform, los
 def test_bounds_are_in_own_units_whatever_the_category():
     transform = TargetTransform(50.0, 30.0, centres=(10.0, 90.0), scales=(2.0, 5.0))
     options = NetworkHeadConfig(numbers=NumberConfig(bounded_targets=True))
-    target = RegressionTarget(CONFIG, "y", transform, options, Fitted(50.0, (0.0, 100.0)))
+    target = RegressionTarget(CONFIG, "y", transform, options, TargetStatistics(50.0, (0.0, 100.0)))
     batch = batch_of(np.zeros(3), **{CATEGORY: np.array([0, 1, -1])})
 
     for sign, end in ((-1.0, 0.0), (1.0, 100.0)):
@@ -214,7 +220,7 @@ def test_bounds_are_in_own_units_whatever_the_category():
 @pytest.mark.parametrize(("activation", "most"), [("softplus", np.inf), ("exp", np.inf), ("sigmoid", 1.0)])
 def test_an_activation_keeps_outputs_positive(activation, most):
     options = NetworkHeadConfig(numbers=NumberConfig(output_activation=activation))
-    target = RegressionTarget(CONFIG, "y", OWN, options, Fitted(0.4, (0.1, 0.9)))
+    target = RegressionTarget(CONFIG, "y", OWN, options, TargetStatistics(0.4, (0.1, 0.9)))
     batch = batch_of(np.zeros(40))
     started = target.in_own_units(target(encoding_of(np.zeros((40, 8))), batch), batch)
 
@@ -228,7 +234,10 @@ def test_an_activation_keeps_outputs_positive(activation, most):
 
 def test_own_units_far_from_0_are_learned_from_the_median_on():
     truth = 5000 + np.random.default_rng(5).normal(size=N)
-    target, batch = RegressionTarget(CONFIG, "y", OWN, fitted=Fitted(float(np.median(truth)))), batch_of(truth)
+    target, batch = (
+        RegressionTarget(CONFIG, "y", OWN, fitted=TargetStatistics(float(np.median(truth)))),
+        batch_of(truth),
+    )
 
     predicted = target.in_own_units(target(encoding_of(np.zeros((N, 8))), batch), batch)
 
@@ -283,7 +292,7 @@ def test_studies_that_measure_differently_are_learned_with_a_scale_each():
     truth = np.where(study == 0, features[:, 0], 2 + 3 * features[:, 0])
     errors = []
     for n_scaled in (0, 2):
-        target = RegressionTarget(CONFIG, "y", OWN, fitted=Fitted(n_scaled=n_scaled))
+        target = RegressionTarget(CONFIG, "y", OWN, fitted=TargetStatistics(n_scaled=n_scaled))
         batch = batch_of(truth, **{SCALING: study})
         predicted = target.in_own_units(learn(target, features, batch), batch).numpy()
         errors.append(np.abs(predicted - truth).mean())
@@ -292,7 +301,7 @@ def test_studies_that_measure_differently_are_learned_with_a_scale_each():
 
 
 def test_a_sample_of_no_category_is_not_scaled():
-    target = RegressionTarget(CONFIG, "y", OWN, fitted=Fitted(n_scaled=2))
+    target = RegressionTarget(CONFIG, "y", OWN, fitted=TargetStatistics(n_scaled=2))
     torch.nn.init.normal_(target.scaling)
     encoding = encoding_of(torch.randn(3, 8))
 

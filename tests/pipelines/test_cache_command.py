@@ -30,7 +30,7 @@ def test_a_prepared_study_is_listed_and_not_built_again(study, tmp_path, capsys)
     assert prepare(study, tmp_path) == 0
     assert "20 of 20 features are tips" in capsys.readouterr().err
     assert prepare(study, tmp_path) == 0
-    assert "Reading" not in capsys.readouterr().err
+    assert "PredictOptions" not in capsys.readouterr().err
 
     kinds, summary = listed(tmp_path, capsys)
 

@@ -85,7 +85,7 @@ def test_predictions_are_the_mean_of_the_members(folder, tmp_path):
         predict(folder, folder / f"age/model/members/{k}", tmp_path / f"{k}.tsv")["prediction"].to_numpy()
         for k in (1, 2)
     ]
-    assert list(found.columns) == ["prediction", "lower", "upper", "members_sd", "unlike"]
+    assert list(found.columns) == ["prediction", "lower", "upper", "members_sd", "is_outlier"]
     np.testing.assert_allclose(found["prediction"], np.mean(each, axis=0), rtol=1e-7)
     np.testing.assert_allclose(found["members_sd"], np.std(each, axis=0, ddof=1), rtol=1e-5)
 
@@ -195,7 +195,7 @@ def test_unlike_are_samples_farther_from_training_than_nearly_all_left_out(folde
 
     calibration = json.loads((folder / "age/model/config.json").read_text())["ensemble"]["calibration"]
     assert calibration["farthest"] == pytest.approx(farthest, rel=1e-4)
-    found = predict(folder, folder / "age", tmp_path / "p.tsv")["unlike"]
+    found = predict(folder, folder / "age", tmp_path / "p.tsv")["is_outlier"]
     clear = (mean / farthest - 1).abs() > 1e-3
     assert (found[clear] == (mean > farthest)[clear]).all()
     assert not found[parts.index[parts == "train"]].all()
@@ -379,7 +379,7 @@ def test_folds_tell_how_often_intervals_hold(folder, tmp_path):
     inside = predictions["truth"].between(predictions["lower"], predictions["upper"])
     for fold, held in inside.groupby(predictions["fold"]):
         assert scores["aam", "coverage", fold] == pytest.approx(held.mean())
-    assert predictions[["members_sd", "unlike"]].notna().all(axis=None)
+    assert predictions[["members_sd", "is_outlier"]].notna().all(axis=None)
 
 
 FEW = "--coverage 0.95 needs 19 groups to train on, and there are"

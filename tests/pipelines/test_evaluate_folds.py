@@ -82,7 +82,7 @@ def test_regression_over_repeated_folds_beside_all_baselines(study, tmp_path, ca
     means = is_inside.groupby([ours["repeat"], ours["fold"]]).mean()
     assert means.mean() == pytest.approx(results.query("metric == 'coverage'")["value"].mean())
     assert others["lower"].isna().all()
-    assert set(ours["unlike"].astype(str)) <= {"True", "False"}
+    assert set(ours["is_outlier"].astype(str)) <= {"True", "False"}
     assert "Intervals or sets of aam hold the truth of" in (tmp_path / "o/summary.md").read_text()
 
 

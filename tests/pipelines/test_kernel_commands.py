@@ -94,8 +94,8 @@ def test_predict_gives_exactly_what_training_reported(folder, tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "columns"),
     [
-        ("age", ["prediction", "lower", "upper", "known_reads", "unlike"]),
-        ("disease", ["prediction", "probability:disease", "probability:healthy", "set", "known_reads", "unlike"]),
+        ("age", ["prediction", "lower", "upper", "known_reads", "is_outlier"]),
+        ("disease", ["prediction", "probability:disease", "probability:healthy", "set", "known_reads", "is_outlier"]),
     ],
 )
 def test_predictions_open_as_qiime_2_metadata(folder, tmp_path, name, columns):
@@ -104,7 +104,7 @@ def test_predictions_open_as_qiime_2_metadata(folder, tmp_path, name, columns):
     table = SampleMetadata.load(str(tmp_path / "p.tsv")).to_dataframe()
     assert list(table.columns) == columns
     assert table["known_reads"].between(0, 1 + 1e-9).all()
-    assert set(table["unlike"]) <= {"True", "False"}
+    assert set(table["is_outlier"]) <= {"True", "False"}
 
 
 @pytest.mark.parametrize(("name", "column"), [("age", "age"), ("disease", "disease")])
@@ -139,7 +139,7 @@ def test_a_new_study_whose_asvs_are_unknown_is_predicted_with_a_warning(folder, 
 
     table = read(tmp_path / "p.tsv")
     assert np.isfinite(table["prediction"]).all()
-    assert table["unlike"].all()
+    assert table["is_outlier"].all()
     assert "knows the ASVs of 0 % of the reads in the median sample" in capsys.readouterr().err
 
 
@@ -240,11 +240,11 @@ def test_how_reads_are_drawn_is_said_once_to_be_without_effect(folder, tmp_path,
 def test_the_card_says_which_members_were_chosen(folder):
     card = (folder / "deep/model/README.md").read_text()
 
-    facts = json.loads((folder / "deep/model/config.json").read_text())["head"]
-    for member in facts["members"]:
+    info = json.loads((folder / "deep/model/config.json").read_text())["head"]
+    for member in info["members"]:
         penalty = "–" if member["name"] in TREES else f"{member['penalty']:.3g}"
         assert f"| {member['weight']:.3f} | {penalty} | {member['loss']:.4g} |" in card
-    assert sum(member["weight"] for member in facts["members"]) == pytest.approx(1)
+    assert sum(member["weight"] for member in info["members"]) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

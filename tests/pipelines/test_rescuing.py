@@ -13,7 +13,7 @@ from aam.errors import OutputError
 from aam.inference.description import ModelDescription
 from aam.inference.model_directory import load_model
 from aam.models.build import build_encoder
-from aam.runs.resume import rescued
+from aam.runs.resume import saving_elsewhere_on_failure
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, max_bp=11)
 TINY = [
@@ -33,7 +33,7 @@ def test_a_model_whose_results_cannot_be_written_is_kept_elsewhere(tmp_path):
 
     with (
         pytest.raises(OutputError, match=r"no space\. The trained model is kept in ") as raised,
-        rescued(model, description),
+        saving_elsewhere_on_failure(model, description),
     ):
         raise OutputError("no space.")
 
@@ -49,7 +49,7 @@ def test_where_no_place_takes_it_the_first_reason_is_told_and_nothing_is_left(tm
 
     monkeypatch.setattr("aam.runs.resume.save_model", full)
 
-    with pytest.raises(OutputError, match=r"^no space\.$"), rescued(torch.nn.Linear(1, 1), None):
+    with pytest.raises(OutputError, match=r"^no space\.$"), saving_elsewhere_on_failure(torch.nn.Linear(1, 1), None):
         raise OutputError("no space.")
 
     assert list(tmp_path.iterdir()) == []

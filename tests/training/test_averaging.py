@@ -84,7 +84,7 @@ def test_a_model_gets_its_weights_back():
     model.weight.data += 1
     own = model.weight.data.clone()
 
-    with average.lent_to(model):
+    with average.swapped_into(model):
         lent = model.weight.data.clone()
 
     assert torch.equal(lent, before)

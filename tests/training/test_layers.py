@@ -1,9 +1,9 @@
 """How far below the heads each weight is."""
 
-from aam.config.covariates import ConditioningConfig
+from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
-from aam.models.build import build_conditioning, build_encoder, build_predictor
-from aam.nn.covariates import ConditionShape
+from aam.models.build import build_covariates, build_encoder, build_predictor
+from aam.nn.covariates import CovariateShape
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
 from aam.training.optimiser import depths_below_heads, is_of_metadata
@@ -48,12 +48,10 @@ def test_an_encoder_alone_has_the_depths_of_a_base():
 
 
 def test_what_metadata_add_is_as_near_as_the_heads_and_is_told_from_them():
-    options = ConditioningConfig(
-        categorical_columns=("city",), numeric_columns=("age",), categorical_fusion="perceiver"
-    )
+    options = CovariatesConfig(categorical_columns=("city",), numeric_columns=("age",), categorical_fusion="perceiver")
     base, target = build_encoder(SHAPE, []), RegressionTarget(SHAPE, "age", TargetTransform(44.0, 20.0))
     model = build_predictor(
-        base, target, (), conditioning=build_conditioning(SHAPE, ConditionShape([3], [-1], 1), options)
+        base, target, (), conditioning=build_covariates(SHAPE, CovariateShape([3], [-1], 1), options)
     )
 
     depths = depths_below_heads(model, SHAPE)

@@ -14,7 +14,7 @@ from aam.ecology.tree import FeatureTree
 from aam.io.newick import read_newick, write_newick
 from aam.io.taxonomy import split_lineage
 from aam.models.build import build_encoder
-from aam.runs.resources import settle_objectives, with_targets
+from aam.runs.resources import choose_objective_settings, with_targets
 from aam.simulation.study import simulate_study
 from aam.training.best_epoch import criterion_of
 from aam.training.losses import calibrate_encoder
@@ -56,7 +56,7 @@ def test_the_loss_falls_and_the_trivial_prediction_is_beaten(name, given):
     study, resources = given
     torch.manual_seed(0)
     options = ObjectivesConfig()
-    model = build_encoder(SHAPE, [name], settle_objectives([name], options, resources))
+    model = build_encoder(SHAPE, [name], choose_objective_settings([name], options, resources))
     maker = with_targets(BatchMaker(study, Drawing(500, 1024, 0)), model.active_objectives(), options, resources)
     batch = maker[BatchPlan("evaluation", tuple(range(12)))]
     calibrate_encoder(model, batch)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from aam.config.covariates import ConditioningConfig
+from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig, TransferConfig
-from aam.models.build import build_conditioning, build_encoder, build_predictor
-from aam.nn.covariates import ConditionShape
+from aam.models.build import build_covariates, build_encoder, build_predictor
+from aam.nn.covariates import CovariateShape
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
 from aam.training.optimiser import Group, build_optimiser, depths_below_heads, group_parameters, numbered_by_module
@@ -44,10 +44,10 @@ def test_by_default_all_learn_alike_from_the_start():
 
 @pytest.mark.parametrize(("category_lr", "expected"), [(None, 0.5), (0.9, 0.9)])
 def test_what_metadata_add_learns_at_its_own_rate_or_as_the_heads(category_lr, expected):
-    options = ConditioningConfig(categorical_columns=("city",), categorical_fusion="gmu")
+    options = CovariatesConfig(categorical_columns=("city",), categorical_fusion="gmu")
     base, target = build_encoder(SHAPE, []), RegressionTarget(SHAPE, "age", TargetTransform())
     model = build_predictor(
-        base, target, (), conditioning=build_conditioning(SHAPE, ConditionShape([3], [-1], 0), options)
+        base, target, (), conditioning=build_covariates(SHAPE, CovariateShape([3], [-1], 0), options)
     )
 
     rates = rates_of(

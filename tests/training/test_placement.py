@@ -4,14 +4,14 @@ import pytest
 
 from aam.cli import main
 from aam.config.saving import DevicesConfig
-from aam.distributed.placement import (
+from aam.distributed.process import (
     STARTER,
-    Placement,
-    is_told_by_another,
-    place,
+    ProcessRank,
+    is_first_process,
+    locate_process,
     refuse_launched,
-    speaks_for_all,
     started_by,
+    wait_for_first_process,
 )
 from aam.errors import ConfigError
 
@@ -26,30 +26,30 @@ SRUN = {
 
 
 def test_a_process_alone_is_the_first_of_one():
-    placement, must_start = place(DevicesConfig(), {}, n_gpus=0)
+    process, must_start = locate_process(DevicesConfig(), {}, n_gpus=0)
 
-    assert (placement.rank, placement.n_ranks, placement.n_nodes, must_start) == (0, 1, 1, False)
+    assert (process.rank, process.n_ranks, process.n_nodes, must_start) == (0, 1, 1, False)
 
 
 def test_without_a_launcher_the_devices_of_this_machine_are_started():
-    placement, must_start = place(DevicesConfig(devices=3), {}, n_gpus=0)
+    process, must_start = locate_process(DevicesConfig(devices=3), {}, n_gpus=0)
 
-    assert (placement.rank, placement.n_ranks, placement.n_local, must_start) == (0, 3, 3, True)
-    assert started_by(placement.environment) == ("torchrun", placement)
+    assert (process.rank, process.n_ranks, process.n_local, must_start) == (0, 3, 3, True)
+    assert started_by(process.environment) == ("torchrun", process)
 
 
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        (TORCHRUN, Placement(5, 8, 1, 4, "node1", 29500)),
-        (SRUN, Placement(5, 8, 1, 4, "gpu07", 15456)),
-        ({**SRUN, "MASTER_PORT": "4711"}, Placement(5, 8, 1, 4, "gpu07", 4711)),
+        (TORCHRUN, ProcessRank(5, 8, 1, 4, "node1", 29500)),
+        (SRUN, ProcessRank(5, 8, 1, 4, "gpu07", 15456)),
+        ({**SRUN, "MASTER_PORT": "4711"}, ProcessRank(5, 8, 1, 4, "gpu07", 4711)),
     ],
 )
 def test_a_launcher_says_which_process_this_is(environment, expected):
-    placement, must_start = place(DevicesConfig(devices=4, num_nodes=2), environment, n_gpus=4)
+    process, must_start = locate_process(DevicesConfig(devices=4, num_nodes=2), environment, n_gpus=4)
 
-    assert (placement, placement.n_nodes, must_start) == (expected, 2, False)
+    assert (process, process.n_nodes, must_start) == (expected, 2, False)
 
 
 def test_a_batch_script_without_srun_has_one_process():
@@ -76,7 +76,7 @@ def test_a_batch_script_without_srun_has_one_process():
 )
 def test_what_contradicts_is_refused(options, environment, n_gpus, message):
     with pytest.raises(ConfigError, match=message):
-        place(DevicesConfig(**options), environment, n_gpus)
+        locate_process(DevicesConfig(**options), environment, n_gpus)
 
 
 def test_a_launcher_of_several_processes_is_refused_where_one_is_enough():
@@ -87,7 +87,7 @@ def test_a_launcher_of_several_processes_is_refused_where_one_is_enough():
 
 
 def test_the_first_process_speaks_for_all():
-    assert [speaks_for_all(of) for of in ({}, TORCHRUN, {"RANK": "0"}, {"SLURM_PROCID": "1"})] == [
+    assert [is_first_process(of) for of in ({}, TORCHRUN, {"RANK": "0"}, {"SLURM_PROCID": "1"})] == [
         True,
         False,
         True,
@@ -99,7 +99,7 @@ def test_the_first_process_speaks_for_all():
 def waited(monkeypatch):
     """Let no time pass; give the times that were waited for."""
     seconds = []
-    monkeypatch.setattr("aam.distributed.placement.time.sleep", seconds.append)
+    monkeypatch.setattr("aam.distributed.process.time.sleep", seconds.append)
     return seconds
 
 
@@ -110,11 +110,11 @@ def test_the_first_process_of_each_machine_and_those_that_aam_started_tell_of_mi
         {**TORCHRUN, STARTER: "1"},
         {**SRUN, "SLURM_LOCALID": "0"},
     ):
-        assert not is_told_by_another(environment)
+        assert not wait_for_first_process(environment)
     assert waited == []
 
-    assert not is_told_by_another(TORCHRUN)
-    assert not is_told_by_another(SRUN)
+    assert not wait_for_first_process(TORCHRUN)
+    assert not wait_for_first_process(SRUN)
     assert len(waited) == 2
 
 
@@ -124,7 +124,7 @@ def test_another_process_tells_of_a_mistake_only_if_the_launcher_lets_it_live(is
         raise KeyboardInterrupt
 
     if is_ended:
-        monkeypatch.setattr("aam.distributed.placement.time.sleep", end)
+        monkeypatch.setattr("aam.distributed.process.time.sleep", end)
     for name, value in TORCHRUN.items():
         monkeypatch.setenv(name, value)
 

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from aam.config.model import ModelConfig
 from aam.models.build import build_encoder, build_predictor
-from aam.objectives.objective import Overall
+from aam.objectives.objective import ValidationSummary
 from aam.objectives.target import ClassificationTarget, RegressionTarget
 from aam.target_transform import TargetTransform
 from aam.training.best_epoch import Criterion
@@ -35,7 +35,7 @@ class Run:
         self.global_step += 10
         self.current_epoch += 1
         self.overall = {
-            name: Overall(4321, {"r2": torch.tensor(0.25)}) for name in ("target", "distance", "nucleotides")
+            name: ValidationSummary(4321, {"r2": torch.tensor(0.25)}) for name in ("target", "distance", "nucleotides")
         }
         self.callback_metrics["validation/loss"] = torch.tensor(loss)
         self.callback.on_validation_epoch_start(self, self)
@@ -144,7 +144,7 @@ def test_a_confusion_matrix_is_of_all_samples():
     target = ClassificationTarget(CONFIG, "site", ["gut", "skin"])
     counts = torch.tensor([[300.0, 21.0], [1.0, 40.0]])
 
-    axes = target.draw(torch.eye(2), torch.arange(2), Overall(362, {"confusion": counts})).axes[0]
+    axes = target.draw(torch.eye(2), torch.arange(2), ValidationSummary(362, {"confusion": counts})).axes[0]
 
     assert axes.get_title().endswith("n = 362")
 

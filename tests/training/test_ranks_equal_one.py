@@ -17,8 +17,8 @@ import torch.distributed as dist
 import train_on_ranks
 
 from aam.cli import main
-from aam.distributed.placement import Placement, _free_port
-from aam.distributed.ranks import ALONE, Ranks
+from aam.distributed.process import ProcessRank, _free_port
+from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.training.checkpoints import PROGRESS, read_checkpoint
 from aam.training.strategies import read_weights
 
@@ -43,7 +43,7 @@ def folder(tmp_path_factory):
     port = _free_port()
     command = [sys.executable, train_on_ranks.__file__, str(folder)]
     processes = [
-        subprocess.Popen(command, env={**os.environ, **Placement(rank, 2, rank, 2, port=port).environment})
+        subprocess.Popen(command, env={**os.environ, **ProcessRank(rank, 2, rank, 2, port=port).environment})
         for rank in range(2)
     ]
     try:
@@ -111,15 +111,15 @@ def test_the_weights_of_either_kind_of_checkpoint_are_read_into_a_whole_model(ki
 def joined_alone(strategy):
     """Make this process the only one of several, with a strategy that needs a group."""
     if strategy is None:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
-    placement = Placement(port=_free_port())
+    process = ProcessRank(port=_free_port())
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in placement.environment.items():
+        for name, value in process.environment.items():
             patch.setenv(name, value)
         dist.init_process_group("gloo")
         try:
-            yield Ranks(placement, strategy)
+            yield Ranks(process, strategy)
         finally:
             dist.destroy_process_group()
 

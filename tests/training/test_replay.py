@@ -7,7 +7,7 @@ import torch
 from test_steps import plan
 
 from aam.data.batches import BatchPlan
-from aam.distributed.ranks import ALONE
+from aam.distributed.ranks import SINGLE_PROCESS
 from aam.training.replay import replay_batch
 from aam.training.steps import seed_dropout
 
@@ -15,7 +15,7 @@ ROWS = (4, 0, 7)
 
 
 def replay(module, train):
-    return replay_batch(module, train.dataset[BatchPlan(0, ROWS)], 0, 1, ALONE)
+    return replay_batch(module, train.dataset[BatchPlan(0, ROWS)], 0, 1, SINGLE_PROCESS)
 
 
 def test_a_batch_with_nothing_wrong_is_finite_throughout():
@@ -84,8 +84,8 @@ def test_dropout_is_that_of_the_batch():
     seed_dropout(module.training_config.seed, 3, 1, 0)
     expected = module.total_loss(batch)[0].item()
 
-    assert replay_batch(module, batch, 3, 1, ALONE).losses["loss"] == expected
-    assert replay_batch(module, batch, 3, 2, ALONE).losses["loss"] != expected
+    assert replay_batch(module, batch, 3, 1, SINGLE_PROCESS).losses["loss"] == expected
+    assert replay_batch(module, batch, 3, 2, SINGLE_PROCESS).losses["loss"] != expected
 
 
 def test_other_errors_are_raised():

@@ -10,7 +10,7 @@ import torch
 from given_run import CONFIG, StopAt, assert_same, run, steps_saved
 
 from aam.config.saving import SavingConfig
-from aam.errors import Stopped
+from aam.errors import StopRequested
 from aam.training.checkpoints import Progress, write_checkpoint
 from aam.training.saving import HEARD, StopSignals, earlier_handlers, requeue
 
@@ -48,7 +48,7 @@ def test_a_run_that_a_signal_stopped_goes_on_as_if_it_had_not(
     accumulated, n_workers, stop, saved, uninterrupted, tmp_path
 ):
     config = dataclasses.replace(CONFIG, gradient_accumulation_steps=accumulated, num_workers=n_workers)
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(StopRequested) as stopped:
         run(tmp_path / "o", config, stop=stop)
     assert stopped.value.number == signal.SIGTERM
     assert steps_saved(tmp_path / "o") == dataclasses.asdict(saved)
@@ -63,7 +63,7 @@ def test_a_run_that_a_signal_stopped_goes_on_as_if_it_had_not(
 def test_averaged_weights_go_on_as_well(stop, tmp_path):
     config = dataclasses.replace(CONFIG, ema_decay=0.7, gradient_accumulation_steps=2)
     whole = run(tmp_path / "whole", config)
-    with pytest.raises(Stopped):
+    with pytest.raises(StopRequested):
         run(tmp_path / "o", config, stop=stop)
 
     continued = run(tmp_path / "o", config)
@@ -209,7 +209,7 @@ def test_under_slurm_the_job_is_put_back_into_the_queue(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "77")
 
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(StopRequested) as stopped:
         run(tmp_path / "o", stop=StopAt(0, 1, signal.SIGUSR1))
 
     assert stopped.value.number == signal.SIGUSR1

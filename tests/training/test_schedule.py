@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.optim.lr_scheduler import CosineAnnealingLR, CosineAnnealingWarmRestarts, LambdaLR, OneCycleLR
 
 from aam.config.training import OptimisationConfig
-from aam.training.optimiser import one_cycle, share_of_peak, warmup_cosine
+from aam.training.optimiser import one_cycle, rate_factor_of, warmup_cosine
 
 
 def rates(schedule_of, n_steps, peak=0.3):
@@ -68,7 +68,7 @@ def test_after_the_last_step_it_stays_at_zero(step):
 def test_restarts_are_torchs_after_the_warm_up():
     config = OptimisationConfig(schedule="restarts", cycles=3, warmup_fraction=0.1)
 
-    ours = rates(lambda optimizer: LambdaLR(optimizer, share_of_peak(config, 100)), 100)
+    ours = rates(lambda optimizer: LambdaLR(optimizer, rate_factor_of(config, 100)), 100)
 
     assert ours[10:] == pytest.approx(rates(lambda optimizer: CosineAnnealingWarmRestarts(optimizer, T_0=30), 90))
 
@@ -85,6 +85,6 @@ def test_one_cycle_is_torchs(n_steps, fraction):
 
 
 def test_a_constant_rate_stays_at_its_peak_after_the_warm_up():
-    share = share_of_peak(OptimisationConfig(schedule="constant", warmup_fraction=0.2), 10)
+    share = rate_factor_of(OptimisationConfig(schedule="constant", warmup_fraction=0.2), 10)
 
     assert [share(step) for step in range(10)] == [0.5] + [1.0] * 9

@@ -9,7 +9,7 @@ from hypothesis import strategies
 from test_steps import plan
 
 from aam.data.batches import BatchPlan
-from aam.distributed.ranks import ALONE
+from aam.distributed.ranks import SINGLE_PROCESS
 from aam.training.trials import largest_that_fits, trying
 
 
@@ -29,7 +29,7 @@ def test_the_largest_is_found_in_few_tries(held, least, most):
 
 
 def tried(module, maker, sizes):
-    with trying(module, 1e9, ALONE) as fits:
+    with trying(module, 1e9, SINGLE_PROCESS) as fits:
         return [fits(maker[BatchPlan(0, tuple(range(n)))]) for n in sizes]
 
 

@@ -23,8 +23,8 @@ from aam.config.saving import SavingConfig
 from aam.data.batch_composition import BySamples
 from aam.data.batches import BatchPlan, EpochSampler, loader
 from aam.data.rarefaction import EVALUATION
-from aam.distributed.placement import started_by
-from aam.distributed.ranks import ALONE, Ranks
+from aam.distributed.process import started_by
+from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.errors import AamError
 from aam.labels.labelled import divide, read_labelled
 from aam.runs.plan import plan_network
@@ -126,15 +126,15 @@ def plan(study, learned, options):
         given += ["--taxonomy", study / "taxonomy.tsv", *UNLABELLED]
         config = parse("pretrain", [str(part) for part in given])
         planned = pretrain.plan_encoder(config)
-        return pretrain.prepare_module(config, planned), planned.material.maker
+        return pretrain.prepare_module(config, planned), planned.batch_source.maker
     given += ["--metadata", study / "metadata.tsv", "--metadata-column", *learned.split(), "--head", "network"]
     config = parse("train", [str(part) for part in given])
     labelled = divide(config, read_labelled(config, 20), None)
     planned = plan_network(config, config.model, None, labelled)
-    return prepare_network(planned), planned.material.maker
+    return prepare_network(planned), planned.batch_source.maker
 
 
-def train(study, name, ranks=ALONE, save=None, resume=None):
+def train(study, name, ranks=SINGLE_PROCESS, save=None, resume=None):
     """Train an epoch of a few batches of unlike sizes, and give all that must not depend on the ranks.
 
     With ``save``, leave checkpoints there, whole and in parts; with ``resume``, go on from one for a second epoch.
@@ -149,7 +149,7 @@ def train(study, name, ranks=ALONE, save=None, resume=None):
     training = [BatchPlan(0, tuple(rows)) for rows in cut]
     validation = [BatchPlan(EVALUATION, tuple(rows)) for rows in (order[16:19], order[19:20])]
     watch = Watch()
-    is_full = name in FULL and ranks.placement.rank == ranks.placement.n_ranks - 1
+    is_full = name in FULL and ranks.process.rank == ranks.process.n_ranks - 1
     memory = [FullMemory(*FULL[name])] if is_full else []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -185,7 +185,7 @@ class Spoil(Callback):
                 own_part(next(pl_module.model.asv_encoder.parameters())).fill_(float("nan"))
 
 
-def fail(study, folder, ranks=ALONE):
+def fail(study, folder, ranks=SINGLE_PROCESS):
     """Come upon a loss that is not finite; give the message."""
     module, maker = plan(study, "pretrain", ["--precision", "64-true"])
     train = EpochSampler(np.arange(12), BySamples(4), np.ones(maker.study.n_samples), 0, "study")
@@ -199,13 +199,13 @@ def fail(study, folder, ranks=ALONE):
     return ""
 
 
-def run_out(study, where, ranks=ALONE):
+def run_out(study, where, ranks=SINGLE_PROCESS):
     """Come to what the memory of the last rank does not hold; give the message."""
     module, maker = plan(study, "pretrain", ["--precision", "64-true"])
     train = EpochSampler(np.arange(16), BySamples(4), np.ones(maker.study.n_samples), 0, "study")
     validation = [BatchPlan(EVALUATION, (16, 17))]
     loaders = tuple(loader(maker, plans, 0, ranks.part) for plans in (train, validation))
-    memory = [FullMemory(*TOO_FULL[where])] if ranks.placement.rank == ranks.placement.n_ranks - 1 else []
+    memory = [FullMemory(*TOO_FULL[where])] if ranks.process.rank == ranks.process.n_ranks - 1 else []
     with tempfile.TemporaryDirectory() as folder:
         shared = ranks.from_first(Path(folder))
         try:
@@ -215,11 +215,11 @@ def run_out(study, where, ranks=ALONE):
     return ""
 
 
-def search(study, ranks=ALONE):
+def search(study, ranks=SINGLE_PROCESS):
     """Find the largest batch that fits, where the memory of the last rank holds five samples."""
 
     def run_out(model, arguments, encoding):
-        if arguments[0].n_samples_of_all_ranks > 5 and ranks.placement.rank == ranks.placement.n_ranks - 1:
+        if arguments[0].n_samples_of_all_ranks > 5 and ranks.process.rank == ranks.process.n_ranks - 1:
             raise torch.OutOfMemoryError
 
     module, maker = plan(study, "pretrain", [])
@@ -231,25 +231,25 @@ def search(study, ranks=ALONE):
 
 def main(folder):
     torch.set_num_threads(1)
-    _, placement = started_by(os.environ)
+    _, process = started_by(os.environ)
     dist.init_process_group("gloo")
     for name, (_, options, _) in CASES.items():
-        found = train(folder / "study", name, Ranks(placement, **options), folder if name == "fsdp" else None)
-        torch.save(found, folder / f"{name} {placement.rank}.pt")
+        found = train(folder / "study", name, Ranks(process, **options), folder if name == "fsdp" else None)
+        torch.save(found, folder / f"{name} {process.rank}.pt")
     for strategy in ("ddp", "fsdp"):
         (folder / f"nan {strategy}").mkdir(exist_ok=True)
-        fail(folder / "study", folder / f"nan {strategy}", Ranks(placement, strategy))
-    found = search(folder / "study", Ranks(placement, "ddp"))
-    (folder / f"largest {placement.rank}").write_text(str(found))
+        fail(folder / "study", folder / f"nan {strategy}", Ranks(process, strategy))
+    found = search(folder / "study", Ranks(process, "ddp"))
+    (folder / f"largest {process.rank}").write_text(str(found))
     for where in TOO_FULL:
-        message = run_out(folder / "study", where, Ranks(placement, "ddp"))
-        (folder / f"too full: {where} {placement.rank}").write_text(message)
+        message = run_out(folder / "study", where, Ranks(process, "ddp"))
+        (folder / f"too full: {where} {process.rank}").write_text(message)
     try:
-        with Ranks(placement, "ddp").agreed():
-            if placement.rank == 1:
+        with Ranks(process, "ddp").raise_together():
+            if process.rank == 1:
                 raise AamError("the tree is missing")
     except AamError as error:
-        (folder / f"message {placement.rank}").write_text(str(error))
+        (folder / f"message {process.rank}").write_text(str(error))
     dist.destroy_process_group()
 
 

@@ -8,7 +8,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import KernelCenterer
 
-from aam.baselines.problem import Problem, all_classes, best_candidate, centred_log_ratios
+from aam.baselines.fold import FoldData, all_classes, best_candidate, centred_log_ratios
 
 RIDGE_PENALTIES = tuple(np.logspace(-4, 2, 13))
 
@@ -21,7 +21,7 @@ _ROUNDING = 1e-12
 """Share of a kernel's mean diagonal that centring leaves of samples that are equal."""
 
 
-def kernel_model(problem: Problem, kernel: np.ndarray, test_kernel: np.ndarray) -> np.ndarray:
+def kernel_model(fold: FoldData, kernel: np.ndarray, test_kernel: np.ndarray) -> np.ndarray:
     """Fit ridge or logistic regression with a kernel, the penalty chosen in the inner folds.
 
     Parameters
@@ -31,17 +31,17 @@ def kernel_model(problem: Problem, kernel: np.ndarray, test_kernel: np.ndarray) 
     kernel, test_kernel
         Of the training samples, and of the held-out ones with these, [n, n] and [m, n].
     """
-    is_regression = problem.task == "regression"
+    is_regression = fold.task == "regression"
     fit_and_predict = _ridge if is_regression else _logistic
 
     def predict(penalty: float, fit: np.ndarray, judge: np.ndarray) -> np.ndarray:
         return fit_and_predict(
-            problem, penalty, problem.truth[fit], *_centred(kernel[np.ix_(fit, fit)], kernel[np.ix_(judge, fit)])
+            fold, penalty, fold.truth[fit], *_centred(kernel[np.ix_(fit, fit)], kernel[np.ix_(judge, fit)])
         )
 
     penalties = RIDGE_PENALTIES if is_regression else LOGISTIC_PENALTIES
-    chosen = best_candidate(problem, penalties, predict)
-    return fit_and_predict(problem, chosen, problem.truth, *_centred(kernel, test_kernel))
+    chosen = best_candidate(fold, penalties, predict)
+    return fit_and_predict(fold, chosen, fold.truth, *_centred(kernel, test_kernel))
 
 
 def _centred(kernel: np.ndarray, test_kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -55,7 +55,7 @@ def _centred(kernel: np.ndarray, test_kernel: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _ridge(
-    problem: Problem, penalty: float, truth: np.ndarray, kernel: np.ndarray, test_kernel: np.ndarray
+    fold: FoldData, penalty: float, truth: np.ndarray, kernel: np.ndarray, test_kernel: np.ndarray
 ) -> np.ndarray:
     mean = truth.mean()
     model = KernelRidge(alpha=penalty, kernel="precomputed")  # type: ignore[arg-type]
@@ -64,31 +64,31 @@ def _ridge(
 
 
 def _logistic(
-    problem: Problem, penalty: float, truth: np.ndarray, kernel: np.ndarray, test_kernel: np.ndarray
+    fold: FoldData, penalty: float, truth: np.ndarray, kernel: np.ndarray, test_kernel: np.ndarray
 ) -> np.ndarray:
     """Fit on coordinates whose products are the kernel: the same as with all features, and faster."""
     values, vectors = np.linalg.eigh(kernel)
     kept = values > max(_LEAST_SHARE_OF_SPECTRUM * values[-1], 0.0)
     if not kept.any():  # the samples do not differ
         known = np.unique(truth)
-        return all_classes(np.full((len(test_kernel), len(known)), 1 / len(known)), known, problem.n_classes)
+        return all_classes(np.full((len(test_kernel), len(known)), 1 / len(known)), known, fold.n_classes)
     root = np.sqrt(values[kept])
     model = LogisticRegression(C=1 / (penalty * len(truth)), class_weight="balanced", max_iter=500)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a weak penalty, which the inner folds judge
         model.fit(vectors[:, kept] * root, truth)
     probability = model.predict_proba(test_kernel @ (vectors[:, kept] / root))
-    return all_classes(probability, model.classes_, problem.n_classes)
+    return all_classes(probability, model.classes_, fold.n_classes)
 
 
-def linear(problem: Problem) -> np.ndarray:
+def linear(fold: FoldData) -> np.ndarray:
     """Predict from a weighted sum of log-ratios, with small weights preferred."""
-    ratios, test_ratios = centred_log_ratios(problem)
-    return kernel_model(problem, ratios @ ratios.T, test_ratios @ ratios.T)
+    ratios, test_ratios = centred_log_ratios(fold)
+    return kernel_model(fold, ratios @ ratios.T, test_ratios @ ratios.T)
 
 
-def unifrac(problem: Problem) -> np.ndarray:
+def unifrac(fold: FoldData) -> np.ndarray:
     """Predict with the kernel 1 − UniFrac, shared over total branch length: a Tanimoto kernel, positive semi-definite."""
-    assert problem.distances is not None, "offered only where there is a tree"
-    assert problem.test_distances is not None, "offered only where there is a tree"
-    return kernel_model(problem, 1 - problem.distances, 1 - problem.test_distances)
+    assert fold.distances is not None, "offered only where there is a tree"
+    assert fold.test_distances is not None, "offered only where there is a tree"
+    return kernel_model(fold, 1 - fold.distances, 1 - fold.test_distances)

@@ -4,32 +4,32 @@ from collections.abc import Callable
 
 import numpy as np
 
+from aam.baselines.fold import FoldData
 from aam.baselines.linear import kernel_model, linear, unifrac
-from aam.baselines.problem import Problem
 from aam.baselines.trees import extra_trees, gradient_boosting, random_forest
 
 
-def guess(problem: Problem) -> np.ndarray:
+def guess(fold: FoldData) -> np.ndarray:
     """Predict the median of the training samples, or the share of each class in them."""
-    n_test = len(problem.test_counts)
-    if problem.task == "regression":
-        return np.full(n_test, float(np.median(problem.truth)))
-    share = np.bincount(problem.truth, minlength=problem.n_classes) / len(problem.truth)
+    n_test = len(fold.test_counts)
+    if fold.task == "regression":
+        return np.full(n_test, float(np.median(fold.truth)))
+    share = np.bincount(fold.truth, minlength=fold.n_classes) / len(fold.truth)
     return np.tile(share, (n_test, 1))
 
 
-def depth(problem: Problem) -> np.ndarray:
+def depth(fold: FoldData) -> np.ndarray:
     """Predict from the logarithm of the reads of each sample and its square, whatever they are of."""
-    logs, test_logs = (np.log(reads)[:, None] for reads in (problem.depths, problem.test_depths))
+    logs, test_logs = (np.log(reads)[:, None] for reads in (fold.depths, fold.test_depths))
     mean, spread = logs.mean(), logs.std() + 1e-9
     features, test_features = (
         np.hstack([standardised, standardised**2])
         for standardised in ((logs - mean) / spread, (test_logs - mean) / spread)
     )
-    return kernel_model(problem, features @ features.T, test_features @ features.T)
+    return kernel_model(fold, features @ features.T, test_features @ features.T)
 
 
-BASELINES: dict[str, Callable[[Problem], np.ndarray]] = {
+BASELINES: dict[str, Callable[[FoldData], np.ndarray]] = {
     "guess": guess,
     "depth": depth,
     "linear": linear,

@@ -8,7 +8,7 @@ import numpy as np
 
 from aam.commands.predict import EVALUATION_RESULTS
 from aam.config.crossval import EvaluateFoldsConfig
-from aam.crossval.folds import Fold, Participants, read_participants
+from aam.crossval.folds import CrossvalSamples, Fold, read_crossval_samples
 from aam.crossval.methods import AAM, Method, methods_of
 from aam.crossval.report import (
     Columns,
@@ -21,7 +21,7 @@ from aam.crossval.report import (
     written,
 )
 from aam.crossval.summary import FoldScore, HeldOut, score_folds, summarise
-from aam.data.rarefaction import equal_depth
+from aam.data.rarefaction import fixed_rarefaction
 from aam.labels.groups import warn_of_depth
 from aam.labels.predicted import Predicted
 from aam.metrics.scores import SCORES
@@ -41,43 +41,45 @@ def evaluate_folds(config: EvaluateFoldsConfig) -> None:
     check_output_directory(config)
     pretrained = load_pretrained(config.transfer.pretrained) if config.folds.aam else None
     shape = config.model if pretrained is None else shape_of(pretrained[0], config.model)
-    participants = read_participants(config, shape.max_bp)
-    methods = methods_of(config, shape, pretrained, participants)
+    crossval_samples = read_crossval_samples(config, shape.max_bp)
+    methods = methods_of(config, shape, pretrained, crossval_samples)
     start_output_directory(config, EVALUATION_RESULTS)
-    write_folds(output, participants)
-    target = participants.target
+    write_folds(output, crossval_samples)
+    target = crossval_samples.target
     logger.info(
         "%s of %s: %d samples of %d groups, %d folds, methods: %s.",
-        target.task.capitalize(), target.column, participants.study.n_samples, len(set(participants.groups)),
-        sum(1 for _ in participants), ", ".join(methods),
+        target.task.capitalize(), target.column, crossval_samples.study.n_samples, len(set(crossval_samples.groups)),
+        sum(1 for _ in crossval_samples), ", ".join(methods),
     )  # fmt: skip
-    if equal_depth(config.sampling, config.training.seed) is None:
-        warn_of_depth(target.column, participants.study.depths, participants.truth, target.task)
-    predictions, columns, coverage = predict_held_out(participants, methods)
-    held_out = HeldOut(target.task, participants.truth, participants.groups, participants.folds, predictions)
+    if fixed_rarefaction(config.sampling, config.training.seed) is None:
+        warn_of_depth(target.column, crossval_samples.study.depths, crossval_samples.truth, target.task)
+    predictions, columns, coverage = predict_held_out(crossval_samples, methods)
+    held_out = HeldOut(
+        target.task, crossval_samples.truth, crossval_samples.groups, crossval_samples.folds, predictions
+    )
     reference = AAM if AAM in methods and len(methods) > 1 else None
     folds = score_folds(held_out)
     sureness = mean_coverage(coverage)
     lines = summarise(held_out, folds, reference, config.training.seed)
-    write_predictions(output, participants, held_out, columns)
-    write_scores(output, participants, [*folds, *coverage], lines)
+    write_predictions(output, crossval_samples, held_out, columns)
+    write_scores(output, crossval_samples, [*folds, *coverage], lines)
     draw_summary(output, held_out, folds, lines, target.column)
     table = summary_table(held_out, lines, reference)
-    write_text(output, participants, f"{table}{sureness}", reference)
+    write_text(output, crossval_samples, f"{table}{sureness}", reference)
     logger.info("\n%s%s\n\nResults: %s", table, sureness, output)
 
 
 def predict_held_out(
-    participants: Participants, methods: Mapping[str, Method]
+    crossval_samples: CrossvalSamples, methods: Mapping[str, Method]
 ) -> tuple[dict[str, np.ndarray], dict[str, Columns], list[FoldScore]]:
     """Let every method predict every sample while it is held out, [R, S] or [R, S, C]; log one line per fold.
 
     Also gives what else methods say of a sample, such as intervals, by method and column, and how often these held the truth.
     """
-    folds = list(participants)
-    shape = participants.folds.shape
-    if participants.target.task != "regression":
-        shape = (*shape, len(participants.target.classes))
+    folds = list(crossval_samples)
+    shape = crossval_samples.folds.shape
+    if crossval_samples.target.task != "regression":
+        shape = (*shape, len(crossval_samples.target.classes))
     predictions = {name: np.full(shape, np.nan) for name in methods}
     columns: dict[str, Columns] = {name: {} for name in methods}
     begin, coverage = time.monotonic(), []
@@ -86,11 +88,11 @@ def predict_held_out(
             predicted = method(fold)
             predictions[name][fold.repeat, fold.test] = predicted.values
             for column, values in predicted.columns.items():
-                empty = np.full(participants.folds.shape, None, dtype=object)
+                empty = np.full(crossval_samples.folds.shape, None, dtype=object)
                 columns[name].setdefault(column, empty)[fold.repeat, fold.test] = values
-            coverage += _coverage(name, fold, predicted, participants.truth[fold.test])
+            coverage += _coverage(name, fold, predicted, crossval_samples.truth[fold.test])
         minutes = (time.monotonic() - begin) / done * (len(folds) - done) / 60
-        logger.info("%s; %s", _line(participants, fold, predictions), _time_left(done == len(folds), minutes))
+        logger.info("%s; %s", _line(crossval_samples, fold, predictions), _time_left(done == len(folds), minutes))
     return predictions, columns, coverage
 
 
@@ -114,15 +116,15 @@ def _coverage(name: str, fold: Fold, predicted: Predicted, truth: np.ndarray) ->
     return [FoldScore(name, fold.repeat, fold.number, metric, value) for metric, value in found.items()]
 
 
-def _line(participants: Participants, fold: Fold, predictions: dict[str, np.ndarray]) -> str:
-    score = next(iter(SCORES[participants.target.task].values()))
-    truth = participants.truth[fold.test]
+def _line(crossval_samples: CrossvalSamples, fold: Fold, predictions: dict[str, np.ndarray]) -> str:
+    score = next(iter(SCORES[crossval_samples.target.task].values()))
+    truth = crossval_samples.truth[fold.test]
     scores = ", ".join(
         f"{name} {written(score.compute(predicted[fold.repeat, fold.test], truth))}"
         for name, predicted in predictions.items()
     )
-    name = participants.fold_names[fold.number]
-    return f"Repeat {fold.repeat + 1} of {len(participants.folds)}, fold {name}: {score.label} {scores}"
+    name = crossval_samples.fold_names[fold.number]
+    return f"Repeat {fold.repeat + 1} of {len(crossval_samples.folds)}, fold {name}: {score.label} {scores}"
 
 
 def _time_left(is_last: bool, minutes: float) -> str:

@@ -14,18 +14,18 @@ from aam.data.study import Study
 from aam.data.study_build import read_study
 from aam.errors import ConfigError, MetadataError, ModelError, name_some
 from aam.inference.description import ModelDescription
-from aam.inference.ensemble import EnsembleReader, NetworkEnsemble
-from aam.inference.kernel import KernelModel, KernelReader
+from aam.inference.ensemble import EnsemblePredictor, NetworkEnsemble
+from aam.inference.kernel import KernelModel, KernelPredictor
 from aam.inference.metrics import evaluate_predicted
 from aam.inference.model_directory import load_model
-from aam.inference.network import Reading, SampleReader
+from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.io.metadata import Metadata, read_metadata, write_tsv
-from aam.labels.columns import label_samples, warn_of_suspects
-from aam.labels.covariate_checks import condition_facts_of_new_samples
+from aam.labels.columns import label_samples, warn_of_probable_missing_values
+from aam.labels.covariate_checks import covariate_inputs_of_new_samples
 from aam.labels.predicted import Predicted
 from aam.labels.target import AnyTarget, JointTarget, TargetState
 from aam.labels.task import encode_columns, require_numbers
-from aam.labels.weights import facts_of_new_samples
+from aam.labels.weights import head_inputs_of_new_samples
 from aam.notices import quiet
 from aam.runs.results import draw_target, points_to_draw, prediction_columns, summarise, truth_columns, write_metrics
 from aam.storage.cache import Cache
@@ -34,7 +34,7 @@ from aam.storage.output import check_output_directory, check_output_file, start_
 logger = logging.getLogger(__name__)
 
 
-AnyReader = SampleReader | KernelReader | EnsembleReader
+AnyPredictor = NetworkPredictor | KernelPredictor | EnsemblePredictor
 
 EVALUATION_RESULTS = (
     "metrics.json", "metrics.tsv", "predictions.tsv", "plots",
@@ -84,7 +84,7 @@ def evaluate(config: EvaluateConfig) -> None:
     for _, cells in values.items():
         if target.task == "regression":
             require_numbers(cells.dropna(), f"the model predicts the number {target.column}", "another column")
-        warn_of_suspects("--metadata-column", cells.dropna())
+        warn_of_probable_missing_values("--metadata-column", cells.dropna())
     study = drop_shallow_samples(study, reader.depth)
     study, truth = _known_classes(target, study, encode_columns(target, values.loc[list(study.sample_ids)]))
     predicted, _ = _predicted(reader, description, metadata, study)
@@ -101,27 +101,27 @@ def evaluate(config: EvaluateConfig) -> None:
 
 
 def _predicted(
-    reader: AnyReader, description: ModelDescription, metadata: Metadata | None, study: Study
+    reader: AnyPredictor, description: ModelDescription, metadata: Metadata | None, study: Study
 ) -> tuple[Predicted, bool]:
     """Predict samples; say whether the model reads anything of them beside their reads."""
-    if not isinstance(reader, EnsembleReader):
-        facts = _facts(description, metadata, study)
-        return reader.predicted(study, facts), bool(facts)
-    of_each = [_facts(reader.descriptions[0], metadata, study)]
+    if not isinstance(reader, EnsemblePredictor):
+        head_inputs = _head_inputs(description, metadata, study)
+        return reader.predicted(study, head_inputs), bool(head_inputs)
+    of_each = [_head_inputs(reader.descriptions[0], metadata, study)]
     with quiet():  # what there is to say of the samples was said
-        of_each += [_facts(one, metadata, study) for one in reader.descriptions[1:]]
+        of_each += [_head_inputs(one, metadata, study) for one in reader.descriptions[1:]]
     return reader.predicted(study, of_each), any(of_each)
 
 
-def _facts(description: ModelDescription, metadata: Metadata | None, study: Study) -> dict[str, np.ndarray]:
+def _head_inputs(description: ModelDescription, metadata: Metadata | None, study: Study) -> dict[str, np.ndarray]:
     """Give what the model must know of samples beside their reads."""
     assert description.target is not None
     sample_ids = list(study.sample_ids)
-    facts = facts_of_new_samples(description.target, metadata, sample_ids)
-    return facts | condition_facts_of_new_samples(description.conditions, metadata, sample_ids)
+    head_inputs = head_inputs_of_new_samples(description.target, metadata, sample_ids)
+    return head_inputs | covariate_inputs_of_new_samples(description.conditions, metadata, sample_ids)
 
 
-def _open(config: InferenceConfig, study_config: StudyConfig) -> tuple[AnyReader, Study, ModelDescription]:
+def _open(config: InferenceConfig, study_config: StudyConfig) -> tuple[AnyPredictor, Study, ModelDescription]:
     """Open a model that has a target, and the study."""
     model, description = load_model(config.model)
     if description.target is None:
@@ -133,10 +133,10 @@ def _open(config: InferenceConfig, study_config: StudyConfig) -> tuple[AnyReader
     if isinstance(model, KernelModel):
         _say_kernels_read_as_trained(config)
         as_trained = replace(config, rarefy_depth="model", prediction_passes=1)
-        return KernelReader(model, description, _reading(as_trained, study_config, description)), study, description
+        return KernelPredictor(model, description, _reading(as_trained, study_config, description)), study, description
     if isinstance(model, NetworkEnsemble):
-        return EnsembleReader(model, description, _reading(config, study_config, description)), study, description
-    return SampleReader(model, description, _reading(config, study_config, description)), study, description
+        return EnsemblePredictor(model, description, _reading(config, study_config, description)), study, description
+    return NetworkPredictor(model, description, _reading(config, study_config, description)), study, description
 
 
 def _say_kernels_read_as_trained(config: InferenceConfig) -> None:
@@ -149,11 +149,13 @@ def _say_kernels_read_as_trained(config: InferenceConfig) -> None:
         logger.warning("No effect on a kernel head, which reads samples as it was trained to: %s.", flags)
 
 
-def _open_encoder(config: InferenceConfig, study_config: StudyConfig) -> tuple[SampleReader | EnsembleReader, Study]:
+def _open_encoder(
+    config: InferenceConfig, study_config: StudyConfig
+) -> tuple[NetworkPredictor | EnsemblePredictor, Study]:
     """Open the part of a model that gives vectors, and the study."""
     model, description = load_model(config.model)
     if isinstance(model, NetworkEnsemble):
-        reader = EnsembleReader(model, description, _reading(config, study_config, description))
+        reader = EnsemblePredictor(model, description, _reading(config, study_config, description))
         return reader, read_study(study_config, description.model.max_bp)
     encoder = model.base_model if isinstance(model, KernelModel) else model
     if encoder is None:
@@ -162,15 +164,15 @@ def _open_encoder(config: InferenceConfig, study_config: StudyConfig) -> tuple[S
             "of 'aam pretrain', or of an 'aam train' with --pretrained."
         )
     options = _reading(config, study_config, description)
-    return SampleReader(encoder, description, options), read_study(study_config, description.model.max_bp)
+    return NetworkPredictor(encoder, description, options), read_study(study_config, description.model.max_bp)
 
 
-def _reading(config: InferenceConfig, study_config: StudyConfig, description: ModelDescription) -> Reading:
+def _reading(config: InferenceConfig, study_config: StudyConfig, description: ModelDescription) -> PredictOptions:
     depth = {"model": description.depth, "none": None}.get(str(config.rarefy_depth), config.rarefy_depth)
     if depth is None and config.prediction_passes > 1:
         logger.warning("--prediction-passes has no effect where all reads are used: pass --rarefy-depth N.")
     passes = 1 if depth is None else config.prediction_passes
-    return Reading(depth, Cache(study_config.cache_dir), config.batch_size, config.precision, passes)  # type: ignore[arg-type]
+    return PredictOptions(depth, Cache(study_config.cache_dir), config.batch_size, config.precision, passes)  # type: ignore[arg-type]
 
 
 def _checked_against(target: AnyTarget, names: Sequence[str]) -> AnyTarget:

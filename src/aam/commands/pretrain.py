@@ -15,20 +15,27 @@ from aam.data.batches import BatchMaker, Drawing, loader
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.study import Study
 from aam.data.study_build import read_study
-from aam.distributed.ranks import Ranks, joined
+from aam.distributed.ranks import Ranks, process_group
 from aam.inference.description import ModelDescription
 from aam.inference.model_directory import save_model
 from aam.labels.splits import TRAIN, VALIDATION, split_unlabelled
 from aam.models.build import build_encoder
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.objectives.objective import Settings
-from aam.runs.batch_plan import Composition, Material, calibration_batch, compose, memory_estimate
-from aam.runs.batch_size import settle_batch_size
-from aam.runs.pretrained import Pretrained, load_pretrained, shape_of, take_over, take_over_objectives
+from aam.runs.batch_plan import BatchSchedule, BatchSource, calibration_batch, memory_estimate, schedule_batches
+from aam.runs.batch_size import choose_batch_size
+from aam.runs.pretrained import Pretrained, copy_encoder_weights, copy_objective_weights, load_pretrained, shape_of
 from aam.runs.replay import replay
-from aam.runs.resources import read_resources, score_lines, settle_objectives, trivial_scores, with_targets
+from aam.runs.resources import choose_objective_settings, read_resources, score_lines, trivial_scores, with_targets
 from aam.runs.results import write_metrics, write_splits
-from aam.runs.resume import agreed_state, as_begun, rescued, saving_plan, say_finished, start_or_continue
+from aam.runs.resume import (
+    saving_elsewhere_on_failure,
+    saving_plan,
+    say_finished,
+    start_or_continue,
+    state_on_all_ranks,
+    with_saved_batch_size,
+)
 from aam.storage.names import Names
 from aam.training.best_epoch import criterion_of
 from aam.training.fit import WRITTEN, FitSummary, fit
@@ -60,7 +67,7 @@ class PlannedEncoder:
 
     model: SequenceEncoder
     description: ModelDescription
-    material: Material
+    batch_source: BatchSource
     parts: np.ndarray
     is_fresh: bool
     new_objectives: frozenset[str]
@@ -68,27 +75,27 @@ class PlannedEncoder:
 
 def pretrain(config: PretrainConfig) -> None:
     """Run the command."""
-    with joined(config) as ranks:
-        state = agreed_state(config, ranks)
+    with process_group(config) as ranks:
+        state = state_on_all_ranks(config, ranks)
         if state == "finished":
-            with ranks.agreed():
+            with ranks.raise_together():
                 if ranks.is_first:
-                    say_finished(as_begun(config, state))
+                    say_finished(with_saved_batch_size(config, state))
             return
-        with ranks.agreed():
-            config = as_begun(config, state)
+        with ranks.raise_together():
+            config = with_saved_batch_size(config, state)
             planned = plan_encoder(config)
-        wrap = partial(_wrap, config, planned)
+        build_module = partial(_build_module, config, planned)
         if state == "failed":
-            replay(config, wrap(), planned.material, ranks)
+            replay(config, build_module(), planned.batch_source, ranks)
             return
-        config = replace(config, training=settle_batch_size(config.training, planned.material, wrap, ranks))
-        with ranks.agreed():
-            batches = compose(planned.material, config.training)
+        config = replace(config, training=choose_batch_size(config.training, planned.batch_source, build_module, ranks))
+        with ranks.raise_together():
+            batches = schedule_batches(planned.batch_source, config.training)
             plan = saving_plan(config, state, planned.description.study_digest)
             if ranks.is_first:
                 start_or_continue(config, state, [*WRITTEN, "model", "metrics.json", "metrics.tsv", "splits.tsv"])
-                sample_ids = planned.material.maker.study.sample_ids
+                sample_ids = planned.batch_source.maker.study.sample_ids
                 write_splits(config.output.output_dir / "splits.tsv", sample_ids, planned.parts)
         summary = _fit(config, planned, batches, plan, ranks)
         if ranks.is_first:
@@ -104,7 +111,7 @@ def plan_encoder(config: PretrainConfig) -> PlannedEncoder:
     parts = split_unlabelled(study, table_ids, config.split.full, config.training)
     rows, held = np.flatnonzero(parts == TRAIN), np.flatnonzero(parts == VALIDATION)
     resources = read_resources(config, config.weights, study, rows)
-    settings = settle_objectives(config.weights, config.objectives, resources)
+    settings = choose_objective_settings(config.weights, config.objectives, resources)
     torch.manual_seed(config.training.seed)
     model = build_encoder(config.model, list(config.weights), settings)
     criterion_of(config.training.best_metric, model.active_objectives())  # refuses before anything is written
@@ -112,7 +119,7 @@ def plan_encoder(config: PretrainConfig) -> PlannedEncoder:
     maker = with_targets(maker, model.active_objectives(), config.objectives, resources)
     digest = study.digest()
     estimate = memory_estimate(model, config.model, maker, config.training)
-    material = Material(maker, rows, held, estimate, digest)
+    batch_source = BatchSource(maker, rows, held, estimate, digest)
     description = ModelDescription(
         model=config.model,
         objectives=tuple(config.weights),
@@ -123,15 +130,15 @@ def plan_encoder(config: PretrainConfig) -> PlannedEncoder:
         study_digest=digest,
         options=flatten(config),
     )
-    return PlannedEncoder(model, description, material, parts, pretrained is None, new)
+    return PlannedEncoder(model, description, batch_source, parts, pretrained is None, new)
 
 
 def _go_on_from(
     pretrained: Pretrained, model: SequenceEncoder, settings: Mapping[str, Settings], config: PretrainConfig
 ) -> frozenset[str]:
     """Give the model the weights of a pre-trained one; give the names of the objectives that it did not have."""
-    take_over(model, pretrained[0])
-    new = take_over_objectives(model, pretrained, settings)
+    copy_encoder_weights(model, pretrained[0])
+    new = copy_objective_weights(model, pretrained, settings)
     objectives = f"; new objectives: {', '.join(sorted(new))}" if new else " and its objectives"
     logger.info("Pre-training goes on from the encoder of %s%s.", config.start.pretrained, objectives)
     return new
@@ -139,35 +146,35 @@ def _go_on_from(
 
 def prepare_module(config: PretrainConfig, planned: PlannedEncoder) -> TrainingModule:
     """Bring the new model to its sizes, and wrap it for training."""
-    some = calibration_batch(planned.material)
+    some = calibration_batch(planned.batch_source)
     if planned.is_fresh:
         calibrate_encoder(planned.model, some)
     else:
         calibrate_objectives(planned.model, some, sorted(planned.new_objectives))
-    module = _wrap(config, planned)
+    module = _build_module(config, planned)
     module.calibrate(some)
     return module
 
 
-def _wrap(config: PretrainConfig, planned: PlannedEncoder) -> TrainingModule:
+def _build_module(config: PretrainConfig, planned: PlannedEncoder) -> TrainingModule:
     balance = LossBalance(config.weights, config.objectives.loss_balancing)
     return TrainingModule(planned.model, config.weights, config.training, balance=balance)
 
 
 def _fit(
-    config: PretrainConfig, planned: PlannedEncoder, batches: Composition, plan: SavingPlan, ranks: Ranks
+    config: PretrainConfig, planned: PlannedEncoder, batches: BatchSchedule, plan: SavingPlan, ranks: Ranks
 ) -> FitSummary:
     """Train, and leave the weights of the best epoch in the model."""
-    module, maker = prepare_module(config, planned), planned.material.maker
+    module, maker = prepare_module(config, planned), planned.batch_source.maker
     n_workers = config.training.num_workers
     train, held = (loader(maker, plans, n_workers, ranks.part) for plans in (batches.sampler, batches.validation))
     report = BatchReport(batches.estimated_bytes, ranks)
     return fit(module, (train, held), config.output.output_dir, batches.training, [report], plan, ranks)
 
 
-def _write(config: PretrainConfig, planned: PlannedEncoder, batches: Composition, summary: FitSummary) -> None:
+def _write(config: PretrainConfig, planned: PlannedEncoder, batches: BatchSchedule, summary: FitSummary) -> None:
     """Leave the model and its scores."""
-    output, model, maker = config.output.output_dir, planned.model, planned.material.maker
+    output, model, maker = config.output.output_dir, planned.model, planned.batch_source.maker
     metrics = {
         **summary.metrics,
         **trivial_scores(model.active_objectives(), maker, batches.sampler.plans(0), batches.validation),
@@ -177,7 +184,7 @@ def _write(config: PretrainConfig, planned: PlannedEncoder, batches: Composition
     }
     options = planned.description.options | flatten(config.training)
     description = replace(planned.description, metrics=metrics, options=options)
-    with rescued(model, description):
+    with saving_elsewhere_on_failure(model, description):
         write_metrics(output, metrics)
         save_model(output / "model", model, description)
     _report(summary, score_lines(model.active_objectives(), metrics), config)

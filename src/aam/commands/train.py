@@ -10,30 +10,30 @@ from aam.config.base import flatten
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
 from aam.config.saving import MEMBERS
-from aam.data.rarefaction import equal_depth, resolve_depth
-from aam.distributed.ranks import Ranks, joined
+from aam.data.rarefaction import fixed_rarefaction, resolve_depth
+from aam.distributed.ranks import Ranks, process_group
 from aam.errors import ConfigError
 from aam.inference.model_directory import save_model
-from aam.inference.network import Reading, SampleReader
+from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.labels.groups import warn_of_depth
-from aam.labels.labelled import LabelledSamples, LabelledStudy, divide, read_labelled
+from aam.labels.labelled import LabelledStudy, LabelledTable, divide, read_labelled
 from aam.labels.target import parts_of
-from aam.runs.batch_plan import compose
+from aam.runs.batch_plan import schedule_batches
 from aam.runs.ensemble import LEFT_OUT, train_ensemble
 from aam.runs.kernel import choose_head, train_kernel_head
-from aam.runs.plan import PlannedNetwork, fit_network, plan_network, with_batch_size, wrap
+from aam.runs.plan import PlannedNetwork, build_module, fit_network, plan_network, with_batch_size
 from aam.runs.pretrained import Pretrained, load_pretrained, shape_of
 from aam.runs.replay import replay
 from aam.runs.results import summarise, validate, write_metrics, write_splits
 from aam.runs.resume import (
     State,
-    agreed_state,
-    as_begun,
     refuse_saved_network,
-    rescued,
+    saving_elsewhere_on_failure,
     saving_plan,
     say_finished,
     start_or_continue,
+    state_on_all_ranks,
+    with_saved_batch_size,
 )
 from aam.storage.cache import Cache
 from aam.storage.output import remove_results
@@ -47,10 +47,10 @@ RESULTS = ("model", "metrics.json", "metrics.tsv", "splits.tsv", "validation_pre
 
 def train(config: TrainConfig) -> None:
     """Run the command."""
-    with joined(config) as ranks:
-        state = agreed_state(config, ranks)
-        with ranks.agreed():
-            config = as_begun(config, state)
+    with process_group(config) as ranks:
+        state = state_on_all_ranks(config, ranks)
+        with ranks.raise_together():
+            config = with_saved_batch_size(config, state)
             pretrained = load_pretrained(config.transfer.pretrained)
             shape = config.model if pretrained is None else shape_of(pretrained[0], config.model)
             if state == "finished" and ranks.is_first:
@@ -60,12 +60,12 @@ def train(config: TrainConfig) -> None:
 
 
 def _train(config: TrainConfig, shape: ModelConfig, pretrained: Pretrained | None, state: State, ranks: Ranks) -> None:
-    with ranks.agreed():
+    with ranks.raise_together():
         samples = read_labelled(config, shape.max_bp)
         head = choose_head(config, samples.study.n_samples)
         if head == "kernel":
             refuse_saved_network(config, state)
-            if ranks.placement.n_ranks > 1:
+            if ranks.process.n_ranks > 1:
                 raise ConfigError(
                     "The kernel head is fitted in one process, and needs no more: leave out --devices (and torchrun or srun), or "
                     "pass --head network."
@@ -75,7 +75,7 @@ def _train(config: TrainConfig, shape: ModelConfig, pretrained: Pretrained | Non
         return
     if state == "unsaved":
         remove_results(config.output.output_dir, [*WRITTEN, *RESULTS])
-    how = equal_depth(config.sampling, config.training.seed)
+    how = fixed_rarefaction(config.sampling, config.training.seed)
     unweighted = dataclasses.replace(samples, losses={})  # which are of the network
     labelled = divide(config, unweighted, None if how is None else how.depth)
     if how is None:
@@ -94,12 +94,12 @@ def _train_network(
     config: TrainConfig,
     shape: ModelConfig,
     pretrained: Pretrained | None,
-    samples: LabelledSamples,
+    samples: LabelledTable,
     state: State,
     ranks: Ranks,
 ) -> None:
     output = config.output.output_dir
-    with ranks.agreed():
+    with ranks.raise_together():
         depth = resolve_depth(config.sampling.rarefy_depth, samples.study.depths)
         labelled = divide(config, samples, depth)
         if depth is None:
@@ -107,15 +107,15 @@ def _train_network(
     if config.head.ensemble is not None:
         train_ensemble(config, shape, pretrained, labelled, state, [*WRITTEN, *RESULTS], ranks)
         return
-    with ranks.agreed():
+    with ranks.raise_together():
         network = plan_network(config, shape, None if pretrained is None else pretrained[0], labelled)
     if state == "failed":
-        replay(dataclasses.replace(config, model=shape), wrap(network), network.material, ranks)
+        replay(dataclasses.replace(config, model=shape), build_module(network), network.batch_source, ranks)
         return
     network = with_batch_size(network, ranks)
     settled = dataclasses.replace(config, model=shape, training=network.training)
-    with ranks.agreed():
-        batches = compose(network.material, network.training)
+    with ranks.raise_together():
+        batches = schedule_batches(network.batch_source, network.training)
         plan = saving_plan(settled, state, network.description.study_digest)
         if ranks.is_first:
             start_or_continue(settled, state, [*WRITTEN, *RESULTS])
@@ -129,9 +129,9 @@ def _write(config: TrainConfig, network: PlannedNetwork, labelled: LabelledStudy
     """Leave the model, its scores and its predictions."""
     output = config.output.output_dir
     model, description = network.model, network.description
-    reading = Reading(description.depth, Cache(config.study.cache_dir))
-    with rescued(model, description):
-        metrics = validate(config, SampleReader(copy.deepcopy(model), description, reading), labelled)
+    reading = PredictOptions(description.depth, Cache(config.study.cache_dir))
+    with saving_elsewhere_on_failure(model, description):
+        metrics = validate(config, NetworkPredictor(copy.deepcopy(model), description, reading), labelled)
         metrics |= {"epochs": summary.epochs, "best_epoch": summary.best_epoch}
         write_metrics(output, metrics)
         options = description.options | flatten(network.training)

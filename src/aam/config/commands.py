@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from aam.config.base import config
-from aam.config.covariates import ConditioningConfig, check_conditioning
+from aam.config.covariates import CovariatesConfig, check_covariates
 from aam.config.model import AugmentationConfig, ModelConfig
 from aam.config.objectives import (
     FLAG_OF_RESOURCE,
@@ -148,7 +148,7 @@ class TrainConfig:
     target: TargetConfig = field(default_factory=TargetConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     network_head: NetworkHeadConfig = field(default_factory=NetworkHeadConfig)
-    conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
+    conditioning: CovariatesConfig = field(default_factory=CovariatesConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
@@ -166,7 +166,7 @@ class TrainConfig:
         if self.transfer.freeze_base and self.objectives.encoder_type:
             raise ValueError("--freeze-base keeps what --encoder-type would teach as it is: leave out one of them.")
         check_target(self)
-        check_conditioning(self.conditioning, self.head.head, self.augmentation.mixup_alpha, self.transfer.category_lr)
+        check_covariates(self.conditioning, self.head.head, self.augmentation.mixup_alpha, self.transfer.category_lr)
         check_run(self)
         return self
 
@@ -212,8 +212,8 @@ class PredictConfig:
     Example: aam predict --model trained --table new.biom --sequences new-rep-seqs.fasta --output predictions.tsv
 
     The table may hold ASVs that training never saw. Columns: sample-id, prediction (in the target's own units, or the class),
-    and for classes probability:CLASS. A kernel head adds lower and upper (or set), known_reads and unlike, an ensemble lower and
-    upper (or set), members_sd and unlike, a network of --loss-type quantile lower and upper. Of a model of several metadata
+    and for classes probability:CLASS. A kernel head adds lower and upper (or set), known_reads and is_outlier, an ensemble lower
+    and upper (or set), members_sd and is_outlier, a network of --loss-type quantile lower and upper. Of a model of several metadata
     columns, the names of numbers end in a colon and the column's name.
     """
 

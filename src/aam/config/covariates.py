@@ -9,7 +9,7 @@ from aam.config.base import config, flag_of
 
 
 @config
-class ConditioningConfig:
+class CovariatesConfig:
     """Other metadata columns that the network's head reads beside the microbes."""
 
     categorical_columns: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class ConditioningConfig:
         return dict(pair.split("=") for pair in self.category_parents)
 
     @model_validator(mode="after")
-    def _columns_are_named_once(self) -> "ConditioningConfig":
+    def _columns_are_named_once(self) -> "CovariatesConfig":
         named = [*self.categorical_columns, *self.numeric_columns]
         twice = [name for name in dict.fromkeys(named) if named.count(name) > 1]
         if twice:
@@ -51,7 +51,7 @@ class ConditioningConfig:
         return self
 
     @model_validator(mode="after")
-    def _options_have_columns(self) -> "ConditioningConfig":
+    def _options_have_columns(self) -> "CovariatesConfig":
         changed = [
             flag_of(name)
             for name in ("categorical_fusion", "category_parents", "category_dropout")
@@ -64,7 +64,7 @@ class ConditioningConfig:
         return self
 
     @model_validator(mode="after")
-    def _parents_are_a_hierarchy(self) -> "ConditioningConfig":
+    def _parents_are_a_hierarchy(self) -> "CovariatesConfig":
         for pair in self.category_parents:
             if len(names := pair.split("=")) != 2 or not all(names):
                 raise ValueError(f"--category-parents {pair}: write CHILD=PARENT, such as city=country.")
@@ -94,8 +94,8 @@ class ConditioningConfig:
         return found
 
 
-def check_conditioning(
-    conditioning: ConditioningConfig, head: str, mixup_alpha: float | None, category_lr: float | None
+def check_covariates(
+    conditioning: CovariatesConfig, head: str, mixup_alpha: float | None, category_lr: float | None
 ) -> None:
     """Refuse options of a training run that do not go with columns beside the microbes, or that need them."""
     if not conditioning.columns:

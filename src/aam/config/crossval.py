@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from aam.config.base import config
 from aam.config.commands import TrainConfig
-from aam.config.covariates import ConditioningConfig
+from aam.config.covariates import CovariatesConfig
 from aam.config.model import AugmentationConfig, ModelConfig
 from aam.config.objectives import SupervisedObjectivesConfig
 from aam.config.study import (
@@ -86,7 +86,7 @@ class EvaluateFoldsConfig:
     target: TargetConfig = field(default_factory=TargetConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     network_head: NetworkHeadConfig = field(default_factory=NetworkHeadConfig)
-    conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
+    conditioning: CovariatesConfig = field(default_factory=CovariatesConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
     taxonomy: TaxonomyConfig = field(default_factory=TaxonomyConfig)

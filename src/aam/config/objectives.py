@@ -74,7 +74,7 @@ OBJECTIVES: dict[str, ObjectiveRow] = {
     "shannon": _value("aam.ecology.diversity:shannon", "Shannon entropy, natural logarithm"),
     "taxonomy": ObjectiveRow("aam.objectives.taxonomy:Taxonomy", "lineage of each ASV", ("taxonomy",)),
     "composition": ObjectiveRow(
-        "aam.objectives.taxon_abundance:Composition", "taxa of each sample; --taxonomy-rank", ("taxonomy",),
+        "aam.objectives.taxon_abundance:TaxonAbundance", "taxa of each sample; --taxonomy-rank", ("taxonomy",),
         options=("taxonomy_rank",),
     ),
     "masked-asvs": ObjectiveRow(

@@ -9,13 +9,13 @@ import pandas as pd
 
 from aam.config.crossval import EvaluateFoldsConfig, FoldsConfig
 from aam.config.target import Losses
-from aam.data.rarefaction import drop_shallow_samples, equal_depth
+from aam.data.rarefaction import drop_shallow_samples, fixed_rarefaction
 from aam.data.study import Study
 from aam.data.study_build import read_study
 from aam.errors import ConfigError, SplitError, name_some
 from aam.io.label_files import read_fold_file
 from aam.labels.columns import label_samples, only_column
-from aam.labels.covariate_checks import condition_columns
+from aam.labels.covariate_checks import covariate_columns
 from aam.labels.groups import sample_groups, warn_of_divided_subjects
 from aam.labels.splits import divided_groups, fold_numbers, strata
 from aam.labels.target import TargetState, fit_target, order_alone
@@ -36,7 +36,7 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Participants:
+class CrossvalSamples:
     """Samples with a value, reads and a fold.
 
     Attributes
@@ -76,7 +76,7 @@ class Participants:
                 yield Fold(repeat, fold, np.flatnonzero(number != fold), np.flatnonzero(number == fold))
 
 
-def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
+def read_crossval_samples(config: EvaluateFoldsConfig, max_bp: int) -> CrossvalSamples:
     """Read the study and its labels, and divide the samples.
 
     Raises
@@ -96,12 +96,12 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
     options = config.of_training(config.output.output_dir, config.training.seed)
     losses = read_losses(options)
     task = choose_task_of(cells, options, losses)
-    how = equal_depth(config.sampling, config.training.seed)
+    how = fixed_rarefaction(config.sampling, config.training.seed)
     study = drop_shallow_samples(study, None if how is None else how.depth)
     sample_ids = list(study.sample_ids)
     values = values.loc[sample_ids]
     columns = named_columns(options.category_columns, metadata, sample_ids, config.label.metadata_column)
-    columns |= condition_columns(options.conditioning, metadata, cells.loc[sample_ids], config.folds.group_column)
+    columns |= covariate_columns(options.conditioning, metadata, cells.loc[sample_ids], config.folds.group_column)
     groups = sample_groups(metadata, sample_ids, config.folds.group_column, config.label.metadata_column)
     target = fit_target(values, task, order_alone(config.target))
     truth = target.encode(values)
@@ -111,9 +111,9 @@ def read_participants(config: EvaluateFoldsConfig, max_bp: int) -> Participants:
         folds, names = _from_file(config.folds, sample_ids, frozenset(table_ids))
     if config.folds.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, folds[0].astype(str), "k-fold", config.label.metadata_column)
-    participants = Participants(study, values, target, truth, groups, folds, names, columns, losses)
-    _check(participants, config.folds)
-    return participants
+    crossval_samples = CrossvalSamples(study, values, target, truth, groups, folds, names, columns, losses)
+    _check(crossval_samples, config.folds)
+    return crossval_samples
 
 
 def _drawn(config: FoldsConfig, groups: np.ndarray, truth: np.ndarray, seed: int) -> tuple[np.ndarray, list[str]]:
@@ -142,25 +142,25 @@ def _from_file(config: FoldsConfig, sample_ids: list[str], known_ids: frozenset[
     return number[None, :].astype(np.int64), names.tolist()
 
 
-def _check(participants: Participants, config: FoldsConfig) -> None:
+def _check(crossval_samples: CrossvalSamples, config: FoldsConfig) -> None:
     """Refuse folds that could not be honest or not be trained on; warn of those that can be scored in part only."""
     given = f"--folds {config.folds}" if config.fold_file is None else f"--fold-file {config.fold_file}"
-    groups, truth, single = participants.groups, participants.truth, []
-    for number in participants.folds:
+    groups, truth, single = crossval_samples.groups, crossval_samples.truth, []
+    for number in crossval_samples.folds:
         divided = divided_groups(groups, number)
         if divided:
             raise SplitError(
                 f"{given} puts {len(divided)} of {len(set(groups))} groups of --group-column {config.group_column} into several "
                 f"folds: {name_some(divided)}. Move each into one fold, or leave --group-column out if they may be divided."
             )
-    for fold in participants:
-        name = participants.fold_names[fold.number]
+    for fold in crossval_samples:
+        name = crossval_samples.fold_names[fold.number]
         if len(np.unique(groups[fold.train])) < 2:
             raise SplitError(f"{given} leaves the samples of one group only to train on while fold {name} is held out.")
         if len(np.unique(truth[fold.train])) < 2:
             raise SplitError(
-                f"{given} leaves samples of one value only, {participants.values.iloc[fold.train[0]]!r}, to train on while fold "
-                f"{name} is held out. Choose another --seed, other folds, or another column."
+                f"{given} leaves samples of one value only, {crossval_samples.values.iloc[fold.train[0]]!r}, to train on while "
+                f"fold {name} is held out. Choose another --seed, other folds, or another column."
             )
         if len(np.unique(truth[fold.test])) < 2:
             single.append(f"{name} of repeat {fold.repeat + 1}")
@@ -168,5 +168,5 @@ def _check(participants: Participants, config: FoldsConfig) -> None:
         logger.warning(
             "Held-out samples of one value only in %d of %d folds, so that some of their scores are not defined and stay empty; "
             "pooled scores are of all samples: %s.",
-            len(single), sum(1 for _ in participants), name_some(single),
+            len(single), sum(1 for _ in crossval_samples), name_some(single),
         )  # fmt: skip

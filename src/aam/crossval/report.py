@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from aam.crossval.folds import Participants
-from aam.crossval.summary import FoldScore, HeldOut, Line
+from aam.crossval.folds import CrossvalSamples
+from aam.crossval.summary import FoldScore, HeldOut, MethodSummary
 from aam.figures import draw_methods
 from aam.io.metadata import write_tsv
 from aam.runs.results import truth_columns
@@ -34,22 +34,22 @@ _LEGEND_OF_DIFFERENCES = (
 )
 
 
-def write_folds(directory: Path, participants: Participants) -> None:
+def write_folds(directory: Path, crossval_samples: CrossvalSamples) -> None:
     """Write the fold of each sample; of one repeat, ``--fold-file`` reads it back."""
-    ids, names = list(participants.study.sample_ids), np.array(participants.fold_names)
-    if len(participants.folds) == 1:
-        write_tsv(directory / FOLDS, {"sample-id": ids, "fold": names[participants.folds[0]]})
+    ids, names = list(crossval_samples.study.sample_ids), np.array(crossval_samples.fold_names)
+    if len(crossval_samples.folds) == 1:
+        write_tsv(directory / FOLDS, {"sample-id": ids, "fold": names[crossval_samples.folds[0]]})
         return
-    columns = {f"fold-of-repeat-{repeat + 1}": names[number] for repeat, number in enumerate(participants.folds)}
+    columns = {f"fold-of-repeat-{repeat + 1}": names[number] for repeat, number in enumerate(crossval_samples.folds)}
     write_tsv(directory / FOLDS, {"sample-id": ids, **columns})
 
 
 def write_predictions(
-    directory: Path, participants: Participants, held_out: HeldOut, others: Mapping[str, Columns]
+    directory: Path, crossval_samples: CrossvalSamples, held_out: HeldOut, others: Mapping[str, Columns]
 ) -> None:
     """Write one row per sample, repeat and method, in the target's own units or class names; ``others`` by method."""
-    target, names = participants.target, np.array(participants.fold_names)
-    ids, truth = list(participants.study.sample_ids), truth_columns(target, participants.truth)["truth"]
+    target, names = crossval_samples.target, np.array(crossval_samples.fold_names)
+    ids, truth = list(crossval_samples.study.sample_ids), truth_columns(target, crossval_samples.truth)["truth"]
     is_regression = target.task == "regression"
     columns: dict[str, list[Any]] = {
         name: [] for name in ("sample-id", "repeat", "fold", "method", "prediction", "truth")
@@ -61,7 +61,7 @@ def write_predictions(
         for repeat, predicted in enumerate(repeats):
             columns["sample-id"] += ids
             columns["repeat"] += [repeat + 1] * len(ids)
-            columns["fold"] += names[participants.folds[repeat]].tolist()
+            columns["fold"] += names[crossval_samples.folds[repeat]].tolist()
             columns["method"] += [method] * len(ids)
             columns["truth"] += list(truth)
             columns["prediction"] += list(
@@ -75,24 +75,28 @@ def write_predictions(
     write_tsv(directory / PREDICTIONS, columns)
 
 
-def write_scores(directory: Path, participants: Participants, folds: list[FoldScore], lines: list[Line]) -> None:
+def write_scores(
+    directory: Path, crossval_samples: CrossvalSamples, folds: list[FoldScore], lines: list[MethodSummary]
+) -> None:
     """Write the score of every fold, and a line per method and metric."""
     write_tsv(
         directory / RESULTS,
         {
             "method": [one.method for one in folds],
             "repeat": [one.repeat + 1 for one in folds],
-            "fold": [participants.fold_names[one.fold] for one in folds],
+            "fold": [crossval_samples.fold_names[one.fold] for one in folds],
             "metric": [one.metric for one in folds],
             "value": [one.value for one in folds],
         },
     )
     has_differences = any(line.difference is not None for line in lines)
-    names = [name for name in Line.__annotations__ if has_differences or not name.startswith("difference")]
+    names = [name for name in MethodSummary.__annotations__ if has_differences or not name.startswith("difference")]
     write_tsv(directory / SUMMARY, {name: [getattr(line, name) for line in lines] for name in names})
 
 
-def draw_summary(directory: Path, held_out: HeldOut, folds: list[FoldScore], lines: list[Line], column: str) -> None:
+def draw_summary(
+    directory: Path, held_out: HeldOut, folds: list[FoldScore], lines: list[MethodSummary], column: str
+) -> None:
     """Draw the scores by the first metric, in each fold and pooled, the best method on top as in the table."""
     metric, score = next(iter(held_out.scores.items()))
     pooled = {line.method: line.pooled for line in lines if line.metric == metric}
@@ -103,7 +107,7 @@ def draw_summary(directory: Path, held_out: HeldOut, folds: list[FoldScore], lin
         figure.savefig(temporary, format="png")
 
 
-def summary_table(held_out: HeldOut, lines: list[Line], reference: str | None) -> str:
+def summary_table(held_out: HeldOut, lines: list[MethodSummary], reference: str | None) -> str:
     """Lay out the first two metrics of each method as text, best first; differences are of the first metric."""
     (metric, score), (second, other) = list(held_out.scores.items())[:2]
     by_metric = {name: {line.method: line for line in lines if line.metric == name} for name in (metric, second)}
@@ -138,12 +142,12 @@ def written(score: float) -> str:
     return NO_SCORE if math.isnan(score) else f"{score:.3f}"
 
 
-def _over_folds(line: Line) -> str:
+def _over_folds(line: MethodSummary) -> str:
     spread = " (one fold)" if math.isnan(line.sd) else f" ± {line.sd:.3f}"
     return NO_SCORE if math.isnan(line.mean) else f"{line.mean:.3f}{spread}"
 
 
-def _difference(line: Line) -> str:
+def _difference(line: MethodSummary) -> str:
     if line.difference is None:
         return ""
     return f"{line.difference:+.3f} [{line.difference_low:+.3f}, {line.difference_high:+.3f}]"
@@ -154,11 +158,11 @@ def _aligned(row: list[str], widths: list[int]) -> str:
     return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]).rstrip()
 
 
-def write_text(directory: Path, participants: Participants, table: str, reference: str | None) -> None:
+def write_text(directory: Path, crossval_samples: CrossvalSamples, table: str, reference: str | None) -> None:
     """Say what was compared on what, and how to read it."""
-    repeats, folds = len(participants.folds), len(participants.fold_names)
-    n_groups, n_samples = len(set(participants.groups)), participants.study.n_samples
-    target = participants.target
+    repeats, folds = len(crossval_samples.folds), len(crossval_samples.fold_names)
+    n_groups, n_samples = len(set(crossval_samples.groups)), crossval_samples.study.n_samples
+    target = crossval_samples.target
     how_often = f"{folds} folds" + (f", divided {repeats} times" if repeats > 1 else "")
     units = f"{n_samples} samples" + (f" of {n_groups} groups" if n_groups < n_samples else "")
     text = (

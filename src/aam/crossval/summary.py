@@ -55,7 +55,7 @@ class FoldScore:
 
 
 @dataclass(frozen=True)
-class Line:
+class MethodSummary:
     """How good one method is by one metric.
 
     Attributes
@@ -94,7 +94,7 @@ def score_folds(held_out: HeldOut) -> list[FoldScore]:
     ]
 
 
-def summarise(held_out: HeldOut, folds: list[FoldScore], reference: str | None, seed: int) -> list[Line]:
+def summarise(held_out: HeldOut, folds: list[FoldScore], reference: str | None, seed: int) -> list[MethodSummary]:
     """Give the line of each method and metric.
 
     Parameters
@@ -121,7 +121,7 @@ def summarise(held_out: HeldOut, folds: list[FoldScore], reference: str | None, 
             if reference is not None and method != reference:
                 first = methods.index(reference)
                 difference = (whole[first, k] - whole[m, k], *_interval(drawn[:, first, k] - drawn[:, m, k]))
-            lines.append(Line(method, metric, mean, sd, whole[m, k], *_interval(drawn[:, m, k]), *difference))
+            lines.append(MethodSummary(method, metric, mean, sd, whole[m, k], *_interval(drawn[:, m, k]), *difference))
     return lines
 
 

@@ -12,7 +12,7 @@ REACH = 4
 """How many batches to either side a lone sample's companion may come from."""
 
 
-class Composer(Protocol):
+class Batcher(Protocol):
     """Cuts an order of samples into batches."""
 
     @property

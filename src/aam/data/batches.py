@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from aam.batch import AsvTarget, Batch, BatchTarget, MaskedNucleotides, PackedCounts, Part, Share
+from aam.batch import AsvTarget, Batch, BatchTarget, MaskedNucleotides, PackedCounts, RankSlice, RankSpec
 from aam.data.augmentation import Augmentation, Augmenter, Reads
-from aam.data.batch_composition import BySamples, Composer, sort_in_windows, split_until
+from aam.data.batch_composition import Batcher, BySamples, sort_in_windows, split_until
 from aam.data.masking import hide_pairs, mask_nucleotides
-from aam.data.rank_slice import cut, share_of
+from aam.data.rank_slice import cut, slice_of_rank
 from aam.data.rarefaction import EVALUATION, generator, rarefy
 from aam.data.study import Study
 
@@ -84,7 +84,7 @@ class BatchMaker(Dataset[Batch]):
     asv_vectors: np.ndarray | None = None
     """Vectors of the study's features, computed beforehand, [F, D]; None if the model is to encode them."""
     asv_targets: Mapping[str, AsvTarget] = field(default_factory=dict)
-    part: Part | None = None
+    part: RankSpec | None = None
     """The rank that makes its share of each batch; None for whole batches. What is drawn, masked and hidden is that of the whole
     batch, so how many ranks there are changes nothing."""
 
@@ -94,7 +94,7 @@ class BatchMaker(Dataset[Batch]):
         packed = self._draw(plan, augmenter)
         kept = keep_most_abundant(packed, self.drawing.token_limit)
         features, asv_index = np.unique(kept.features, return_inverse=True)
-        share = None if self.part is None else share_of(self.part, asv_index, kept.sample_offsets, len(features))
+        share = None if self.part is None else slice_of_rank(self.part, asv_index, kept.sample_offsets, len(features))
         targets = self._targets(packed, features, share)
         tokens = self.study.tokens[features]
         masking = self.masking
@@ -114,7 +114,7 @@ class BatchMaker(Dataset[Batch]):
         )
         return batch if share is None else cut(batch, share)
 
-    def _targets(self, packed: PackedCounts, features: np.ndarray, share: Share | None) -> dict[str, torch.Tensor]:
+    def _targets(self, packed: PackedCounts, features: np.ndarray, share: RankSlice | None) -> dict[str, torch.Tensor]:
         """Compute what objectives compare with: of the rank's samples, and of all distinct ASVs."""
         wanted = slice(None) if share is None else share.samples.numpy()
         packed = replace(packed, wanted=wanted)
@@ -208,7 +208,7 @@ class EpochSampler(Sampler[BatchPlan]):
     """
 
     samples: np.ndarray
-    composer: Composer
+    batcher: Batcher
     lengths: np.ndarray
     seed: int
     digest: str
@@ -219,9 +219,9 @@ class EpochSampler(Sampler[BatchPlan]):
     n_done: int = 0
 
     def __post_init__(self) -> None:
-        n_batches = len(self.composer.cut(self._shuffled(0)[0]))
+        n_batches = len(self.batcher.cut(self._shuffled(0)[0]))
         self._window = self.window_batches * math.ceil(self.n_in_epoch / n_batches)
-        n_planned = 1 if self.composer.has_fixed_size else self.n_epochs
+        n_planned = 1 if self.batcher.has_fixed_size else self.n_epochs
         self._n_batches = max(len(self._cut(epoch)) for epoch in range(n_planned))
 
     def set_epoch(self, epoch: int) -> None:
@@ -249,7 +249,7 @@ class EpochSampler(Sampler[BatchPlan]):
         order, stream = self._shuffled(epoch)
         if self.window_batches > 1:
             order = sort_in_windows(order, self.lengths[order], self._window)
-        batches = self.composer.cut(order)
+        batches = self.batcher.cut(order)
         return [batches[place] for place in stream.permutation(len(batches))]
 
     def _shuffled(self, epoch: int) -> tuple[np.ndarray, np.random.Generator]:
@@ -275,7 +275,10 @@ def plan_in_order(samples: np.ndarray, batch_size: int, number: int = 0) -> list
 
 
 def loader(
-    maker: BatchMaker, plans: Sequence[BatchPlan] | EpochSampler, num_workers: int | None = 0, part: Part | None = None
+    maker: BatchMaker,
+    plans: Sequence[BatchPlan] | EpochSampler,
+    num_workers: int | None = 0,
+    part: RankSpec | None = None,
 ) -> DataLoader[Batch]:
     """Load the planned batches, or the part of a rank of each; with a GPU, into page-locked memory.
 

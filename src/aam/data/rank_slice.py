@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from aam.batch import Batch, MaskedNucleotides, Part, Share
+from aam.batch import Batch, MaskedNucleotides, RankSlice, RankSpec
 
 
-def share_of(part: Part, asv_index: np.ndarray, sample_offsets: np.ndarray, n_asvs: int) -> Share:
+def slice_of_rank(part: RankSpec, asv_index: np.ndarray, sample_offsets: np.ndarray, n_asvs: int) -> RankSlice:
     """Choose a rank's samples and ASVs of a batch of packed pairs."""
     samples = [asv_index[begin:end] for begin, end in pairwise(sample_offsets)]
     rank_of_sample, holds = divide_samples(samples, n_asvs, part.n_ranks)
@@ -20,7 +20,7 @@ def share_of(part: Part, asv_index: np.ndarray, sample_offsets: np.ndarray, n_as
         counted = np.flatnonzero(holds.argmax(axis=0) == part.rank)  # the first rank that holds it
     own = np.flatnonzero(rank_of_sample == part.rank)
     own, encoded, counted = (torch.from_numpy(numbers) for numbers in (own, encoded, counted))
-    return Share(own, len(samples), encoded, counted, part.is_pooled)
+    return RankSlice(own, len(samples), encoded, counted, part.is_pooled)
 
 
 def divide_samples(samples: list[np.ndarray], n_asvs: int, n_ranks: int) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +57,7 @@ def divide_samples(samples: list[np.ndarray], n_asvs: int, n_ranks: int) -> tupl
     return rank_of_sample, holds
 
 
-def cut(batch: Batch, share: Share) -> Batch:
+def cut(batch: Batch, share: RankSlice) -> Batch:
     """Cut a whole batch to a rank's share; its targets are cut already."""
     sample = batch.sample_of_pair
     is_own = torch.isin(sample, share.samples)
@@ -80,7 +80,7 @@ def cut(batch: Batch, share: Share) -> Batch:
     )
 
 
-def _own_masked(masked: MaskedNucleotides | None, share: Share) -> MaskedNucleotides | None:
+def _own_masked(masked: MaskedNucleotides | None, share: RankSlice) -> MaskedNucleotides | None:
     if masked is None:
         return None
     own = torch.isin(masked.asvs, share.counted)

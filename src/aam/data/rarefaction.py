@@ -105,7 +105,7 @@ EVALUATION = "evaluation"
 
 
 @dataclass(frozen=True)
-class EqualDepth:
+class FixedRarefaction:
     """How deeply each sample is read.
 
     Attributes
@@ -128,7 +128,7 @@ class EqualDepth:
 
 @dataclass(frozen=True)
 class _Rarefied(Study):
-    how: EqualDepth
+    how: FixedRarefaction
 
     def sample(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """Give the features that one sample holds among the reads drawn, and their counts, both [n]."""
@@ -141,12 +141,12 @@ class _Rarefied(Study):
         return features[drawn > 0], drawn[drawn > 0]
 
 
-def at_depth(study: Study, how: EqualDepth | None) -> Study:
+def rarefy_once(study: Study, how: FixedRarefaction | None) -> Study:
     """Give a study as it is read: whole, unless one depth was asked for."""
     return study if how is None else how.of(study)
 
 
-def equal_depth(sampling: SamplingConfig, seed: int) -> EqualDepth | None:
+def fixed_rarefaction(sampling: SamplingConfig, seed: int) -> FixedRarefaction | None:
     """Say how deeply the kernel head and classical methods read samples: whole, unless ``--rarefy-depth`` is a number."""
     depth = sampling.rarefy_depth
-    return EqualDepth(depth, seed) if isinstance(depth, int) else None
+    return FixedRarefaction(depth, seed) if isinstance(depth, int) else None

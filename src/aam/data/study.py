@@ -136,7 +136,7 @@ class Study:
             counts=arrays["counts"],
             rows=rows,
             depths=depths,
-            content=arrays.facts["content"],
+            content=arrays.info["content"],
             store=arrays,
         )
 

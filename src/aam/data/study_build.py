@@ -18,7 +18,7 @@ from aam.io.count_table import Axis, Table, refuse_duplicates
 from aam.io.sequences import sequences_in_fasta, sequences_in_ids
 from aam.io.tables import open_table
 from aam.storage.arrays import ArrayStore, ArrayWriter
-from aam.storage.atomic import give_back
+from aam.storage.atomic import trim_malloc
 from aam.storage.cache import Cache, digest_of
 from aam.storage.names import HASH_DTYPE, Names, hash_bytes, hash_names, pack_names, sort_hashes
 
@@ -56,7 +56,7 @@ def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
     """
     with tempfile.TemporaryDirectory(dir=directory) as scratch, ArrayWriter(directory) as writer:
         rank = _write_features(table, fasta, Path(scratch), writer)
-        give_back()
+        trim_malloc()
         order, samples = _write_samples(table, rank, Path(scratch), writer)
         content = hashlib.blake2b(f"{FORMAT}".encode(), digest_size=16)
         for name in ("tokens", "token_offsets", "feature_letters", "feature_offsets"):

@@ -8,14 +8,14 @@ import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aam.batch import Share
+from aam.batch import RankSlice
 
 
 class OutOfMemoryElsewhereError(torch.OutOfMemoryError):
     """Another rank has run out of memory, and will not come to what ranks compute together next."""
 
 
-def meet(is_out_of_memory: bool = False) -> None:
+def raise_if_any_rank_ran_out_of_memory(is_out_of_memory: bool = False) -> None:
     """Wait for all ranks; if memory does not suffice on one, raise on the others.
 
     Every rank comes here before each thing that a step computes together, and once at the step's end. A rank that has run out of
@@ -33,7 +33,7 @@ def meet(is_out_of_memory: bool = False) -> None:
         raise OutOfMemoryElsewhereError("another rank has run out of memory")
 
 
-def sum_over_ranks(x: Tensor, share: Share | None) -> Tensor:
+def sum_over_ranks(x: Tensor, share: RankSlice | None) -> Tensor:
     """Add up a tensor of one shape over all ranks; the gradient of each rank is that of all ranks' results together.
 
     Every rank must come here, in the same order. Adding zeros is exact, so a sum also brings together what ranks have in different
@@ -49,7 +49,7 @@ class _Sum(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Add up the tensors."""
         summed = x.clone(memory_format=torch.contiguous_format)
-        meet()
+        raise_if_any_rank_ran_out_of_memory()
         dist.all_reduce(summed)
         return summed
 
@@ -59,7 +59,7 @@ class _Sum(torch.autograd.Function):
         return _Sum.forward(ctx, gradients[0])
 
 
-def mean_over_ranks(total: Float[Tensor, ""], n: int, share: Share | None) -> Float[Tensor, ""]:
+def mean_over_ranks(total: Float[Tensor, ""], n: int, share: RankSlice | None) -> Float[Tensor, ""]:
     """Divide the sum of a loss over what the batch of all ranks holds by how much that is; 0 where it is nothing.
 
     Ranks with little weigh little: it is the mean that one rank with the whole batch has. That every rank has the same loss makes
@@ -69,7 +69,7 @@ def mean_over_ranks(total: Float[Tensor, ""], n: int, share: Share | None) -> Fl
     return summed[0] / summed[1].detach().clamp(min=1)
 
 
-def of_all_samples(vectors: Float[Tensor, "B D"], share: Share | None) -> Float[Tensor, "N D"]:
+def gather_samples(vectors: Float[Tensor, "B D"], share: RankSlice | None) -> Float[Tensor, "N D"]:
     """Give the vectors of the samples of all ranks, in the order of the whole batch."""
     if share is None:
         return vectors
@@ -77,7 +77,7 @@ def of_all_samples(vectors: Float[Tensor, "B D"], share: Share | None) -> Float[
     return sum_over_ranks(placed, share)
 
 
-def spread(encoded: Float[Tensor, "V D"], n_asvs: int, share: Share | None) -> Float[Tensor, "U D"]:
+def place_asv_vectors(encoded: Float[Tensor, "V D"], n_asvs: int, share: RankSlice | None) -> Float[Tensor, "U D"]:
     """Lay the vectors that a rank has encoded among those of the batch's distinct ASVs; zeros where it has, and needs, none."""
     if share is None:
         return encoded
@@ -85,7 +85,7 @@ def spread(encoded: Float[Tensor, "V D"], n_asvs: int, share: Share | None) -> F
     return sum_over_ranks(placed, share) if share.is_pooled else placed
 
 
-def of_all_asvs(vectors: Float[Tensor, "U D"], share: Share | None) -> Float[Tensor, "U D"]:
+def gather_asvs(vectors: Float[Tensor, "U D"], share: RankSlice | None) -> Float[Tensor, "U D"]:
     """Give the vectors of the distinct ASVs of all ranks; each comes from the rank where it counts."""
     if share is None or share.is_pooled:
         return vectors
@@ -103,13 +103,13 @@ def average_gradients(weights: Iterable[nn.Parameter]) -> None:
     """
     weights = [weight for weight in weights if weight.requires_grad]
     is_used = torch.tensor([weight.grad is not None for weight in weights], dtype=torch.uint8)
-    meet()
+    raise_if_any_rank_ran_out_of_memory()
     dist.all_reduce(is_used, op=dist.ReduceOp.MAX)
     used = [weight for weight, is_one in zip(weights, is_used.tolist(), strict=True) if is_one]
     if not used:
         return
     joined = torch.cat([(torch.zeros_like(each) if each.grad is None else each.grad).flatten() for each in used])
-    meet()
+    raise_if_any_rank_ran_out_of_memory()
     dist.all_reduce(joined)
     joined /= dist.get_world_size()
     for weight, gradient in zip(used, joined.split([weight.numel() for weight in used]), strict=True):

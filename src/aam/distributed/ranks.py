@@ -20,11 +20,11 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from aam.batch import Part
+from aam.batch import RankSpec
 from aam.config.base import command_of, write_yaml
 from aam.config.saving import DevicesConfig
 from aam.distributed.collective import average_gradients
-from aam.distributed.placement import STARTER, Placement, place
+from aam.distributed.process import STARTER, ProcessRank, locate_process
 from aam.errors import AamError
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Ranks:
         Whether each writes its part of a checkpoint, with FSDP.
     """
 
-    placement: Placement = field(default_factory=Placement)
+    process: ProcessRank = field(default_factory=ProcessRank)
     strategy: Literal["ddp", "fsdp"] | None = None
     shares_asvs: bool = True
     shards_checkpoints: bool = False
@@ -69,13 +69,13 @@ class Ranks:
     @property
     def is_first(self) -> bool:
         """Whether this one writes and speaks for all."""
-        return self.placement.rank == 0
+        return self.process.rank == 0
 
     @property
-    def part(self) -> Part | None:
+    def part(self) -> RankSpec | None:
         """Say which part of each batch this one makes."""
-        n_ranks = self.placement.n_ranks
-        return Part(self.placement.rank, n_ranks, self.shares_asvs) if n_ranks > 1 else None
+        n_ranks = self.process.n_ranks
+        return RankSpec(self.process.rank, n_ranks, self.shares_asvs) if n_ranks > 1 else None
 
     def with_whole_models(self) -> "Ranks":
         """Give the same processes, each with all weights."""
@@ -83,7 +83,7 @@ class Ranks:
 
     def gather(self, value: Any) -> list[Any]:
         """Give what each rank has; values are pickled."""
-        values = [value] * self.placement.n_ranks
+        values = [value] * self.process.n_ranks
         if self.strategy is not None:
             dist.all_gather_object(values, value)
         return values
@@ -101,7 +101,7 @@ class Ranks:
             average_gradients(module.parameters())
 
     @contextmanager
-    def agreed(self) -> Iterator[None]:
+    def raise_together(self) -> Iterator[None]:
         """Wait at the end of a block until all ranks have come through it; if one has failed, all raise its error.
 
         Raises
@@ -128,11 +128,11 @@ class Ranks:
         raise AamError(message if len(errors) == len(found) else f"rank {rank} on {host}: {message}")
 
 
-ALONE = Ranks()
+SINGLE_PROCESS = Ranks()
 
 
 @contextmanager
-def joined(config: RunsOnDevices) -> Iterator[Ranks]:
+def process_group(config: RunsOnDevices) -> Iterator[Ranks]:
     """Join the processes that train together; start those of this machine if nobody has.
 
     The first one speaks for all: the others log errors only, and are silent about mistakes of the user.
@@ -142,24 +142,24 @@ def joined(config: RunsOnDevices) -> Iterator[Ranks]:
     AamError
         The devices cannot be used as asked, or another process failed.
     """
-    placement, must_start = place(config.devices, os.environ, torch.cuda.device_count())
+    process, must_start = locate_process(config.devices, os.environ, torch.cuda.device_count())
     options, strategy = config.devices, config.devices.strategy
-    if placement.n_ranks == 1:
+    if process.n_ranks == 1:
         if not options.share_asvs:
             logger.warning("--no-share-asvs has no effect on one device.")
-        yield ALONE
+        yield SINGLE_PROCESS
         return
-    ranks = Ranks(placement, "ddp" if strategy == "auto" else strategy, options.share_asvs, options.sharded_checkpoints)
+    ranks = Ranks(process, "ddp" if strategy == "auto" else strategy, options.share_asvs, options.sharded_checkpoints)
     if not ranks.is_first:
         logging.getLogger("aam").setLevel(logging.ERROR)
         warnings.simplefilter("ignore")
     starter = int(os.environ.get(STARTER, "0"))
     if starter:
         threading.Thread(target=_end_with, args=(starter,), daemon=True).start()
-    with _environment(placement.environment), _others(config, placement if must_start else None):
+    with _environment(process.environment), _others(config, process if must_start else None):
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         if torch.cuda.is_available():
-            torch.cuda.set_device(placement.local_rank)
+            torch.cuda.set_device(process.local_rank)
         dist.init_process_group(backend)
         try:
             yield ranks
@@ -211,7 +211,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _others(config: RunsOnDevices, first: Placement | None) -> Iterator[None]:
+def _others(config: RunsOnDevices, first: ProcessRank | None) -> Iterator[None]:
     """Run the same command in the other processes of this machine, and end them with this one."""
     if first is None:
         yield
@@ -225,7 +225,7 @@ def _others(config: RunsOnDevices, first: Placement | None) -> Iterator[None]:
         command = [sys.executable, "-m", "aam", command_of(config), "--config", str(options)]
         processes = []
         for rank in range(1, first.n_local):
-            own = Placement(rank, first.n_ranks, rank, first.n_local, first.address, first.port)
+            own = ProcessRank(rank, first.n_ranks, rank, first.n_local, first.address, first.port)
             environment = {"OMP_NUM_THREADS": str(threads), **os.environ, **own.environment, STARTER: str(os.getpid())}
             processes.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL))
         is_over = threading.Event()

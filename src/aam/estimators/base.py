@@ -12,7 +12,7 @@ from aam.ecology.tree import FeatureTree
 from aam.io.newick import read_newick
 from aam.kernels.features import Phylogeny, Samples
 from aam.kernels.fitting import fit_ensemble
-from aam.kernels.head import Ensemble
+from aam.kernels.head import KernelEnsemble
 from aam.kernels.known_asvs import MINIMUM_PREVALENCE
 from aam.labels.predicted import Predicted
 from aam.labels.target import TargetState
@@ -99,7 +99,7 @@ class KernelEstimator(BaseEstimator):
         self.kept_ = np.flatnonzero(prevalence >= least)
         if not len(self.kept_):
             raise ValueError(f"No feature is above 0 in {least} of the {len(y)} samples: there is nothing to compare.")
-        self.ensemble_: Ensemble = fit_ensemble(
+        self.ensemble_: KernelEnsemble = fit_ensemble(
             Samples(X[:, self.kept_]), self._phylogeny(), target, truth, groups.astype(str), self.coverage
         )
 
@@ -141,7 +141,7 @@ class KernelEstimator(BaseEstimator):
         samples = self._samples(X)
         return self.ensemble_.report(self.ensemble_.outputs(samples))
 
-    def unlike(self, X: Any) -> np.ndarray:  # noqa: N803
+    def is_outlier(self, X: Any) -> np.ndarray:  # noqa: N803
         """Tell which samples are farther from all training samples than these are from each other; bool [S].
 
         Parameters

@@ -2,31 +2,33 @@
 
 import dataclasses
 
-from aam.config.covariates import ConditioningConfig
+from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
 from aam.config.target import NO_LOSSES, Losses, NetworkHeadConfig
 from aam.inference.description import DEFAULT_HEAD, ModelDescription
 from aam.inference.ensemble import NetworkEnsemble
 from aam.inference.kernel import KernelModel
-from aam.labels.covariates import Conditions
+from aam.labels.covariates import Covariates
 from aam.labels.target import AnyTarget, JointTarget, TargetState, parts_of
-from aam.models.build import build_conditioning, build_encoder, build_predictor
+from aam.models.build import build_covariates, build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
-from aam.nn.covariates import Conditioning, ConditionShape
-from aam.objectives.target import ClassificationTarget, Fitted, RegressionTarget, Target
+from aam.nn.covariates import CovariateConditioning, CovariateShape
+from aam.objectives.target import ClassificationTarget, RegressionTarget, Target, TargetStatistics
 from aam.objectives.target_kinds import JointRegression, OrdinalTarget
 
 
-def conditioning_of(config: ModelConfig, conditions: Conditions, options: ConditioningConfig) -> Conditioning | None:
+def build_covariate_conditioning(
+    config: ModelConfig, conditions: Covariates, options: CovariatesConfig
+) -> CovariateConditioning | None:
     """Build what brings columns of the metadata to the network's head; None without any."""
     place = {one.column: number for number, one in enumerate(conditions.categories)}
-    shape = ConditionShape(
+    shape = CovariateShape(
         sizes=[len(one.known.names) for one in conditions.categories],
         parents=[-1 if one.parent is None else place[one.parent] for one in conditions.categories],
         n_numbers=len(conditions.numbers),
     )
-    return build_conditioning(config, shape, options)
+    return build_covariates(config, shape, options)
 
 
 AnyModel = SequenceEncoder | SequencePredictor | KernelModel | NetworkEnsemble
@@ -44,7 +46,7 @@ def build_model(description: ModelDescription) -> AnyModel:
     if description.target is None:
         return base
     target = build_target(description.model, description.target, description.network_head, description.column_losses)
-    conditioning = conditioning_of(description.model, description.conditions, description.conditioning)
+    conditioning = build_covariate_conditioning(description.model, description.conditions, description.conditioning)
     return build_predictor(base, target, (), conditioning=conditioning)
 
 
@@ -66,8 +68,8 @@ def build_target(
     return kind(config, target.column, target.classes, options, _fitted(target))
 
 
-def _fitted(target: TargetState) -> Fitted:
-    return Fitted(
+def _fitted(target: TargetState) -> TargetStatistics:
+    return TargetStatistics(
         guess=None if isinstance(target.guess, str) else float(target.guess),
         bounds=target.bounds,
         class_weights=target.class_weights,

@@ -6,11 +6,11 @@ import aam
 from aam.inference.description import ModelDescription
 from aam.inference.metrics import without_nan
 from aam.kernels.fitting import MEANINGS
-from aam.labels.covariates import Conditions
+from aam.labels.covariates import Covariates
 from aam.labels.target import AnyTarget, JointTarget, parts_of
 
 
-def condition_lines(conditions: Conditions) -> list[str]:
+def covariate_lines(conditions: Covariates) -> list[str]:
     """Say in a model's card which columns it reads."""
     needed = "'aam predict' needs that column, by --metadata"
     lines = [
@@ -23,18 +23,18 @@ def condition_lines(conditions: Conditions) -> list[str]:
     ]
 
 
-def kernel_lines(facts: dict[str, Any]) -> list[str]:
+def kernel_lines(info: dict[str, Any]) -> list[str]:
     """Say which members were chosen, with which weights, penalties and losses, and how sure the head may be."""
-    arrays, calibration = facts["arrays"], facts["calibration"]
+    arrays, calibration = info["arrays"], info["calibration"]
     n_samples, n_asvs = arrays["count_offsets"][1] - 1, arrays["sequence_offsets"][1] - 1
     rows = [
         f"| {member['name']}: {MEANINGS[member['name']]} | {member['weight']:.3f} | {_penalty(member)} "
         f"| {member['loss']:.4g} |"
-        for member in facts["members"]
+        for member in info["members"]
     ]
     lines = [
         f"- Kernel head: compares samples with its {n_samples:,} training samples, whose counts it holds, by {n_asvs:,} ASVs "
-        f"that it knows by their first {facts['nucleotides']} nucleotides; {_depth(facts)} of each sample.",
+        f"that it knows by their first {info['nucleotides']} nucleotides; {_depth(info)} of each sample.",
         coverage_line(calibration["coverage"]),
     ]
     if calibration["classes"]:
@@ -53,9 +53,9 @@ def coverage_line(coverage: float) -> str:
     )
 
 
-def _depth(facts: dict[str, Any]) -> str:
-    equal_depth = facts.get("equal_depth")
-    return "all reads" if equal_depth is None else f"{equal_depth['depth']:,} reads, drawn at random,"
+def _depth(info: dict[str, Any]) -> str:
+    fixed_rarefaction = info.get("equal_depth")
+    return "all reads" if fixed_rarefaction is None else f"{fixed_rarefaction['depth']:,} reads, drawn at random,"
 
 
 def _penalty(member: dict[str, Any]) -> str:
@@ -79,7 +79,7 @@ def model_card(description: ModelDescription) -> str:
         lines += ensemble_lines(description.ensemble)
     lines += [f"- Trained on a study with digest `{description.study_digest}`, seed {description.seed}."]
     if target is not None:
-        lines += [*_target_lines(target), *condition_lines(description.conditions)]
+        lines += [*_target_lines(target), *covariate_lines(description.conditions)]
     else:
         lines += [f"- Learned from: {', '.join(description.objectives)}."]
     if description.metrics:
@@ -96,9 +96,9 @@ def model_card(description: ModelDescription) -> str:
     return "\n".join(lines)
 
 
-def ensemble_lines(facts: dict[str, Any]) -> list[str]:
+def ensemble_lines(info: dict[str, Any]) -> list[str]:
     """Say what an ensemble is, and how sure it may be."""
-    n_members, calibration = len(facts["vectors"]), facts["calibration"]
+    n_members, calibration = len(info["vectors"]), info["calibration"]
     temperature = calibration["temperature"]
     return [
         f"- Ensemble: the mean of {n_members} networks (members/), each trained without one of {n_members} parts of the training "

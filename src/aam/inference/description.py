@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aam.config.covariates import ConditioningConfig
+from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
 from aam.config.target import Losses, NetworkHeadConfig
-from aam.labels.covariates import NO_CONDITIONS, Conditions
+from aam.labels.covariates import NO_COVARIATES, Covariates
 from aam.labels.target import AnyTarget
 from aam.objectives.objective import Settings
 
-DEFAULT_HEAD, DEFAULT_CONDITIONING = NetworkHeadConfig(), ConditioningConfig()
+DEFAULT_HEAD, DEFAULT_CONDITIONING = NetworkHeadConfig(), CovariatesConfig()
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class ModelDescription:
     head: dict[str, Any] | None = None
     network_head: NetworkHeadConfig = DEFAULT_HEAD
     column_losses: Losses = field(default_factory=dict)
-    conditions: Conditions = NO_CONDITIONS
-    conditioning: ConditioningConfig = DEFAULT_CONDITIONING
+    conditions: Covariates = NO_COVARIATES
+    conditioning: CovariatesConfig = DEFAULT_CONDITIONING
     ensemble: dict[str, Any] | None = None
     members: tuple["ModelDescription", ...] = ()
 

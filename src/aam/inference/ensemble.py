@@ -13,15 +13,15 @@ from torch import nn
 from aam.batch import CATEGORY
 from aam.data.study import Study
 from aam.inference.description import ModelDescription
-from aam.inference.network import Reading, SampleReader
+from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.labels.predicted import Predicted
 from aam.labels.target import AnyTarget, JointTarget, TargetState, parts_of
 from aam.models.sequence_predictor import SequencePredictor
 from aam.uncertainty import (
     FARTHEST,
     INTERVAL,
+    OUTLIER,
     SET,
-    UNLIKE,
     fit_temperature,
     logits_of,
     named_sets,
@@ -41,24 +41,22 @@ class NetworkEnsemble(nn.Module):
 
     Parameters
     ----------
-    facts
+    info
         ``vectors``: the shape of each member's; ``calibration``: the fields of `EnsembleCalibration`; ``weights``: the digest of
         each member's weights.
     """
 
-    def __init__(self, facts: dict[str, Any]) -> None:
+    def __init__(self, info: dict[str, Any]) -> None:
         super().__init__()
-        self.facts = facts
+        self.info = info
         self.members: tuple[SequencePredictor, ...] = ()
-        for number, shape in enumerate(facts["vectors"]):
+        for number, shape in enumerate(info["vectors"]):
             self.register_buffer(f"vectors_{number + 1}", torch.zeros(shape))
 
     @classmethod
-    def of(
-        cls, facts: dict[str, Any], members: list[SequencePredictor], vectors: list[np.ndarray]
-    ) -> "NetworkEnsemble":
+    def of(cls, info: dict[str, Any], members: list[SequencePredictor], vectors: list[np.ndarray]) -> "NetworkEnsemble":
         """Bring trained members and the vectors of their training samples, [n, D] each, together."""
-        model = cls({**facts, "vectors": [list(each.shape) for each in vectors]})
+        model = cls({**info, "vectors": [list(each.shape) for each in vectors]})
         for number, each in enumerate(vectors):
             model.get_buffer(f"vectors_{number + 1}").copy_(torch.from_numpy(each))
         model.members = tuple(members)
@@ -75,7 +73,7 @@ def nearest(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.concatenate([cdist(block, others).min(axis=1) for block in blocks])
 
 
-Facts = Mapping[str, np.ndarray]
+HeadInputs = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class LeftOut:
     ----------
     predicted, truth
         In the target's own units, or all its classes.
-    facts
+    head_inputs
         What the target's transform must know of them.
     groups
         Subject of each, [S].
@@ -98,7 +96,7 @@ class LeftOut:
 
     predicted: Predicted
     truth: np.ndarray
-    facts: Facts
+    head_inputs: HeadInputs
     groups: np.ndarray
     members: np.ndarray
     distances: np.ndarray
@@ -146,17 +144,17 @@ class EnsembleCalibration:
         logits = logits_of(predicted.values) / self.temperature
         return replace(predicted, values=to_probabilities(logits, len(target.classes)))
 
-    def report(self, target: AnyTarget, predicted: Predicted, facts: Facts) -> Predicted:
+    def report(self, target: AnyTarget, predicted: Predicted, head_inputs: HeadInputs) -> Predicted:
         """Add intervals to numbers, or sets to probabilities."""
         if target.task == "regression":
-            return self._with_intervals(target, predicted, facts)
+            return self._with_intervals(target, predicted, head_inputs)
         sets = prediction_sets(predicted.values, self.thresholds[0])
         named = named_sets(sets, predicted.values, target.classes)
         return Predicted(predicted.values, {SET: named, **predicted.columns}, sets)
 
-    def _with_intervals(self, target: AnyTarget, predicted: Predicted, facts: Facts) -> Predicted:
+    def _with_intervals(self, target: AnyTarget, predicted: Predicted, head_inputs: HeadInputs) -> Predicted:
         ends: dict[str, np.ndarray | list[str]] = {}
-        for column, threshold in zip(_columns(target, predicted, facts), self.thresholds, strict=True):
+        for column, threshold in zip(_columns(target, predicted, head_inputs), self.thresholds, strict=True):
             lower, upper = column.ends()
             beyond = column.to_own(lower - threshold), column.to_own(upper + threshold)
             values = column.predicted.values
@@ -186,7 +184,7 @@ def calibrate(
     farthest = float(np.quantile(left_out.distances / np.array(typical)[left_out.members], FARTHEST))
     if target.task == "regression":
         thresholds = []
-        columns = _columns(target, left_out.predicted, left_out.facts)
+        columns = _columns(target, left_out.predicted, left_out.head_inputs)
         for column, truth in zip(columns, left_out.truth.reshape(len(left_out.truth), -1).T, strict=True):
             known = ~np.isnan(truth)
             thresholds.append(threshold_of(column.scores(truth)[known], left_out.groups[known], coverage))
@@ -227,8 +225,8 @@ class _Column:
         return compared if self.part.transform.is_linear else self.part.transform.to_own(compared, self.category)
 
 
-def _columns(target: AnyTarget, predicted: Predicted, facts: Facts) -> list[_Column]:
-    category = facts.get(CATEGORY)
+def _columns(target: AnyTarget, predicted: Predicted, head_inputs: HeadInputs) -> list[_Column]:
+    category = head_inputs.get(CATEGORY)
     if isinstance(target, TargetState):
         return [_Column(target, "", predicted, category)]
     return [
@@ -246,11 +244,11 @@ def suffixes_of(target: AnyTarget) -> list[str]:
     return [""] if target.task == "regression" else []
 
 
-SPREAD = "members_sd"
+MEMBERS_SD = "members_sd"
 """Column of the standard deviation of a number over members."""
 
 
-class EnsembleReader:
+class EnsemblePredictor:
     """Reads samples with every member of an ensemble.
 
     Parameters
@@ -266,33 +264,36 @@ class EnsembleReader:
         Of the ensemble, and of each member: what must be known of samples beside their reads is another thing for each.
     """
 
-    def __init__(self, model: NetworkEnsemble, description: ModelDescription, options: Reading) -> None:
+    def __init__(self, model: NetworkEnsemble, description: ModelDescription, options: PredictOptions) -> None:
         self.model = model
         self.descriptions = (description, *description.members)
         self.readers = [
-            SampleReader(member, its, options) for member, its in zip(model.members, description.members, strict=True)
+            NetworkPredictor(member, its, options)
+            for member, its in zip(model.members, description.members, strict=True)
         ]
-        self.calibration = EnsembleCalibration.from_dict(model.facts["calibration"])
+        self.calibration = EnsembleCalibration.from_dict(model.info["calibration"])
 
     @property
     def depth(self) -> int | None:
         """Reads drawn from each sample; None for all."""
         return self.readers[0].depth
 
-    def predicted(self, study: Study, facts: Sequence[Mapping[str, np.ndarray]]) -> Predicted:
-        """Predict each sample's target, with intervals or sets, the spread of the members, and whether it is unlike training.
+    def predicted(self, study: Study, head_inputs: Sequence[Mapping[str, np.ndarray]]) -> Predicted:
+        """Predict each sample's target, with intervals or sets, the spread of the members, and whether it is an outlier.
 
         Parameters
         ----------
         study
             The samples.
-        facts
+        head_inputs
             What must be known of each beside its reads, [S], for each of `descriptions`.
         """
         target, calibration = self.descriptions[0].target, self.calibration
         assert target is not None, "an ensemble has a target"
         said, farness = [], []
-        for number, (reader, its, own) in enumerate(zip(self.readers, self.descriptions[1:], facts[1:], strict=True)):
+        for number, (reader, its, own) in enumerate(
+            zip(self.readers, self.descriptions[1:], head_inputs[1:], strict=True)
+        ):
             assert its.target is not None, "its members have one"
             predicted, vectors = reader.predicted_with_vectors(study, own)
             in_all_classes = predicted.in_all_classes(its.target.classes, target.classes)
@@ -303,19 +304,22 @@ class EnsembleReader:
             name: np.mean([np.asarray(each.columns[name]) for each in said], axis=0) for name in said[0].columns
         }
         spread = values.std(axis=0, ddof=1).reshape(study.n_samples, -1)
-        columns |= {f"{SPREAD}{suffix}": spread[:, place] for place, suffix in enumerate(suffixes_of(target))}
-        unlike = np.mean(farness, axis=0) > calibration.farthest
-        _warn_of_unlike(unlike)
-        return calibration.report(target, Predicted(values.mean(axis=0), {**columns, UNLIKE: unlike}), facts[0])
+        columns |= {f"{MEMBERS_SD}{suffix}": spread[:, place] for place, suffix in enumerate(suffixes_of(target))}
+        is_outlier = np.mean(farness, axis=0) > calibration.farthest
+        _warn_of_outliers(is_outlier)
+        return calibration.report(
+            target, Predicted(values.mean(axis=0), {**columns, OUTLIER: is_outlier}), head_inputs[0]
+        )
 
     def sample_vectors(self, study: Study) -> np.ndarray:
         """Give the vector of each sample: those of all members side by side, float64 [S, K D]."""
         return np.concatenate([reader.sample_vectors(study) for reader in self.readers], axis=1)
 
 
-def _warn_of_unlike(unlike: np.ndarray) -> None:
-    if unlike.mean() > 0.5:
+def _warn_of_outliers(is_outlier: np.ndarray) -> None:
+    if is_outlier.mean() > 0.5:
         logger.warning(
             "%d of %d samples are farther from the training samples than nearly all that training left out: were region, "
-            "primers, trimming and kind of sample those of training? See the column %s.", unlike.sum(), len(unlike), UNLIKE,
+            "primers, trimming and kind of sample those of training? See the column %s.",
+            is_outlier.sum(), len(is_outlier), OUTLIER,
         )  # fmt: skip

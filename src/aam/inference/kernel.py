@@ -12,9 +12,9 @@ from torch import nn
 from aam.batch import CATEGORY
 from aam.data.study import Study
 from aam.inference.description import ModelDescription
-from aam.inference.network import NO_FACTS, Reading, SampleReader
+from aam.inference.network import NO_HEAD_INPUTS, NetworkPredictor, PredictOptions
 from aam.kernels.head import KernelHead
-from aam.kernels.storage import head_arrays, head_facts, rebuild_head
+from aam.kernels.storage import head_arrays, head_info, rebuild_head
 from aam.labels.predicted import Predicted
 from aam.labels.target import TargetState
 from aam.models.sequence_encoder import SequenceEncoder
@@ -26,22 +26,22 @@ class KernelModel(nn.Module):
 
     Parameters
     ----------
-    facts
-        What `kernel_facts` gave.
+    info
+        What `kernel_info` gave.
     base_model
         The pre-trained encoder; None for a head without one.
     """
 
-    def __init__(self, facts: dict[str, Any], base_model: SequenceEncoder | None) -> None:
+    def __init__(self, info: dict[str, Any], base_model: SequenceEncoder | None) -> None:
         super().__init__()
-        self.facts, self.base_model = facts, base_model
-        for name, (dtype, *shape) in facts["arrays"].items():
+        self.info, self.base_model = info, base_model
+        for name, (dtype, *shape) in info["arrays"].items():
             self.register_buffer(name, torch.zeros(shape, dtype=getattr(torch, dtype)))
 
     @classmethod
     def of(cls, head: KernelHead, base_model: SequenceEncoder | None) -> "KernelModel":
         """Wrap a head."""
-        model = cls(kernel_facts(head), base_model)
+        model = cls(kernel_info(head), base_model)
         for name, array in head_arrays(head).items():
             model.get_buffer(name).copy_(torch.from_numpy(array.copy()))
         return model
@@ -54,29 +54,29 @@ class KernelModel(nn.Module):
         KeyError, ValueError
             Its parts do not fit together.
         """
-        arrays: dict[str, np.ndarray] = {name: self.get_buffer(name).numpy() for name in self.facts["arrays"]}
-        head = rebuild_head(target, arrays, self.facts)
+        arrays: dict[str, np.ndarray] = {name: self.get_buffer(name).numpy() for name in self.info["arrays"]}
+        head = rebuild_head(target, arrays, self.info)
         if (head.training.vectors is None) != (self.base_model is None):
             raise ValueError("the head and the pre-trained encoder do not fit together")
         return head
 
 
-def kernel_facts(head: KernelHead) -> dict[str, Any]:
+def kernel_info(head: KernelHead) -> dict[str, Any]:
     """Say what a head is beside the content of its arrays, for JSON."""
     arrays = {name: [str(array.dtype), *array.shape] for name, array in head_arrays(head).items()}
-    return {**head_facts(head), "has_encoder": head.training.vectors is not None, "arrays": arrays}
+    return {**head_info(head), "has_encoder": head.training.vectors is not None, "arrays": arrays}
 
 
-def learned_by_kernels(target: TargetState, truth: np.ndarray, facts: Mapping[str, np.ndarray]) -> np.ndarray:
+def learned_by_kernels(target: TargetState, truth: np.ndarray, head_inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """Give what the head is fitted to: class numbers as they are, and numbers in the units in which it compares them."""
-    return truth if target.transform.is_linear else target.transform.to_learned(truth, facts.get(CATEGORY))
+    return truth if target.transform.is_linear else target.transform.to_learned(truth, head_inputs.get(CATEGORY))
 
 
-def read_from_kernels(target: TargetState, predicted: Predicted, facts: Mapping[str, np.ndarray]) -> Predicted:
+def read_from_kernels(target: TargetState, predicted: Predicted, head_inputs: Mapping[str, np.ndarray]) -> Predicted:
     """Bring what a head predicts, and the ends of its intervals, into the column's own units."""
     if target.transform.is_linear:
         return predicted
-    category = facts.get(CATEGORY)
+    category = head_inputs.get(CATEGORY)
     values, *ends = (
         target.transform.to_own(np.asarray(learned), category)
         for learned in (predicted.values, *(predicted.columns[name] for name in INTERVAL))
@@ -100,7 +100,7 @@ class PretrainedVectors:
         How; its depth is not used.
     """
 
-    def __init__(self, model: SequenceEncoder, description: ModelDescription, reading: Reading) -> None:
+    def __init__(self, model: SequenceEncoder, description: ModelDescription, reading: PredictOptions) -> None:
         self.model, self.description, self.reading = model, description, reading
         self._known: dict[tuple[str, str], np.ndarray] = {}
 
@@ -122,11 +122,11 @@ class PretrainedVectors:
         for draw in range(n):
             description = dataclasses.replace(self.description, seed=self.description.seed + draw)
             reading = dataclasses.replace(self.reading, depth=depth)
-            total = total + SampleReader(self.model, description, reading).sample_vectors(study)
+            total = total + NetworkPredictor(self.model, description, reading).sample_vectors(study)
         return np.asarray(total) / n
 
 
-class KernelReader:
+class KernelPredictor:
     """Reads samples with a kernel head.
 
     Parameters
@@ -142,21 +142,21 @@ class KernelReader:
         Reads drawn from each sample for the kernels; None for all.
     """
 
-    def __init__(self, model: KernelModel, description: ModelDescription, options: Reading) -> None:
+    def __init__(self, model: KernelModel, description: ModelDescription, options: PredictOptions) -> None:
         assert isinstance(description.target, TargetState), "a kernel head learns one column"
         encoder = model.base_model
         vectors = None if encoder is None else PretrainedVectors(encoder, description, options)
         self.head = dataclasses.replace(model.head(description.target), vectors=vectors)
-        self.depth = None if self.head.equal_depth is None else self.head.equal_depth.depth
+        self.depth = None if self.head.fixed_rarefaction is None else self.head.fixed_rarefaction.depth
 
-    def predicted(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> Predicted:
+    def predicted(self, study: Study, head_inputs: Mapping[str, np.ndarray] = NO_HEAD_INPUTS) -> Predicted:
         """Predict each sample's target, with intervals or sets, and what the head knows of the sample.
 
         Parameters
         ----------
         study
             The samples.
-        facts
-            What must be known of each beside its reads, [S], as in `SampleReader.predicted`.
+        head_inputs
+            What must be known of each beside its reads, [S], as in `NetworkPredictor.predicted`.
         """
-        return read_from_kernels(self.head.target, self.head.predict(study), facts)
+        return read_from_kernels(self.head.target, self.head.predict(study), head_inputs)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import aam
 from aam.config.base import rebuild
-from aam.config.covariates import ConditioningConfig
+from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
 from aam.config.target import ColumnLossConfig, NetworkHeadConfig
 from aam.errors import ConfigError, ModelError
@@ -25,7 +25,7 @@ from aam.inference.ensemble import EnsembleCalibration, NetworkEnsemble
 from aam.inference.kernel import KernelModel
 from aam.inference.metrics import without_nan
 from aam.inference.stored_values import FORMAT, check_config, check_objectives, check_state
-from aam.labels.covariates import Conditions
+from aam.labels.covariates import Covariates
 from aam.labels.target import TargetState, parts_of, target_from_dict
 from aam.models.sequence_predictor import SequencePredictor
 from aam.storage.atomic import write_tensors, write_text_atomic
@@ -160,10 +160,10 @@ def _of_member(directory: Path, number: int) -> Path:
 def _load_members(directory: Path, model: NetworkEnsemble, description: ModelDescription) -> ModelDescription:
     """Give an ensemble its members, and its description theirs."""
     networks, descriptions, target = [], [], description.target
-    calibration = EnsembleCalibration.from_dict(model.facts["calibration"])
+    calibration = EnsembleCalibration.from_dict(model.info["calibration"])
     if target is None or len(calibration.thresholds) != len(parts_of(target)):
         raise ValueError("the ensemble's calibration and its target do not fit together")
-    for number, digest in enumerate(model.facts["weights"]):
+    for number, digest in enumerate(model.info["weights"]):
         place = _of_member(directory, number)
         name = place.relative_to(directory)
         if digest_of(place / WEIGHTS) != digest:
@@ -200,8 +200,8 @@ def _read_description(directory: Path) -> tuple[ModelDescription, dict[str, str]
         head=config.get("head"),
         ensemble=config.get("ensemble"),
         network_head=rebuild(NetworkHeadConfig, config.get("network_head", {})),
-        conditions=Conditions.from_dict(state.get("conditions", {})),
-        conditioning=rebuild(ConditioningConfig, config.get("conditioning", {})),
+        conditions=Covariates.from_dict(state.get("conditions", {})),
+        conditioning=rebuild(CovariatesConfig, config.get("conditioning", {})),
         column_losses={name: rebuild(ColumnLossConfig, loss) for name, loss in config.get("column_losses", {}).items()},
     )
     digests = {WEIGHTS: config["weights_digest"], BASE: config.get("base_digest")}

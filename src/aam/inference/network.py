@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from aam.batch import Batch, Encoding, SampleEncoding, batch_fact
+from aam.batch import Batch, Encoding, SampleEncoding, batch_input
 from aam.data.batches import BatchMaker, Drawing, loader, plan_in_order
 from aam.data.study import Study
 from aam.errors import ModelError
@@ -66,10 +66,10 @@ def _encode(encoder: ASVEncoder, study: Study, directory: Path) -> None:
         writer.finish({})
 
 
-SPREAD = "passes_sd"
+PASSES_SD = "passes_sd"
 """Column of the standard deviation of a number over passes."""
 
-NO_FACTS: Mapping[str, np.ndarray] = {}
+NO_HEAD_INPUTS: Mapping[str, np.ndarray] = {}
 
 DTYPES = {"64-true": torch.float64, "32-true": torch.float32, "bf16-mixed": torch.float32}
 """Of the weights, by precision."""
@@ -81,7 +81,7 @@ def best_device() -> torch.device:
 
 
 @dataclass(frozen=True)
-class Reading:
+class PredictOptions:
     """How samples are read.
 
     Attributes
@@ -105,7 +105,7 @@ class Reading:
     passes: int = 1
 
 
-class SampleReader:
+class NetworkPredictor:
     """Reads samples with a trained model, on the GPU if there is one.
 
     Parameters
@@ -117,7 +117,7 @@ class SampleReader:
     """
 
     def __init__(
-        self, model: SequenceEncoder | SequencePredictor, description: ModelDescription, options: Reading
+        self, model: SequenceEncoder | SequencePredictor, description: ModelDescription, options: PredictOptions
     ) -> None:
         self.device, dtype = best_device(), DTYPES[options.precision]
         self.model = model.to(self.device, dtype).eval()
@@ -130,14 +130,14 @@ class SampleReader:
         """Reads drawn from each sample; None for all."""
         return self.drawing.depth
 
-    def predicted(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> Predicted:
+    def predicted(self, study: Study, head_inputs: Mapping[str, np.ndarray] = NO_HEAD_INPUTS) -> Predicted:
         """Predict each sample's target: values [S] or [S, K] in own units, or class probabilities [S, C], and further columns.
 
         Parameters
         ----------
         study
             The samples.
-        facts
+        head_inputs
             What the head must know of each beside its reads, [S], by the name that batches give it.
 
         Raises
@@ -145,10 +145,10 @@ class SampleReader:
         ModelError
             The model has no target.
         """
-        return self.predicted_with_vectors(study, facts)[0]
+        return self.predicted_with_vectors(study, head_inputs)[0]
 
     def predicted_with_vectors(
-        self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS
+        self, study: Study, head_inputs: Mapping[str, np.ndarray] = NO_HEAD_INPUTS
     ) -> tuple[Predicted, np.ndarray]:
         """Give what `predicted` and `sample_vectors` do, and read the samples once."""
         model = self.model
@@ -156,7 +156,7 @@ class SampleReader:
             raise ModelError(
                 "This is a pre-trained encoder without a target: fine-tune it with 'aam train --pretrained'."
             )
-        read = [self._predict(model, study, facts, number) for number in range(self.options.passes)]
+        read = [self._predict(model, study, head_inputs, number) for number in range(self.options.passes)]
         passes = [predicted for predicted, _ in read]
         values = np.stack([one.values for one in passes])
         columns = {
@@ -165,27 +165,27 @@ class SampleReader:
         }
         if len(passes) > 1:
             spread = values.std(axis=0, ddof=1).reshape(study.n_samples, -1)
-            columns |= {f"{SPREAD}{suffix}": spread[:, place] for place, suffix in enumerate(model.target.suffixes)}
+            columns |= {f"{PASSES_SD}{suffix}": spread[:, place] for place, suffix in enumerate(model.target.suffixes)}
         return Predicted(values.mean(axis=0), columns), np.mean([vectors for _, vectors in read], axis=0)
 
     def _predict(
-        self, model: SequencePredictor, study: Study, facts: Mapping[str, np.ndarray], number: int
+        self, model: SequencePredictor, study: Study, head_inputs: Mapping[str, np.ndarray], number: int
     ) -> tuple[Predicted, np.ndarray]:
         values, columns, vectors = [], [], []
-        for batch, samples in self._read(study, "predict", number, facts):
+        for batch, samples in self._read(study, "predict", number, head_inputs):
             features = model.target_features(samples, batch)
             outputs = model.target(Encoding(samples, target_features=features), batch)
             values.append(model.target.in_own_units(outputs, batch))
-            columns.append(model.target.further_columns(outputs, batch))
+            columns.append(model.target.extra_columns(outputs, batch))
             vectors.append(samples.sample_vectors)
         further: dict[str, np.ndarray | list[str]] = {
             name: _stack([part[name] for part in columns]) for name in columns[0]
         }
         return Predicted(_stack(values), further), _stack(vectors)
 
-    def predict(self, study: Study, facts: Mapping[str, np.ndarray] = NO_FACTS) -> np.ndarray:
+    def predict(self, study: Study, head_inputs: Mapping[str, np.ndarray] = NO_HEAD_INPUTS) -> np.ndarray:
         """Give the values or probabilities alone of what is `predicted`."""
-        return self.predicted(study, facts).values
+        return self.predicted(study, head_inputs).values
 
     def sample_vectors(self, study: Study) -> np.ndarray:
         """Give the vector of each sample, float64 [S, D]."""
@@ -196,11 +196,11 @@ class SampleReader:
         return np.mean(list(passes), axis=0)
 
     def _read(
-        self, study: Study, label: str, number: int, facts: Mapping[str, np.ndarray] = NO_FACTS
+        self, study: Study, label: str, number: int, head_inputs: Mapping[str, np.ndarray] = NO_HEAD_INPUTS
     ) -> Iterator[tuple[Batch, SampleEncoding]]:
         with self._arithmetic():
             vectors = asv_vectors(self.base.asv_encoder, study, self.options.cache)
-        targets = {name: batch_fact(values) for name, values in facts.items()}
+        targets = {name: batch_input(values) for name, values in head_inputs.items()}
         maker = BatchMaker(study, self.drawing, targets=targets, asv_vectors=vectors)
         plans = plan_in_order(np.arange(study.n_samples), self.options.batch_size, number)
         with torch.inference_mode():

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aam.errors import MetadataError
-from aam.labels.columns import class_names, not_numbers, suspects
+from aam.labels.columns import class_names, not_numbers, probable_missing_values
 from aam.labels.target import Task, too_large
 from aam.labels.task import choose_task
 from aam.target_transform import LARGEST
@@ -64,7 +64,7 @@ LEAST = 2
 """Rank of columns of which nothing is expected."""
 
 
-def doubt_of(name: str, distinct: Collection[str]) -> str | None:
+def why_not_a_target(name: str, distinct: Collection[str]) -> str | None:
     """Say what a column probably is instead of a target; None for one that may be a target.
 
     Examples
@@ -191,16 +191,16 @@ def _summarise(name: str, column: pd.Series) -> ColumnSummary:
     wrong = list(not_numbers(values)) if values.dtype.kind != "f" else []
     odd = wrong[:_CELLS] if 0 < len(wrong) <= len(counts) / 2 else []
     task, reason = _task(values, counts, odd)
-    doubt = None if task is None else doubt_of(name, counts)
+    doubt = None if task is None else why_not_a_target(name, counts)
     rank = rank_of(name, counts if task == "classification" else [])
-    facts = (name, len(values), len(column) - len(values), len(counts), task, reason)
+    info = (name, len(values), len(column) - len(values), len(counts), task, reason)
     if values.dtype.kind == "f" and task is not None:
         return ColumnSummary(
-            *facts, float(values.min()), float(values.median()), float(values.max()), doubt=doubt, rank=rank
+            *info, float(values.min()), float(values.median()), float(values.max()), doubt=doubt, rank=rank
         )
-    missing = [] if odd else list(suspects(values))[:_CELLS]
+    missing = [] if odd else list(probable_missing_values(values))[:_CELLS]
     classes = dict(counts.most_common()) if task else {}
-    return ColumnSummary(*facts, classes=classes, not_numbers=odd, probably_missing=missing, doubt=doubt, rank=rank)
+    return ColumnSummary(*info, classes=classes, not_numbers=odd, probably_missing=missing, doubt=doubt, rank=rank)
 
 
 def _task(values: pd.Series, classes: Counter[str], odd: list[str]) -> tuple[Task | None, str | None]:

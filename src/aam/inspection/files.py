@@ -20,7 +20,7 @@ from aam.inspection.tables import (
     summarise_sequences,
     summarise_table,
 )
-from aam.io.detect import recognise
+from aam.io.detect import detect_format
 from aam.io.distances import read_distances
 from aam.io.metadata import read_metadata
 from aam.io.newick import read_newick
@@ -209,25 +209,25 @@ def inspect_file(path: Path) -> Found:
     try:
         if path.is_dir():
             return Found(_inspect_model(path))
-        recognised = recognise(path)
-        facts = recognised.artifact
+        detected = detect_format(path)
+        info = detected.artifact
         described = None
-        if facts is not None:
+        if info is not None:
             described = {
-                "type": facts.semantic_type,
-                "format": facts.format,
-                "uuid": facts.uuid,
-                "has_checksums": facts.has_checksums,
+                "type": info.semantic_type,
+                "format": info.format,
+                "uuid": info.uuid,
+                "has_checksums": info.has_checksums,
             }
         report = replace(
             report,
-            kind=recognised.kind,
-            format=recognised.format,
-            option=f"--{recognised.kind}",
+            kind=detected.kind,
+            format=detected.format,
+            option=f"--{detected.kind}",
             artifact=described,
         )
         with listening("aam.io") as notes:
-            summary, content = _READERS[recognised.kind](path)
+            summary, content = _READERS[detected.kind](path)
     except AamError as error:
         return Found(replace(report, error=str(error)))
     return Found(replace(report, summary=summary, notes=notes), content)

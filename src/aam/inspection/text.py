@@ -182,20 +182,20 @@ def _sizes(study: StudyReport) -> list[str]:
     table = study.table
     head = f"{'':<20}{'least':>10}{'25 %':>10}{'median':>10}{'75 %':>10}{'most':>10}"
     rows = [head, _quantiles("reads per sample", table.reads), _quantiles("ASVs per sample", table.asvs)]
-    facts = [f"{share(table.sparsity)} of the table are zeros."]
+    info = [f"{share(table.sparsity)} of the table are zeros."]
     if table.n_empty_samples:
-        facts.append(f"{table.n_empty_samples:,} samples hold no reads at all.")
-    facts.append(
+        info.append(f"{table.n_empty_samples:,} samples hold no reads at all.")
+    info.append(
         f"{study.n_over_token_limit:,} samples hold more than {study.token_limit:,} ASVs, the most that are read (--token-limit)."
     )
     if study.sequences is not None:
         found = study.sequences
         if "sequences" not in study.files:
-            facts.append(f"The feature ids are sequences: {_sequences(found)}.")
-        facts.append(
+            info.append(f"The feature ids are sequences: {_sequences(found)}.")
+        info.append(
             f"{found.n_longer:,} sequences are longer than {found.max_bp:,} nucleotides, the most that are read (--max-bp)."
         )
-    return [*(INDENT + row for row in rows), "", *wrap([" ".join(facts)])]
+    return [*(INDENT + row for row in rows), "", *wrap([" ".join(info)])]
 
 
 def _quantiles(name: str, values: Quantiles) -> str:

@@ -13,7 +13,7 @@ from typing import Literal
 from aam.errors import InputError, name_some
 from aam.io.archive import GZIP, HDF5, NPY, is_zip, read_head
 from aam.io.hdf5_file import open_hdf5
-from aam.io.qza import ArtifactFacts, describe_artifact, option_of
+from aam.io.qza import ArtifactInfo, describe_artifact, option_of
 from aam.io.text_file import refuse_packed_twice
 
 Kind = Literal["table", "sequences", "tree", "taxonomy", "metadata", "distances"]
@@ -48,7 +48,7 @@ _ACCEPTED = (
 
 
 @dataclass(frozen=True)
-class Recognised:
+class DetectedFile:
     """What a file is.
 
     Attributes
@@ -63,7 +63,7 @@ class Recognised:
 
     kind: Kind
     format: str
-    artifact: ArtifactFacts | None = None
+    artifact: ArtifactInfo | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class _Text:
         return self.rows[0] if self.rows else [""]
 
 
-def recognise(path: Path) -> Recognised:
+def detect_format(path: Path) -> DetectedFile:
     """Say what a file is; only its beginning is read, of an artifact all, to verify its checksums.
 
     Raises
@@ -93,33 +93,33 @@ def recognise(path: Path) -> Recognised:
     if head == HDF5:
         return _hdf5(path)
     if head.startswith(NPY):
-        return Recognised("distances", "matrix of numpy (.npy)")
+        return DetectedFile("distances", "matrix of numpy (.npy)")
     text = _beginning(path, is_gzip=head.startswith(GZIP))
     if text.start[0] not in _MARKED:
         _refuse_tables_of_r(path, text.rows)
     for kind, what, is_that in _TEXTS:
         if is_that(text):
-            return Recognised(kind, f"{what}, gzip" if head.startswith(GZIP) else what)
+            return DetectedFile(kind, f"{what}, gzip" if head.startswith(GZIP) else what)
     begin = text.start.split("\n")[0][:_SHOWN]
     raise InputError(f"{_WHAT} {path} is nothing that aam takes: it begins with {begin!r}. {_ACCEPTED}")
 
 
-def _artifact(path: Path) -> Recognised:
-    facts = describe_artifact(path, InputError, _WHAT)
-    option = option_of(facts.semantic_type)
+def _artifact(path: Path) -> DetectedFile:
+    info = describe_artifact(path, InputError, _WHAT)
+    option = option_of(info.semantic_type)
     if option is None:
-        raise InputError(f"{_WHAT} {path} {facts.refusal}")
+        raise InputError(f"{_WHAT} {path} {info.refusal}")
     kind: Kind = option.removeprefix("--")  # type: ignore[assignment]
-    return Recognised(kind, "QIIME 2 artifact", facts)
+    return DetectedFile(kind, "QIIME 2 artifact", info)
 
 
-def _hdf5(path: Path) -> Recognised:
+def _hdf5(path: Path) -> DetectedFile:
     with open_hdf5(path, path, InputError, _WHAT) as file:
         names = list(file)
     if {"observation", "sample"} & set(names):
-        return Recognised("table", "BIOM 2.1 (HDF5)")
+        return DetectedFile("table", "BIOM 2.1 (HDF5)")
     if {"order", "matrix", "matrix:0"} & set(names):
-        return Recognised("distances", "matrix of unifrac's ssu (HDF5)")
+        return DetectedFile("distances", "matrix of unifrac's ssu (HDF5)")
     raise InputError(
         f"{_WHAT} {path} is HDF5, but neither a BIOM table nor a distance matrix: it holds {name_some(names) or 'nothing'}. "
         f"{_ACCEPTED}"

@@ -14,7 +14,7 @@ from aam.io.newick_scan import NewickError, scan
 from aam.io.qza import TREE
 from aam.io.text_file import byte_blocks
 from aam.storage.arrays import ArrayStore, ArrayWriter
-from aam.storage.atomic import give_back, write_text_atomic
+from aam.storage.atomic import trim_malloc, write_text_atomic
 from aam.storage.names import NameIndex, Names
 
 _LONGEST = 1e100  # a million of them, and their squares, can be added up
@@ -96,7 +96,7 @@ def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
                 raise TreeError(f"--tree {path} {problem}") from None
             place = f"character {problem.character:,}"
             raise TreeError(f"--tree {path}: {place}: {problem}. Pass one tree in Newick format.") from None
-        give_back()
+        trim_malloc()
         arrays = ArrayStore(Path(folder))  # maps stay when their files are deleted
     names = Names(arrays["letters"], arrays["offsets"], release=arrays.release)
     index = _index_tips(path, names, scratch)

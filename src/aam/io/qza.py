@@ -79,7 +79,7 @@ _OPTIONS = {"--table": TABLE, "--sequences": SEQUENCES, "--tree": TREE, "--dista
 
 
 @dataclass(frozen=True)
-class ArtifactFacts:
+class ArtifactInfo:
     """What an artifact says of itself.
 
     Attributes
@@ -107,7 +107,7 @@ class ArtifactFacts:
         return f"holds {self.semantic_type}, which no option of aam takes." + (f" {advice}." if advice else "")
 
 
-def describe_artifact(path: Path, error: type[InputError], option: str) -> ArtifactFacts:
+def describe_artifact(path: Path, error: type[InputError], option: str) -> ArtifactInfo:
     """Read what an artifact is, and verify all of its data.
 
     Raises
@@ -120,7 +120,7 @@ def describe_artifact(path: Path, error: type[InputError], option: str) -> Artif
             found, file_format = _describe(archive)
             algorithm, expected = _read_checksums(archive)
             _verify(archive, algorithm, expected)
-            return ArtifactFacts(archive.root, found, file_format, expected is not None)
+            return ArtifactInfo(archive.root, found, file_format, expected is not None)
     except ArchiveError as problem:
         raise error(f"{option} {path} {problem}") from None
 

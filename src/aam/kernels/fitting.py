@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 
-from aam.data.rarefaction import at_depth
+from aam.data.rarefaction import rarefy_once
 from aam.data.study import Study
 from aam.kernels.features import (
     Phylogeny,
@@ -17,9 +17,9 @@ from aam.kernels.features import (
     touched_branches,
 )
 from aam.kernels.gram import MeanKernel, Similarity, Term, linear, radial, shared_branches
-from aam.kernels.head import Calibration, Ensemble, KernelHead, Member, Resources
+from aam.kernels.head import KernelCalibration, KernelEnsemble, KernelHead, KernelInputs, KernelMember
 from aam.kernels.known_asvs import KnownASVs, sample_counts
-from aam.kernels.machines import Fitted, KernelMachine, class_weights, fit_logistic, fit_ridge
+from aam.kernels.machines import FittedMachine, KernelMachine, class_weights, fit_logistic, fit_ridge
 from aam.kernels.trees import Trees, boosted_trees, fit_trees, random_forest
 from aam.labels.target import TargetState
 from aam.uncertainty import FARTHEST, fit_temperature, threshold_of, to_probabilities, warn_of_few_groups
@@ -37,7 +37,7 @@ MEANINGS = {
     DEEP: "sample vectors of the pre-trained model (linear and radial)",
 }
 
-TREES: tuple[str, ...] = (FOREST, BOOSTED)
+TREE_MEMBERS: tuple[str, ...] = (FOREST, BOOSTED)
 """Members that are trees."""
 
 
@@ -67,7 +67,7 @@ TOLERANCE = 0.1
 
 
 def fit_kernel_head(
-    study: Study, rows: np.ndarray, target: TargetState, truth: np.ndarray, groups: np.ndarray, resources: Resources
+    study: Study, rows: np.ndarray, target: TargetState, truth: np.ndarray, groups: np.ndarray, resources: KernelInputs
 ) -> KernelHead:
     """Fit a head to the samples ``rows``.
 
@@ -90,7 +90,7 @@ def fit_kernel_head(
         No ASV is seen in enough training samples.
     """
     vectors = None if resources.vectors is None else resources.vectors(study.select_samples(rows))
-    study = at_depth(study, resources.equal_depth)
+    study = rarefy_once(study, resources.fixed_rarefaction)
     known = KnownASVs.of_training(study, rows)
     number = known.find(study)
     phylogeny = None if resources.tree is None else Phylogeny.above(resources.tree, number)
@@ -101,7 +101,7 @@ def fit_kernel_head(
         known=known,
         phylogeny=phylogeny,
         vectors=resources.vectors,
-        equal_depth=resources.equal_depth,
+        fixed_rarefaction=resources.fixed_rarefaction,
     )
 
 
@@ -112,7 +112,7 @@ def fit_ensemble(
     truth: np.ndarray,
     groups: np.ndarray,
     coverage: float,
-) -> Ensemble:
+) -> KernelEnsemble:
     """Fit all members that the samples and the tree allow.
 
     Parameters
@@ -134,13 +134,13 @@ def fit_ensemble(
     machines, fitted = _fit_members(kernels, training, target, truth, subject)
     weights = member_weights([one.loss for one in fitted])
     members = tuple(
-        Member(name, one.penalty, one.loss, float(weight), machine)
+        KernelMember(name, one.penalty, one.loss, float(weight), machine)
         for (name, machine), one, weight in zip(machines.items(), fitted, weights, strict=True)
     )
     held_out = np.tensordot(weights, np.stack([one.held_out for one in fitted]), axes=1)
     farthest = _farthest(kernels[FEATURES], training, subject)
     calibration = _calibrate(held_out, target, truth, subject, coverage, farthest)
-    return Ensemble(target, training, members, calibration)
+    return KernelEnsemble(target, training, members, calibration)
 
 
 def member_weights(losses: list[float]) -> np.ndarray:
@@ -166,7 +166,7 @@ def _groups(groups: np.ndarray) -> np.ndarray:
 
 def _fit_members(
     kernels: dict[str, MeanKernel], training: Samples, target: TargetState, truth: np.ndarray, subject: np.ndarray
-) -> tuple[dict[str, KernelMachine | Trees], list[Fitted]]:
+) -> tuple[dict[str, KernelMachine | Trees], list[FittedMachine]]:
     rows = [np.flatnonzero(subject == group) for group in range(subject.max() + 1)]
     grams = {name: kernel.against_training(training) for name, kernel in kernels.items()}
     if target.task == "regression":
@@ -199,14 +199,14 @@ def _calibrate(
     subject: np.ndarray,
     coverage: float,
     farthest: float,
-) -> Calibration:
+) -> KernelCalibration:
     if target.task == "regression":
         centre = float(truth.mean())
         scores = np.abs(truth - centre - held_out[:, 0])
-        return Calibration(centre, 1.0, (), coverage, threshold_of(scores, subject, coverage), farthest)
+        return KernelCalibration(centre, 1.0, (), coverage, threshold_of(scores, subject, coverage), farthest)
     classes, label = np.unique(truth, return_inverse=True)
     temperature = fit_temperature(held_out, label, len(classes), class_weights(label, len(classes)))
     probability = to_probabilities(held_out / temperature, len(classes))
     scores = 1 - probability[np.arange(len(label)), label]
     threshold = threshold_of(scores, subject, coverage)
-    return Calibration(0.0, temperature, tuple(classes.tolist()), coverage, threshold, farthest)
+    return KernelCalibration(0.0, temperature, tuple(classes.tolist()), coverage, threshold, farthest)

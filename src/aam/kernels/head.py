@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aam.data.rarefaction import EqualDepth, at_depth
+from aam.data.rarefaction import FixedRarefaction, rarefy_once
 from aam.data.study import Study
 from aam.ecology.tree import FeatureTree
 from aam.kernels.features import Phylogeny, Samples
@@ -15,13 +15,13 @@ from aam.kernels.machines import KernelMachine
 from aam.kernels.trees import Trees
 from aam.labels.predicted import Predicted
 from aam.labels.target import TargetState
-from aam.uncertainty import INTERVAL, SET, UNLIKE, named_sets, prediction_sets, to_probabilities
+from aam.uncertainty import INTERVAL, OUTLIER, SET, named_sets, prediction_sets, to_probabilities
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Member:
+class KernelMember:
     """One machine of an ensemble.
 
     Attributes
@@ -44,7 +44,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class KernelCalibration:
     """Numbers that turn the members' mean into what is reported.
 
     Attributes
@@ -72,7 +72,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class KernelEnsemble:
     """Fitted machines.
 
     Attributes
@@ -89,8 +89,8 @@ class Ensemble:
 
     target: TargetState
     training: Samples
-    members: tuple[Member, ...]
-    calibration: Calibration
+    members: tuple[KernelMember, ...]
+    calibration: KernelCalibration
 
     def outputs(self, samples: Samples) -> np.ndarray:
         """Give the members' mean: centred values [m, 1], or logits."""
@@ -123,7 +123,7 @@ _BLOCK = 512  # samples that are dense at a time
 
 
 @dataclass(frozen=True)
-class Resources:
+class KernelInputs:
     """What a head may use beside the counts.
 
     Attributes
@@ -141,11 +141,11 @@ class Resources:
     tree: FeatureTree | None = None
     vectors: Callable[[Study], np.ndarray] | None = None
     coverage: float = 0.9
-    equal_depth: EqualDepth | None = None
+    fixed_rarefaction: FixedRarefaction | None = None
 
 
 @dataclass(frozen=True)
-class KernelHead(Ensemble):
+class KernelHead(KernelEnsemble):
     """An ensemble that reads studies, whose ASVs it knows by their sequences.
 
     Attributes
@@ -153,25 +153,25 @@ class KernelHead(Ensemble):
     known, phylogeny
         ASVs that it knows, and the branches above them, if there was a tree.
     vectors, equal_depth
-        As in `Resources`.
+        As in `KernelInputs`.
     """
 
     known: KnownASVs
     phylogeny: Phylogeny | None
     vectors: Callable[[Study], np.ndarray] | None = None
-    equal_depth: EqualDepth | None = None
+    fixed_rarefaction: FixedRarefaction | None = None
 
     def predict(self, study: Study, rows: np.ndarray | None = None) -> Predicted:
         """Predict the samples ``rows`` of a study (all by default), which may hold ASVs that training never saw.
 
         Returns
         -------
-        Values or probabilities, and the columns lower and upper (or set), known_reads and unlike.
+        Values or probabilities, and the columns lower and upper (or set), known_reads and is_outlier.
         """
         chosen = study if rows is None else study.select_samples(rows)
         vectors = None if self.vectors is None else self.vectors(chosen)
         number = self.known.find(chosen)
-        chosen = at_depth(chosen, self.equal_depth)
+        chosen = rarefy_once(chosen, self.fixed_rarefaction)
         parts = []
         for start in range(0, chosen.n_samples, _BLOCK):
             block = np.arange(start, min(start + _BLOCK, chosen.n_samples))
@@ -181,9 +181,9 @@ class KernelHead(Ensemble):
         outputs, nearest, reads = (np.concatenate(part) for part in zip(*parts, strict=True))
         known = reads / np.maximum(chosen.depths, 1)
         _warn_of_unknown_reads(known)
-        unlike = (nearest > self.calibration.farthest) | (known < LEAST_KNOWN)
+        is_outlier = (nearest > self.calibration.farthest) | (known < LEAST_KNOWN)
         reported = self.report(outputs)
-        return replace(reported, columns={**reported.columns, "known_reads": known, UNLIKE: unlike})
+        return replace(reported, columns={**reported.columns, "known_reads": known, OUTLIER: is_outlier})
 
 
 def _warn_of_unknown_reads(known: np.ndarray) -> None:
@@ -191,5 +191,5 @@ def _warn_of_unknown_reads(known: np.ndarray) -> None:
     if median < LEAST_KNOWN:
         logger.warning(
             "The model knows the ASVs of %.0f %% of the reads in the median sample, as it matches them by their sequence: were "
-            "primers, region and trimming those of the training samples? See the columns known_reads and unlike.", 100 * median,
+            "primers, region and trimming those of the training samples? See the columns known_reads and is_outlier.", 100 * median,
         )  # fmt: skip

@@ -30,7 +30,7 @@ class KernelMachine:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedMachine:
     """One machine at its best penalty.
 
     Attributes
@@ -54,7 +54,7 @@ class Fitted:
 RIDGE_PENALTIES = tuple(10.0 ** np.arange(1.5, -3.1, -0.5))
 
 
-def fit_ridge(kernel: np.ndarray, target: np.ndarray, groups: list[np.ndarray]) -> Fitted:
+def fit_ridge(kernel: np.ndarray, target: np.ndarray, groups: list[np.ndarray]) -> FittedMachine:
     """Fit ``f = K α`` with the penalty whose leave-one-group-out error is least.
 
     With one eigendecomposition of ``K [n, n]`` the dual ``α = (K + λ)⁻¹ y`` of every penalty λ costs O(n²). The residuals of a
@@ -79,7 +79,7 @@ def fit_ridge(kernel: np.ndarray, target: np.ndarray, groups: list[np.ndarray]) 
             residual[rows] = np.linalg.solve((vectors[rows] * inverse) @ vectors[rows].T, dual[rows])
         loss = float(np.mean(residual**2) / target.var())
         if best is None or loss < best.loss:
-            best = Fitted(float(penalty), loss, (target - residual)[:, None], dual[:, None])
+            best = FittedMachine(float(penalty), loss, (target - residual)[:, None], dual[:, None])
     assert best is not None
     return best
 
@@ -102,7 +102,7 @@ class _Machine:
     inverse: np.ndarray
 
 
-def fit_logistic(kernel: np.ndarray, label: np.ndarray, n_classes: int, groups: list[np.ndarray]) -> Fitted:
+def fit_logistic(kernel: np.ndarray, label: np.ndarray, n_classes: int, groups: list[np.ndarray]) -> FittedMachine:
     """Fit one machine per class (one for two classes), with the penalty whose leave-one-group-out log loss is least.
 
     A group is left out by one Newton step from the whole fit: with weights ``w``, working response ``z`` and
@@ -132,7 +132,9 @@ def fit_logistic(kernel: np.ndarray, label: np.ndarray, n_classes: int, groups: 
         held_out = np.stack([_leave_out(machine, groups) for machine in machines], axis=1)
         loss = log_loss(held_out, is_class, weight)
         if best is None or loss < best.loss - _LEAST_GAIN:
-            best = Fitted(float(penalty), loss, held_out, np.stack([machine.dual for machine in machines], axis=1))
+            best = FittedMachine(
+                float(penalty), loss, held_out, np.stack([machine.dual for machine in machines], axis=1)
+            )
             n_worse = 0
         elif (n_worse := n_worse + 1) >= WORSE_PENALTIES:
             break

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from aam.data.rarefaction import EqualDepth
+from aam.data.rarefaction import FixedRarefaction
 from aam.kernels.features import Phylogeny, Samples
-from aam.kernels.fitting import TREES, member_kernels
-from aam.kernels.head import Calibration, KernelHead, Member
+from aam.kernels.fitting import TREE_MEMBERS, member_kernels
+from aam.kernels.head import KernelCalibration, KernelHead, KernelMember
 from aam.kernels.known_asvs import KnownASVs
 from aam.kernels.machines import KernelMachine
 from aam.kernels.trees import Trees
@@ -17,7 +17,7 @@ from aam.labels.target import TargetState
 
 _PHYLOGENY = ("order", "start", "stop", "length")
 
-_TREES = tuple(field.name for field in dataclasses.fields(Trees))
+_TREE_FIELDS = tuple(field.name for field in dataclasses.fields(Trees))
 
 
 def head_arrays(head: KernelHead) -> dict[str, np.ndarray]:
@@ -35,7 +35,7 @@ def head_arrays(head: KernelHead) -> dict[str, np.ndarray]:
         if isinstance(machine, KernelMachine):
             arrays[f"dual_{member.name}"] = machine.dual
         else:
-            arrays |= {f"{member.name}_{name}": getattr(machine, name) for name in _TREES}
+            arrays |= {f"{member.name}_{name}": getattr(machine, name) for name in _TREE_FIELDS}
     if head.phylogeny is not None:
         arrays |= {f"branch_{name}": getattr(head.phylogeny, name) for name in _PHYLOGENY}
     if head.training.vectors is not None:
@@ -43,7 +43,7 @@ def head_arrays(head: KernelHead) -> dict[str, np.ndarray]:
     return arrays
 
 
-def head_facts(head: KernelHead) -> dict[str, Any]:
+def head_info(head: KernelHead) -> dict[str, Any]:
     """Give what a head is beside its arrays, for JSON."""
     members = [
         {"name": member.name, "penalty": member.penalty, "loss": member.loss, "weight": member.weight}
@@ -52,21 +52,21 @@ def head_facts(head: KernelHead) -> dict[str, Any]:
     calibration = dataclasses.asdict(head.calibration)
     return {
         "nucleotides": head.known.length,
-        "equal_depth": None if head.equal_depth is None else dataclasses.asdict(head.equal_depth),
+        "equal_depth": None if head.fixed_rarefaction is None else dataclasses.asdict(head.fixed_rarefaction),
         "members": members,
         "calibration": {**calibration, "classes": list(calibration["classes"])},
     }
 
 
-def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> KernelHead:
-    """Undo `head_arrays` and `head_facts`; what gives the vectors of samples is not set yet.
+def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], info: dict[str, Any]) -> KernelHead:
+    """Undo `head_arrays` and `head_info`; what gives the vectors of samples is not set yet.
 
     Raises
     ------
     KeyError, ValueError
         Something is missing, or parts do not fit together.
     """
-    known = KnownASVs(arrays["sequence_letters"], arrays["sequence_offsets"], facts["nucleotides"])
+    known = KnownASVs(arrays["sequence_letters"], arrays["sequence_offsets"], info["nucleotides"])
     pointers = arrays["count_offsets"]
     sparse = (arrays["counts"], arrays["count_asvs"], pointers)
     counts = csr_array(sparse, shape=(len(pointers) - 1, len(known))).toarray()
@@ -78,20 +78,22 @@ def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], facts: dict
         name: KernelMachine(kernel, arrays[f"dual_{name}"])
         for name, kernel in member_kernels(training, phylogeny).items()
     }
-    for name in TREES:
+    for name in TREE_MEMBERS:
         if f"{name}_roots" in arrays:
-            machines[name] = Trees(**{part: arrays[f"{name}_{part}"] for part in _TREES})
-    if list(machines) != [values["name"] for values in facts["members"]]:
+            machines[name] = Trees(**{part: arrays[f"{name}_{part}"] for part in _TREE_FIELDS})
+    if list(machines) != [values["name"] for values in info["members"]]:
         raise ValueError("members and coefficients do not fit together")
-    members = tuple(Member(**values, machine=machines[values["name"]]) for values in facts["members"])
-    classes = tuple(facts["calibration"]["classes"])
-    equal_depth = facts.get("equal_depth")
+    members = tuple(KernelMember(**values, machine=machines[values["name"]]) for values in info["members"])
+    classes = tuple(info["calibration"]["classes"])
+    fixed_rarefaction = info.get("equal_depth")
     return KernelHead(
         target=target,
         known=known,
         phylogeny=phylogeny,
         training=training,
         members=members,
-        calibration=Calibration(**{**facts["calibration"], "classes": classes}),
-        equal_depth=None if equal_depth is None else EqualDepth(int(equal_depth["depth"]), int(equal_depth["seed"])),
+        calibration=KernelCalibration(**{**info["calibration"], "classes": classes}),
+        fixed_rarefaction=None
+        if fixed_rarefaction is None
+        else FixedRarefaction(int(fixed_rarefaction["depth"]), int(fixed_rarefaction["seed"])),
     )

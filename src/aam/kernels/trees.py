@@ -10,7 +10,7 @@ from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier, 
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from aam.kernels.features import Samples
-from aam.kernels.machines import Fitted, class_weights, is_of_class, log_loss
+from aam.kernels.machines import FittedMachine, class_weights, is_of_class, log_loss
 
 FOLDS = 5
 
@@ -81,7 +81,7 @@ def shares(samples: Samples) -> np.ndarray:
 
 def fit_trees(
     fit: FitTrees, training: Samples, target: np.ndarray, n_classes: int | None, subject: np.ndarray
-) -> tuple[Trees, Fitted]:
+) -> tuple[Trees, FittedMachine]:
     """Fit to all samples, and `FOLDS` times to all but a part of the subjects for what is said of those left out.
 
     Parameters
@@ -112,7 +112,7 @@ def fit_trees(
         loss = float(np.mean((held_out[:, 0] - target) ** 2) / target.var())
     else:
         loss = log_loss(held_out, is_of_class(target, n_classes), class_weights(target, n_classes))
-    return fit(features, target, n_classes), Fitted(None, loss, held_out)
+    return fit(features, target, n_classes), FittedMachine(None, loss, held_out)
 
 
 def _as_outputs(sums: np.ndarray) -> np.ndarray:

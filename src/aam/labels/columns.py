@@ -61,14 +61,14 @@ def misspelt_numbers(values: pd.Series) -> dict[str, int]:
     return _counted(value for value in values.dropna() if not is_number(value) and _MISSPELT.fullmatch(str(value)))
 
 
-def suspects(values: pd.Series) -> dict[str, int]:
+def probable_missing_values(values: pd.Series) -> dict[str, int]:
     """Count the values that probably mean that there is none, the most frequent first."""
     return _counted(value for value in values.dropna() if str(value).strip().lower() in PROBABLY_MISSING)
 
 
-def warn_of_suspects(flag: str, values: pd.Series) -> None:
+def warn_of_probable_missing_values(flag: str, values: pd.Series) -> None:
     """Say which values probably mean that there is none."""
-    found = suspects(values)
+    found = probable_missing_values(values)
     if found:
         logger.warning(
             "%s %s: %s count as values, though they probably mean that none is known. Pass %s to make them missing.",

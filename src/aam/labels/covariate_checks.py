@@ -7,11 +7,17 @@ import numpy as np
 import pandas as pd
 
 from aam.batch import CATEGORIES, NUMBERS
-from aam.config.covariates import ConditioningConfig
+from aam.config.covariates import CovariatesConfig
 from aam.errors import ConfigError, MetadataError, name_some
 from aam.io.metadata import Metadata
-from aam.labels.columns import class_names, describe, missing_values_option, not_numbers, warn_of_suspects
-from aam.labels.covariates import Columns, Conditions
+from aam.labels.columns import (
+    class_names,
+    describe,
+    missing_values_option,
+    not_numbers,
+    warn_of_probable_missing_values,
+)
+from aam.labels.covariates import Columns, Covariates
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +26,7 @@ SAME_CORRELATION = 0.9999
 """Numbers that correlate so are one in two units."""
 
 
-def says_the_same(values: pd.Series, target: pd.Series) -> bool:
+def is_same_column(values: pd.Series, target: pd.Series) -> bool:
     """Whether a column is the target: the same cells, the same numbers in another unit, or one name for each class.
 
     Parameters
@@ -92,8 +98,8 @@ SUSPICIOUS_SHARE = 0.95
 """Of the target; a column that explains more of it alone is warned of."""
 
 
-def condition_columns(
-    options: ConditioningConfig, metadata: Metadata, targets: pd.DataFrame, group_column: str | None
+def covariate_columns(
+    options: CovariatesConfig, metadata: Metadata, targets: pd.DataFrame, group_column: str | None
 ) -> dict[str, pd.Series]:
     """Give the columns that the network is to read, by name, in the order of the samples.
 
@@ -131,7 +137,7 @@ def condition_columns(
             raise MetadataError(f"{flag} {name}: no sample in use has a value in that column. Choose another.")
         if name in options.numeric_columns:
             _require_numbers(values)
-        warn_of_suspects(flag, values)
+        warn_of_probable_missing_values(flag, values)
         for _, target in targets.items():
             _check_leakage(flag, values, target)
         columns[name] = values
@@ -140,7 +146,7 @@ def condition_columns(
     return columns
 
 
-def condition_facts(conditions: Conditions, columns: Columns) -> dict[str, np.ndarray]:
+def covariate_inputs(conditions: Covariates, columns: Columns) -> dict[str, np.ndarray]:
     """Give what the network must know of samples, by the names that batches give it; nothing without such columns."""
     if not conditions.columns:
         return {}
@@ -148,8 +154,8 @@ def condition_facts(conditions: Conditions, columns: Columns) -> dict[str, np.nd
     return {CATEGORIES: cells.categories, NUMBERS: cells.numbers}
 
 
-def condition_facts_of_new_samples(
-    conditions: Conditions, metadata: Metadata | None, sample_ids: Sequence[str]
+def covariate_inputs_of_new_samples(
+    conditions: Covariates, metadata: Metadata | None, sample_ids: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """Do the same for samples of a table; say how many cells are read as unknown.
 
@@ -179,10 +185,10 @@ def condition_facts_of_new_samples(
         )
     columns = {name: metadata.column(name).reindex(list(sample_ids)) for name in needed}
     say_unknown([(conditions, columns)])
-    return condition_facts(conditions, columns)
+    return covariate_inputs(conditions, columns)
 
 
-def say_unknown(reading: Sequence[tuple[Conditions, Columns]]) -> None:
+def say_unknown(reading: Sequence[tuple[Covariates, Columns]]) -> None:
     """Say, once for each column, how many cells of some samples are read as unknown by models that know the conditions, and why."""
     if not reading[0][0].columns:
         return
@@ -213,7 +219,7 @@ def _require_numbers(values: pd.Series) -> None:
 def _check_leakage(flag: str, values: pd.Series, target: pd.Series) -> None:
     known = (values.notna() & target.notna()).to_numpy()
     one, other = values.loc[known], target.loc[known]
-    if says_the_same(one, other):
+    if is_same_column(one, other):
         raise ConfigError(
             f"{flag} {values.name} says the same as --metadata-column {target.name}, by other names or in another unit: a model "
             "that reads it needs no microbes. Leave it out."

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aam.config.covariates import ConditioningConfig
+from aam.config.covariates import CovariatesConfig
 from aam.errors import MetadataError, name_some
 from aam.labels.columns import class_names, is_number
 
@@ -132,7 +132,7 @@ class Unknown:
 
 
 @dataclass(frozen=True)
-class Conditions:
+class Covariates:
     """All columns that a network reads; those of parents come before those of their children.
 
     Attributes
@@ -190,7 +190,7 @@ class Conditions:
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Conditions":
+    def from_dict(cls, values: Mapping[str, Any]) -> "Covariates":
         """Undo `to_dict`; a model from before there were any has nothing."""
         categories = [
             CategoryColumn(
@@ -201,10 +201,10 @@ class Conditions:
         return cls(tuple(categories), tuple(NumberColumn(**one) for one in values.get("numbers", ())))
 
 
-NO_CONDITIONS = Conditions()
+NO_COVARIATES = Covariates()
 
 
-def fit_conditions(options: ConditioningConfig, training: Columns) -> Conditions:
+def fit_covariates(options: CovariatesConfig, training: Columns) -> Covariates:
     """Learn categories, their parents, means and standard deviations from the training samples.
 
     Parameters
@@ -228,10 +228,10 @@ def fit_conditions(options: ConditioningConfig, training: Columns) -> Conditions
             )
             raise MetadataError(f"{what}: it tells the network nothing. Leave it out, or choose another split.")
     categories = [_fit_categories(name, options.parents.get(name), training) for name in _parents_first(options)]
-    return Conditions(tuple(categories), tuple(_fit_numbers(training[name]) for name in options.numeric_columns))
+    return Covariates(tuple(categories), tuple(_fit_numbers(training[name]) for name in options.numeric_columns))
 
 
-def _parents_first(options: ConditioningConfig) -> list[str]:
+def _parents_first(options: CovariatesConfig) -> list[str]:
     parents = options.parents
     columns = [name for name in options.columns if name not in options.numeric_columns]
 

@@ -10,7 +10,7 @@ from scipy.stats import kendalltau, mannwhitneyu, spearmanr
 
 from aam.errors import MetadataError, name_some
 from aam.io.metadata import Metadata
-from aam.labels.columns import warn_of_suspects
+from aam.labels.columns import warn_of_probable_missing_values
 from aam.labels.splits import divided_groups
 from aam.labels.target import Task
 
@@ -25,7 +25,7 @@ CHANCE = 0.01
 
 
 @dataclass(frozen=True)
-class Told:
+class Association:
     """How much the ranks of the samples' numbers of reads tell of the target.
 
     Attributes
@@ -40,10 +40,10 @@ class Told:
     p_value: float
 
 
-NOTHING = Told(0.0, 1.0)
+NO_ASSOCIATION = Association(0.0, 1.0)
 
 
-def told_by_depth(depths: np.ndarray, truth: np.ndarray, task: Task) -> Told:
+def depth_association(depths: np.ndarray, truth: np.ndarray, task: Task) -> Association:
     """Give how much the number of reads tells of the target.
 
     For numbers, the size of Spearman's correlation, with the p-value of Kendall's, which is exact for few samples; for classes,
@@ -65,23 +65,23 @@ def told_by_depth(depths: np.ndarray, truth: np.ndarray, task: Task) -> Told:
     1.0
     """
     if len(np.unique(depths)) < 2 or len(np.unique(truth)) < 2:
-        return NOTHING
+        return NO_ASSOCIATION
     if task == "regression":
-        return Told(abs(float(spearmanr(depths, truth)[0])), float(kendalltau(depths, truth)[1]))  # type: ignore[arg-type]
+        return Association(abs(float(spearmanr(depths, truth)[0])), float(kendalltau(depths, truth)[1]))  # type: ignore[arg-type]
     classes = np.unique(truth)
-    best = max((_told_of_class(depths, truth == number) for number in classes), key=lambda told: told.size)
-    return Told(best.size, min(1.0, best.p_value * (len(classes) if len(classes) > 2 else 1)))
+    best = max((_class_association(depths, truth == number) for number in classes), key=lambda told: told.size)
+    return Association(best.size, min(1.0, best.p_value * (len(classes) if len(classes) > 2 else 1)))
 
 
-def _told_of_class(depths: np.ndarray, is_class: np.ndarray) -> Told:
+def _class_association(depths: np.ndarray, is_class: np.ndarray) -> Association:
     found = mannwhitneyu(depths[is_class], depths[~is_class])
     auroc = float(found.statistic) / (is_class.sum() * (~is_class).sum())
-    return Told(float(abs(2 * auroc - 1)), float(found.pvalue))
+    return Association(float(abs(2 * auroc - 1)), float(found.pvalue))
 
 
 def warn_of_depth(column: str, depths: np.ndarray, truth: np.ndarray, task: Task) -> None:
     """Warn if the number of reads alone tells much of the target, and more than by chance."""
-    told = told_by_depth(depths, truth, task)
+    told = depth_association(depths, truth, task)
     if told.size < SUSPICIOUS or told.p_value > CHANCE:
         return
     measure = "Spearman's correlation" if task == "regression" else "|2·AUROC − 1|"
@@ -134,7 +134,7 @@ def sample_groups(
     if group_column in target_columns:
         raise MetadataError(f"--group-column and --metadata-column are both {group_column}: name the subject's column.")
     values = metadata.column(group_column).reindex(sample_ids)
-    warn_of_suspects("--group-column", values)
+    warn_of_probable_missing_values("--group-column", values)
     known = values.notna().to_numpy()
     if not known.all():
         missing = [sample for sample, is_known in zip(sample_ids, known, strict=True) if not is_known]

@@ -15,23 +15,23 @@ from aam.data.study_build import read_study
 from aam.errors import SplitError, name_some
 from aam.io.metadata import Metadata
 from aam.labels.columns import label_samples
-from aam.labels.covariate_checks import condition_columns, condition_facts, say_unknown
-from aam.labels.covariates import Conditions, fit_conditions
+from aam.labels.covariate_checks import covariate_columns, covariate_inputs, say_unknown
+from aam.labels.covariates import Covariates, fit_covariates
 from aam.labels.groups import sample_groups, warn_of_divided_subjects
 from aam.labels.splits import TEST, TRAIN, VALIDATION, split_labelled
 from aam.labels.target import AnyTarget, JointTarget, Task
 from aam.labels.task import choose_task_of, encode_columns, fit_columns, read_losses, stratum_of
-from aam.labels.weights import Facts, facts_of, named_columns, rows_of, scaled_by, weights_of
+from aam.labels.weights import HeadInputs, head_inputs_of, named_columns, rows_of, scaled_by, weights_of
 
 logger = logging.getLogger(__name__)
 
 
-APART = "apart"
+EXCLUDED = "apart"
 """Part of samples that are neither trained on, nor validate, nor are left for a test."""
 
 
 @dataclass(frozen=True)
-class Pool:
+class LabelledSamples:
     """Samples with a value and enough reads, of which nothing was learned yet.
 
     Attributes
@@ -60,10 +60,10 @@ class Pool:
     task: Task
     losses: Losses
 
-    def facts(self, target: AnyTarget, conditions: Conditions, rows: np.ndarray) -> Facts:
+    def head_inputs(self, target: AnyTarget, conditions: Covariates, rows: np.ndarray) -> HeadInputs:
         """Give what a head must know of some samples beside their reads, to predict them."""
         columns = rows_of(self.columns, rows)
-        return facts_of(target, columns, len(rows)) | condition_facts(conditions, columns)
+        return head_inputs_of(target, columns, len(rows)) | covariate_inputs(conditions, columns)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class LabelledStudy:
         True for validation samples, [S].
     parts
         Part of each sample of the pool; of those left for a test, too.
-    facts
+    head_inputs
         What the head must know of each sample in use, [S], by the name that batches give it.
     conditions
         Columns of the metadata that the network reads beside the microbes, fitted on the training samples.
@@ -101,13 +101,13 @@ class LabelledStudy:
     groups: np.ndarray
     held: np.ndarray
     parts: np.ndarray
-    facts: Facts
-    conditions: Conditions
-    pool: Pool
+    head_inputs: HeadInputs
+    conditions: Covariates
+    pool: LabelledSamples
     rows: np.ndarray
 
 
-def learn(config: TrainConfig, pool: Pool, parts: np.ndarray) -> LabelledStudy:
+def fit_labels(config: TrainConfig, pool: LabelledSamples, parts: np.ndarray) -> LabelledStudy:
     """Learn the target's scale, its classes, categories and weights from the samples that are trained on.
 
     Parameters
@@ -126,11 +126,11 @@ def learn(config: TrainConfig, pool: Pool, parts: np.ndarray) -> LabelledStudy:
     training = rows_of(columns, is_training)
     target = fit_columns(pool.values.iloc[np.flatnonzero(is_training)], pool.task, config.target, pool.losses, training)
     target = scaled_by(target, config.network_head.output_scaling, training)
-    facts = facts_of(target, columns, n_samples)
-    facts |= weights_of(config.network_head.sample_weights, columns, is_training)
-    conditions = fit_conditions(config.conditioning, training)
+    head_inputs = head_inputs_of(target, columns, n_samples)
+    head_inputs |= weights_of(config.network_head.sample_weights, columns, is_training)
+    conditions = fit_covariates(config.conditioning, training)
     say_unknown([(conditions, rows_of(columns, is_training | (parts == VALIDATION)))])
-    facts |= condition_facts(conditions, columns)
+    head_inputs |= covariate_inputs(conditions, columns)
     truth = encode_columns(target, pool.values)
     rows = _rows_in_use(parts, truth, target)
     held = parts[rows] == VALIDATION
@@ -139,7 +139,7 @@ def learn(config: TrainConfig, pool: Pool, parts: np.ndarray) -> LabelledStudy:
         pool.task.capitalize(), target.column, int((~held).sum()), int(held.sum()),
     )  # fmt: skip
     in_use = pool.study if len(rows) == n_samples else pool.study.select_samples(rows)
-    chosen = {name: fact[rows] for name, fact in facts.items()}
+    chosen = {name: fact[rows] for name, fact in head_inputs.items()}
     return LabelledStudy(
         in_use, pool.depth, target, truth[rows], pool.groups[rows], held, parts, chosen, conditions, pool, rows
     )
@@ -162,7 +162,7 @@ def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: AnyTarget) -> np.
             f"No validation sample has a class of {target.column} that a training sample has, so that nothing can be validated. "
             "Choose another split or column: each class needs groups on both sides."
         )
-    return np.flatnonzero(~is_test & ~is_unseen & (parts != APART))
+    return np.flatnonzero(~is_test & ~is_unseen & (parts != EXCLUDED))
 
 
 def _require_validation(parts: np.ndarray, truth: np.ndarray, target: JointTarget) -> None:
@@ -176,7 +176,7 @@ def _require_validation(parts: np.ndarray, truth: np.ndarray, target: JointTarge
 
 
 @dataclass(frozen=True)
-class LabelledSamples:
+class LabelledTable:
     """The samples that have a value of a column, before any is dropped or held out.
 
     Attributes
@@ -201,7 +201,7 @@ class LabelledSamples:
     losses: Losses
 
 
-def read_labelled(config: TrainConfig, max_bp: int) -> LabelledSamples:
+def read_labelled(config: TrainConfig, max_bp: int) -> LabelledTable:
     """Read a study and the columns to learn.
 
     Raises
@@ -213,10 +213,10 @@ def read_labelled(config: TrainConfig, max_bp: int) -> LabelledSamples:
     table_ids = study.sample_ids
     study, metadata, values = label_samples(config.label, study)
     losses = read_losses(config)
-    return LabelledSamples(study, metadata, values, choose_task_of(values, config, losses), table_ids, losses)
+    return LabelledTable(study, metadata, values, choose_task_of(values, config, losses), table_ids, losses)
 
 
-def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) -> LabelledStudy:
+def divide(config: TrainConfig, labelled: LabelledTable, depth: int | None) -> LabelledStudy:
     """Drop the samples with fewer reads than ``depth``, hold some out, and learn the target's scale from the others.
 
     Raises
@@ -234,5 +234,5 @@ def divide(config: TrainConfig, labelled: LabelledSamples, depth: int | None) ->
     if config.split.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, parts, config.split.split, names)
     columns = named_columns(config.category_columns, metadata, sample_ids, names)
-    columns |= condition_columns(config.conditioning, metadata, values, config.split.group_column)
-    return learn(config, Pool(study, depth, values, columns, groups, task, labelled.losses), parts)
+    columns |= covariate_columns(config.conditioning, metadata, values, config.split.group_column)
+    return fit_labels(config, LabelledSamples(study, depth, values, columns, groups, task, labelled.losses), parts)

@@ -20,8 +20,8 @@ from aam.labels.columns import (
     misspelt_numbers,
     not_numbers,
     only_column,
-    suspects,
-    warn_of_suspects,
+    probable_missing_values,
+    warn_of_probable_missing_values,
 )
 from aam.labels.splits import strata
 from aam.labels.target import (
@@ -65,7 +65,7 @@ def choose_task(values: pd.Series, task: str) -> Task:
             f"--metadata-column {column} has {len(distinct):,} different values in {len(values):,} samples, such as "
             f"{name_some(distinct, limit=3)}: too many for classes. Choose another column{hint}."
         )
-    warn_of_suspects("--metadata-column", values)
+    warn_of_probable_missing_values("--metadata-column", values)
     return chosen
 
 
@@ -163,7 +163,8 @@ def _check_choice(values: pd.Series, distinct: list[str]) -> None:
             f"Write them like 1234.5, or pass {_instead(values, distinct)}."
         )
     is_probably_numeric = 0 < sum(wrong.values()) < len(values) and (
-        wrong == suspects(values) or (not _are_few(distinct, values) and sum(wrong.values()) < len(values) / 2)
+        wrong == probable_missing_values(values)
+        or (not _are_few(distinct, values) and sum(wrong.values()) < len(values) / 2)
     )
     if is_probably_numeric:
         raise MetadataError(

@@ -80,10 +80,10 @@ def _from_file(path: Path, classes: tuple[str, ...]) -> tuple[float, ...]:
     return tuple(given[name] for name in classes)
 
 
-Facts = Mapping[str, np.ndarray]
+HeadInputs = Mapping[str, np.ndarray]
 """One value per sample, [S], by the name that batches give it."""
 
-NO_FACTS: Facts = {}
+NO_HEAD_INPUTS: HeadInputs = {}
 
 
 def named_columns(
@@ -125,7 +125,7 @@ def scaled_by(target: AnyTarget, column: str | None, training: Mapping[str, pd.S
     return dataclasses.replace(target, scaled_by=categories)
 
 
-def facts_of(target: AnyTarget, columns: Mapping[str, pd.Series], n_samples: int) -> dict[str, np.ndarray]:
+def head_inputs_of(target: AnyTarget, columns: Mapping[str, pd.Series], n_samples: int) -> dict[str, np.ndarray]:
     """Number the categories of samples as the target knows them, [S], or each of its columns, [S, K]; say how many are of none.
 
     Parameters
@@ -147,18 +147,22 @@ def facts_of(target: AnyTarget, columns: Mapping[str, pd.Series], n_samples: int
         of_parts.append({name: numbered[known] for name, known in needed.items()})
     if isinstance(target, TargetState):
         return of_parts[0]
-    names = {name for facts in of_parts for name in facts}
+    names = {name for head_inputs in of_parts for name in head_inputs}
     nothing = np.full(n_samples, UNKNOWN)
-    return {name: np.stack([facts.get(name, nothing) for facts in of_parts], axis=1) for name in sorted(names)}
+    return {
+        name: np.stack([head_inputs.get(name, nothing) for head_inputs in of_parts], axis=1) for name in sorted(names)
+    }
 
 
-def facts_of_new_samples(target: AnyTarget, metadata: Metadata | None, sample_ids: list[str]) -> dict[str, np.ndarray]:
+def head_inputs_of_new_samples(
+    target: AnyTarget, metadata: Metadata | None, sample_ids: list[str]
+) -> dict[str, np.ndarray]:
     """Do the same for samples whose metadata may be absent, or lack columns or rows."""
     names = {known.column for part in parts_of(target) for known in _needed(part).values()}
     columns = {}
     if metadata is not None:
         columns = {name: metadata.column(name).reindex(sample_ids) for name in names if name in metadata.frame.columns}
-    return facts_of(target, columns, len(sample_ids))
+    return head_inputs_of(target, columns, len(sample_ids))
 
 
 def weights_of(column: str | None, columns: Mapping[str, pd.Series], is_training: np.ndarray) -> dict[str, np.ndarray]:

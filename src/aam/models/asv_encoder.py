@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from aam import vocabulary
 from aam.config.model import ModelConfig
-from aam.nn.attention import Rows
+from aam.nn.attention import PaddedLayout
 from aam.nn.patches import PatchStem, patch_mask
 from aam.nn.transformer import AttentionPooling, Transformer, recomputed
 
@@ -57,7 +57,7 @@ class ASVEncoder(nn.Module):
         index = (columns // self.config.patch_size).clamp(max=last)[:, :, None].expand(-1, -1, patches.shape[-1])
         return patches.gather(1, index)
 
-    def _read(self, tokens: Tensor) -> tuple[Tensor, Rows]:
+    def _read(self, tokens: Tensor) -> tuple[Tensor, PaddedLayout]:
         mask = patch_mask(tokens, self.config.patch_size)
-        layout = Rows(None if bool(mask.all()) else mask)  # equal lengths need no mask, and run faster without
+        layout = PaddedLayout(None if bool(mask.all()) else mask)  # equal lengths need no mask, and run faster without
         return self.transformer(self.stem(tokens), layout), layout

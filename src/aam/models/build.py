@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from aam.config.base import load
-from aam.config.covariates import ConditioningConfig
+from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
 from aam.config.objectives import OBJECTIVES
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
-from aam.nn.covariates import Conditioning, ConditionShape
+from aam.nn.covariates import CovariateConditioning, CovariateShape
 from aam.objectives.objective import Objective, Settings, UnlabelledObjective
 from aam.objectives.target import N_SOURCES, Target
 
@@ -34,11 +34,13 @@ def build_encoder(
     return SequenceEncoder(config, build_objectives(config, objectives, settings))
 
 
-def build_conditioning(config: ModelConfig, shape: ConditionShape, options: ConditioningConfig) -> Conditioning | None:
+def build_covariates(
+    config: ModelConfig, shape: CovariateShape, options: CovariatesConfig
+) -> CovariateConditioning | None:
     """Build what brings columns of the metadata to the target's head; None without any."""
     if not shape.n_vectors:
         return None
-    return Conditioning(config, N_SOURCES * config.embedding_dim, shape, options)
+    return CovariateConditioning(config, N_SOURCES * config.embedding_dim, shape, options)
 
 
 def build_predictor(
@@ -46,7 +48,7 @@ def build_predictor(
     target: Target,
     objectives: Sequence[str],
     freeze_base: bool = False,
-    conditioning: Conditioning | None = None,
+    conditioning: CovariateConditioning | None = None,
 ) -> SequencePredictor:
     """Build a `SequencePredictor` on a base, with a target and further objectives of its own."""
     heads: dict[str, Objective] = {"target": target, **build_objectives(base_model.config, objectives)}

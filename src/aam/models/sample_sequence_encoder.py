@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.nn.abundance import CountEmbedding, Standardise
-from aam.nn.attention import Packed, rows
+from aam.nn.attention import Packed, gather_rows
 from aam.nn.transformer import Transformer
 
 
@@ -33,7 +33,7 @@ class SampleSequenceEncoder(nn.Module):
 
         ``hidden`` pairs are read without abundance, ``hidden_asvs`` without knowing which ASV it is.
         """
-        vectors = rows(self.standardise(asv_vectors), batch.asv_index)
+        vectors = gather_rows(self.standardise(asv_vectors), batch.asv_index)
         if hidden_asvs is not None:
             nothing = self.hidden_asv.to(vectors.dtype).expand(len(hidden_asvs), -1)
             vectors = vectors.index_copy(0, hidden_asvs, nothing)

@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 from aam.batch import Batch, Encoding, SampleEncoding
 from aam.config.model import ModelConfig
-from aam.distributed.collective import spread
+from aam.distributed.collective import place_asv_vectors
 from aam.models.asv_encoder import ASVEncoder
 from aam.models.sample_sequence_encoder import SampleSequenceEncoder
-from aam.nn.attention import Packed, rows
+from aam.nn.attention import Packed, gather_rows
 from aam.nn.transformer import AttentionPooling, Transformer
 from aam.objectives.objective import UnlabelledObjective
 
@@ -36,7 +36,7 @@ class SequenceEncoder(nn.Module):
         if batch.asv_vectors is not None:
             return batch.asv_vectors.to(self.scale.dtype)
         tokens = batch.tokens if batch.share is None else batch.tokens[batch.share.encoded]
-        return spread(self.asv_encoder(tokens), len(batch.tokens), batch.share)
+        return place_asv_vectors(self.asv_encoder(tokens), len(batch.tokens), batch.share)
 
     def encode_samples(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> SampleEncoding:
         """Encode the samples of a batch from the vectors of its distinct ASVs."""
@@ -49,14 +49,14 @@ class SequenceEncoder(nn.Module):
         if batch.hidden is None:
             return None
         context = self.sample_encoder(asv_vectors, batch, batch.hidden)
-        return rows(self.encoder(context, Packed(batch.sample_offsets)), batch.hidden)
+        return gather_rows(self.encoder(context, Packed(batch.sample_offsets)), batch.hidden)
 
     def encode_hidden_asvs(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> Float[Tensor, "G D"] | None:
         """Encode the pairs whose ASV is to be predicted, without showing it; their abundance is shown."""
         if batch.hidden_asvs is None:
             return None
         context = self.sample_encoder(asv_vectors, batch, hidden_asvs=batch.hidden_asvs)
-        return rows(self.encoder(context, Packed(batch.sample_offsets)), batch.hidden_asvs)
+        return gather_rows(self.encoder(context, Packed(batch.sample_offsets)), batch.hidden_asvs)
 
     def forward(self, batch: Batch) -> Encoding:
         """Encode all that the batch asks for."""

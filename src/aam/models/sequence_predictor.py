@@ -10,7 +10,7 @@ from aam.batch import Batch, Encoding, SampleEncoding
 from aam.models.asv_encoder import ASVEncoder
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.nn.attention import Packed
-from aam.nn.covariates import Conditioning
+from aam.nn.covariates import CovariateConditioning
 from aam.nn.transformer import AttentionPooling
 from aam.objectives.objective import Objective
 from aam.objectives.target import Target
@@ -28,7 +28,7 @@ class SequencePredictor(nn.Module):
         base_model: SequenceEncoder,
         objectives: dict[str, Objective],
         freeze_base: bool = False,
-        conditioning: Conditioning | None = None,
+        conditioning: CovariateConditioning | None = None,
     ) -> None:
         super().__init__()
         self.base_model = base_model

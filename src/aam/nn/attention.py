@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 logger = logging.getLogger(__name__)
 
 
-def rows(matrix: Float[Tensor, "N D"], index: Int[Tensor, "T"]) -> Float[Tensor, "T D"]:
+def gather_rows(matrix: Float[Tensor, "N D"], index: Int[Tensor, "T"]) -> Float[Tensor, "T D"]:
     """Give ``matrix[index]``; where a row is read more than once, its gradient is the same in every run.
 
     The gradient of plain indexing is summed by all threads of a CPU at once, in the order in which they happen to come, if it has
@@ -85,7 +85,7 @@ def _can_run(kernel: SDPBackend, device: torch.device, dtype: torch.dtype) -> bo
 
 
 @dataclass(frozen=True)
-class Rows:
+class PaddedLayout:
     """Positions as rows of a block [B, A, ...]; each reads the real ones of its row.
 
     Attributes
@@ -96,7 +96,7 @@ class Rows:
 
     mask: Bool[Tensor, "B A"] | None = None
 
-    def parts(self, x: Tensor) -> list[tuple[Tensor, "Rows"]]:
+    def parts(self, x: Tensor) -> list[tuple[Tensor, "PaddedLayout"]]:
         """Give all rows as one part: whoever lays them out reads as many at a time as is good."""
         return [(x, self)]
 
@@ -147,7 +147,7 @@ class Packed:
 def attend_padded(query: Tensor, key: Tensor, value: Tensor, query_ends: Tensor, ends: Tensor) -> Tensor:
     """Attend inside all sets in one call, padded to the largest: few and large kernels, as GPUs need them."""
     query_mask, mask = pad_mask(query_ends), pad_mask(ends)
-    return Rows(mask).attend(pad(query, query_mask), pad(key, mask), pad(value, mask))[query_mask]
+    return PaddedLayout(mask).attend(pad(query, query_mask), pad(key, mask), pad(value, mask))[query_mask]
 
 
 def _attend_one_by_one(query: Tensor, key: Tensor, value: Tensor, query_ends: Tensor, ends: Tensor) -> Tensor:

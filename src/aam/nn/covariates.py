@@ -9,15 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aam.batch import CATEGORIES, NUMBERS, Batch, SampleEncoding
-from aam.config.covariates import ConditioningConfig
+from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
 from aam.nn.abundance import Standardise
-from aam.nn.attention import rows
+from aam.nn.attention import gather_rows
 from aam.nn.fusion import FUSIONS
 
 
 @dataclass(frozen=True)
-class ConditionShape:
+class CovariateShape:
     """How many categories and columns there are.
 
     Attributes
@@ -45,7 +45,7 @@ class ConditionShape:
         return len(self.ends) + self.n_numbers
 
 
-class ConditionVectors(nn.Module):
+class CovariateVectors(nn.Module):
     """Give a vector per column.
 
     The vector of a category is learned; so is that of an unknown one. With a parent it is the parent's vector and an offset that
@@ -61,7 +61,7 @@ class ConditionVectors(nn.Module):
         Chance that a cell is unknown in training; with a parent its children are, too.
     """
 
-    def __init__(self, shape: ConditionShape, width: int, dropout: float) -> None:
+    def __init__(self, shape: CovariateShape, width: int, dropout: float) -> None:
         super().__init__()
         self.shape, self.dropout = shape, dropout
         self.tables = nn.ParameterList(
@@ -93,7 +93,7 @@ class ConditionVectors(nn.Module):
         found: list[Tensor] = []
         for number, table, parent in zip(categories.unbind(dim=1), self.tables, self.shape.parents, strict=True):
             of_unknown = F.pad(table, (0, 0, 0, 1)) if parent >= 0 else table  # an unknown child adds nothing
-            own = rows(of_unknown, number % len(of_unknown))  # the last row is that of -1
+            own = gather_rows(of_unknown, number % len(of_unknown))  # the last row is that of -1
             found.append(own if parent < 0 else found[parent] + own)
         return [found[place] for place in self.shape.ends]
 
@@ -104,7 +104,7 @@ class ConditionVectors(nn.Module):
         ]
 
 
-class Conditioning(nn.Module):
+class CovariateConditioning(nn.Module):
     """Standardises features, so that they and the vectors of metadata are of one size, and fuses both.
 
     Parameters
@@ -119,11 +119,11 @@ class Conditioning(nn.Module):
         How.
     """
 
-    def __init__(self, config: ModelConfig, width: int, shape: ConditionShape, options: ConditioningConfig) -> None:
+    def __init__(self, config: ModelConfig, width: int, shape: CovariateShape, options: CovariatesConfig) -> None:
         super().__init__()
         kind = FUSIONS[options.categorical_fusion]
         self.standardise = Standardise(width)
-        self.vectors = ConditionVectors(shape, kind.vector_width(config, width), options.category_dropout)
+        self.vectors = CovariateVectors(shape, kind.vector_width(config, width), options.category_dropout)
         self.fusion = kind(config, width, shape.n_vectors)
 
     def forward(self, features: Float[Tensor, "B F"], samples: SampleEncoding, batch: Batch) -> Float[Tensor, "B F"]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from aam.batch import SampleEncoding
 from aam.config.model import ModelConfig
-from aam.nn.attention import Packed, Rows, attend_padded
+from aam.nn.attention import Packed, PaddedLayout, attend_padded
 from aam.nn.transformer import Block
 
 N_LATENTS = 4
@@ -153,7 +153,7 @@ class Perceiver(Fusion):
         read, layout = _join(vectors, samples)
         latents = self.latents.to(features.dtype).expand(len(features), -1, -1)
         latents = latents + self.reader(self.norm_of_latents(latents), self.norm(read), layout)
-        return features + self.project(self.block(latents, Rows()).mean(dim=1))
+        return features + self.project(self.block(latents, PaddedLayout()).mean(dim=1))
 
 
 def _join(vectors: Float[Tensor, "B M D"], samples: SampleEncoding) -> tuple[Float[Tensor, "N D"], Packed]:

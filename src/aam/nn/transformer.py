@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from aam.config.model import ModelConfig
-from aam.nn.attention import Packed, Rows
+from aam.nn.attention import Packed, PaddedLayout
 
 
 class AttentionPooling(nn.Module):
@@ -22,11 +22,11 @@ class AttentionPooling(nn.Module):
         self.key_and_value = nn.Linear(dim, 2 * dim)
         self.project_out = nn.Linear(dim, dim)
 
-    def forward(self, x: Float[Tensor, "*A D"], layout: Rows | Packed) -> Float[Tensor, "B D"]:
+    def forward(self, x: Float[Tensor, "*A D"], layout: PaddedLayout | Packed) -> Float[Tensor, "B D"]:
         """Average the real positions, weighted by how well they answer the query."""
         key, value = self.key_and_value(x).unflatten(-1, (2, self.heads, -1)).unbind(-3)
         query = self.query.to(key.dtype)
-        if isinstance(layout, Rows):
+        if isinstance(layout, PaddedLayout):
             pooled = layout.attend(query.expand(len(x), 1, -1, -1), key, value)[:, 0]
         else:
             pooled = layout.attend(query.expand(len(layout.offsets) - 1, -1, -1), key, value)
@@ -57,7 +57,7 @@ class SelfAttention(nn.Module):
         self.project_in = nn.Linear(config.embedding_dim, 3 * config.embedding_dim)
         self.project_out = nn.Linear(config.embedding_dim, config.embedding_dim)
 
-    def forward(self, x: Float[Tensor, "*A D"], layout: Rows | Packed) -> Float[Tensor, "*A D"]:
+    def forward(self, x: Float[Tensor, "*A D"], layout: PaddedLayout | Packed) -> Float[Tensor, "*A D"]:
         """Let every position read every real position of its row or set."""
         query, key, value = self.project_in(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)  # *A D -> *A H D/H
         return self.project_out(layout.attend(query, key, value).flatten(-2))
@@ -85,7 +85,7 @@ class Block(nn.Module):
             nn.init.normal_(last.weight, std=INITIAL_STD / (2 * n_layers) ** 0.5)  # type: ignore[arg-type]
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Float[Tensor, "*A D"], layout: Rows | Packed) -> Float[Tensor, "*A D"]:
+    def forward(self, x: Float[Tensor, "*A D"], layout: PaddedLayout | Packed) -> Float[Tensor, "*A D"]:
         """Refine every position with what it reads from the others."""
         x = x + self.attention(self.attention_norm(x), layout)
         return x + self.feed_forward(x)
@@ -105,12 +105,12 @@ class Transformer(nn.Module):
         for block in self.blocks:
             block.start_small(config.attention_layers)  # type: ignore[operator]
 
-    def forward(self, x: Float[Tensor, "*A D"], layout: Rows | Packed) -> Float[Tensor, "*A D"]:
+    def forward(self, x: Float[Tensor, "*A D"], layout: PaddedLayout | Packed) -> Float[Tensor, "*A D"]:
         """Put every position in the context of its row or set; some sets at a time, which changes no number."""
         parts = [self._in_context(some, its) for some, its in layout.parts(x)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _in_context(self, x: Tensor, layout: Rows | Packed) -> Tensor:
+    def _in_context(self, x: Tensor, layout: PaddedLayout | Packed) -> Tensor:
         for block in self.blocks:
             x = recomputed(block, x, layout) if self.recomputes else block(x, layout)
         return self.norm(x)

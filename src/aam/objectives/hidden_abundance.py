@@ -18,7 +18,7 @@ from aam.figures import draw_regression
 from aam.metrics.regression import regression_metrics
 from aam.nn.abundance import log_abundance, standardise, unstandardise
 from aam.objectives.baselines import MeanBaseline
-from aam.objectives.objective import Baseline, Overall, Settings, UnlabelledObjective
+from aam.objectives.objective import Baseline, Settings, UnlabelledObjective, ValidationSummary
 
 
 class HiddenAbundance(UnlabelledObjective):
@@ -42,7 +42,7 @@ class HiddenAbundance(UnlabelledObjective):
         self.head = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.LayerNorm(dim), nn.Linear(dim, 1))
 
     @classmethod
-    def settle(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
+    def choose_settings(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
         """Keep what kind of loss was asked for."""
         return {"is_compositional": options.count_loss == "multinomial"}
 
@@ -80,7 +80,7 @@ class HiddenAbundance(UnlabelledObjective):
         """Predict the mean logarithm of training samples for every ASV."""
         return MeanBaseline(self._truth)
 
-    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
+    def draw(self, prediction: Tensor, truth: Tensor, overall: ValidationSummary) -> Figure:
         """Predicted against true log abundances."""
         name = "ln relative abundance of a hidden ASV"
         r2 = float(overall.metrics["r2"])

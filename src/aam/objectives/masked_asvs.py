@@ -8,7 +8,7 @@ from torchmetrics import Metric
 
 from aam.batch import Batch, Encoding
 from aam.config.model import ModelConfig
-from aam.distributed.collective import mean_over_ranks, of_all_asvs
+from aam.distributed.collective import gather_asvs, mean_over_ranks
 from aam.objectives.baselines import MeanScore
 from aam.objectives.objective import Baseline, Settings, UnlabelledObjective
 
@@ -42,7 +42,7 @@ class MaskedASVs(UnlabelledObjective):
         assert encoding.hidden_asv_context is not None, "the batch hides no ASV"
         assert encoding.asv_vectors is not None, "the model gives no vectors of ASVs"
         place = F.normalize(self.from_context(encoding.hidden_asv_context), dim=1)
-        asv = F.normalize(self.from_asv(of_all_asvs(encoding.asv_vectors, batch.share)), dim=1)
+        asv = F.normalize(self.from_asv(gather_asvs(encoding.asv_vectors, batch.share)), dim=1)
         logits = place @ asv.T / self.log_temperature.exp()
         return logits.masked_fill(~candidates(batch), -torch.inf)
 

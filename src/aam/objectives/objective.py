@@ -16,7 +16,7 @@ from aam.ecology.resources import StudyResources
 
 
 @dataclass(frozen=True)
-class Overall:
+class ValidationSummary:
     """What is known of all validation predictions of an objective, where a picture shows some of them.
 
     Attributes
@@ -31,7 +31,7 @@ class Overall:
     metrics: Mapping[str, Tensor]
 
     @classmethod
-    def taken(cls, n_scored: Metric, metrics: Mapping[str, Metric]) -> "Overall":
+    def compute(cls, n_scored: Metric, metrics: Mapping[str, Metric]) -> "ValidationSummary":
         """Compute the metrics of all processes, and make them ready for the next validation; ``n_scored`` is a sum."""
         n = int(n_scored.compute())
         overall = cls(n, {name: metric.compute() for name, metric in metrics.items()} if n else {})
@@ -74,7 +74,7 @@ class Objective(nn.Module, ABC):
         """Whether progress shows a metric."""
         return metric == self.headline
 
-    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure | None:
+    def draw(self, prediction: Tensor, truth: Tensor, overall: ValidationSummary) -> Figure | None:
         """Draw how `scored` predictions, some of all, compare with the truth; None where no picture helps."""
         return None
 
@@ -116,12 +116,12 @@ class UnlabelledObjective(Objective):
         """Build the objective called ``name`` in the table."""
 
     @classmethod
-    def settle(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
+    def choose_settings(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
         """Choose the settings of a new model's objective."""
         return {}
 
     @classmethod
-    def meaning(cls, name: str, settings: Settings) -> Settings:
+    def compatibility_key(cls, name: str, settings: Settings) -> Settings:
         """Say what settings make of the objective called ``name``: with the same meaning it can go on from earlier weights."""
         return settings
 

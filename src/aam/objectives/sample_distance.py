@@ -14,15 +14,15 @@ from aam.batch import Batch, BatchTarget, Encoding
 from aam.config.base import load
 from aam.config.model import ModelConfig
 from aam.config.objectives import OBJECTIVES, ObjectivesConfig
-from aam.distributed.collective import mean_over_ranks, of_all_samples
+from aam.distributed.collective import gather_samples, mean_over_ranks
 from aam.ecology.resources import Measure, StudyResources
 from aam.figures import draw_regression
 from aam.metrics.regression import regression_metrics
-from aam.nn.attention import rows
+from aam.nn.attention import gather_rows
 from aam.objectives.baselines import MeanBaseline
-from aam.objectives.objective import Baseline, Overall, Settings, UnlabelledObjective
+from aam.objectives.objective import Baseline, Settings, UnlabelledObjective, ValidationSummary
 
-TARGET = "distance"
+SAMPLE_DISTANCE = "distance"
 """Name of the user's own matrix in the table."""
 
 SHARED_AT_FIRST = 0.3
@@ -59,7 +59,7 @@ class SampleDistance(UnlabelledObjective):
 
     headline = "r2"
 
-    def __init__(self, dim: int, name: str = TARGET, is_projected: bool = False) -> None:
+    def __init__(self, dim: int, name: str = SAMPLE_DISTANCE, is_projected: bool = False) -> None:
         super().__init__()
         self.name = name
         self.projection = nn.Linear(dim, dim, bias=False) if is_projected else nn.Identity()
@@ -70,7 +70,7 @@ class SampleDistance(UnlabelledObjective):
         self.register_buffer("unit", torch.ones(()))
 
     @classmethod
-    def settle(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
+    def choose_settings(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
         """Leave the vectors themselves to the first distance that was named."""
         pairwise = [name for name in options.encoder_type if OBJECTIVES[name].needs_pairs]
         return {"unprojected": pairwise[0]} if pairwise else {}
@@ -78,10 +78,10 @@ class SampleDistance(UnlabelledObjective):
     @classmethod
     def build(cls, config: ModelConfig, name: str, settings: Settings) -> "SampleDistance":
         """Build with a projection, unless it is the first distance."""
-        return cls(config.embedding_dim, name, **cls.meaning(name, settings))
+        return cls(config.embedding_dim, name, **cls.compatibility_key(name, settings))
 
     @classmethod
-    def meaning(cls, name: str, settings: Settings) -> dict[str, bool]:
+    def compatibility_key(cls, name: str, settings: Settings) -> dict[str, bool]:
         """Say whether a linear map of the vectors is read; which other distance is that of the vectors themselves is no matter."""
         return {"is_projected": settings.get("unprojected", name) != name}
 
@@ -112,9 +112,9 @@ class SampleDistance(UnlabelledObjective):
         """
         vectors = self.projection(encoding.samples.sample_vectors)
         own = F.softplus(self.unshared(encoding.samples.sample_vectors))
-        vectors, own = of_all_samples(torch.cat([vectors, own], dim=1), batch.share).split([vectors.shape[1], 1], dim=1)
+        vectors, own = gather_samples(torch.cat([vectors, own], dim=1), batch.share).split([vectors.shape[1], 1], dim=1)
         first, second = _pairs(batch)
-        unshared = (rows(own, first) + rows(own, second)).squeeze(1) / 2
+        unshared = (gather_rows(own, first) + gather_rows(own, second)).squeeze(1) / 2
         return (_shared(vectors, first, second) + unshared).sqrt()
 
     def loss(self, prediction: Float[Tensor, "P"], batch: Batch) -> Float[Tensor, ""]:
@@ -134,9 +134,9 @@ class SampleDistance(UnlabelledObjective):
         """Predict the mean distance of training samples for every pair."""
         return MeanBaseline(self._truth)
 
-    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
+    def draw(self, prediction: Tensor, truth: Tensor, overall: ValidationSummary) -> Figure:
         """Predicted against true distances."""
-        name = "distance between samples" if self.name == TARGET else f"{self.name} between samples"
+        name = "distance between samples" if self.name == SAMPLE_DISTANCE else f"{self.name} between samples"
         r2 = float(overall.metrics["r2"])
         return draw_regression(prediction.numpy(), truth.numpy(), name, r2, overall.n, "pairs of samples")
 
@@ -158,7 +158,7 @@ class SampleDistance(UnlabelledObjective):
 
 
 def _shared(vectors: Float[Tensor, "N D"], first: Int[Tensor, "P"], second: Int[Tensor, "P"]) -> Float[Tensor, "P"]:
-    return (rows(vectors, first) - rows(vectors, second)).square().mean(dim=1)
+    return (gather_rows(vectors, first) - gather_rows(vectors, second)).square().mean(dim=1)
 
 
 def _pairs(batch: Batch) -> tuple[Int[Tensor, "P"], Int[Tensor, "P"]]:

@@ -17,7 +17,7 @@ from aam.figures import draw_regression
 from aam.metrics.regression import regression_metrics
 from aam.nn.abundance import Standardise
 from aam.objectives.baselines import MeanBaseline
-from aam.objectives.objective import Baseline, Overall, Settings, UnlabelledObjective
+from aam.objectives.objective import Baseline, Settings, UnlabelledObjective, ValidationSummary
 from aam.objectives.sample_distance import measure_of
 
 
@@ -84,7 +84,7 @@ class SampleValue(UnlabelledObjective):
         """Predict the mean of training samples."""
         return MeanBaseline(self._truth)
 
-    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
+    def draw(self, prediction: Tensor, truth: Tensor, overall: ValidationSummary) -> Figure:
         """Predicted against true values."""
         r2 = float(overall.metrics["r2"])
         return draw_regression(prediction.numpy(), truth.numpy(), self.name, r2, overall.n)

@@ -20,9 +20,9 @@ from aam.figures import draw_confusion, draw_regression
 from aam.metrics.classification import classification_metrics
 from aam.metrics.regression import regression_metrics
 from aam.nn.abundance import Standardise
-from aam.nn.attention import rows
-from aam.objectives.objective import Objective, Overall
-from aam.objectives.target_losses import Limits, increasing, number_losses
+from aam.nn.attention import gather_rows
+from aam.objectives.objective import Objective, ValidationSummary
+from aam.objectives.target_losses import OutputTransform, monotone_quantiles, number_losses
 from aam.target_transform import TargetTransform
 
 N_SOURCES = 2
@@ -32,7 +32,7 @@ DEFAULT = NetworkHeadConfig()
 
 
 @dataclass(frozen=True)
-class Fitted:
+class TargetStatistics:
     """What a head takes from the training samples, beside a transform or classes.
 
     Attributes
@@ -51,7 +51,7 @@ class Fitted:
     n_scaled: int = 0
 
 
-NOTHING = Fitted()
+NO_STATISTICS = TargetStatistics()
 
 
 class Target(Objective):
@@ -68,7 +68,7 @@ class Target(Objective):
     def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Tensor:
         """Turn the head's outputs into what the user reads: values [B] or [B, K], or probabilities [B, C]."""
 
-    def further_columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
+    def extra_columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
         """Give further columns of the table of predictions, by name, [B] each."""
         return {}
 
@@ -139,7 +139,7 @@ class TargetObjective(Target):
             return outputs
         log_scale, shift = F.pad(self.scaling, (0, 0, 0, 1))
         place = category % len(shift)
-        return outputs * rows(log_scale, place).exp() + rows(shift, place)
+        return outputs * gather_rows(log_scale, place).exp() + gather_rows(shift, place)
 
 
 class RegressionTarget(TargetObjective):
@@ -157,12 +157,12 @@ class RegressionTarget(TargetObjective):
         column: str,
         transform: TargetTransform,
         options: NetworkHeadConfig = DEFAULT,
-        fitted: Fitted = NOTHING,
+        fitted: TargetStatistics = NO_STATISTICS,
     ) -> None:
         self.levels = options.numbers.levels
         super().__init__(config, column, len(self.levels), options, fitted.n_scaled)
         self.transform, self.options = transform, options.numbers
-        self.limits = Limits(options.numbers, transform, fitted.bounds)
+        self.limits = OutputTransform(options.numbers, transform, fitted.bounds)
         self.middle = self.levels.index(0.5)
         self.guess = 0.0 if fitted.guess is None else fitted.guess
         start = None if fitted.guess is None else self.limits.start(fitted.guess)
@@ -171,7 +171,7 @@ class RegressionTarget(TargetObjective):
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
         """Give the number, or its quantiles in increasing order, in the units of the transform."""
-        outputs = increasing(super().forward(encoding, batch), self.middle)
+        outputs = monotone_quantiles(super().forward(encoding, batch), self.middle)
         return self.limits.apply(outputs, batch.targets.get(CATEGORY))
 
     def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
@@ -187,7 +187,7 @@ class RegressionTarget(TargetObjective):
         """Predicted and true values in the target's own units."""
         return self.in_own_units(prediction, batch), batch.targets[TARGET]
 
-    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
+    def draw(self, prediction: Tensor, truth: Tensor, overall: ValidationSummary) -> Figure:
         """Predicted against true values."""
         r2 = float(overall.metrics["r2"])
         return draw_regression(prediction.numpy(), truth.numpy(), self.column, r2, overall.n)
@@ -196,7 +196,7 @@ class RegressionTarget(TargetObjective):
         """Undo the transform."""
         return self._outputs_in_own_units(prediction, batch)[:, self.middle]
 
-    def further_columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
+    def extra_columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
         """Give the outer quantiles as lower and upper, and those between by their names."""
         own = self._outputs_in_own_units(prediction, batch)
         last = len(self.levels) - 1
@@ -236,7 +236,7 @@ class ClassificationTarget(TargetObjective):
         column: str,
         classes: Sequence[str],
         options: NetworkHeadConfig = DEFAULT,
-        fitted: Fitted = NOTHING,
+        fitted: TargetStatistics = NO_STATISTICS,
     ) -> None:
         super().__init__(config, column, self.n_outputs(len(classes)), options, fitted.n_scaled)
         self.classes, self.options = list(classes), options.classes
@@ -267,7 +267,7 @@ class ClassificationTarget(TargetObjective):
         """Class probabilities and true class numbers."""
         return self.in_own_units(prediction, batch), batch.targets[TARGET]
 
-    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
+    def draw(self, prediction: Tensor, truth: Tensor, overall: ValidationSummary) -> Figure:
         """Confusion matrix of all samples."""
         return draw_confusion(overall.metrics["confusion"].long().cpu().numpy(), self.classes, self.column)
 

@@ -16,8 +16,15 @@ from aam.config.model import ModelConfig
 from aam.config.target import NetworkHeadConfig
 from aam.figures import RegressionPanel, draw_regressions
 from aam.metrics.regression import OfColumn
-from aam.objectives.objective import Overall
-from aam.objectives.target import DEFAULT, NOTHING, ClassificationTarget, Fitted, RegressionTarget, Target
+from aam.objectives.objective import ValidationSummary
+from aam.objectives.target import (
+    DEFAULT,
+    NO_STATISTICS,
+    ClassificationTarget,
+    RegressionTarget,
+    Target,
+    TargetStatistics,
+)
 
 
 class OrdinalTarget(ClassificationTarget):
@@ -33,7 +40,7 @@ class OrdinalTarget(ClassificationTarget):
         column: str,
         classes: Sequence[str],
         options: NetworkHeadConfig = DEFAULT,
-        fitted: Fitted = NOTHING,
+        fitted: TargetStatistics = NO_STATISTICS,
     ) -> None:
         super().__init__(config, column, classes, options, fitted)
         shares = torch.arange(1, len(classes)) / len(classes)
@@ -127,7 +134,7 @@ class JointRegression(Target):
         """Predicted and true values in own units, [B, K]; nan where there is none."""
         return self.in_own_units(prediction, batch), batch.targets[TARGET]
 
-    def draw(self, prediction: Tensor, truth: Tensor, overall: Overall) -> Figure:
+    def draw(self, prediction: Tensor, truth: Tensor, overall: ValidationSummary) -> Figure:
         """Predicted against true values of each column."""
         panels = []
         for place, column in enumerate(self.columns):
@@ -142,12 +149,12 @@ class JointRegression(Target):
         parts = [head.in_own_units(outputs, own) for head, outputs, own in self._with_outputs(prediction, batch)]
         return torch.stack(parts, dim=1)
 
-    def further_columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
+    def extra_columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
         """Give those of each head, with the column's name."""
         return {
             f"{name}:{head.column}": values
             for head, outputs, own in self._with_outputs(prediction, batch)
-            for name, values in head.further_columns(outputs, own).items()
+            for name, values in head.extra_columns(outputs, own).items()
         }
 
     def _each(self) -> list[RegressionTarget]:

@@ -22,7 +22,7 @@ def number_losses(
     return LOSSES[options.loss_type](prediction, truth[:, None].expand_as(prediction), options).mean(dim=1)
 
 
-def increasing(outputs: Float[Tensor, "B C"], middle: int) -> Float[Tensor, "B C"]:
+def monotone_quantiles(outputs: Float[Tensor, "B C"], middle: int) -> Float[Tensor, "B C"]:
     """Turn outputs into ones that increase: the middle one stays, the others are how far each is from its neighbour towards it."""
     if outputs.shape[1] == 1:
         return outputs
@@ -91,7 +91,7 @@ ACTIVATIONS = {
 
 
 @dataclass(frozen=True)
-class Limits:
+class OutputTransform:
     """What the outputs of a head for numbers are made of.
 
     Attributes

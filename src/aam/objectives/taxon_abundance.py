@@ -1,4 +1,4 @@
-"""Composition: the share of each taxon in a sample, at a rank."""
+"""TaxonAbundance: the share of each taxon in a sample, at a rank."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ from aam.objectives.baselines import MeanError
 from aam.objectives.objective import Baseline, Settings, UnlabelledObjective
 
 
-class Composition(UnlabelledObjective):
+class TaxonAbundance(UnlabelledObjective):
     """Predict from the sample vector which share of its reads each taxon has.
 
     Reads of ASVs that have no name at the rank, or one that training never saw, are left out before shares are taken.
@@ -47,7 +47,7 @@ class Composition(UnlabelledObjective):
         self.head = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, len(taxa)))
 
     @classmethod
-    def settle(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
+    def choose_settings(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
         """Find the taxa that training samples hold.
 
         Raises
@@ -67,7 +67,7 @@ class Composition(UnlabelledObjective):
         return {"rank": rank, "taxa": taxa}
 
     @classmethod
-    def build(cls, config: ModelConfig, name: str, settings: Settings) -> "Composition":
+    def build(cls, config: ModelConfig, name: str, settings: Settings) -> "TaxonAbundance":
         """Build the head."""
         return cls(name, config.embedding_dim, settings["rank"], settings["taxa"])
 

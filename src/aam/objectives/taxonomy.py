@@ -46,7 +46,7 @@ class Taxonomy(UnlabelledObjective):
         self.head = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, sum(self.widths)))
 
     @classmethod
-    def settle(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
+    def choose_settings(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
         """Find the taxa that training samples hold.
 
         Raises

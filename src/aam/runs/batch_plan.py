@@ -11,7 +11,7 @@ from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
 from aam.data.augmentation import Mixing
-from aam.data.batch_composition import ByMemory, BySamples, Composer
+from aam.data.batch_composition import Batcher, ByMemory, BySamples
 from aam.data.batches import BatchMaker, BatchPlan, EpochSampler, plans_of
 from aam.data.memory import ExpectedASVs, MemoryEstimate
 from aam.data.rarefaction import EVALUATION
@@ -28,7 +28,7 @@ MOST_ESTIMATED = 1000
 
 
 @dataclass(frozen=True)
-class Material:
+class BatchSource:
     """What batches are composed of.
 
     Attributes
@@ -51,7 +51,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Composition:
+class BatchSchedule:
     """The batches of a run.
 
     Attributes
@@ -88,13 +88,13 @@ def memory_estimate(
     )
 
 
-def calibration_batch(material: Material) -> Batch:
+def calibration_batch(batch_source: BatchSource) -> Batch:
     """Draw some training samples, to set sizes from."""
-    rows = material.rows[:CALIBRATION_SAMPLES]
-    return material.maker[BatchPlan("calibration", tuple(rows.tolist()))]
+    rows = batch_source.rows[:CALIBRATION_SAMPLES]
+    return batch_source.maker[BatchPlan("calibration", tuple(rows.tolist()))]
 
 
-def compose(material: Material, training: TrainingConfig) -> Composition:
+def schedule_batches(batch_source: BatchSource, training: TrainingConfig) -> BatchSchedule:
     """Plan the batches of a run, as its options ask for.
 
     Raises
@@ -102,37 +102,37 @@ def compose(material: Material, training: TrainingConfig) -> Composition:
     ConfigError
         ``--max-memory-gb`` does not even hold the weights.
     """
-    sizes = size_samples(material, training)
+    sizes = size_samples(batch_source, training)
     if training.max_memory_gb is None:
-        composer = BySamples(training.most_samples or 1)
+        batcher = BySamples(training.most_samples or 1)
     else:
-        composer = replace(sizes, most=training.most_samples)
-        _check_budget(composer)
-    sampler = sample_epochs(material, training, composer, sizes.lengths)
+        batcher = replace(sizes, most=training.most_samples)
+        _check_budget(batcher)
+    sampler = sample_epochs(batch_source, training, batcher, sizes.lengths)
     _, shape = costliest(sizes, sampler.plans(0), MOST_ESTIMATED)
-    estimated = material.estimate.fixed + material.estimate.of_batch(*shape)
-    validation = plans_of(composer.cut(material.held), EVALUATION)
-    return Composition(sampler, validation, estimated, _with_accumulation(training, sampler))
+    estimated = batch_source.estimate.fixed + batch_source.estimate.of_batch(*shape)
+    validation = plans_of(batcher.cut(batch_source.held), EVALUATION)
+    return BatchSchedule(sampler, validation, estimated, _with_accumulation(training, sampler))
 
 
-def size_samples(material: Material, training: TrainingConfig) -> ByMemory:
+def size_samples(batch_source: BatchSource, training: TrainingConfig) -> ByMemory:
     """Size the samples: as they will be drawn where sizes decide something, else by a bound that needs no look at their reads."""
-    maker = material.maker
+    maker = batch_source.maker
     n_mixed = 2 if any(isinstance(step, Mixing) for step in maker.augmentations.values()) else 1
     expected = ExpectedASVs(maker.study, maker.drawing.depth, maker.drawing.token_limit, n_mixed)
     needs_lengths = training.max_memory_gb is not None or training.size_window > 1
     lengths = expected.lengths(np.arange(maker.study.n_samples)) if needs_lengths else expected.most()
     budget = np.inf if training.max_memory_gb is None else training.max_memory_gb * GB
-    return ByMemory(expected, lengths, material.estimate, budget)
+    return ByMemory(expected, lengths, batch_source.estimate, budget)
 
 
 def sample_epochs(
-    material: Material, training: TrainingConfig, composer: Composer, lengths: np.ndarray
+    batch_source: BatchSource, training: TrainingConfig, batcher: Batcher, lengths: np.ndarray
 ) -> EpochSampler:
     """Plan the epochs, cut by a composer."""
     seed, window, n_epochs = training.seed, training.size_window, training.epochs
     return EpochSampler(
-        material.rows, composer, lengths, seed, material.digest, window, n_epochs, training.samples_per_epoch
+        batch_source.rows, batcher, lengths, seed, batch_source.digest, window, n_epochs, training.samples_per_epoch
     )
 
 

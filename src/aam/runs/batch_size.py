@@ -14,7 +14,7 @@ from aam.data.batch_composition import ByMemory, BySamples
 from aam.data.batches import BatchPlan
 from aam.distributed.ranks import Ranks
 from aam.errors import ConfigError
-from aam.runs.batch_plan import GB, Material, costliest, sample_epochs, size_samples
+from aam.runs.batch_plan import GB, BatchSource, costliest, sample_epochs, size_samples
 from aam.training.memory import available_bytes
 from aam.training.module import TrainingModule
 from aam.training.precision import device_type
@@ -31,8 +31,8 @@ ESTIMATED_SAMPLES = 2000
 """Samples, of those among them with the most ASVs, whose distinct ASVs are counted."""
 
 
-def settle_batch_size(
-    training: TrainingConfig, material: Material, module: Callable[[], TrainingModule], ranks: Ranks
+def choose_batch_size(
+    training: TrainingConfig, batch_source: BatchSource, module: Callable[[], TrainingModule], ranks: Ranks
 ) -> TrainingConfig:
     """Give the options with a number in place of ``auto``, the same on all ranks.
 
@@ -52,7 +52,7 @@ def settle_batch_size(
     """
     if training.batch_size != "auto":
         return training
-    search = _Search(material, training, size_samples(material, training), ranks)
+    search = _Search(batch_source, training, size_samples(batch_source, training), ranks)
     found, budget = search.by_trying(module()) if device_type() == "cuda" else search.by_estimate()
     n_samples = search.nearest_to_target(found)
     limits = "the most that is asked for, which fits" if found == search.most else f"at most {found:,} fit"
@@ -68,7 +68,7 @@ def settle_batch_size(
 class _Search:
     """Looks for the largest batch."""
 
-    material: Material
+    batch_source: BatchSource
     training: TrainingConfig
     sizes: ByMemory
     ranks: Ranks
@@ -76,23 +76,27 @@ class _Search:
     @property
     def least(self) -> int:
         """Fewest samples: two if any distance is learned."""
-        names = self.material.maker.targets.keys() & OBJECTIVES.keys()
+        names = self.batch_source.maker.targets.keys() & OBJECTIVES.keys()
         return 2 if any(OBJECTIVES[name].needs_pairs for name in names) else 1
 
     @property
     def most(self) -> int:
         """Most samples: those of an epoch, and of a step of the optimiser."""
-        limits = (len(self.material.rows), self.training.samples_per_epoch, self.training.target_effective_batch_size)
+        limits = (
+            len(self.batch_source.rows),
+            self.training.samples_per_epoch,
+            self.training.target_effective_batch_size,
+        )
         return max(self.least, min(limit for limit in limits if limit is not None))
 
     def by_estimate(self) -> tuple[int, float]:
         """Let the estimate decide, and the machine with the least memory; give the number, and the bytes it is for."""
-        placement, estimate, shares = self.ranks.placement, self.material.estimate, self.ranks.shares_asvs
-        budget = (1 - SPARE["cpu"]) * available_bytes() / placement.n_local
+        process, estimate, shares = self.ranks.process, self.batch_source.estimate, self.ranks.shares_asvs
+        budget = (1 - SPARE["cpu"]) * available_bytes() / process.n_local
 
         def fits(n_samples: int) -> bool:
             _, shape = self.costliest(n_samples)
-            own = estimate.fixed + estimate.of_share(*shape, placement.n_ranks, shares)
+            own = estimate.fixed + estimate.of_share(*shape, process.n_ranks, shares)
             return self._is_allowed(shape) and own <= budget
 
         found = self.ranks.gather((largest_that_fits(fits, self.least, self.most) or 0, budget))
@@ -101,7 +105,7 @@ class _Search:
     def by_trying(self, module: TrainingModule) -> tuple[int, float]:
         """Let steps on the costliest batches decide; give the number, and the bytes that they may take."""
         budget = min(self.ranks.gather((1 - SPARE["cuda"]) * free_on_gpu()))
-        maker = replace(self.material.maker, part=self.ranks.part)
+        maker = replace(self.batch_source.maker, part=self.ranks.part)
         with trying(copy.deepcopy(module), budget, self.ranks) as is_held:
 
             def fits(n_samples: int) -> bool:
@@ -118,7 +122,7 @@ class _Search:
 
     def plans(self, n_samples: int) -> list[list[BatchPlan]]:
         """Plan the first epochs with batches of so many samples."""
-        sampler = sample_epochs(self.material, self.training, BySamples(n_samples), self.sizes.lengths)
+        sampler = sample_epochs(self.batch_source, self.training, BySamples(n_samples), self.sizes.lengths)
         n_epochs = min(self.training.epochs, math.ceil(BATCHES / len(sampler)))
         return [sampler.plans(epoch) for epoch in range(n_epochs)]
 
@@ -129,7 +133,7 @@ class _Search:
 
     def _is_allowed(self, shape: tuple[float, float]) -> bool:
         """Whether a batch stays within ``--max-memory-gb``, which is for an estimate of the whole batch."""
-        limit, estimate = self.training.max_memory_gb, self.material.estimate
+        limit, estimate = self.training.max_memory_gb, self.batch_source.estimate
         return limit is None or estimate.fixed + estimate.of_batch(*shape) <= limit * GB
 
     def _checked(self, found: int, budget: float) -> tuple[int, float]:

@@ -17,14 +17,14 @@ from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
 from aam.config.saving import LAST_CHECKPOINT
 from aam.data.rarefaction import generator
-from aam.distributed.ranks import ALONE, Ranks
+from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.errors import SplitError
 from aam.inference.description import ModelDescription
-from aam.inference.ensemble import EnsembleReader, LeftOut, NetworkEnsemble, calibrate
+from aam.inference.ensemble import EnsemblePredictor, LeftOut, NetworkEnsemble, calibrate
 from aam.inference.model_directory import save_model
-from aam.inference.network import Reading, SampleReader
+from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.io.metadata import write_tsv
-from aam.labels.labelled import APART, LabelledStudy, learn
+from aam.labels.labelled import EXCLUDED, LabelledStudy, fit_labels
 from aam.labels.predicted import Predicted
 from aam.labels.splits import TRAIN, VALIDATION, fold_numbers
 from aam.labels.target import TargetState
@@ -33,12 +33,19 @@ from aam.labels.weights import weigh_classes
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.notices import quiet
-from aam.runs.batch_plan import compose
-from aam.runs.plan import PlannedNetwork, fit_network, plan_network, with_batch_size, wrap
+from aam.runs.batch_plan import schedule_batches
+from aam.runs.plan import PlannedNetwork, build_module, fit_network, plan_network, with_batch_size
 from aam.runs.pretrained import Pretrained
 from aam.runs.replay import replay
 from aam.runs.results import prediction_columns, score, summarise, truth_columns, write_metrics, write_splits
-from aam.runs.resume import State, failed_place, places_of_run, rescued, saving_plan, start_or_continue
+from aam.runs.resume import (
+    State,
+    failed_place,
+    run_directories,
+    saving_elsewhere_on_failure,
+    saving_plan,
+    start_or_continue,
+)
 from aam.storage.cache import Cache
 from aam.training.saving import SavingPlan
 from aam.uncertainty import warn_of_few_groups
@@ -51,7 +58,7 @@ MOST_COMPARED = 10_000
 
 
 @dataclass(frozen=True)
-class Member:
+class NetworkMember:
     """A network of an ensemble, to be trained.
 
     Attributes
@@ -75,15 +82,15 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedMember:
     """A network of an ensemble with its weights."""
 
-    member: Member
+    member: NetworkMember
     model: SequencePredictor
     description: ModelDescription
 
 
-def divide_members(config: TrainConfig, labelled: LabelledStudy, places: Sequence[Path]) -> list[Member]:
+def divide_members(config: TrainConfig, labelled: LabelledStudy, places: Sequence[Path]) -> list[NetworkMember]:
     """Divide the training samples into as many parts as there are members, alike in target and of whole groups.
 
     Everything that is learned from a member's samples is learned without the part that it leaves out.
@@ -117,7 +124,7 @@ def divide_members(config: TrainConfig, labelled: LabelledStudy, places: Sequenc
     )
     members = []
     for k, place in enumerate(places):
-        parts = np.full(pool.study.n_samples, APART, dtype=f"<U{len(VALIDATION)}")
+        parts = np.full(pool.study.n_samples, EXCLUDED, dtype=f"<U{len(VALIDATION)}")
         parts[rows] = np.where(number == k, VALIDATION, TRAIN)
         own = int(generator(seed, "member", k).integers(2**31))
         its_config = dataclasses.replace(
@@ -125,7 +132,7 @@ def divide_members(config: TrainConfig, labelled: LabelledStudy, places: Sequenc
             training=dataclasses.replace(config.training, seed=own),
             output=dataclasses.replace(config.output, output_dir=place),
         )
-        members.append(Member(its_config, learn(its_config, pool, parts)))
+        members.append(NetworkMember(its_config, fit_labels(its_config, pool, parts)))
     return members
 
 
@@ -139,7 +146,9 @@ def warn_of_coverage(config: TrainConfig, studies: Iterable[LabelledStudy]) -> N
     warn_of_few_groups(min(n_groups), config.head.coverage)
 
 
-def with_batch_size_of(members: Sequence[Member], batch_size: int | Literal["auto"] | None) -> list[Member]:
+def with_batch_size_of(
+    members: Sequence[NetworkMember], batch_size: int | Literal["auto"] | None
+) -> list[NetworkMember]:
     """Let all members have the number of samples in a batch that was found for one of them."""
     return [
         dataclasses.replace(
@@ -153,12 +162,12 @@ def with_batch_size_of(members: Sequence[Member], batch_size: int | Literal["aut
 
 
 def fit_members(
-    members: Sequence[Member],
+    members: Sequence[NetworkMember],
     shape: ModelConfig,
     encoder: SequenceEncoder | None,
     plan_saving: Callable[[Path, str], SavingPlan | None] = lambda place, digest: None,
-    ranks: Ranks = ALONE,
-) -> list[Trained]:
+    ranks: Ranks = SINGLE_PROCESS,
+) -> list[TrainedMember]:
     """Train one network after another.
 
     Parameters
@@ -175,10 +184,10 @@ def fit_members(
     trained = []
     for number, member in enumerate(members):
         place = member.config.output.output_dir
-        with ranks.agreed():
+        with ranks.raise_together():
             logger.info("Network %d of %d, in %s.", number + 1, len(members), place)
             network = member.plan(shape, encoder)
-            batches = compose(network.material, network.training)
+            batches = schedule_batches(network.batch_source, network.training)
             plan = plan_saving(place, network.description.study_digest)
             if ranks.is_first:
                 place.mkdir(parents=True, exist_ok=True)
@@ -186,12 +195,12 @@ def fit_members(
         metrics = {**summary.metrics, "epochs": summary.epochs, "best_epoch": summary.best_epoch}
         options = network.description.options | flatten(network.training)
         description = dataclasses.replace(network.description, metrics=metrics, options=options)
-        trained.append(Trained(member, network.model, description))
+        trained.append(TrainedMember(member, network.model, description))
     return trained
 
 
 def bring_together(
-    config: TrainConfig, labelled: LabelledStudy, trained: Sequence[Trained]
+    config: TrainConfig, labelled: LabelledStudy, trained: Sequence[TrainedMember]
 ) -> tuple[NetworkEnsemble, ModelDescription, LeftOut]:
     """Calibrate trained members on the samples that each was trained without.
 
@@ -204,8 +213,8 @@ def bring_together(
         truth = labelled.truth[~labelled.held]
         with quiet():
             target = weigh_classes(target, truth, config.network_head.classes.class_weights)
-    reading = Reading(labelled.depth, Cache(config.study.cache_dir))
-    readers = [SampleReader(copy.deepcopy(each.model), each.description, reading) for each in trained]
+    reading = PredictOptions(labelled.depth, Cache(config.study.cache_dir))
+    readers = [NetworkPredictor(copy.deepcopy(each.model), each.description, reading) for each in trained]
     vectors = [
         _training_vectors(each, reader, config.training.seed) for each, reader in zip(trained, readers, strict=True)
     ]
@@ -224,7 +233,7 @@ def bring_together(
         conditions=labelled.conditions,
         options=flatten(config),
         metrics={},
-        ensemble=model.facts,
+        ensemble=model.info,
         members=tuple(each.description for each in trained),
     )
     return model, description, left_out
@@ -235,28 +244,30 @@ def predict_held(
 ) -> Predicted:
     """Predict the validation samples of a run, which no member has seen, as ``aam predict`` does."""
     rows = labelled.rows[labelled.held]
-    reader = ensemble_reader(config, model, description, description.depth)
-    return reader.predicted(labelled.pool.study.select_samples(rows), facts_of_members(labelled, reader, rows))
+    reader = ensemble_predictor(config, model, description, description.depth)
+    return reader.predicted(labelled.pool.study.select_samples(rows), head_inputs_of_members(labelled, reader, rows))
 
 
-def ensemble_reader(
+def ensemble_predictor(
     config: TrainConfig, model: NetworkEnsemble, description: ModelDescription, depth: int | None
-) -> EnsembleReader:
+) -> EnsemblePredictor:
     """Read samples with an ensemble, whose own weights stay in the precision that they have."""
-    return EnsembleReader(copy.deepcopy(model), description, Reading(depth, Cache(config.study.cache_dir)))
+    return EnsemblePredictor(copy.deepcopy(model), description, PredictOptions(depth, Cache(config.study.cache_dir)))
 
 
-def facts_of_members(labelled: LabelledStudy, reader: EnsembleReader, rows: np.ndarray) -> list[dict[str, np.ndarray]]:
+def head_inputs_of_members(
+    labelled: LabelledStudy, reader: EnsemblePredictor, rows: np.ndarray
+) -> list[dict[str, np.ndarray]]:
     """Give what the ensemble and each member must know of rows of the pool beside their reads."""
     with quiet():
         return [
-            dict(labelled.pool.facts(one.target, one.conditions, rows))
+            dict(labelled.pool.head_inputs(one.target, one.conditions, rows))
             for one in reader.descriptions
             if one.target is not None
         ]
 
 
-def _training_vectors(trained: Trained, reader: SampleReader, seed: int) -> np.ndarray:
+def _training_vectors(trained: TrainedMember, reader: NetworkPredictor, seed: int) -> np.ndarray:
     rows = trained.member.rows(TRAIN)
     if len(rows) > MOST_COMPARED:
         rows = np.sort(generator(seed, "compared").choice(rows, MOST_COMPARED, replace=False))
@@ -265,7 +276,10 @@ def _training_vectors(trained: Trained, reader: SampleReader, seed: int) -> np.n
 
 
 def _left_out(
-    labelled: LabelledStudy, trained: Sequence[Trained], readers: Sequence[SampleReader], ensemble: NetworkEnsemble
+    labelled: LabelledStudy,
+    trained: Sequence[TrainedMember],
+    readers: Sequence[NetworkPredictor],
+    ensemble: NetworkEnsemble,
 ) -> LeftOut:
     """Let each member say what it thinks of the part that it was trained without."""
     pool, target = labelled.pool, labelled.target
@@ -274,7 +288,7 @@ def _left_out(
         own, its = each.member.rows(VALIDATION), each.description
         assert its.target is not None, "a member has a target"
         study = pool.study.select_samples(own)
-        predicted, vectors = reader.predicted_with_vectors(study, pool.facts(its.target, its.conditions, own))
+        predicted, vectors = reader.predicted_with_vectors(study, pool.head_inputs(its.target, its.conditions, own))
         rows.append(own)
         said.append(predicted.in_all_classes(its.target.classes, target.classes))
         distances.append(ensemble.distances(number, vectors))
@@ -285,7 +299,7 @@ def _left_out(
     return LeftOut(
         predicted=Predicted.joined(said).rows(order),
         truth=encode_columns(target, pool.values.iloc[rows_in_order]),
-        facts=pool.facts(target, labelled.conditions, rows_in_order),
+        head_inputs=pool.head_inputs(target, labelled.conditions, rows_in_order),
         groups=pool.groups[rows_in_order],
         members=np.concatenate(numbers)[order],
         distances=np.concatenate(distances)[order],
@@ -323,8 +337,8 @@ def train_ensemble(
         Who trains together.
     """
     encoder = None if pretrained is None else pretrained[0]
-    places = places_of_run(config)
-    with ranks.agreed():
+    places = run_directories(config)
+    with ranks.raise_together():
         members = divide_members(config, labelled, places)
         first = members[0].plan(shape, encoder)
     if state == "failed":
@@ -336,7 +350,7 @@ def train_ensemble(
     settled = dataclasses.replace(
         config, model=shape, training=dataclasses.replace(config.training, batch_size=batch_size)
     )
-    with ranks.agreed():
+    with ranks.raise_together():
         if ranks.is_first:
             start_or_continue(settled, state, written)
             write_splits(config.output.output_dir / "splits.tsv", labelled.pool.study.sample_ids, labelled.parts)
@@ -354,17 +368,17 @@ def _plan_saving(config: TrainConfig, ranks: Ranks, place: Path, digest: str) ->
     return plan
 
 
-def _replay(config: TrainConfig, members: list[Member], pretrained: Pretrained | None, ranks: Ranks) -> None:
+def _replay(config: TrainConfig, members: list[NetworkMember], pretrained: Pretrained | None, ranks: Ranks) -> None:
     (member,) = (each for each in members if each.config.output.output_dir == failed_place(config))
     network = member.plan(config.model, None if pretrained is None else pretrained[0])
-    replay(config, wrap(network), network.material, ranks)
+    replay(config, build_module(network), network.batch_source, ranks)
 
 
-def _write(config: TrainConfig, labelled: LabelledStudy, trained: list[Trained]) -> None:
+def _write(config: TrainConfig, labelled: LabelledStudy, trained: list[TrainedMember]) -> None:
     """Leave the ensemble, its scores and its predictions."""
     output = config.output.output_dir
     model, description, left_out = bring_together(config, labelled, trained)
-    with rescued(model, description):
+    with saving_elsewhere_on_failure(model, description):
         _write_left_out(output / LEFT_OUT, labelled, trained, left_out)
         metrics = score(config, predict_held(config, labelled, model, description), labelled)
         metrics |= {name: [each.description.metrics[name] for each in trained] for name in ("epochs", "best_epoch")}
@@ -374,7 +388,7 @@ def _write(config: TrainConfig, labelled: LabelledStudy, trained: list[Trained])
     logger.info("Model: %s", output / "model")
 
 
-def _write_left_out(path: Path, labelled: LabelledStudy, trained: list[Trained], left_out: LeftOut) -> None:
+def _write_left_out(path: Path, labelled: LabelledStudy, trained: list[TrainedMember], left_out: LeftOut) -> None:
     rows = np.sort(np.concatenate([each.member.rows(VALIDATION) for each in trained]))
     ids = labelled.pool.study.select_samples(rows).sample_ids
     columns = prediction_columns(labelled.target, ids, left_out.predicted.values)

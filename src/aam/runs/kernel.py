@@ -10,14 +10,14 @@ import numpy as np
 from aam.config.base import changed_flags, flatten
 from aam.config.commands import TrainConfig
 from aam.config.model import ModelConfig
-from aam.data.rarefaction import equal_depth
+from aam.data.rarefaction import fixed_rarefaction
 from aam.errors import ConfigError, name_some
 from aam.inference.description import ModelDescription
-from aam.inference.kernel import KernelModel, KernelReader, PretrainedVectors, learned_by_kernels
+from aam.inference.kernel import KernelModel, KernelPredictor, PretrainedVectors, learned_by_kernels
 from aam.inference.model_directory import save_model
-from aam.inference.network import Reading
+from aam.inference.network import PredictOptions
 from aam.kernels.fitting import fit_kernel_head
-from aam.kernels.head import KernelHead, Resources
+from aam.kernels.head import KernelHead, KernelInputs
 from aam.kernels.known_asvs import MINIMUM_PREVALENCE
 from aam.labels.labelled import LabelledStudy
 from aam.labels.target import TargetState
@@ -126,17 +126,19 @@ def train_kernel_head(
     vectors = None
     if pretrained is not None:
         encoder, its_description = pretrained
-        vectors = PretrainedVectors(copy.deepcopy(encoder), its_description, Reading(None, cache))
-    resources = Resources(tree, vectors, config.head.coverage, equal_depth(config.sampling, config.training.seed))
+        vectors = PretrainedVectors(copy.deepcopy(encoder), its_description, PredictOptions(None, cache))
+    resources = KernelInputs(
+        tree, vectors, config.head.coverage, fixed_rarefaction(config.sampling, config.training.seed)
+    )
     rows = np.flatnonzero(~labelled.held)
-    learned = learned_by_kernels(target, labelled.truth, labelled.facts)
+    learned = learned_by_kernels(target, labelled.truth, labelled.head_inputs)
     head = fit_kernel_head(labelled.study, rows, target, learned, labelled.groups, resources)
     _log_members(head)
     model = KernelModel.of(head, None if pretrained is None else pretrained[0])
     description = _describe(config, shape, pretrained, labelled, model)
     start_output_directory(dataclasses.replace(config, model=shape), written)
     write_splits(output / "splits.tsv", labelled.pool.study.sample_ids, labelled.parts)
-    reader = KernelReader(copy.deepcopy(model), description, Reading(None, cache))
+    reader = KernelPredictor(copy.deepcopy(model), description, PredictOptions(None, cache))
     metrics = validate(config, reader, labelled)
     write_metrics(output, metrics)
     save_model(output / "model", model, dataclasses.replace(description, metrics=metrics))
@@ -155,7 +157,7 @@ def _describe(
         "study_digest": labelled.study.digest(),
         "target": labelled.target,
         "options": flatten(config),
-        "head": model.facts,
+        "head": model.info,
     }
     if pretrained is not None:
         return dataclasses.replace(pretrained[1], metrics={}, **own)

@@ -64,13 +64,13 @@ def shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
     return dataclasses.replace(asked, **settled)
 
 
-def take_over(model: SequenceEncoder, pretrained: SequenceEncoder) -> None:
+def copy_encoder_weights(model: SequenceEncoder, pretrained: SequenceEncoder) -> None:
     """Give an encoder the weights of another one of its shape; those of the objectives stay."""
     learned = {name: value for name, value in pretrained.state_dict().items() if not name.startswith("objectives.")}
     model.load_state_dict({**model.state_dict(), **learned})
 
 
-def take_over_objectives(
+def copy_objective_weights(
     model: SequenceEncoder, pretrained: Pretrained, settings: Mapping[str, Settings]
 ) -> frozenset[str]:
     """Give the objectives of an encoder the weights of those that another one has under settings of the same meaning.
@@ -89,7 +89,9 @@ def take_over_objectives(
     learned = encoder.active_objectives()
     new = set()
     for name, objective in model.active_objectives().items():
-        earlier, own = (_meaning(objective, name, given) for given in (description.objective_settings, settings))
+        earlier, own = (
+            _compatibility_key(objective, name, given) for given in (description.objective_settings, settings)
+        )
         if name in learned and earlier == own:
             objective.load_state_dict(learned[name].state_dict())
         else:
@@ -97,5 +99,5 @@ def take_over_objectives(
     return frozenset(new)
 
 
-def _meaning(objective: UnlabelledObjective, name: str, settings: Mapping[str, Settings]) -> str:
-    return json.dumps(dict(objective.meaning(name, settings.get(name, {}))), sort_keys=True)
+def _compatibility_key(objective: UnlabelledObjective, name: str, settings: Mapping[str, Settings]) -> str:
+    return json.dumps(dict(objective.compatibility_key(name, settings.get(name, {}))), sort_keys=True)

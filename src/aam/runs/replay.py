@@ -10,7 +10,7 @@ from aam.config.commands import PretrainConfig, TrainConfig
 from aam.data.batches import BatchPlan
 from aam.distributed.ranks import Ranks
 from aam.errors import name_some
-from aam.runs.batch_plan import Material
+from aam.runs.batch_plan import BatchSource
 from aam.runs.resume import check_same_run, failed_place, identity_of
 from aam.training.checkpoints import HEADER, CheckpointError, read_checkpoint
 from aam.training.memory import memory_is_explained
@@ -22,7 +22,7 @@ from aam.training.replay import Replayed, replay_batch
 Config = PretrainConfig | TrainConfig
 
 
-def replay(config: Config, module: TrainingModule, material: Material, ranks: Ranks) -> None:
+def replay(config: Config, module: TrainingModule, batch_source: BatchSource, ranks: Ranks) -> None:
     """Compute the batch once more, and say what is not finite.
 
     Parameters
@@ -41,16 +41,16 @@ def replay(config: Config, module: TrainingModule, material: Material, ranks: Ra
     CheckpointError
         What was saved is damaged, or of a run with other settings or files.
     """
-    output, study = failed_place(config), material.maker.study
+    output, study = failed_place(config), batch_source.maker.study
     assert output is not None, "there is such a run"
-    with ranks.agreed():
+    with ranks.raise_together():
         saved = read_checkpoint(output / WEIGHTS)
-        check_same_run(config, identity_of(config, material.digest), saved[HEADER])
+        check_same_run(config, identity_of(config, batch_source.digest), saved[HEADER])
         report = _read_report(output / REPORT)
         module.to(weight_type(config.training)).load_state_dict(saved["state_dict"])
         row_of = {name: row for row, name in enumerate(study.sample_ids)}
         plan = BatchPlan(report["epoch"], tuple(row_of[name] for name in report["samples"]))
-    batch = replace(material.maker, part=ranks.part)[plan]
+    batch = replace(batch_source.maker, part=ranks.part)[plan]
     with memory_is_explained(ranks.is_first):
         found = replay_batch(module, batch, report["epoch"], report["batch"], ranks)
     if ranks.is_first:

@@ -164,11 +164,11 @@ BASELINE_BATCHES = 256
 """Training batches that trivial predictions learn from, at most."""
 
 
-def settle_objectives(
+def choose_objective_settings(
     names: Iterable[str], options: ObjectivesConfig, resources: StudyResources
 ) -> dict[str, dict[str, Any]]:
     """Choose the settings of new objectives, by name."""
-    return {name: class_of(name).settle(options, resources) for name in names}
+    return {name: class_of(name).choose_settings(options, resources) for name in names}
 
 
 def with_targets(

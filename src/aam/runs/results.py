@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from aam.config.commands import TrainConfig
 from aam.data.rarefaction import EVALUATION, generator
 from aam.figures import RegressionPanel, draw_confusion, draw_regression, draw_regressions
-from aam.inference.kernel import KernelReader
+from aam.inference.kernel import KernelPredictor
 from aam.inference.metrics import evaluate_predicted, without_nan
-from aam.inference.network import SampleReader
+from aam.inference.network import NetworkPredictor
 from aam.io.metadata import write_tsv
 from aam.labels.labelled import LabelledStudy
 from aam.labels.predicted import Predicted
@@ -117,11 +117,13 @@ def summarise(metrics: dict[str, Any], target: AnyTarget) -> str:
     )
 
 
-def validate(config: TrainConfig, reader: SampleReader | KernelReader, labelled: LabelledStudy) -> dict[str, object]:
+def validate(
+    config: TrainConfig, reader: NetworkPredictor | KernelPredictor, labelled: LabelledStudy
+) -> dict[str, object]:
     """Predict, write the table and the picture; give the metrics."""
     rows = np.flatnonzero(labelled.held)
-    facts = {name: fact[rows] for name, fact in labelled.facts.items()}
-    return score(config, reader.predicted(labelled.study.select_samples(rows), facts), labelled)
+    head_inputs = {name: values[rows] for name, values in labelled.head_inputs.items()}
+    return score(config, reader.predicted(labelled.study.select_samples(rows), head_inputs), labelled)
 
 
 def score(config: TrainConfig, predicted: Predicted, labelled: LabelledStudy) -> dict[str, object]:

@@ -74,7 +74,7 @@ def state_of_run(config: Config) -> State:
     output = config.output.output_dir
     if (output / "model" / CARD).is_file():  # the last that a run writes
         return "finished"
-    if any((place / LAST_CHECKPOINT).exists() for place in places_of_run(config)):
+    if any((place / LAST_CHECKPOINT).exists() for place in run_directories(config)):
         return "saved"
     begun, asked = ({"ensemble": n} for n in (_options_of_run(config).get("ensemble"), _members_of(config)))
     if begun != asked:  # whose networks are saved elsewhere, and must not be lost
@@ -82,7 +82,7 @@ def state_of_run(config: Config) -> State:
     return "unsaved"
 
 
-def places_of_run(config: Config) -> list[Path]:
+def run_directories(config: Config) -> list[Path]:
     """Give the directories that networks are trained in: the run's own, or one for each member of an ensemble."""
     output, n_members = config.output.output_dir, _members_of(config)
     return [output] if n_members is None else [output / MEMBERS / str(number + 1) for number in range(n_members)]
@@ -94,7 +94,7 @@ def _members_of(config: Config) -> int | None:
 
 def failed_place(config: Config) -> Path | None:
     """Give the directory, of those of a run, whose network ended because its loss was not finite."""
-    for place in places_of_run(config):
+    for place in run_directories(config):
         if all((place / name).is_file() for name in (REPORT, NONFINITE_WEIGHTS)):
             return place
     return None
@@ -103,14 +103,14 @@ def failed_place(config: Config) -> Path | None:
 def _check_failed(config: Config) -> None:
     has_run = check_continued_directory(config)
     if not has_run or failed_place(config) is None:
-        missing = [name for name in (REPORT, NONFINITE_WEIGHTS) if not (places_of_run(config)[0] / name).is_file()]
+        missing = [name for name in (REPORT, NONFINITE_WEIGHTS) if not (run_directories(config)[0] / name).is_file()]
         raise OutputError(
             f"--replay: --output-dir {config.output.output_dir} holds no run that ended because its loss was not finite: "
             f"{missing[0]} is missing. Name the directory of such a run."
         )
 
 
-def agreed_state(config: Config, ranks: Ranks) -> State:
+def state_on_all_ranks(config: Config, ranks: Ranks) -> State:
     """Let the first rank look at the output directory, and give all ranks what it found.
 
     Raises
@@ -119,13 +119,13 @@ def agreed_state(config: Config, ranks: Ranks) -> State:
         On all of them, if it may not be written to.
     """
     state: State = "new"
-    with ranks.agreed():
+    with ranks.raise_together():
         if ranks.is_first:
             state = state_of_run(config)
     return ranks.from_first(state)
 
 
-def as_begun(config: Run, state: State) -> Run:
+def with_saved_batch_size(config: Run, state: State) -> Run:
     """Let a run that goes on keep the number of samples that ``--batch-size auto`` found when it began.
 
     Raises
@@ -274,7 +274,7 @@ def _content_of(path: Path) -> str:
 
 
 @contextmanager
-def rescued(model: nn.Module, description: ModelDescription) -> Iterator[None]:
+def saving_elsewhere_on_failure(model: nn.Module, description: ModelDescription) -> Iterator[None]:
     """Write results; if they cannot be written, keep the model among the temporary files, and say where.
 
     Raises

@@ -67,7 +67,7 @@ class ArrayWriter:
         """Give the digest of what an array holds so far."""
         return self._digests[name].hexdigest()
 
-    def finish(self, facts: dict[str, Any]) -> None:
+    def finish(self, info: dict[str, Any]) -> None:
         """Close the arrays and write the manifest, with facts that travel with them (JSON)."""
         arrays = {
             name: {"dtype": kind.str, "shape": [self._rows[name], *tail], "digest": self._digests[name].hexdigest()}
@@ -78,7 +78,7 @@ class ArrayWriter:
                 file.flush()
                 os.fsync(file.fileno())
                 file.close()
-            text = json.dumps({"arrays": arrays, "facts": facts})
+            text = json.dumps({"arrays": arrays, "facts": info})
             (self.directory / _MANIFEST).write_text(f"{_digest(text.encode())}\n{text}\n", encoding="utf-8")
         except OSError as error:
             raise _refused(self.directory, error) from error
@@ -104,7 +104,7 @@ class ArrayStore(Mapping[str, np.ndarray]):
         self._maps: list[mmap.mmap] = []
         try:
             manifest = _read_manifest(directory / _MANIFEST)
-            self.facts: dict[str, Any] = manifest["facts"]
+            self.info: dict[str, Any] = manifest["facts"]
             self._arrays = {
                 name: self._open(directory / f"{name}.bin", **entry) for name, entry in manifest["arrays"].items()
             }

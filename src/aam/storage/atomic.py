@@ -16,7 +16,7 @@ from aam.errors import OutputError
 from aam.storage.cache import digest_of
 
 
-def give_back() -> None:
+def trim_malloc() -> None:
     """Shrink the heap, where the C library can (glibc)."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:

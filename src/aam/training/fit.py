@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from aam.batch import Batch
 from aam.config.training import TrainingConfig
 from aam.data.batches import EpochSampler
-from aam.distributed.ranks import ALONE, Ranks
+from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.training.best_epoch import Criterion
 from aam.training.memory import memory_is_explained
 from aam.training.module import TrainingModule
@@ -92,7 +92,7 @@ def fit(
     config: TrainingConfig,
     callbacks: Sequence[Callback] = (),
     plan: SavingPlan | None = None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> FitSummary:
     """Train, and leave the weights of the best epoch in the module.
 
@@ -179,7 +179,7 @@ def _take_best(module: TrainingModule, run: _Run) -> int:
     if ranks.shards_checkpoints:
         return int(read_weights(path, module)["epoch"])
     found: Any = None
-    with ranks.agreed():
+    with ranks.raise_together():
         if ranks.is_first:
             saved = run.files.best(path)
             found = saved["state_dict"], int(saved["epoch"])

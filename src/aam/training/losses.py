@@ -138,7 +138,7 @@ class WeightAverage(nn.Module):
         return {name: self.get_buffer(_buffer_of(name)) for name in _learning(model)}
 
     @contextmanager
-    def lent_to(self, model: nn.Module) -> Iterator[None]:
+    def swapped_into(self, model: nn.Module) -> Iterator[None]:
         """Let a model compute with the averages, and give it its weights back."""
         self._exchange(model)
         try:

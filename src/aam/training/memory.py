@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from aam.distributed.collective import OutOfMemoryElsewhereError, meet
+from aam.distributed.collective import OutOfMemoryElsewhereError, raise_if_any_rank_ran_out_of_memory
 from aam.errors import AamError
 
 logger = logging.getLogger(__name__)
@@ -98,13 +98,13 @@ def fits(step: Callable[[], object], has_others: bool = False) -> bool:
     try:
         step()
         if has_others:
-            meet()
+            raise_if_any_rank_ran_out_of_memory()
         return True
     except Exception as error:
         if not is_out_of_memory(error):
             raise
         if has_others and not isinstance(error, OutOfMemoryElsewhereError):
-            meet(is_out_of_memory=True)
+            raise_if_any_rank_ran_out_of_memory(is_out_of_memory=True)
     gc.collect()  # the error, and through it the step's tensors, are let go of only here
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -18,7 +18,7 @@ from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig, TransferConfig
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
-from aam.objectives.objective import Overall
+from aam.objectives.objective import ValidationSummary
 from aam.training.best_epoch import criterion_of
 from aam.training.losses import LossBalance, WeightAverage
 from aam.training.memory import ADVICE, StepTooLargeError, fits
@@ -29,7 +29,7 @@ from aam.training.optimiser import (
     from_step,
     group_parameters,
     numbered_by_module,
-    share_of_peak,
+    rate_factor_of,
     with_all_states,
 )
 from aam.training.steps import learn_from, seed_dropout
@@ -94,7 +94,7 @@ class TrainingModule(lightning.LightningModule):
             {name: nn.ModuleDict(objectives[name].metrics()) for name in weights}  # type: ignore[arg-type]
         )
         self.n_scored = nn.ModuleDict({name: SumMetric() for name in weights})
-        self.overall: dict[str, Overall] = {}
+        self.overall: dict[str, ValidationSummary] = {}
         terms = [f"{name}_loss" for name in weights] + [f"{name}_log_variance" for name in self.balance.log_variances]
         # losses are those of all ranks already
         self.means = nn.ModuleDict(
@@ -216,7 +216,7 @@ class TrainingModule(lightning.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Update losses and metrics; give each objective's predictions and truths for the plots."""
         objectives = self.model.active_objectives()
-        with nullcontext() if self.average is None else self.average.lent_to(self.model):
+        with nullcontext() if self.average is None else self.average.swapped_into(self.model):
             predictions, losses = self._run_whole(partial(self._predict, batch))
             scored = {name: objectives[name].scored(predictions[name], batch) for name in self.weights}
         for name, (prediction, truth) in scored.items():
@@ -233,7 +233,7 @@ class TrainingModule(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the epoch's metrics."""
         self.overall = {
-            name: Overall.taken(self.n_scored[name], dict(metrics.items()))  # type: ignore[arg-type, operator, union-attr]
+            name: ValidationSummary.compute(self.n_scored[name], dict(metrics.items()))  # type: ignore[arg-type, operator, union-attr]
             for name, metrics in self.scores.items()
         }
         for name, overall in self.overall.items():
@@ -266,7 +266,7 @@ class TrainingModule(lightning.LightningModule):
             falling = ReduceLROnPlateau(optimizer, factor=PLATEAU_FACTOR, patience=config.plateau_epochs - 1)
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falling, "monitor": LOSS}}
         n_steps = int(self.trainer.estimated_stepping_batches)
-        share = share_of_peak(config, n_steps)
+        share = rate_factor_of(config, n_steps)
         first = [math.ceil(group.first_epoch * n_steps / config.epochs) for group in groups]
         schedule = LambdaLR(optimizer, [partial(from_step, share, step) for step in first])
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

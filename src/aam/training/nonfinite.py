@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from aam.batch import Batch
-from aam.distributed.ranks import ALONE, Ranks
+from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.errors import AamError, OutputError
 from aam.storage.atomic import write_text_atomic
 from aam.training.strategies import own_part
@@ -45,7 +45,7 @@ class NonFiniteReport(Callback):
     """
 
     def __init__(
-        self, output_dir: Path, sample_ids: Sequence[str], ranks: Ranks = ALONE, keeps_weights: bool = True
+        self, output_dir: Path, sample_ids: Sequence[str], ranks: Ranks = SINGLE_PROCESS, keeps_weights: bool = True
     ) -> None:
         self.path, self.weights_path = output_dir / REPORT, output_dir / WEIGHTS
         self.sample_ids, self.ranks, self.keeps_weights = sample_ids, ranks, keeps_weights

@@ -60,14 +60,14 @@ def _depth_in_base(parts: list[str], n_blocks: int) -> int:
     return above + (1 if reads_the_transformer else n_blocks)
 
 
-Share = Callable[[int], float]
+RateFactor = Callable[[int], float]
 """Gives the learning rate at a step as a share of its peak."""
 
 ONE_CYCLE_START, ONE_CYCLE_END = 1 / 25, 1 / 25e4
 """Shares at the ends of one cycle, as in PyTorch's OneCycleLR."""
 
 
-def share_of_peak(config: OptimisationConfig, n_steps: int) -> Share:
+def rate_factor_of(config: OptimisationConfig, n_steps: int) -> RateFactor:
     """Give the schedule of a run; a plateau's, which depends on losses, is constant here."""
     if config.schedule == "one-cycle":
         return one_cycle(n_steps, config.warmup_fraction)
@@ -75,7 +75,7 @@ def share_of_peak(config: OptimisationConfig, n_steps: int) -> Share:
     return warmup_cosine(n_steps, config.warmup_fraction, n_cycles)
 
 
-def warmup_cosine(n_steps: int, warmup_fraction: float, n_cycles: int = 1) -> Share:
+def warmup_cosine(n_steps: int, warmup_fraction: float, n_cycles: int = 1) -> RateFactor:
     """Rise linearly, then fall ``n_cycles`` times along a cosine (Loshchilov & Hutter 2017); with none, stay.
 
     Examples
@@ -96,7 +96,7 @@ def warmup_cosine(n_steps: int, warmup_fraction: float, n_cycles: int = 1) -> Sh
     return share
 
 
-def one_cycle(n_steps: int, rise_fraction: float) -> Share:
+def one_cycle(n_steps: int, rise_fraction: float) -> RateFactor:
     """Rise and fall along cosines (Smith & Topin 2018).
 
     Examples
@@ -120,7 +120,7 @@ def _between(start: float, end: float, done: float) -> float:
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def from_step(share: Share, first: int, step: int) -> float:
+def from_step(share: RateFactor, first: int, step: int) -> float:
     """Give the share of the peak of a group of weights that rests until it is unfrozen."""
     return share(step) if step >= first else 0.0
 

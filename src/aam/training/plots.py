@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch.callbacks import Callback
 
 from aam.data.rarefaction import generator
-from aam.distributed.ranks import ALONE, Ranks
+from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.errors import OutputError
 from aam.metrics.reservoir import Reservoir, merge
 from aam.storage.atomic import atomic_path
@@ -43,7 +43,7 @@ class ValidationPlots(Callback):
         tensorboard: OverlaidTensorBoard | None,
         most_points: int,
         seed: int,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         self.directory = directory
         self.ranks = ranks
@@ -69,7 +69,7 @@ class ValidationPlots(Callback):
         """Offer predictions and truths to the pictures."""
         for name, (prediction, truth) in outputs.items():
             if name not in self.reservoirs:
-                own = [self.ranks.placement.rank] if self.ranks.placement.rank else []
+                own = [self.ranks.process.rank] if self.ranks.process.rank else []
                 stream = generator(self.seed, PURPOSE, name, trainer.current_epoch, *own)
                 self.reservoirs[name] = Reservoir(self.most_points, stream)
             self.reservoirs[name].add(prediction, truth)

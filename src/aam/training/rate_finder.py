@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from aam.batch import Batch
-from aam.distributed.ranks import ALONE, Ranks
+from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.storage.atomic import atomic_path
 from aam.training.module import TrainingModule
 from aam.training.optimiser import build_optimiser
@@ -39,7 +39,7 @@ def find_learning_rate(
     device: torch.device,
     arithmetic: AbstractContextManager,
     path: Path,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> float:
     """Give a peak learning rate for a module, whose weights are the same afterwards, and draw what it was chosen from.
 

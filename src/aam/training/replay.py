@@ -65,7 +65,7 @@ def replay_batch(module: TrainingModule, batch: Batch, epoch: int, batch_idx: in
     device = torch.device(device_type())
     module.to(device, weight_type(config)).train()
     batch = batch.to(device)
-    seed_dropout(module.training_config.seed, epoch, batch_idx, ranks.placement.rank)
+    seed_dropout(module.training_config.seed, epoch, batch_idx, ranks.process.rank)
     with kernel_of_attention(config), _watched(module, batch) as samples, _anomalies() as said:
         with autocast(config):
             first, losses = first_non_finite(module, batch)

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from aam.batch import Batch
-from aam.distributed.ranks import ALONE, Ranks
+from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class BatchReport(Callback):
         Whose memory is told.
     """
 
-    def __init__(self, estimated_bytes: float, ranks: Ranks = ALONE) -> None:
+    def __init__(self, estimated_bytes: float, ranks: Ranks = SINGLE_PROCESS) -> None:
         self.estimated_bytes, self.ranks = estimated_bytes, ranks
         self.sizes: list[int] = []
         self.n_real, self.n_padded = 0, 0
@@ -143,7 +143,10 @@ class ThroughputReport(Callback):
     """
 
     def __init__(
-        self, n_workers: int | None = None, ranks: Ranks = ALONE, clock: Callable[[], float] = time.perf_counter
+        self,
+        n_workers: int | None = None,
+        ranks: Ranks = SINGLE_PROCESS,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.n_workers, self.ranks = n_workers, ranks
         self._clock = clock

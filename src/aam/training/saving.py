@@ -20,7 +20,7 @@ from lightning.fabric.plugins.io import CheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
 from aam.config.saving import LAST_CHECKPOINT, SavingConfig
-from aam.errors import AamError, Stopped
+from aam.errors import AamError, StopRequested
 from aam.training.best_epoch import Criterion
 from aam.training.checkpoints import HEADER, PROGRESS, Identity, Progress, header_of, read_checkpoint, write_checkpoint
 from aam.training.strategies import own_part
@@ -322,7 +322,7 @@ class Saving(Checkpoint):
             if number == signal.SIGUSR1:
                 requeue()
         trainer.strategy.barrier()  # who starts processes ends the others as soon as one has stopped
-        raise Stopped(number)
+        raise StopRequested(number)
 
 
 def settle_counters(loops: dict[str, Any], is_between_epochs: bool, is_epoch_trained: bool) -> None:

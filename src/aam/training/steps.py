@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 Losses = dict[str, Tensor]
 
-Part = tuple[Batch, float]
+PartialBatch = tuple[Batch, float]
 """What is run at once, and its share of the samples of the step's batch."""
 
 
@@ -59,7 +59,7 @@ def learn_from(module: Any, batch: Batch, batch_idx: int, scale: Tensor) -> list
     has_others = module.trainer.world_size > 1
     found: list[tuple[Losses, int]] = []
 
-    def run(parts: Iterable[Part]) -> None:
+    def run(parts: Iterable[PartialBatch]) -> None:
         module.zero_grad(set_to_none=True)
         for part, share in parts:
             module.on_train_batch_start(part, batch_idx)  # the same dropout, however often it was tried
@@ -97,7 +97,7 @@ def _plan(module: Any, batch_idx: int) -> BatchPlan:
     return plans[batch_idx]
 
 
-def _halves(module: Any, plan: BatchPlan) -> Iterator[Part]:
+def _halves(module: Any, plan: BatchPlan) -> Iterator[PartialBatch]:
     maker = module.trainer.train_dataloader.dataset
     for samples in np.array_split(np.array(plan.samples), 2):
         half = maker[BatchPlan(plan.epoch, tuple(samples.tolist()))]

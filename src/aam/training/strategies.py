@@ -16,7 +16,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 
-from aam.distributed.placement import Placement
+from aam.distributed.process import ProcessRank
 from aam.distributed.ranks import Ranks
 from aam.models.asv_encoder import ASVEncoder
 from aam.models.sample_sequence_encoder import SampleSequenceEncoder
@@ -98,9 +98,9 @@ def clip_gradients(weights: Iterable[nn.Parameter], most: float) -> None:
 class JoinedEnvironment(ClusterEnvironment):
     """Tells Lightning of processes that have been started and joined already."""
 
-    def __init__(self, placement: Placement) -> None:
+    def __init__(self, process: ProcessRank) -> None:
         super().__init__()
-        self.placement = placement
+        self.process = process
 
     @property
     def creates_processes_externally(self) -> bool:
@@ -110,12 +110,12 @@ class JoinedEnvironment(ClusterEnvironment):
     @property
     def main_address(self) -> str:
         """Where the first process listens."""
-        return self.placement.address
+        return self.process.address
 
     @property
     def main_port(self) -> int:
         """On which port."""
-        return self.placement.port
+        return self.process.port
 
     @staticmethod
     def detect() -> bool:
@@ -124,42 +124,42 @@ class JoinedEnvironment(ClusterEnvironment):
 
     def world_size(self) -> int:
         """Processes."""
-        return self.placement.n_ranks
+        return self.process.n_ranks
 
     def set_world_size(self, size: int) -> None:
         """Do nothing: it is known."""
 
     def global_rank(self) -> int:
         """Give this one's number."""
-        return self.placement.rank
+        return self.process.rank
 
     def set_global_rank(self, rank: int) -> None:
         """Do nothing: it is known."""
 
     def local_rank(self) -> int:
         """Give its number on its machine."""
-        return self.placement.local_rank
+        return self.process.local_rank
 
     def node_rank(self) -> int:
         """Give its machine's number."""
-        return self.placement.rank // self.placement.n_local
+        return self.process.rank // self.process.n_local
 
 
 def on_devices(ranks: Ranks, files: CheckpointIO | None = None) -> dict[str, Any]:
     """Give what a `lightning.Trainer` is told of the devices, and of how checkpoints are written."""
-    placement, plugins = ranks.placement, [] if files is None else [files]
+    process, plugins = ranks.process, [] if files is None else [files]
     if ranks.strategy is None:
         return {"devices": 1, "plugins": plugins}
     return {
-        "devices": placement.n_local,
-        "num_nodes": placement.n_nodes,
+        "devices": process.n_local,
+        "num_nodes": process.n_nodes,
         "use_distributed_sampler": False,  # each rank cuts its part out of every batch by itself
-        "plugins": [JoinedEnvironment(placement), *plugins],
-        "strategy": _fsdp(ranks) if ranks.strategy == "fsdp" else WholeCopies(),
+        "plugins": [JoinedEnvironment(process), *plugins],
+        "strategy": _fsdp(ranks) if ranks.strategy == "fsdp" else ReplicatedStrategy(),
     }
 
 
-class WholeCopies(DDPStrategy):
+class ReplicatedStrategy(DDPStrategy):
     """Each rank has a copy of all weights, which begin as those of the first; `TrainingModule` averages their gradients.
 
     PyTorch's own wrapper averages them during the backward pass, and is lost when a rank does not come to its end.
@@ -174,7 +174,7 @@ class WholeCopies(DDPStrategy):
 
 def _fsdp(ranks: Ranks) -> Strategy:
     return ModelParallelStrategy(
-        data_parallel_size=ranks.placement.n_ranks,
+        data_parallel_size=ranks.process.n_ranks,
         tensor_parallel_size=1,
         save_distributed_checkpoint=ranks.shards_checkpoints,
     )

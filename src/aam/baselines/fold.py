@@ -18,7 +18,7 @@ INNER_FOLDS = 3
 
 
 @dataclass(frozen=True)
-class Problem:
+class FoldData:
     """One fold for a baseline; the values of the held-out samples are not in it.
 
     Attributes
@@ -62,7 +62,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Cohort:
+class StudyData:
     """All samples that take part, from which the problem of each fold is cut.
 
     Attributes
@@ -84,12 +84,12 @@ class Cohort:
     n_classes: int
     distances: np.ndarray | None = None
 
-    def problem(self, train: np.ndarray, test: np.ndarray, seed: int) -> Problem:
+    def fold(self, train: np.ndarray, test: np.ndarray, seed: int) -> FoldData:
         """Cut out one fold, with the features that its training samples show."""
         train_counts, test_counts = self.counts[train], self.counts[test]
         seen = np.asarray((train_counts > 0).sum(axis=0)).ravel()
         kept = np.flatnonzero(seen >= min(LEAST_SAMPLES_WITH_FEATURE, len(train)))
-        return Problem(
+        return FoldData(
             counts=train_counts[:, kept].toarray().astype(np.float32),
             test_counts=test_counts[:, kept].toarray().astype(np.float32),
             depths=np.asarray(train_counts.sum(axis=1), dtype=np.float64),
@@ -111,14 +111,14 @@ class Cohort:
 PSEUDO_COUNT = 0.5
 
 
-def shares_of(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def shares_of(fold: FoldData) -> tuple[np.ndarray, np.ndarray]:
     """Give each feature's share of the sample's reads, of the training and the held-out samples, float32."""
-    return _shares(problem.counts, problem.depths), _shares(problem.test_counts, problem.test_depths)
+    return _shares(fold.counts, fold.depths), _shares(fold.test_counts, fold.test_depths)
 
 
-def centred_log_ratios(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def centred_log_ratios(fold: FoldData) -> tuple[np.ndarray, np.ndarray]:
     """Give log(reads + 0.5) minus its mean over the features of the sample (Aitchison 1982), float64."""
-    return _centred_log_ratios(problem.counts), _centred_log_ratios(problem.test_counts)
+    return _centred_log_ratios(fold.counts), _centred_log_ratios(fold.test_counts)
 
 
 def _shares(counts: np.ndarray, depths: np.ndarray) -> np.ndarray:
@@ -139,16 +139,16 @@ FitSome = Callable[[T, np.ndarray, np.ndarray], np.ndarray]
 """Fits a candidate to some rows of the training part and predicts others."""
 
 
-def best_candidate(problem: Problem, candidates: Sequence[T], predict: FitSome[T]) -> T:
+def best_candidate(fold: FoldData, candidates: Sequence[T], predict: FitSome[T]) -> T:
     """Give the candidate whose predictions lose least, over all inner folds together; the first of equals."""
-    folds = problem.inner_folds()
+    folds = fold.inner_folds()
     if len(candidates) == 1 or not folds:
         return candidates[0]
     judged = np.concatenate([judge for _, judge in folds])
     losses = []
     for candidate in candidates:
         predicted = np.concatenate([predict(candidate, fit, judge) for fit, judge in folds])
-        losses.append(loss(problem.task, predicted, problem.truth[judged]))
+        losses.append(loss(fold.task, predicted, fold.truth[judged]))
     return candidates[int(np.argmin(losses))]
 
 

@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
-class Placement:
+class ProcessRank:
     """A process among those that train together.
 
     Attributes
@@ -49,13 +49,13 @@ class Placement:
         return {"MASTER_ADDR": self.address, **{name: str(value) for name, value in numbers.items()}}
 
 
-def started_by(environment: Mapping[str, str]) -> tuple[str, Placement] | None:
+def started_by(environment: Mapping[str, str]) -> tuple[str, ProcessRank] | None:
     """Read from the environment who started this process among others, ``torchrun`` or ``srun``; None if it is alone."""
     if {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= environment.keys():
         rank, n_ranks, local_rank, n_local, port = (
             int(environment[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT")
         )
-        return "torchrun", Placement(rank, n_ranks, local_rank, n_local, environment["MASTER_ADDR"], port)
+        return "torchrun", ProcessRank(rank, n_ranks, local_rank, n_local, environment["MASTER_ADDR"], port)
     n_tasks = int(environment.get("SLURM_STEP_NUM_TASKS", 1))  # of srun alone; a batch script without it has no step
     if n_tasks == 1:
         return None
@@ -65,10 +65,10 @@ def started_by(environment: Mapping[str, str]) -> tuple[str, Placement] | None:
     address = SLURMEnvironment.resolve_root_node_address(environment["SLURM_STEP_NODELIST"])
     port = 15000 + int(environment["SLURM_JOB_ID"]) % 1000
     rank, local_rank = int(environment["SLURM_PROCID"]), int(environment["SLURM_LOCALID"])
-    return "srun", Placement(rank, n_tasks, local_rank, n_local, address, int(environment.get("MASTER_PORT", port)))
+    return "srun", ProcessRank(rank, n_tasks, local_rank, n_local, address, int(environment.get("MASTER_PORT", port)))
 
 
-def place(config: DevicesConfig, environment: Mapping[str, str], n_gpus: int) -> tuple[Placement, bool]:
+def locate_process(config: DevicesConfig, environment: Mapping[str, str], n_gpus: int) -> tuple[ProcessRank, bool]:
     """Place this process, and tell whether it has to start the others.
 
     Raises
@@ -84,7 +84,7 @@ def place(config: DevicesConfig, environment: Mapping[str, str], n_gpus: int) ->
                 "torchrun or srun; docs/explanation/bigger-runs.md shows how."
             )
         n_local = config.devices or 1
-        found, must_start = Placement(n_ranks=n_local, n_local=n_local, port=_free_port()), n_local > 1
+        found, must_start = ProcessRank(n_ranks=n_local, n_local=n_local, port=_free_port()), n_local > 1
     else:
         who, found = started
         must_start = False
@@ -120,23 +120,23 @@ def refuse_launched(environment: Mapping[str, str]) -> None:
     ConfigError
         There are several.
     """
-    launcher, placement = started_by(environment) or ("", Placement())
+    launcher, placement = started_by(environment) or ("", ProcessRank())
     if placement.n_ranks > 1:
         raise ConfigError(f"{launcher} started {placement.n_ranks} processes of a command that uses one: run it alone.")
 
 
-def speaks_for_all(environment: Mapping[str, str]) -> bool:
+def is_first_process(environment: Mapping[str, str]) -> bool:
     """Whether this is the first of the processes that torchrun, SLURM or aam started together, or the only one."""
     return environment.get("RANK", environment.get("SLURM_PROCID", "0")) == "0"
 
 
-def is_told_by_another(environment: Mapping[str, str]) -> bool:
+def wait_for_first_process(environment: Mapping[str, str]) -> bool:
     """Whether a mistake is told by the first process of this machine, and need not be by this one.
 
     A launcher ends all processes once one has failed: this one gives the first time to say what all have found, and waits to be
     ended. If it is not, it alone has found the mistake.
     """
-    _, placement = started_by(environment) or ("", Placement())
+    _, placement = started_by(environment) or ("", ProcessRank())
     if placement.local_rank == 0 or STARTER in environment:
         return False
     try:
