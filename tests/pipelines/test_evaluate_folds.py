@@ -30,8 +30,8 @@ def read(path) -> pd.DataFrame:
 
 @pytest.fixture(autouse=True)
 def _few_trees(monkeypatch):
-    monkeypatch.setattr("aam.baselines.trees.TREES", 10)
-    monkeypatch.setattr("aam.baselines.trees.TREES_OF_TUNING", 3)
+    monkeypatch.setattr("aam.baselines.trees.FOREST_SIZE", 10)
+    monkeypatch.setattr("aam.baselines.trees.TUNING_FOREST_SIZE", 3)
     monkeypatch.setattr("aam.baselines.trees.MOST_TREES", 5)
     monkeypatch.setattr("aam.crossval.summary.DRAWS", 50)
 

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 from skbio.metadata import SampleMetadata
 
 from aam.cli import main
-from aam.kernels.fitting import TREES
+from aam.kernels.fitting import TREE_MEMBERS
 
 TINY = [
     "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40", "--epochs", "1",
@@ -242,7 +242,7 @@ def test_the_card_says_which_members_were_chosen(folder):
 
     info = json.loads((folder / "deep/model/config.json").read_text())["head"]
     for member in info["members"]:
-        penalty = "–" if member["name"] in TREES else f"{member['penalty']:.3g}"
+        penalty = "–" if member["name"] in TREE_MEMBERS else f"{member['penalty']:.3g}"
         assert f"| {member['weight']:.3f} | {penalty} | {member['loss']:.4g} |" in card
     assert sum(member["weight"] for member in info["members"]) == pytest.approx(1)
 

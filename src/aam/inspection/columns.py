@@ -69,7 +69,7 @@ def why_not_a_target(name: str, distinct: Collection[str]) -> str | None:
 
     Examples
     --------
-    >>> [doubt_of(name, ["1", "2"]) for name in ("MBases_l", "host_subject_id", "BMI", "Emotional_well_being")]
+    >>> [why_not_a_target(name, ["1", "2"]) for name in ("MBases_l", "host_subject_id", "BMI", "Emotional_well_being")]
     ['facts of sequencing or processing', 'names or descriptions of samples, subjects or studies', None, None]
     """
     words = _words(name)

@@ -37,9 +37,9 @@ def is_same_column(values: pd.Series, target: pd.Series) -> bool:
     Examples
     --------
     >>> ages = pd.Series([1.0, 2.0, 4.0])
-    >>> says_the_same(ages * 365, ages), says_the_same(pd.Series(["a", "b", "b"]), pd.Series(["x", "y", "y"]))
+    >>> is_same_column(ages * 365, ages), says_the_same(pd.Series(["a", "b", "b"]), pd.Series(["x", "y", "y"]))
     (True, True)
-    >>> says_the_same(pd.Series(["a", "b", "c"]), pd.Series(["x", "y", "y"]))
+    >>> is_same_column(pd.Series(["a", "b", "c"]), pd.Series(["x", "y", "y"]))
     False
     """
     if _are_numbers(values) and _are_numbers(target):

@@ -61,7 +61,7 @@ def depth_association(depths: np.ndarray, truth: np.ndarray, task: Task) -> Asso
 
     Examples
     --------
-    >>> told_by_depth(np.array([100, 200, 3000, 4000]), np.array([0, 0, 1, 1]), "classification").size
+    >>> depth_association(np.array([100, 200, 3000, 4000]), np.array([0, 0, 1, 1]), "classification").size
     1.0
     """
     if len(np.unique(depths)) < 2 or len(np.unique(truth)) < 2:
