@@ -37,7 +37,7 @@ def is_same_column(values: pd.Series, target: pd.Series) -> bool:
     Examples
     --------
     >>> ages = pd.Series([1.0, 2.0, 4.0])
-    >>> is_same_column(ages * 365, ages), says_the_same(pd.Series(["a", "b", "b"]), pd.Series(["x", "y", "y"]))
+    >>> is_same_column(ages * 365, ages), is_same_column(pd.Series(["a", "b", "b"]), pd.Series(["x", "y", "y"]))
     (True, True)
     >>> is_same_column(pd.Series(["a", "b", "c"]), pd.Series(["x", "y", "y"]))
     False
