@@ -15,6 +15,7 @@ from typing import Any
 
 import aam
 from aam.config.base import load as _load
+from aam.notices import NOTICES
 from aam.errors import AamError, ConfigError, StopRequested, name_some
 
 
@@ -288,6 +289,8 @@ def _set_up_output() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname_prefix)s%(message)s", defaults={"levelname_prefix": ""}))
+    NOTICES.forget()
+    handler.addFilter(NOTICES)
     root = logging.getLogger("aam")
     root.handlers = [handler]
     root.setLevel(logging.INFO)

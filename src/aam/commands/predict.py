@@ -12,21 +12,16 @@ from aam.config.training import DEFAULT_PLOT_SAMPLES
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
 from aam.data.study_build import read_study
-from aam.errors import ConfigError, MetadataError, ModelError, name_some
-from aam.inference.description import ModelDescription
-from aam.inference.ensemble import EnsemblePredictor, NetworkEnsemble
-from aam.inference.kernel import KernelModel, KernelPredictor
+from aam.errors import ConfigError, MetadataError, name_some
+from aam.inference.ensemble import EnsemblePredictor
+from aam.inference.kernel import KernelPredictor
 from aam.inference.metrics import evaluate_predicted
-from aam.inference.model_directory import load_model
 from aam.inference.network import NetworkPredictor, PredictOptions
-from aam.io.metadata import Metadata, read_metadata, write_tsv
+from aam.inference.predictor import open_predictor, target_of
+from aam.io.metadata import read_metadata, write_tsv
 from aam.labels.columns import label_samples, warn_of_probable_missing_values
-from aam.labels.covariate_checks import covariate_inputs_of_new_samples
-from aam.labels.predicted import Predicted
 from aam.labels.target import AnyTarget, JointTarget, TargetState
 from aam.labels.task import encode_columns, require_numbers
-from aam.labels.weights import head_inputs_of_new_samples
-from aam.notices import quiet
 from aam.runs.results import draw_target, points_to_draw, prediction_columns, summarise, truth_columns, write_metrics
 from aam.storage.cache import Cache
 from aam.storage.output import check_output_directory, check_output_file, start_output_directory, write_options_beside
@@ -46,13 +41,14 @@ EVALUATION_RESULTS = (
 def predict(config: PredictConfig) -> None:
     """Run the command."""
     check_output_file(config)
-    reader, study, description = _open(config.inference, config.study)
-    target = description.target
-    assert target is not None
-    study = drop_shallow_samples(study, reader.depth)
+    predictor = open_predictor(config.inference.model, _options(config.inference, config.study))
+    target = target_of(predictor, str(config.inference.model))
+    study = read_study(config.study, predictor.description.model.max_bp)
+    study = drop_shallow_samples(study, predictor.depth)
     metadata = None if config.metadata is None else read_metadata(config.metadata)
-    predicted, reads_metadata = _predicted(reader, description, metadata, study)
-    if metadata is not None and not reads_metadata:
+    predictor.warn_of_unknown_cells(metadata, study)
+    predicted = predictor.predict(study, metadata)
+    if metadata is not None and not predictor.columns_read:
         logger.warning("--metadata has no effect: the model reads no column of it.")
     columns = prediction_columns(target, study.sample_ids, predicted.values)
     write_tsv(config.output.output, {**columns, **predicted.columns})
@@ -63,11 +59,12 @@ def predict(config: PredictConfig) -> None:
 def embed(config: EmbedConfig) -> None:
     """Run the command."""
     check_output_file(config)
-    reader, study = _open_encoder(config.inference, config.study)
-    study = drop_shallow_samples(study, reader.depth)
-    vectors = reader.sample_vectors(study)
-    columns = {f"dim{k + 1}": vectors[:, k] for k in range(vectors.shape[1])}
-    write_tsv(config.output.output, {"sample-id": study.sample_ids, **columns})
+    predictor = open_predictor(config.inference.model, _options(config.inference, config.study))
+    names = [f"dim{k + 1}" for k in range(predictor.n_dimensions)]
+    study = read_study(config.study, predictor.description.model.max_bp)
+    study = drop_shallow_samples(study, predictor.embedding_depth)
+    vectors = predictor.embed(study)
+    write_tsv(config.output.output, {"sample-id": study.sample_ids, **dict(zip(names, vectors.T, strict=True))})
     write_options_beside(config)
     logger.info("Embedded %d samples in %d dimensions: %s", *vectors.shape, config.output.output)
 
@@ -76,103 +73,39 @@ def evaluate(config: EvaluateConfig) -> None:
     """Run the command."""
     output = config.output.output_dir
     check_output_directory(config)
-    reader, study, description = _open(config.inference, config.study)
-    target = description.target
-    assert target is not None
+    predictor = open_predictor(config.inference.model, _options(config.inference, config.study))
+    target = target_of(predictor, str(config.inference.model))
+    study = read_study(config.study, predictor.description.model.max_bp)
     shown = _checked_against(target, config.label.metadata_column)
     study, metadata, values = label_samples(config.label, study)
     for _, cells in values.items():
         if target.task == "regression":
             require_numbers(cells.dropna(), f"the model predicts the number {target.column}", "another column")
         warn_of_probable_missing_values("--metadata-column", cells.dropna())
-    study = drop_shallow_samples(study, reader.depth)
+    study = drop_shallow_samples(study, predictor.depth)
     study, truth = _known_classes(target, study, encode_columns(target, values.loc[list(study.sample_ids)]))
-    predicted, _ = _predicted(reader, description, metadata, study)
+    predictor.warn_of_unknown_cells(metadata, study)
+    predicted = predictor.predict(study, metadata)
     start_output_directory(config, EVALUATION_RESULTS)
     columns = prediction_columns(target, study.sample_ids, predicted.values)
     truths = truth_columns(target, truth)
     write_tsv(output / "predictions.tsv", {**columns, **predicted.columns, **truths})
     metrics = evaluate_predicted(target, predicted, truth)
     write_metrics(output, metrics)
-    points = points_to_draw(DEFAULT_PLOT_SAMPLES, description.seed)
+    points = points_to_draw(DEFAULT_PLOT_SAMPLES, predictor.description.seed)
     draw_target(output / "plots" / "target.png", shown, predicted.values, truth, metrics, points)
     logger.info("%s: %s.", shown.column, summarise(metrics, target))
     logger.info("Results: %s", output)
 
 
-def _predicted(
-    reader: AnyPredictor, description: ModelDescription, metadata: Metadata | None, study: Study
-) -> tuple[Predicted, bool]:
-    """Predict samples; say whether the model reads anything of them beside their reads."""
-    if not isinstance(reader, EnsemblePredictor):
-        head_inputs = _head_inputs(description, metadata, study)
-        return reader.predicted(study, head_inputs), bool(head_inputs)
-    of_each = [_head_inputs(reader.descriptions[0], metadata, study)]
-    with quiet():  # what there is to say of the samples was said
-        of_each += [_head_inputs(one, metadata, study) for one in reader.descriptions[1:]]
-    return reader.predicted(study, of_each), any(of_each)
-
-
-def _head_inputs(description: ModelDescription, metadata: Metadata | None, study: Study) -> dict[str, np.ndarray]:
-    """Give what the model must know of samples beside their reads."""
-    assert description.target is not None
-    sample_ids = list(study.sample_ids)
-    head_inputs = head_inputs_of_new_samples(description.target, metadata, sample_ids)
-    return head_inputs | covariate_inputs_of_new_samples(description.conditions, metadata, sample_ids)
-
-
-def _open(config: InferenceConfig, study_config: StudyConfig) -> tuple[AnyPredictor, Study, ModelDescription]:
-    """Open a model that has a target, and the study."""
-    model, description = load_model(config.model)
-    if description.target is None:
-        raise ModelError(
-            f"{config.model} is a pre-trained encoder without a target. Fine-tune it first: aam train --pretrained "
-            f"{config.model} …, or use aam embed."
-        )
-    study = read_study(study_config, description.model.max_bp)
-    if isinstance(model, KernelModel):
-        _say_kernels_read_as_trained(config)
-        as_trained = replace(config, rarefy_depth="model", prediction_passes=1)
-        return KernelPredictor(model, description, _reading(as_trained, study_config, description)), study, description
-    if isinstance(model, NetworkEnsemble):
-        return EnsemblePredictor(model, description, _reading(config, study_config, description)), study, description
-    return NetworkPredictor(model, description, _reading(config, study_config, description)), study, description
-
-
-def _say_kernels_read_as_trained(config: InferenceConfig) -> None:
-    is_given = {
-        "--rarefy-depth": config.rarefy_depth != "model",
-        "--prediction-passes": config.prediction_passes > 1,
-    }
-    flags = " and ".join(flag for flag, given in is_given.items() if given)
-    if flags:
-        logger.warning("No effect on a kernel head, which reads samples as it was trained to: %s.", flags)
-
-
-def _open_encoder(
-    config: InferenceConfig, study_config: StudyConfig
-) -> tuple[NetworkPredictor | EnsemblePredictor, Study]:
-    """Open the part of a model that gives vectors, and the study."""
-    model, description = load_model(config.model)
-    if isinstance(model, NetworkEnsemble):
-        reader = EnsemblePredictor(model, description, _reading(config, study_config, description))
-        return reader, read_study(study_config, description.model.max_bp)
-    encoder = model.base_model if isinstance(model, KernelModel) else model
-    if encoder is None:
-        raise ModelError(
-            f"{config.model} is a kernel head without a pre-trained encoder, and has no vectors of samples. Pass the --output-dir "
-            "of 'aam pretrain', or of an 'aam train' with --pretrained."
-        )
-    options = _reading(config, study_config, description)
-    return NetworkPredictor(encoder, description, options), read_study(study_config, description.model.max_bp)
-
-
-def _reading(config: InferenceConfig, study_config: StudyConfig, description: ModelDescription) -> PredictOptions:
-    depth = {"model": description.depth, "none": None}.get(str(config.rarefy_depth), config.rarefy_depth)
-    if depth is None and config.prediction_passes > 1:
-        logger.warning("--prediction-passes has no effect where all reads are used: pass --rarefy-depth N.")
-    passes = 1 if depth is None else config.prediction_passes
-    return PredictOptions(depth, Cache(study_config.cache_dir), config.batch_size, config.precision, passes)  # type: ignore[arg-type]
+def _options(config: InferenceConfig, study: StudyConfig) -> PredictOptions:
+    return PredictOptions(
+        cache=Cache(study.cache_dir),
+        depth=None if config.rarefy_depth == "none" else config.rarefy_depth,
+        batch_size=config.batch_size,
+        precision=config.precision,
+        passes=config.prediction_passes,
+    )
 
 
 def _checked_against(target: AnyTarget, names: Sequence[str]) -> AnyTarget:

@@ -46,7 +46,9 @@ def build_model(description: ModelDescription) -> AnyModel:
     if description.target is None:
         return base
     target = build_target(description.model, description.target, description.network_head, description.column_losses)
-    conditioning = build_covariate_conditioning(description.model, description.conditions, description.conditioning)
+    conditioning = build_covariate_conditioning(
+        description.model, description.covariates, description.covariates_config
+    )
     return build_predictor(base, target, (), conditioning=conditioning)
 
 

@@ -79,7 +79,7 @@ def model_card(description: ModelDescription) -> str:
         lines += ensemble_lines(description.ensemble)
     lines += [f"- Trained on a study with digest `{description.study_digest}`, seed {description.seed}."]
     if target is not None:
-        lines += [*_target_lines(target), *covariate_lines(description.conditions)]
+        lines += [*_target_lines(target), *covariate_lines(description.covariates)]
     else:
         lines += [f"- Learned from: {', '.join(description.objectives)}."]
     if description.metrics:
@@ -91,7 +91,7 @@ def model_card(description: ModelDescription) -> str:
         ]
     use = "embed" if target is None else "predict"
     flags = "--model DIRECTORY --table table.biom --sequences rep-seqs.fasta --output results.tsv"
-    flags += " --metadata metadata.tsv" if description.conditions.columns else ""
+    flags += " --metadata metadata.tsv" if description.covariates.columns else ""
     lines += ["", "## Use", "", f"    aam {use} {flags}", ""]
     return "\n".join(lines)
 

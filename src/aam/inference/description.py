@@ -11,7 +11,7 @@ from aam.labels.covariates import NO_COVARIATES, Covariates
 from aam.labels.target import AnyTarget
 from aam.objectives.objective import Settings
 
-DEFAULT_HEAD, DEFAULT_CONDITIONING = NetworkHeadConfig(), CovariatesConfig()
+DEFAULT_HEAD, DEFAULT_COVARIATES = NetworkHeadConfig(), CovariatesConfig()
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ModelDescription:
         encoder, if it has one.
     network_head, column_losses
         What a network's head is beside its target, and what of it differs for some columns, by name.
-    conditions, conditioning
+    covariates, covariates_config
         Columns of the metadata that a network reads beside the microbes, and how.
     ensemble, members
         What an ensemble of networks is beside its members, None for any other model; and they.
@@ -64,8 +64,8 @@ class ModelDescription:
     head: dict[str, Any] | None = None
     network_head: NetworkHeadConfig = DEFAULT_HEAD
     column_losses: Losses = field(default_factory=dict)
-    conditions: Covariates = NO_COVARIATES
-    conditioning: CovariatesConfig = DEFAULT_CONDITIONING
+    covariates: Covariates = NO_COVARIATES
+    covariates_config: CovariatesConfig = DEFAULT_COVARIATES
     ensemble: dict[str, Any] | None = None
     members: tuple["ModelDescription", ...] = ()
 

@@ -1,7 +1,6 @@
 """An ensemble of networks: their mean, intervals or sets calibrated on the samples that each was trained without, and outliers."""
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,6 +13,8 @@ from aam.batch import CATEGORY
 from aam.data.study import Study
 from aam.inference.description import ModelDescription
 from aam.inference.network import NetworkPredictor, PredictOptions
+from aam.io.metadata import Metadata
+from aam.labels.head_inputs import HeadInputs, head_inputs_of_new_samples, warn_of_unknown_cells
 from aam.labels.predicted import Predicted
 from aam.labels.target import AnyTarget, JointTarget, TargetState, parts_of
 from aam.models.sequence_predictor import SequencePredictor
@@ -71,9 +72,6 @@ def nearest(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Give the distance of each vector to the nearest of others, [S]."""
     blocks = [vectors[start : start + _BLOCK] for start in range(0, len(vectors), _BLOCK)]
     return np.concatenate([cdist(block, others).min(axis=1) for block in blocks])
-
-
-HeadInputs = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -254,66 +252,91 @@ class EnsemblePredictor:
     Parameters
     ----------
     model, description
-        What `load_model` gave.
+        What `load_model` returned.
     options
-        How.
-
-    Attributes
-    ----------
-    descriptions
-        Of the ensemble, and of each member: what must be known of samples beside their reads is another thing for each.
+        How samples are read.
     """
 
     def __init__(self, model: NetworkEnsemble, description: ModelDescription, options: PredictOptions) -> None:
-        self.model = model
-        self.descriptions = (description, *description.members)
-        self.readers = [
-            NetworkPredictor(member, its, options)
-            for member, its in zip(model.members, description.members, strict=True)
+        self.model, self.description = model, description
+        self.members = [
+            NetworkPredictor(network, of_member, options)
+            for network, of_member in zip(model.members, description.members, strict=True)
         ]
         self.calibration = EnsembleCalibration.from_dict(model.info["calibration"])
 
     @property
     def depth(self) -> int | None:
         """Reads drawn from each sample; None for all."""
-        return self.readers[0].depth
+        return self.members[0].depth
 
-    def predicted(self, study: Study, head_inputs: Sequence[Mapping[str, np.ndarray]]) -> Predicted:
+    @property
+    def embedding_depth(self) -> int | None:
+        """The same for vectors of samples."""
+        return self.depth
+
+    @property
+    def n_dimensions(self) -> int:
+        """Length of the vector of a sample: those of all members side by side."""
+        return sum(member.n_dimensions for member in self.members)
+
+    @property
+    def columns_read(self) -> tuple[str, ...]:
+        """Metadata columns that are read of each sample, by any member."""
+        return tuple(dict.fromkeys(name for member in self.members for name in member.columns_read))
+
+    def warn_of_unknown_cells(self, metadata: Metadata | None, study: Study) -> None:
+        """Warn of cells of the metadata that are read as unknown.
+
+        Raises
+        ------
+        MetadataError
+            Columns that must be given are absent.
+        """
+        target, covariates = self.description.target, self.description.covariates
+        assert target is not None, "an ensemble has a target"
+        warn_of_unknown_cells(target, covariates, metadata, study.sample_ids)
+
+    def predict(self, study: Study, metadata: Metadata | None = None) -> Predicted:
         """Predict each sample's target, with intervals or sets, the spread of the members, and whether it is an outlier.
 
         Parameters
         ----------
         study
             The samples.
-        head_inputs
-            What must be known of each beside its reads, [S], for each of `descriptions`.
+        metadata
+            Holds the columns that the members read of each sample, if they read any.
+
+        Raises
+        ------
+        MetadataError
+            Columns that must be given are absent.
         """
-        target, calibration = self.descriptions[0].target, self.calibration
+        target, calibration = self.description.target, self.calibration
         assert target is not None, "an ensemble has a target"
-        said, farness = [], []
-        for number, (reader, its, own) in enumerate(
-            zip(self.readers, self.descriptions[1:], head_inputs[1:], strict=True)
-        ):
-            assert its.target is not None, "its members have one"
-            predicted, vectors = reader.predicted_with_vectors(study, own)
-            in_all_classes = predicted.in_all_classes(its.target.classes, target.classes)
-            said.append(calibration.calibrated(target, in_all_classes))
+        calibrated, farness = [], []
+        for number, member in enumerate(self.members):
+            assert member.description.target is not None, "its members have one"
+            predicted, vectors = member.predict_with_vectors(study, metadata)
+            in_all_classes = predicted.in_all_classes(member.description.target.classes, target.classes)
+            calibrated.append(calibration.calibrated(target, in_all_classes))
             farness.append(self.model.distances(number, vectors) / calibration.distances[number])
-        values = np.stack([each.values for each in said])
+        values = np.stack([predicted.values for predicted in calibrated])
         columns: dict[str, np.ndarray | list[str]] = {
-            name: np.mean([np.asarray(each.columns[name]) for each in said], axis=0) for name in said[0].columns
+            name: np.mean([np.asarray(predicted.columns[name]) for predicted in calibrated], axis=0)
+            for name in calibrated[0].columns
         }
         spread = values.std(axis=0, ddof=1).reshape(study.n_samples, -1)
-        columns |= {f"{MEMBERS_SD}{suffix}": spread[:, place] for place, suffix in enumerate(suffixes_of(target))}
+        columns |= {f"{MEMBERS_SD}{suffix}": spread[:, k] for k, suffix in enumerate(suffixes_of(target))}
         is_outlier = np.mean(farness, axis=0) > calibration.farthest
         _warn_of_outliers(is_outlier)
-        return calibration.report(
-            target, Predicted(values.mean(axis=0), {**columns, OUTLIER: is_outlier}), head_inputs[0]
-        )
+        head_inputs = head_inputs_of_new_samples(target, self.description.covariates, metadata, study.sample_ids)
+        mean = Predicted(values.mean(axis=0), {**columns, OUTLIER: is_outlier})
+        return calibration.report(target, mean, head_inputs)
 
-    def sample_vectors(self, study: Study) -> np.ndarray:
-        """Give the vector of each sample: those of all members side by side, float64 [S, K D]."""
-        return np.concatenate([reader.sample_vectors(study) for reader in self.readers], axis=1)
+    def embed(self, study: Study) -> np.ndarray:
+        """Compute the vector of each sample: those of all members side by side, float64 [S, K D]."""
+        return np.concatenate([member.embed(study) for member in self.members], axis=1)
 
 
 def _warn_of_outliers(is_outlier: np.ndarray) -> None:

@@ -1,8 +1,9 @@
 """A kernel head and its pre-trained encoder, as a module that is saved and loaded, and its predictions."""
 
 import dataclasses
-from collections.abc import Mapping
+import logging
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,20 @@ from torch import nn
 
 from aam.batch import CATEGORY
 from aam.data.study import Study
+from aam.errors import ModelError
 from aam.inference.description import ModelDescription
-from aam.inference.network import NO_HEAD_INPUTS, NetworkPredictor, PredictOptions
+from aam.inference.network import NetworkPredictor, PredictOptions
+from aam.io.metadata import Metadata
 from aam.kernels.head import KernelHead
 from aam.kernels.storage import head_arrays, head_info, rebuild_head
+from aam.labels.covariates import NO_COVARIATES
+from aam.labels.head_inputs import HeadInputs, columns_read, head_inputs_of_new_samples, warn_of_unknown_cells
 from aam.labels.predicted import Predicted
 from aam.labels.target import TargetState
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.uncertainty import INTERVAL
+
+logger = logging.getLogger(__name__)
 
 
 class KernelModel(nn.Module):
@@ -67,16 +74,28 @@ def kernel_info(head: KernelHead) -> dict[str, Any]:
     return {**head_info(head), "has_encoder": head.training.vectors is not None, "arrays": arrays}
 
 
-def learned_by_kernels(target: TargetState, truth: np.ndarray, head_inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Give what the head is fitted to: class numbers as they are, and numbers in the units in which it compares them."""
+def to_kernel_units(target: TargetState, truth: np.ndarray, head_inputs: HeadInputs) -> np.ndarray:
+    """Return what a head is fitted to: class numbers as they are, and numbers in the units in which it compares them, [S].
+
+    A change of unit alone changes nothing for a kernel head, and is left out.
+    """
     return truth if target.transform.is_linear else target.transform.to_learned(truth, head_inputs.get(CATEGORY))
 
 
-def read_from_kernels(target: TargetState, predicted: Predicted, head_inputs: Mapping[str, np.ndarray]) -> Predicted:
-    """Bring what a head predicts, and the ends of its intervals, into the column's own units."""
+def predict_in_own_units(head: KernelHead, study: Study, metadata: Metadata | None) -> Predicted:
+    """Predict samples with a head, values and the ends of intervals in the column's own units.
+
+    Parameters
+    ----------
+    head
+        Fitted to its target in the units of `to_kernel_units`.
+    study, metadata
+        The samples, and the metadata that hold the categories of the target's transform, if it has any.
+    """
+    target, predicted = head.target, head.predict(study)
     if target.transform.is_linear:
         return predicted
-    category = head_inputs.get(CATEGORY)
+    category = head_inputs_of_new_samples(target, NO_COVARIATES, metadata, study.sample_ids).get(CATEGORY)
     values, *ends = (
         target.transform.to_own(np.asarray(learned), category)
         for learned in (predicted.values, *(predicted.columns[name] for name in INTERVAL))
@@ -96,12 +115,12 @@ class PretrainedVectors:
     ----------
     model, description
         The pre-trained encoder, and its rarefaction depth, token limit and seed.
-    reading
-        How; its depth is not used.
+    options
+        How samples are read; their depth is not used.
     """
 
-    def __init__(self, model: SequenceEncoder, description: ModelDescription, reading: PredictOptions) -> None:
-        self.model, self.description, self.reading = model, description, reading
+    def __init__(self, model: SequenceEncoder, description: ModelDescription, options: PredictOptions) -> None:
+        self.model, self.description, self.options = model, description, options
         self._known: dict[tuple[str, str], np.ndarray] = {}
 
     def __call__(self, study: Study) -> np.ndarray:
@@ -121,20 +140,22 @@ class PretrainedVectors:
         total = 0.0
         for draw in range(n):
             description = dataclasses.replace(self.description, seed=self.description.seed + draw)
-            reading = dataclasses.replace(self.reading, depth=depth)
-            total = total + NetworkPredictor(self.model, description, reading).sample_vectors(study)
+            options = dataclasses.replace(self.options, depth=depth)
+            total = total + NetworkPredictor(self.model, description, options).embed(study)
         return np.asarray(total) / n
 
 
 class KernelPredictor:
-    """Reads samples with a kernel head.
+    """Reads samples with a kernel head, as it was trained to: options of how deeply samples are read are for its encoder.
 
     Parameters
     ----------
     model, description
-        What `load_model` gave.
+        What `load_model` returned.
     options
         How its pre-trained encoder reads.
+    name
+        What messages call the model: the path it was loaded from.
 
     Attributes
     ----------
@@ -142,21 +163,76 @@ class KernelPredictor:
         Reads drawn from each sample for the kernels; None for all.
     """
 
-    def __init__(self, model: KernelModel, description: ModelDescription, options: PredictOptions) -> None:
+    def __init__(
+        self, model: KernelModel, description: ModelDescription, options: PredictOptions, name: str = "The model"
+    ) -> None:
         assert isinstance(description.target, TargetState), "a kernel head learns one column"
+        self.model, self.description, self.options, self.name = model, description, options, name
+        as_trained = replace(options, depth="model", passes=1)
         encoder = model.base_model
-        vectors = None if encoder is None else PretrainedVectors(encoder, description, options)
-        self.head = dataclasses.replace(model.head(description.target), vectors=vectors)
+        vectors = None if encoder is None else PretrainedVectors(encoder, description, as_trained)
+        self.head = replace(model.head(description.target), vectors=vectors)
         self.depth = None if self.head.fixed_rarefaction is None else self.head.fixed_rarefaction.depth
 
-    def predicted(self, study: Study, head_inputs: Mapping[str, np.ndarray] = NO_HEAD_INPUTS) -> Predicted:
+    @property
+    def embedding_depth(self) -> int | None:
+        """Reads drawn from each sample for the vectors of the pre-trained encoder; None for all."""
+        return self._encoder.depth
+
+    @property
+    def n_dimensions(self) -> int:
+        """Length of the vector of a sample.
+
+        Raises
+        ------
+        ModelError
+            The head has no pre-trained encoder, and so no vectors.
+        """
+        return self._encoder.n_dimensions
+
+    @property
+    def columns_read(self) -> tuple[str, ...]:
+        """Metadata columns that are read of each sample."""
+        return columns_read(self.head.target, NO_COVARIATES)
+
+    def warn_of_unknown_cells(self, metadata: Metadata | None, study: Study) -> None:
+        """Warn of cells of the metadata that are read as unknown."""
+        warn_of_unknown_cells(self.head.target, NO_COVARIATES, metadata, study.sample_ids)
+
+    def predict(self, study: Study, metadata: Metadata | None = None) -> Predicted:
         """Predict each sample's target, with intervals or sets, and what the head knows of the sample.
 
         Parameters
         ----------
         study
             The samples.
-        head_inputs
-            What must be known of each beside its reads, [S], as in `NetworkPredictor.predicted`.
+        metadata
+            Holds the categories of the target's transform, if it has any.
         """
-        return read_from_kernels(self.head.target, self.head.predict(study), head_inputs)
+        is_given = {
+            "--rarefy-depth": self.options.depth != "model",
+            "--prediction-passes": self.options.passes > 1,
+        }
+        flags = " and ".join(flag for flag, given in is_given.items() if given)
+        if flags:
+            logger.warning("No effect on a kernel head, which reads samples as it was trained to: %s.", flags)
+        return predict_in_own_units(self.head, study, metadata)
+
+    def embed(self, study: Study) -> np.ndarray:
+        """Compute the vector of each sample by the pre-trained encoder, float64 [S, D].
+
+        Raises
+        ------
+        ModelError
+            The head has none.
+        """
+        return self._encoder.embed(study)
+
+    @cached_property
+    def _encoder(self) -> NetworkPredictor:
+        if self.model.base_model is None:
+            raise ModelError(
+                f"{self.name} is a kernel head without a pre-trained encoder, and has no vectors of samples. Pass the --output-dir "
+                "of 'aam pretrain', or of an 'aam train' with --pretrained."
+            )
+        return NetworkPredictor(self.model.base_model, self.description, self.options)

@@ -85,7 +85,7 @@ def _save(
         "head": description.head,
         "ensemble": description.ensemble,
         "network_head": dataclasses.asdict(description.network_head),
-        "conditioning": dataclasses.asdict(description.conditioning),
+        "conditioning": dataclasses.asdict(description.covariates_config),
         "column_losses": {name: dataclasses.asdict(loss) for name, loss in description.column_losses.items()},
         "study_digest": description.study_digest,
         "weights_digest": digest,
@@ -99,7 +99,7 @@ def _save(
         "token_limit": description.token_limit,
         "seed": description.seed,
         "target": None if description.target is None else description.target.to_dict(),
-        "conditions": description.conditions.to_dict(),
+        "conditions": description.covariates.to_dict(),
         "objective_settings": dict(description.objective_settings),
         "metrics": without_nan(description.metrics),
     }
@@ -200,8 +200,8 @@ def _read_description(directory: Path) -> tuple[ModelDescription, dict[str, str]
         head=config.get("head"),
         ensemble=config.get("ensemble"),
         network_head=rebuild(NetworkHeadConfig, config.get("network_head", {})),
-        conditions=Covariates.from_dict(state.get("conditions", {})),
-        conditioning=rebuild(CovariatesConfig, config.get("conditioning", {})),
+        covariates=Covariates.from_dict(state.get("conditions", {})),
+        covariates_config=rebuild(CovariatesConfig, config.get("conditioning", {})),
         column_losses={name: rebuild(ColumnLossConfig, loss) for name, loss in config.get("column_losses", {}).items()},
     )
     digests = {WEIGHTS: config["weights_digest"], BASE: config.get("base_digest")}

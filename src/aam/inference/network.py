@@ -1,9 +1,11 @@
 """Samples of a study through a trained network: each ASV is encoded once and kept on disk, then samples in batches."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,12 +17,16 @@ from aam.data.batches import BatchMaker, Drawing, loader, plan_in_order
 from aam.data.study import Study
 from aam.errors import ModelError
 from aam.inference.description import ModelDescription
+from aam.io.metadata import Metadata
+from aam.labels.head_inputs import HeadInputs, columns_read, head_inputs_of_new_samples, warn_of_unknown_cells
 from aam.labels.predicted import Predicted
 from aam.models.asv_encoder import ASVEncoder
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.storage.arrays import ArrayStore, ArrayWriter
 from aam.storage.cache import Cache, digest_of
+
+logger = logging.getLogger(__name__)
 
 _KIND, _ARRAY = "asv-vectors", "vectors"
 
@@ -69,14 +75,12 @@ def _encode(encoder: ASVEncoder, study: Study, directory: Path) -> None:
 PASSES_SD = "passes_sd"
 """Column of the standard deviation of a number over passes."""
 
-NO_HEAD_INPUTS: Mapping[str, np.ndarray] = {}
-
 DTYPES = {"64-true": torch.float64, "32-true": torch.float32, "bf16-mixed": torch.float32}
 """Of the weights, by precision."""
 
 
 def best_device() -> torch.device:
-    """Choose the GPU if there is one that computes in double precision, else the CPU."""
+    """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -86,10 +90,10 @@ class PredictOptions:
 
     Attributes
     ----------
-    depth
-        Reads drawn from each sample; None for all.
     cache
         Where the vectors of ASVs are kept.
+    depth
+        Reads drawn from each sample; ``model`` for as many as in training, None for all.
     batch_size
         Samples at a time; changes no result in double precision.
     precision
@@ -98,22 +102,22 @@ class PredictOptions:
         Times that reads are drawn anew; results are means.
     """
 
-    depth: int | None
     cache: Cache
+    depth: int | Literal["model"] | None = "model"
     batch_size: int = 8
     precision: str = "64-true"
     passes: int = 1
 
 
 class NetworkPredictor:
-    """Reads samples with a trained model, on the GPU if there is one.
+    """Reads samples with a trained network, on the GPU if there is one.
 
     Parameters
     ----------
     model, description
-        What `load_model` gave.
+        What `load_model` returned.
     options
-        How.
+        How samples are read.
     """
 
     def __init__(
@@ -122,54 +126,100 @@ class NetworkPredictor:
         self.device, dtype = best_device(), DTYPES[options.precision]
         self.model = model.to(self.device, dtype).eval()
         self.base = model.base_model if isinstance(model, SequencePredictor) else model
-        self.drawing = Drawing(options.depth, description.token_limit, description.seed)
-        self.options = options
+        self.description, self.options = description, options
+        depth = description.depth if options.depth == "model" else options.depth
+        if depth is None and options.passes > 1:
+            logger.warning("--prediction-passes has no effect where all reads are used: pass --rarefy-depth N.")
+        self.n_passes = 1 if depth is None else options.passes
+        self.drawing = Drawing(depth, description.token_limit, description.seed)
 
     @property
     def depth(self) -> int | None:
         """Reads drawn from each sample; None for all."""
         return self.drawing.depth
 
-    def predicted(self, study: Study, head_inputs: Mapping[str, np.ndarray] = NO_HEAD_INPUTS) -> Predicted:
-        """Predict each sample's target: values [S] or [S, K] in own units, or class probabilities [S, C], and further columns.
+    @property
+    def embedding_depth(self) -> int | None:
+        """The same for vectors of samples."""
+        return self.depth
+
+    @property
+    def n_dimensions(self) -> int:
+        """Length of the vector of a sample."""
+        return self.description.model.embedding_dim
+
+    @property
+    def columns_read(self) -> tuple[str, ...]:
+        """Metadata columns that are read of each sample."""
+        target = self.description.target
+        return () if target is None else columns_read(target, self.description.covariates)
+
+    def warn_of_unknown_cells(self, metadata: Metadata | None, study: Study) -> None:
+        """Warn of cells of the metadata that are read as unknown.
+
+        Raises
+        ------
+        MetadataError
+            Columns that must be given are absent.
+        """
+        target = self.description.target
+        if target is not None:
+            warn_of_unknown_cells(target, self.description.covariates, metadata, study.sample_ids)
+
+    def predict(self, study: Study, metadata: Metadata | None = None) -> Predicted:
+        """Predict each sample's target.
 
         Parameters
         ----------
         study
             The samples.
-        head_inputs
-            What the head must know of each beside its reads, [S], by the name that batches give it.
+        metadata
+            Holds the columns that the model reads of each sample, if it reads any.
+
+        Returns
+        -------
+        Predicted
+            Values [S] or [S, K] in the target's own units, or class probabilities [S, C], and further columns.
 
         Raises
         ------
         ModelError
             The model has no target.
+        MetadataError
+            Columns that must be given are absent.
         """
-        return self.predicted_with_vectors(study, head_inputs)[0]
+        return self.predict_with_vectors(study, metadata)[0]
 
-    def predicted_with_vectors(
-        self, study: Study, head_inputs: Mapping[str, np.ndarray] = NO_HEAD_INPUTS
-    ) -> tuple[Predicted, np.ndarray]:
-        """Give what `predicted` and `sample_vectors` do, and read the samples once."""
-        model = self.model
-        if not isinstance(model, SequencePredictor):
+    def predict_with_vectors(self, study: Study, metadata: Metadata | None = None) -> tuple[Predicted, np.ndarray]:
+        """Return what `predict` and `embed` do, and read the samples once."""
+        model, target = self.model, self.description.target
+        if not isinstance(model, SequencePredictor) or target is None:
             raise ModelError(
                 "This is a pre-trained encoder without a target: fine-tune it with 'aam train --pretrained'."
             )
-        read = [self._predict(model, study, head_inputs, number) for number in range(self.options.passes)]
+        head_inputs = head_inputs_of_new_samples(target, self.description.covariates, metadata, study.sample_ids)
+        read = [self._predict(model, study, head_inputs, number) for number in range(self.n_passes)]
         passes = [predicted for predicted, _ in read]
-        values = np.stack([one.values for one in passes])
+        values = np.stack([predicted.values for predicted in passes])
         columns = {
-            name: np.mean(np.stack([np.asarray(one.columns[name]) for one in passes]), axis=0)
+            name: np.mean(np.stack([np.asarray(predicted.columns[name]) for predicted in passes]), axis=0)
             for name in passes[0].columns
         }
         if len(passes) > 1:
             spread = values.std(axis=0, ddof=1).reshape(study.n_samples, -1)
-            columns |= {f"{PASSES_SD}{suffix}": spread[:, place] for place, suffix in enumerate(model.target.suffixes)}
+            columns |= {f"{PASSES_SD}{suffix}": spread[:, k] for k, suffix in enumerate(model.target.suffixes)}
         return Predicted(values.mean(axis=0), columns), np.mean([vectors for _, vectors in read], axis=0)
 
+    def embed(self, study: Study) -> np.ndarray:
+        """Compute the vector of each sample, float64 [S, D]."""
+        passes = (
+            _stack(samples.sample_vectors for _, samples in self._read(study, "embed", number, {}))
+            for number in range(self.n_passes)
+        )
+        return np.mean(list(passes), axis=0)
+
     def _predict(
-        self, model: SequencePredictor, study: Study, head_inputs: Mapping[str, np.ndarray], number: int
+        self, model: SequencePredictor, study: Study, head_inputs: HeadInputs, number: int
     ) -> tuple[Predicted, np.ndarray]:
         values, columns, vectors = [], [], []
         for batch, samples in self._read(study, "predict", number, head_inputs):
@@ -178,25 +228,13 @@ class NetworkPredictor:
             values.append(model.target.in_own_units(outputs, batch))
             columns.append(model.target.extra_columns(outputs, batch))
             vectors.append(samples.sample_vectors)
-        further: dict[str, np.ndarray | list[str]] = {
+        extra: dict[str, np.ndarray | list[str]] = {
             name: _stack([part[name] for part in columns]) for name in columns[0]
         }
-        return Predicted(_stack(values), further), _stack(vectors)
-
-    def predict(self, study: Study, head_inputs: Mapping[str, np.ndarray] = NO_HEAD_INPUTS) -> np.ndarray:
-        """Give the values or probabilities alone of what is `predicted`."""
-        return self.predicted(study, head_inputs).values
-
-    def sample_vectors(self, study: Study) -> np.ndarray:
-        """Give the vector of each sample, float64 [S, D]."""
-        passes = (
-            _stack(samples.sample_vectors for _, samples in self._read(study, "embed", number))
-            for number in range(self.options.passes)
-        )
-        return np.mean(list(passes), axis=0)
+        return Predicted(_stack(values), extra), _stack(vectors)
 
     def _read(
-        self, study: Study, label: str, number: int, head_inputs: Mapping[str, np.ndarray] = NO_HEAD_INPUTS
+        self, study: Study, label: str, number: int, head_inputs: HeadInputs
     ) -> Iterator[tuple[Batch, SampleEncoding]]:
         with self._arithmetic():
             vectors = asv_vectors(self.base.asv_encoder, study, self.options.cache)

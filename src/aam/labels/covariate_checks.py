@@ -1,14 +1,13 @@
 """Which metadata columns a network may read beside the microbes: not those that give the target away."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from aam.batch import CATEGORIES, NUMBERS
 from aam.config.covariates import CovariatesConfig
-from aam.errors import ConfigError, MetadataError, name_some
+from aam.errors import ConfigError, MetadataError
 from aam.io.metadata import Metadata
 from aam.labels.columns import (
     class_names,
@@ -17,7 +16,6 @@ from aam.labels.columns import (
     not_numbers,
     warn_of_probable_missing_values,
 )
-from aam.labels.covariates import Columns, Covariates
 
 logger = logging.getLogger(__name__)
 
@@ -144,67 +142,6 @@ def covariate_columns(
     if group_column is not None:
         _warn_of_groups(columns, metadata.column(group_column).reindex(targets.index))
     return columns
-
-
-def covariate_inputs(conditions: Covariates, columns: Columns) -> dict[str, np.ndarray]:
-    """Give what the network must know of samples, by the names that batches give it; nothing without such columns."""
-    if not conditions.columns:
-        return {}
-    cells = conditions.cells(columns)
-    return {CATEGORIES: cells.categories, NUMBERS: cells.numbers}
-
-
-def covariate_inputs_of_new_samples(
-    conditions: Covariates, metadata: Metadata | None, sample_ids: Sequence[str]
-) -> dict[str, np.ndarray]:
-    """Do the same for samples of a table; say how many cells are read as unknown.
-
-    Raises
-    ------
-    MetadataError
-        There is no metadata, it lacks a column, or no sample has a row.
-    """
-    needed = conditions.columns
-    if not needed:
-        return {}
-    if metadata is None:
-        raise MetadataError(
-            f"The model reads {name_some(needed, len(needed))} of each sample beside its microbes: pass --metadata FILE with these "
-            "columns. Cells may be empty where nothing is known."
-        )
-    missing = [name for name in needed if name not in metadata.frame.columns]
-    if missing:
-        raise MetadataError(
-            f"--metadata has no column {name_some(missing)}, and the model reads {name_some(needed, len(needed))} of each sample "
-            "beside its microbes. Add it; cells may be empty where nothing is known."
-        )
-    if not set(metadata.sample_ids).intersection(sample_ids):
-        raise MetadataError(
-            f"None of the {len(sample_ids):,} samples has a row in --metadata, where the model reads {name_some(needed)}: samples "
-            f"are {name_some(list(sample_ids), 3)}, rows {name_some(metadata.sample_ids, 3)}. Pass the metadata of this table."
-        )
-    columns = {name: metadata.column(name).reindex(list(sample_ids)) for name in needed}
-    say_unknown([(conditions, columns)])
-    return covariate_inputs(conditions, columns)
-
-
-def say_unknown(reading: Sequence[tuple[Covariates, Columns]]) -> None:
-    """Say, once for each column, how many cells of some samples are read as unknown by models that know the conditions, and why."""
-    if not reading[0][0].columns:
-        return
-    found = [conditions.unknown(columns) for conditions, columns in reading]
-    parents = {one.column: one.parent for conditions, _ in reading for one in conditions.categories}
-    for name in reading[0][0].columns:
-        n_samples = sum(len(columns[name]) for _, columns in reading)
-        n_missing = sum(one[name].n_missing for one in found)
-        unseen = [cell for one in found for cell in one[name].unseen]
-        if n_missing or unseen:
-            parent = parents.get(name)
-            logger.warning(
-                "%s: %d of %d samples are read as unknown%s: %d without a value, %d with one that training did not have%s.",
-                name, n_missing + len(unseen), n_samples, f" (by their {parent} alone)" if parent else "", n_missing, len(unseen),
-                f" ({name_some(list(dict.fromkeys(unseen)))})" if unseen else "",
-            )  # fmt: skip
 
 
 def _require_numbers(values: pd.Series) -> None:

@@ -26,10 +26,6 @@ from aam.labels.weights import HeadInputs, head_inputs_of, named_columns, rows_o
 logger = logging.getLogger(__name__)
 
 
-EXCLUDED = "apart"
-"""Part of samples that are neither trained on, nor validate, nor are left for a test."""
-
-
 @dataclass(frozen=True)
 class LabelledSamples:
     """Samples with a value and enough reads, of which nothing was learned yet.
@@ -41,15 +37,15 @@ class LabelledSamples:
     depth
         Reads drawn from each; None for all.
     values
-        Of the columns to learn.
+        Columns to learn, one row per sample.
     columns
-        Of the metadata that options name, by name.
+        Metadata columns that options name, by name, in the order of the samples.
     groups
-        Subject of each, [S].
+        Subject of each sample, [S].
     task
         How the columns are learned.
     losses
-        How columns are learned of which a file says so.
+        Losses of the columns that a file gives one.
     """
 
     study: Study
@@ -60,93 +56,123 @@ class LabelledSamples:
     task: Task
     losses: Losses
 
-    def head_inputs(self, target: AnyTarget, conditions: Covariates, rows: np.ndarray) -> HeadInputs:
-        """Give what a head must know of some samples beside their reads, to predict them."""
-        columns = rows_of(self.columns, rows)
-        return head_inputs_of(target, columns, len(rows)) | covariate_inputs(conditions, columns)
+    @property
+    def metadata(self) -> Metadata:
+        """The columns that options name, as a predictor reads them."""
+        return Metadata(pd.DataFrame(self.columns, index=self.values.index))
+
+    def select(self, indices: np.ndarray) -> "LabelledSamples":
+        """Return some of the samples, in the order given."""
+        if len(indices) == self.study.n_samples:
+            return self
+        return replace(
+            self,
+            study=self.study.select_samples(indices),
+            values=self.values.iloc[indices],
+            columns=rows_of(self.columns, indices),
+            groups=self.groups[indices],
+        )
 
 
 @dataclass(frozen=True)
 class LabelledStudy:
-    """Samples ready for training.
+    """Samples to train on and to validate, and what was fitted on the former; every array is in the order of the samples.
 
     Attributes
     ----------
-    study
-        Samples with a value and enough reads.
-    depth
-        Reads drawn from each; None for all.
+    samples
+        The samples.
     target
         What was fitted on the training samples.
+    covariates
+        Columns of the metadata that the network reads beside the microbes, fitted on the training samples.
     truth
         Values in own units or class numbers, [S]; of several columns values, [S, K].
-    groups
-        Subject of each, [S].
-    held
-        True for validation samples, [S].
-    parts
-        Part of each sample of the pool; of those left for a test, too.
     head_inputs
-        What the head must know of each sample in use, [S], by the name that batches give it.
-    conditions
-        Columns of the metadata that the network reads beside the microbes, fitted on the training samples.
-    pool, rows
-        Where they are from, and which of its samples they are.
+        What the head must know of each sample, [S], by the name that batches give it.
+    is_validation
+        True for validation samples, [S].
+    split
+        The part of these samples and of those left out, such as those of a test.
     """
 
-    study: Study
-    depth: int | None
+    samples: LabelledSamples
     target: AnyTarget
+    covariates: Covariates
     truth: np.ndarray
-    groups: np.ndarray
-    held: np.ndarray
-    parts: np.ndarray
     head_inputs: HeadInputs
-    conditions: Covariates
-    pool: LabelledSamples
-    rows: np.ndarray
+    is_validation: np.ndarray
+    split: SampleSplit
+
+    @property
+    def study(self) -> Study:
+        """The samples' reads."""
+        return self.samples.study
+
+    @property
+    def depth(self) -> int | None:
+        """Reads drawn from each sample; None for all."""
+        return self.samples.depth
+
+    @property
+    def training(self) -> np.ndarray:
+        """Numbers of the training samples."""
+        return np.flatnonzero(~self.is_validation)
+
+    @property
+    def validation(self) -> np.ndarray:
+        """Numbers of the validation samples."""
+        return np.flatnonzero(self.is_validation)
+
+    def warn_of_unknown_cells(self) -> None:
+        """Warn of samples whose cells of categories and covariates are read as unknown, as training has none like them."""
+        warn_of_unknown_categories(self.target, self.samples.columns, self.study.n_samples)
+        warn_of_unknown_covariates([(self.covariates, self.samples.columns)])
 
 
-def fit_labels(config: TrainConfig, pool: LabelledSamples, parts: np.ndarray) -> LabelledStudy:
-    """Learn the target's scale, its classes, categories and weights from the samples that are trained on.
+def fit_labels(config: LearningConfig, samples: LabelledSamples, parts: np.ndarray) -> LabelledStudy:
+    """Fit the target's scale, its classes, categories and weights to the samples that are trained on.
 
     Parameters
     ----------
     config
-        In which units, and by which categories.
-    pool, parts
-        The samples, and the part of each.
+        Options of the target, its head and its covariates.
+    samples, parts
+        The samples, and the part of each, [S].
 
     Raises
     ------
     MetadataError, SplitError
         Nothing is left to train on or to validate.
     """
-    is_training, columns, n_samples = parts == TRAIN, pool.columns, pool.study.n_samples
-    training = rows_of(columns, is_training)
-    target = fit_columns(pool.values.iloc[np.flatnonzero(is_training)], pool.task, config.target, pool.losses, training)
-    target = scaled_by(target, config.network_head.output_scaling, training)
-    head_inputs = head_inputs_of(target, columns, n_samples)
-    head_inputs |= weights_of(config.network_head.sample_weights, columns, is_training)
-    conditions = fit_covariates(config.conditioning, training)
-    say_unknown([(conditions, rows_of(columns, is_training | (parts == VALIDATION)))])
-    head_inputs |= covariate_inputs(conditions, columns)
-    truth = encode_columns(target, pool.values)
-    rows = _rows_in_use(parts, truth, target)
-    held = parts[rows] == VALIDATION
+    is_training, columns, n_samples = parts == TRAIN, samples.columns, samples.study.n_samples
+    in_training = rows_of(columns, is_training)
+    values = samples.values.iloc[np.flatnonzero(is_training)]
+    target = fit_columns(values, samples.task, config.target, samples.losses, in_training)
+    target = scaled_by(target, config.network_head.output_scaling, in_training)
+    weights = weights_of(config.network_head.sample_weights, columns, is_training)
+    covariates = fit_covariates(config.conditioning, in_training)
+    truth = encode_columns(target, samples.values)
+    in_use = _samples_in_use(parts, truth, target)
+    is_validation = parts[in_use] == VALIDATION
     logger.info(
         "%s of %s: %d training and %d validation samples.",
-        pool.task.capitalize(), target.column, int((~held).sum()), int(held.sum()),
+        samples.task.capitalize(), target.column, int((~is_validation).sum()), int(is_validation.sum()),
     )  # fmt: skip
-    in_use = pool.study if len(rows) == n_samples else pool.study.select_samples(rows)
-    chosen = {name: fact[rows] for name, fact in head_inputs.items()}
+    head_inputs = head_inputs_of(target, covariates, columns, n_samples) | weights
     return LabelledStudy(
-        in_use, pool.depth, target, truth[rows], pool.groups[rows], held, parts, chosen, conditions, pool, rows
+        samples=samples.select(in_use),
+        target=target,
+        covariates=covariates,
+        truth=truth[in_use],
+        head_inputs={name: values[in_use] for name, values in head_inputs.items()},
+        is_validation=is_validation,
+        split=SampleSplit(samples.study.sample_ids, parts),
     )
 
 
-def _rows_in_use(parts: np.ndarray, truth: np.ndarray, target: AnyTarget) -> np.ndarray:
-    """Leave out samples that are apart, those of a test, and those to validate whose class cannot be predicted; say how many."""
+def _samples_in_use(parts: np.ndarray, truth: np.ndarray, target: AnyTarget) -> np.ndarray:
+    """Return the numbers of the samples to train on and to validate; log how many are left out, and why."""
     is_test = parts == TEST
     if is_test.any():
         logger.info("Left out %d test samples; see 'aam evaluate' for them.", int(is_test.sum()))
@@ -235,4 +261,7 @@ def divide(config: TrainConfig, labelled: LabelledTable, depth: int | None) -> L
         warn_of_divided_subjects(metadata, sample_ids, parts, config.split.split, names)
     columns = named_columns(config.category_columns, metadata, sample_ids, names)
     columns |= covariate_columns(config.conditioning, metadata, values, config.split.group_column)
-    return fit_labels(config, LabelledSamples(study, depth, values, columns, groups, task, labelled.losses), parts)
+    samples = LabelledSamples(study, depth, values, columns, groups, task, labelled.losses)
+    labelled_study = fit_labels(config, samples, parts)
+    labelled_study.warn_of_unknown_cells()
+    return labelled_study

@@ -32,6 +32,30 @@ N_QUANTILES = 4
 """Bins of a numeric target that should be alike on both sides."""
 
 
+EXCLUDED = "apart"
+"""Part of samples that are neither trained on, nor validate, nor are left for a test."""
+
+
+@dataclass(frozen=True)
+class SampleSplit:
+    """The part of each sample: ``train``, ``validation``, ``test``, or `EXCLUDED`.
+
+    Attributes
+    ----------
+    sample_ids
+        Ids of the samples.
+    parts
+        Part of each, [S].
+    """
+
+    sample_ids: Sequence[str]
+    parts: np.ndarray
+
+    def indices(self, part: str) -> np.ndarray:
+        """Return the numbers of the samples of a part, in increasing order."""
+        return np.flatnonzero(self.parts == part)
+
+
 @dataclass(frozen=True)
 class Candidates:
     """What is known of the samples that are to be divided.

@@ -1,19 +1,18 @@
-"""What a head must know of samples beside their ASVs: numbers of their categories, and weights of samples and classes."""
+"""How much samples and classes count: weights by the sizes of categories and classes, or by the user's file."""
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from aam.batch import CATEGORY, SCALING, WEIGHT
-from aam.errors import ConfigError, MetadataError, name_some
+from aam.batch import WEIGHT
+from aam.errors import MetadataError, name_some
 from aam.io.label_files import read_class_weights
-from aam.io.metadata import Metadata
 from aam.labels.covariates import UNKNOWN, Categories
-from aam.labels.target import AnyTarget, JointTarget, TargetState, parts_of
+from aam.labels.target import TargetState
 
 logger = logging.getLogger(__name__)
 
@@ -80,91 +79,6 @@ def _from_file(path: Path, classes: tuple[str, ...]) -> tuple[float, ...]:
     return tuple(given[name] for name in classes)
 
 
-HeadInputs = Mapping[str, np.ndarray]
-"""One value per sample, [S], by the name that batches give it."""
-
-NO_HEAD_INPUTS: HeadInputs = {}
-
-
-def named_columns(
-    options: Mapping[str, str | None], metadata: Metadata, sample_ids: list[str], target_columns: Sequence[str]
-) -> dict[str, pd.Series]:
-    """Give the columns of categories that options name, by name, in the order of the samples.
-
-    Raises
-    ------
-    MetadataError
-        A column does not exist, or no sample has a value in it.
-    ConfigError
-        It is the target.
-    """
-    for flag, name in options.items():
-        if name in target_columns:
-            raise ConfigError(
-                f"{flag} and --metadata-column are both {name}: name the column of the categories, such as site."
-            )
-    columns = {name: metadata.column(name).reindex(sample_ids) for name in options.values() if name is not None}
-    for flag, name in options.items():
-        if name is not None and not columns[name].notna().any():
-            raise MetadataError(f"{flag} {name}: no sample in use has a value in that column. Choose another.")
-    return columns
-
-
-def rows_of(columns: Mapping[str, pd.Series], rows: np.ndarray) -> dict[str, pd.Series]:
-    """Choose samples, by number or by truth."""
-    return {name: values.iloc[rows] for name, values in columns.items()}
-
-
-def scaled_by(target: AnyTarget, column: str | None, training: Mapping[str, pd.Series]) -> AnyTarget:
-    """Give the target with the categories of the training samples by which outputs are to be scaled, if a column names any."""
-    if column is None:
-        return target
-    categories = Categories.of(training[column])
-    if isinstance(target, JointTarget):
-        return target.each(lambda part: dataclasses.replace(part, scaled_by=categories))
-    return dataclasses.replace(target, scaled_by=categories)
-
-
-def head_inputs_of(target: AnyTarget, columns: Mapping[str, pd.Series], n_samples: int) -> dict[str, np.ndarray]:
-    """Number the categories of samples as the target knows them, [S], or each of its columns, [S, K]; say how many are of none.
-
-    Parameters
-    ----------
-    target
-        What was fitted.
-    columns
-        Metadata columns by name, in the order of the samples; one that is absent says nothing of any sample.
-    n_samples
-        S.
-    """
-    numbered: dict[Categories, np.ndarray] = {}
-    of_parts = []
-    for part in parts_of(target):
-        needed = _needed(part)
-        for known in needed.values():
-            if known not in numbered:
-                numbered[known] = _numbers(known, columns, n_samples)
-        of_parts.append({name: numbered[known] for name, known in needed.items()})
-    if isinstance(target, TargetState):
-        return of_parts[0]
-    names = {name for head_inputs in of_parts for name in head_inputs}
-    nothing = np.full(n_samples, UNKNOWN)
-    return {
-        name: np.stack([head_inputs.get(name, nothing) for head_inputs in of_parts], axis=1) for name in sorted(names)
-    }
-
-
-def head_inputs_of_new_samples(
-    target: AnyTarget, metadata: Metadata | None, sample_ids: list[str]
-) -> dict[str, np.ndarray]:
-    """Do the same for samples whose metadata may be absent, or lack columns or rows."""
-    names = {known.column for part in parts_of(target) for known in _needed(part).values()}
-    columns = {}
-    if metadata is not None:
-        columns = {name: metadata.column(name).reindex(sample_ids) for name in names if name in metadata.frame.columns}
-    return head_inputs_of(target, columns, len(sample_ids))
-
-
 def weights_of(column: str | None, columns: Mapping[str, pd.Series], is_training: np.ndarray) -> dict[str, np.ndarray]:
     """Weigh samples by the training samples of their category in a column, if there is one; those of none by 1."""
     if column is None:
@@ -177,24 +91,3 @@ def weights_of(column: str | None, columns: Mapping[str, pd.Series], is_training
         column, ", ".join(f"{name} {weight:.3g}" for name, weight in zip(known.names, weights, strict=False)),
     )  # fmt: skip
     return {WEIGHT: weights[number]}
-
-
-def _needed(target: TargetState) -> dict[str, Categories]:
-    needed: Iterable[tuple[str, Categories | None]] = [
-        (CATEGORY, target.normalized_by),
-        (SCALING, target.scaled_by),
-    ]
-    return {name: categories for name, categories in needed if categories is not None}
-
-
-def _numbers(known: Categories, columns: Mapping[str, pd.Series], n_samples: int) -> np.ndarray:
-    values = columns.get(known.column)
-    numbers = np.full(n_samples, UNKNOWN) if values is None else known.numbers(values)
-    n_unknown = int((numbers == UNKNOWN).sum())
-    if n_unknown:
-        logger.warning(
-            "%d of %d samples have no %s that training saw (%s) by the column of that name in --metadata: they are read as of none "
-            "in particular.",
-            n_unknown, n_samples, known.column, name_some(known.names),
-        )  # fmt: skip
-    return numbers
