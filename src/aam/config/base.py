@@ -12,6 +12,7 @@ from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 import aam
+from aam.config.options import POSITIONAL_NAME, flag_of, refuse_without_effect
 from aam.errors import ConfigError, name_some
 
 NOT_INPUTS = ("output", "output-dir", "cache-dir")
@@ -24,23 +25,11 @@ _MAY_BE_EMPTY = "--missing-values"
 
 T = TypeVar("T")
 
-POSITIONAL = "files"
-"""Field that is given without a flag."""
-
-POSITIONAL_NAME = "FILE"
-"""How messages call it."""
-
-
-def flag_of(field_name: str) -> str:
-    """Spell a field the way the user types it: ``ffn_ratio`` is ``--ffn-ratio``; files without a flag are ``FILE``."""
-    if field_name == POSITIONAL:
-        return POSITIONAL_NAME
-    return "--" + field_name.replace("_", "-")
-
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def config(cls: type[T]) -> type[T]:
-    """Make a class a frozen pydantic dataclass that raises `ConfigError`, naming flags, when a value is out of range."""
+    """Make a class a frozen pydantic dataclass that raises `ConfigError`, naming flags, when a value is out of range or idle."""
+    cls.__post_init__ = refuse_without_effect  # type: ignore[attr-defined]
     built = pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(allow_inf_nan=False))(cls)
     validate = built.__init__
 
@@ -65,27 +54,6 @@ def _explain(error: ValidationError) -> str:
         flag = flag_of(str(problem["loc"][0])) if problem["loc"] else "options"
         problems.append(f"{flag} {problem['input']}: {problem['msg'][0].lower()}{problem['msg'][1:]}.")
     return " ".join(dict.fromkeys(problems))
-
-
-def refuse_without_effect(instance: Any, needs: dict[str, tuple[str, Any]]) -> None:
-    """Refuse options that another option makes idle.
-
-    Parameters
-    ----------
-    needs
-        Of each option, by field name: the other one, and the value without which it does nothing.
-
-    Raises
-    ------
-    ValueError
-        One is not at its default, and the other has another value.
-    """
-    for field in dataclasses.fields(instance):
-        other, value = needs.get(field.name, (None, None))
-        if other is not None and getattr(instance, field.name) != field.default and getattr(instance, other) != value:
-            raise ValueError(
-                f"{flag_of(field.name)} has no effect without {flag_of(other)} {value}: pass both, or leave it out."
-            )
 
 
 _WRITTEN_AFTER = "written_after"

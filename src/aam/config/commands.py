@@ -11,14 +11,13 @@ from aam.config.covariates import CovariatesConfig, check_covariates
 from aam.config.model import AugmentationConfig, ModelConfig
 from aam.config.objectives import (
     FLAG_OF_RESOURCE,
+    LearnsObjectives,
     PretrainingObjectivesConfig,
     SupervisedObjectivesConfig,
-    refuse_idle_options,
     rows_of,
 )
 from aam.config.saving import DevicesConfig, SavingConfig, check_devices, check_saving
 from aam.config.study import (
-    DRAWN,
     DistanceConfig,
     LabelConfig,
     OutputDirectoryConfig,
@@ -35,18 +34,8 @@ from aam.config.training import StartConfig, TrainingConfig, TransferConfig
 
 def check_run(config: "PretrainConfig | TrainConfig") -> None:
     """Check what the runs of ``aam pretrain`` and ``aam train`` have in common."""
-    check_validation(config)
     check_saving(config.saving, config.output.overwrite)
     check_devices(config.devices, config.training, config.saving)
-
-
-def check_validation(config: "PretrainConfig | TrainConfig") -> None:
-    """Check that the share of samples to hold out is asked for where it says how many are."""
-    given = config.training.validation_fraction
-    if config.split.split not in DRAWN and given != TrainingConfig().validation_fraction:
-        raise ValueError(
-            f"--validation-fraction has no effect on --split {config.split.split}, which says what is held out: leave it out."
-        )
 
 
 def check_target(config: "LearningConfig") -> None:
@@ -74,7 +63,6 @@ def check_objectives(config: "PretrainConfig | LearningConfig") -> None:
             "--encoder-type distance unweighted-unifrac."
         )
     given = {"tree": distance.tree, "distances": distance.distances, "taxonomy": config.taxonomy.taxonomy}
-    refuse_idle_options(config.weights, objectives, config.taxonomy)
     for name, row in rows.items():
         missing = [FLAG_OF_RESOURCE[need] for need in row.needs if given[need] is None]
         if missing:
@@ -88,7 +76,7 @@ def check_objectives(config: "PretrainConfig | LearningConfig") -> None:
 
 
 @config
-class PretrainConfig:
+class PretrainConfig(LearnsObjectives):
     """Learn from a study without labels: masked nucleotides, distances between samples, diversity, taxonomy.
 
     Example: aam pretrain --table table.biom --sequences rep-seqs.fasta --tree tree.nwk --output-dir pretrained
@@ -131,7 +119,7 @@ class PretrainConfig:
 
 
 @config
-class LearningConfig:
+class LearningConfig(LearnsObjectives):
     """Learn a metadata column: what training a model and comparing methods over folds have in common."""
 
     study: StudyConfig
@@ -155,7 +143,7 @@ class LearningConfig:
         if self.transfer.freeze_base and self.objectives.encoder_type:
             raise ValueError("--freeze-base keeps what --encoder-type would teach as it is: leave out one of them.")
         check_target(self)
-        check_covariates(self.conditioning, self.head.head, self.augmentation.mixup_alpha, self.transfer.category_lr)
+        check_covariates(self.conditioning, self.head.head, self.augmentation.mixup_alpha)
         check_objectives(self)
         return self
 

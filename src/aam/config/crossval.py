@@ -8,9 +8,12 @@ from pydantic import Field, model_validator
 
 from aam.config.base import config, written_after
 from aam.config.commands import LearningConfig, TrainConfig
+from aam.config.options import only_with
 from aam.config.study import OutputDirectoryConfig
 
 Baseline = Literal["guess", "depth", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
+
+_DRAWN = only_with("{flag} {value} has no effect on --fold-file, whose folds are fixed: leave one out.", fold_file=None)
 
 
 @config
@@ -23,7 +26,7 @@ class FoldsConfig:
     fold_file: Path | None = None
     """Tab-separated columns 'sample-id' and 'fold' in place of --folds; every sample with a value must be listed. The folds.tsv of
     an earlier run, if it had one repeat, is such a file."""
-    repeats: Annotated[int, Field(ge=1)] = 1
+    repeats: Annotated[int, Field(ge=1), _DRAWN] = 1
     """Times that samples are divided afresh, by the seeds --seed, --seed + 1 and so on."""
     group_column: str | None = None
     """Column that names the subject (host, site, plot) of a sample: all samples of one are in one fold. Also the unit of the 95 %
@@ -40,10 +43,6 @@ class FoldsConfig:
     def _one_source_of_folds(self) -> "FoldsConfig":
         if (self.folds is None) == (self.fold_file is None):
             raise ValueError("Pass exactly one of --folds and --fold-file.")
-        if self.fold_file is not None and self.repeats > 1:
-            raise ValueError(
-                f"--repeats {self.repeats} has no effect on --fold-file, whose folds are fixed: leave one out."
-            )
         if not self.aam and self.baselines == ():
             raise ValueError("--no-aam without --baselines leaves nothing to evaluate: pass one of them.")
         return self
