@@ -123,8 +123,7 @@ def test_evaluate_over_folds_has_options_of_its_own(capsys):
 
 def test_what_training_takes_is_taken_over_folds_as_well():
     training, folds = (
-        dataclasses.fields(load(f"aam.config.{name}"))
-        for name in ("commands:TrainConfig", "crossval:EvaluateFoldsConfig")
+        dataclasses.fields(load(f"aam.config.{name}")) for name in ("commands:TrainConfig", "crossval:CrossvalConfig")
     )
 
     assert {item.name for item in training} - {item.name for item in folds} == {"split", "saving", "devices"}
@@ -136,9 +135,9 @@ def test_what_training_takes_is_taken_over_folds_as_well():
         (["--model", "m"], "EvaluateConfig"),
         (["--model=m"], "EvaluateConfig"),
         (["--help"], "EvaluateConfig"),
-        (["--folds", "5"], "EvaluateFoldsConfig"),
-        (["--folds=5"], "EvaluateFoldsConfig"),
-        (["--fold_file", "f.tsv"], "EvaluateFoldsConfig"),
+        (["--folds", "5"], "CrossvalConfig"),
+        (["--folds=5"], "CrossvalConfig"),
+        (["--fold_file", "f.tsv"], "CrossvalConfig"),
     ],
 )
 def test_options_choose_the_form_of_evaluate(options, config):

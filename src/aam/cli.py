@@ -102,7 +102,7 @@ COMMANDS = {
         OtherForm(
             flags=("--folds", "--fold-file"),
             usual_flag="--model",
-            command=Command("aam.config.crossval:EvaluateFoldsConfig", "aam.commands.crossval:evaluate_folds", ""),
+            command=Command("aam.config.crossval:CrossvalConfig", "aam.commands.crossval:evaluate_folds", ""),
             hint="--model scores a trained model; --folds (or --fold-file) trains and scores anew in each fold",
         ),
     ),

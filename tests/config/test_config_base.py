@@ -15,6 +15,7 @@ from aam.config.base import (
     command_of,
     command_that_wrote,
     config,
+    fields_as_written,
     flag_of,
     flags_from_yaml,
     flatten,
@@ -302,3 +303,27 @@ def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path):
 
     with pytest.raises(ConfigError, match=r"--config \S+pipe is a named pipe: save the options to a file"):
         flags_from_yaml(tmp_path / "pipe")
+
+
+def test_a_class_of_another_name_belongs_to_the_command_that_it_declares():
+    class SomethingElse(TrainConfig):
+        pass
+
+    options = {
+        "study": {"table": "t"},
+        "label": {"metadata": "m", "metadata_column": ("age",)},
+        "output": {"output_dir": "o"},
+    }
+
+    assert command_of(SomethingElse(**options)) == "train"
+
+
+def test_fields_of_a_parent_are_written_in_the_order_of_the_files_that_there_are():
+    train, folds = (
+        [item.name for item in fields_as_written(load(f"aam.config.{path}"))]
+        for path in ("commands:TrainConfig", "crossval:CrossvalConfig")
+    )
+
+    assert train[5:9] == ["network_head", "conditioning", "split", "transfer"]
+    assert train[-2:] == ["saving", "devices"]
+    assert folds[:4] == ["study", "label", "folds", "output"]

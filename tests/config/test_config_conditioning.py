@@ -43,9 +43,8 @@ SEX = CovariatesConfig(categorical_columns=("sex",))
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((SEX, "kernel", None, None), "--head kernel reads microbes alone: leave out --categorical-columns, or pass --head"),
-        ((SEX, "auto", 0.2, None), "--mixup-alpha mixes samples, and there is nothing between the cells of --categorical-columns"),
-        ((CovariatesConfig(), "auto", None, 0.1), "--category-lr has no effect without --categorical-columns"),
+        ((SEX, "kernel", None), "--head kernel reads microbes alone: leave out --categorical-columns, or pass --head"),
+        ((SEX, "auto", 0.2), "--mixup-alpha mixes samples, and there is nothing between the cells of --categorical-columns"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_with_columns_is_refused(arguments, message):
@@ -54,5 +53,5 @@ def test_what_does_not_go_with_columns_is_refused(arguments, message):
 
 
 def test_what_goes_with_columns_is_taken():
-    check_covariates(SEX, "auto", None, 0.1)
-    check_covariates(CovariatesConfig(), "kernel", 0.2, None)
+    check_covariates(SEX, "auto", None)
+    check_covariates(CovariatesConfig(), "kernel", 0.2)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib
-import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 import aam
+from aam.config.options import POSITIONAL_NAME, flag_of, refuse_without_effect
 from aam.errors import ConfigError, name_some
 
 NOT_INPUTS = ("output", "output-dir", "cache-dir")
@@ -25,23 +25,11 @@ _MAY_BE_EMPTY = "--missing-values"
 
 T = TypeVar("T")
 
-POSITIONAL = "files"
-"""Field that is given without a flag."""
-
-POSITIONAL_NAME = "FILE"
-"""How messages call it."""
-
-
-def flag_of(field_name: str) -> str:
-    """Spell a field the way the user types it: ``ffn_ratio`` is ``--ffn-ratio``; files without a flag are ``FILE``."""
-    if field_name == POSITIONAL:
-        return POSITIONAL_NAME
-    return "--" + field_name.replace("_", "-")
-
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def config(cls: type[T]) -> type[T]:
-    """Make a class a frozen pydantic dataclass that raises `ConfigError`, naming flags, when a value is out of range."""
+    """Make a class a frozen pydantic dataclass that raises `ConfigError`, naming flags, when a value is out of range or idle."""
+    cls.__post_init__ = refuse_without_effect  # type: ignore[attr-defined]
     built = pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(allow_inf_nan=False))(cls)
     validate = built.__init__
 
@@ -68,31 +56,28 @@ def _explain(error: ValidationError) -> str:
     return " ".join(dict.fromkeys(problems))
 
 
-def refuse_without_effect(instance: Any, needs: dict[str, tuple[str, Any]]) -> None:
-    """Refuse options that another option makes idle.
+_WRITTEN_AFTER = "written_after"
 
-    Parameters
-    ----------
-    needs
-        Of each option, by field name: the other one, and the value without which it does nothing.
 
-    Raises
-    ------
-    ValueError
-        One is not at its default, and the other has another value.
-    """
-    for field in dataclasses.fields(instance):
-        other, value = needs.get(field.name, (None, None))
-        if other is not None and getattr(instance, field.name) != field.default and getattr(instance, other) != value:
-            raise ValueError(
-                f"{flag_of(field.name)} has no effect without {flag_of(other)} {value}: pass both, or leave it out."
-            )
+def written_after(name: str) -> dict[str, str]:
+    """Return metadata of a field that stands after another in files of options: one that an inherited field would precede."""
+    return {_WRITTEN_AFTER: name}
+
+
+def fields_as_written(cls: Any) -> list[dataclasses.Field]:
+    """Return the fields of a config, class or instance, in the order that files of options have."""
+    ordered: list[dataclasses.Field] = []
+    for field in dataclasses.fields(cls):
+        names = [earlier.name for earlier in ordered]
+        earlier = field.metadata.get(_WRITTEN_AFTER)
+        ordered.insert(len(ordered) if earlier is None else names.index(earlier) + 1, field)
+    return ordered
 
 
 def flatten(instance: Any) -> dict[str, Any]:
     """Give the fields of a config and of the configs in it as one flat mapping ``flag name -> plain value``."""
     flat: dict[str, Any] = {}
-    for field in dataclasses.fields(instance):
+    for field in fields_as_written(instance):
         value = getattr(instance, field.name)
         if dataclasses.is_dataclass(value):
             flat |= flatten(value)
@@ -109,7 +94,7 @@ def _plain(value: Any) -> Any:
 
 def input_paths(instance: Any) -> Iterator[tuple[str, Path]]:
     """Give each path that a command reads from, with its flag."""
-    for field in dataclasses.fields(instance):
+    for field in fields_as_written(instance):
         value = getattr(instance, field.name)
         if dataclasses.is_dataclass(value):
             yield from input_paths(value)
@@ -119,8 +104,8 @@ def input_paths(instance: Any) -> Iterator[tuple[str, Path]]:
 
 
 def command_of(instance: Any) -> str:
-    """Name the command that a config belongs to, its first word: ``evaluate`` for an EvaluateFoldsConfig."""
-    return re.findall("[A-Z][a-z]*", type(instance).__name__)[0].lower()
+    """Return the name of the command in the mark of its files, which each command's config declares as ``command``."""
+    return instance.command
 
 
 def write_yaml(instance: Any) -> str:
@@ -143,7 +128,7 @@ def command_that_wrote(path: Path) -> str | None:
 
 def option_names(cls: Any) -> Iterator[str]:
     """Give the keys that a file of options may have for a config: ``ffn-ratio``, and of switches also ``no-aam``."""
-    for field in dataclasses.fields(cls):
+    for field in fields_as_written(cls):
         if dataclasses.is_dataclass(field.type):
             yield from option_names(field.type)
             continue
@@ -259,7 +244,7 @@ def changed_flags(section: object, passed_over: tuple[str, ...]) -> list[str]:
     assert dataclasses.is_dataclass(section)
     default = type(section)()
     changed = []
-    for field in dataclasses.fields(section):
+    for field in fields_as_written(section):
         value = getattr(section, field.name)
         if dataclasses.is_dataclass(value):
             changed += changed_flags(value, passed_over)

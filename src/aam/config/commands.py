@@ -2,23 +2,22 @@
 
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from aam.config.base import config
+from aam.config.base import config, written_after
 from aam.config.covariates import CovariatesConfig, check_covariates
 from aam.config.model import AugmentationConfig, ModelConfig
 from aam.config.objectives import (
     FLAG_OF_RESOURCE,
+    LearnsObjectives,
     PretrainingObjectivesConfig,
     SupervisedObjectivesConfig,
-    refuse_idle_options,
     rows_of,
 )
 from aam.config.saving import DevicesConfig, SavingConfig, check_devices, check_saving
 from aam.config.study import (
-    DRAWN,
     DistanceConfig,
     LabelConfig,
     OutputDirectoryConfig,
@@ -32,28 +31,14 @@ from aam.config.study import (
 from aam.config.target import HeadConfig, NetworkHeadConfig, TargetConfig
 from aam.config.training import StartConfig, TrainingConfig, TransferConfig
 
-if TYPE_CHECKING:
-    pass
-
 
 def check_run(config: "PretrainConfig | TrainConfig") -> None:
-    """Check what all training has in common."""
-    check_objectives(config)
-    check_validation(config)
+    """Check what the runs of ``aam pretrain`` and ``aam train`` have in common."""
     check_saving(config.saving, config.output.overwrite)
     check_devices(config.devices, config.training, config.saving)
 
 
-def check_validation(config: "PretrainConfig | TrainConfig") -> None:
-    """Check that the share of samples to hold out is asked for where it says how many are."""
-    given = config.training.validation_fraction
-    if config.split.split not in DRAWN and given != TrainingConfig().validation_fraction:
-        raise ValueError(
-            f"--validation-fraction has no effect on --split {config.split.split}, which says what is held out: leave it out."
-        )
-
-
-def check_target(config: "TrainConfig") -> None:
+def check_target(config: "LearningConfig") -> None:
     """Check that what is learned of the target fits together."""
     activation, transform = config.network_head.numbers.output_activation, config.target.target_transform
     if activation != "none" and transform.removeprefix("log-").startswith("zscore"):
@@ -69,7 +54,7 @@ def check_target(config: "TrainConfig") -> None:
         )
 
 
-def check_objectives(config: "PretrainConfig | TrainConfig") -> None:
+def check_objectives(config: "PretrainConfig | LearningConfig") -> None:
     """Check that what each objective needs is given, and that the batches suit it."""
     objectives, distance, rows = config.objectives, config.distance, rows_of(config.weights)
     if distance.tree and distance.distances and objectives.penalty and not objectives.encoder_type:
@@ -78,7 +63,6 @@ def check_objectives(config: "PretrainConfig | TrainConfig") -> None:
             "--encoder-type distance unweighted-unifrac."
         )
     given = {"tree": distance.tree, "distances": distance.distances, "taxonomy": config.taxonomy.taxonomy}
-    refuse_idle_options(config.weights, objectives, config.taxonomy)
     for name, row in rows.items():
         missing = [FLAG_OF_RESOURCE[need] for need in row.needs if given[need] is None]
         if missing:
@@ -92,7 +76,7 @@ def check_objectives(config: "PretrainConfig | TrainConfig") -> None:
 
 
 @config
-class PretrainConfig:
+class PretrainConfig(LearnsObjectives):
     """Learn from a study without labels: masked nucleotides, distances between samples, diversity, taxonomy.
 
     Example: aam pretrain --table table.biom --sequences rep-seqs.fasta --tree tree.nwk --output-dir pretrained
@@ -100,6 +84,8 @@ class PretrainConfig:
 
     The result is a directory; pass it to 'aam train --pretrained' or 'aam embed --model'.
     """
+
+    command: ClassVar[str] = "pretrain"
 
     study: StudyConfig
     distance: DistanceConfig
@@ -116,12 +102,13 @@ class PretrainConfig:
     devices: DevicesConfig = field(default_factory=DevicesConfig)
 
     @model_validator(mode="after")
-    def _objectives_have_what_they_need(self) -> "PretrainConfig":
+    def _objectives_have_what_they_need(self) -> Self:
         if self.objectives.penalty and not self.objectives.encoder_type and not self.distance.is_given:
             raise ValueError(
                 "Pre-training learns distances between samples: pass --tree (or --distances), or name an --encoder-type that needs "
                 "neither, such as bray-curtis, or --penalty 0 to learn from masked nucleotides alone."
             )
+        check_objectives(self)
         check_run(self)
         return self
 
@@ -132,15 +119,8 @@ class PretrainConfig:
 
 
 @config
-class TrainConfig:
-    """Learn to predict a metadata column from the samples' ASVs.
-
-    Example: aam train --table table.biom --sequences rep-seqs.fasta --metadata metadata.tsv --metadata-column age
-    --group-column subject --tree tree.nwk --pretrained pretrained --output-dir trained
-
-    Writes model/ (all that 'aam predict', 'embed' and 'evaluate' need), metrics.json, validation_predictions.tsv,
-    splits.tsv and plots/; the network also tensorboard/ and checkpoints/, those of an ensemble in members/.
-    """
+class LearningConfig(LearnsObjectives):
+    """Learn a metadata column: what training a model and comparing methods over folds have in common."""
 
     study: StudyConfig
     label: LabelConfig
@@ -149,7 +129,6 @@ class TrainConfig:
     head: HeadConfig = field(default_factory=HeadConfig)
     network_head: NetworkHeadConfig = field(default_factory=NetworkHeadConfig)
     conditioning: CovariatesConfig = field(default_factory=CovariatesConfig)
-    split: SplitConfig = field(default_factory=SplitConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
     taxonomy: TaxonomyConfig = field(default_factory=TaxonomyConfig)
@@ -158,16 +137,14 @@ class TrainConfig:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    saving: SavingConfig = field(default_factory=SavingConfig)
-    devices: DevicesConfig = field(default_factory=DevicesConfig)
 
     @model_validator(mode="after")
-    def _objectives_have_what_they_need(self) -> "TrainConfig":
+    def _options_fit_together(self) -> Self:
         if self.transfer.freeze_base and self.objectives.encoder_type:
             raise ValueError("--freeze-base keeps what --encoder-type would teach as it is: leave out one of them.")
         check_target(self)
-        check_covariates(self.conditioning, self.head.head, self.augmentation.mixup_alpha, self.transfer.category_lr)
-        check_run(self)
+        check_covariates(self.conditioning, self.head.head, self.augmentation.mixup_alpha)
+        check_objectives(self)
         return self
 
     @property
@@ -184,6 +161,29 @@ class TrainConfig:
     def weights(self) -> dict[str, float]:
         """Weight of each objective beside the target, by name; a frozen base has nothing to learn from them."""
         return {} if self.transfer.freeze_base else self.objectives.weights(self.distance.default_type)
+
+
+@config
+class TrainConfig(LearningConfig):
+    """Learn to predict a metadata column from the samples' ASVs.
+
+    Example: aam train --table table.biom --sequences rep-seqs.fasta --metadata metadata.tsv --metadata-column age
+    --group-column subject --tree tree.nwk --pretrained pretrained --output-dir trained
+
+    Writes model/ (all that 'aam predict', 'embed' and 'evaluate' need), metrics.json, validation_predictions.tsv,
+    splits.tsv and plots/; the network also tensorboard/ and checkpoints/, those of an ensemble in members/.
+    """
+
+    command: ClassVar[str] = "train"
+
+    split: SplitConfig = field(default_factory=SplitConfig, metadata=written_after("conditioning"))
+    saving: SavingConfig = field(default_factory=SavingConfig)
+    devices: DevicesConfig = field(default_factory=DevicesConfig)
+
+    @model_validator(mode="after")
+    def _run_can_be_done(self) -> Self:
+        check_run(self)
+        return self
 
 
 @config
@@ -217,6 +217,8 @@ class PredictConfig:
     columns, the names of numbers end in a colon and the column's name.
     """
 
+    command: ClassVar[str] = "predict"
+
     study: StudyConfig
     inference: InferenceConfig
     output: OutputFileConfig
@@ -236,6 +238,8 @@ class EmbedConfig:
     squared distance of two samples is the mean squared difference of their vectors, plus what each shares with no other.
     """
 
+    command: ClassVar[str] = "embed"
+
     study: StudyConfig
     inference: InferenceConfig
     output: OutputFileConfig
@@ -252,6 +256,8 @@ class EvaluateConfig:
     samples, or let aam train and score anew in each of several folds, beside classical baselines: aam evaluate --folds 5 --help
     explains that.
     """
+
+    command: ClassVar[str] = "evaluate"
 
     study: StudyConfig
     label: LabelConfig

@@ -6,6 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from aam.config.base import config, flag_of
+from aam.config.options import GIVEN, only_with
+
+_COLUMNS = only_with(
+    "{flags} have no effect without {needed}: pass one of these.", categorical_columns=GIVEN, numeric_columns=GIVEN
+)
 
 
 @config
@@ -18,14 +23,14 @@ class CovariatesConfig:
     numeric_columns: tuple[str, ...] = ()
     """Metadata columns of numbers, such as age, that it reads in standard deviations of the training samples (at most 10 of them);
     a missing cell is read as unknown."""
-    categorical_fusion: Literal["concat", "add", "gmu", "cross-attention", "perceiver"] = "concat"
+    categorical_fusion: Annotated[Literal["concat", "add", "gmu", "cross-attention", "perceiver"], _COLUMNS] = "concat"
     """How these columns meet the microbes. concat: vectors beside the sample's, mixed by a linear layer; add: their sum is added to
     it; gmu: a gate decides, feature by feature, which of both counts; cross-attention: each column looks for ASVs of its own;
     perceiver: a few learned readers look at columns and ASVs together."""
-    category_parents: tuple[str, ...] = ()
+    category_parents: Annotated[tuple[str, ...], _COLUMNS] = ()
     """Hierarchies, as CHILD=PARENT, such as city=country: the vector of a city is that of its country and what the city adds, so
     that an unknown city is read as its country. CHILD is one of --categorical-columns, or the PARENT of another."""
-    category_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    category_dropout: Annotated[float, Field(ge=0, lt=1), _COLUMNS] = 0.1
     """Chance that the cell of a training sample is hidden, each column by itself, afresh in every step: so the network learns what
     to do where one is unknown, and to need none of them."""
 
@@ -47,19 +52,6 @@ class CovariatesConfig:
         if twice:
             raise ValueError(
                 f"--categorical-columns and --numeric-columns name {', '.join(twice)} twice: name each once."
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _options_have_columns(self) -> "CovariatesConfig":
-        changed = [
-            flag_of(name)
-            for name in ("categorical_fusion", "category_parents", "category_dropout")
-            if getattr(self, name) != getattr(type(self), name)
-        ]
-        if changed and not (self.categorical_columns or self.numeric_columns):
-            raise ValueError(
-                f"{' and '.join(changed)} have no effect without --categorical-columns or --numeric-columns: pass one of these."
             )
         return self
 
@@ -94,15 +86,9 @@ class CovariatesConfig:
         return found
 
 
-def check_covariates(
-    conditioning: CovariatesConfig, head: str, mixup_alpha: float | None, category_lr: float | None
-) -> None:
-    """Refuse options of a training run that do not go with columns beside the microbes, or that need them."""
+def check_covariates(conditioning: CovariatesConfig, head: str, mixup_alpha: float | None) -> None:
+    """Refuse options of a training run that do not go with columns beside the microbes."""
     if not conditioning.columns:
-        if category_lr is not None:
-            raise ValueError(
-                "--category-lr has no effect without --categorical-columns or --numeric-columns: leave it out."
-            )
         return
     given = " and ".join(
         flag_of(name) for name in ("categorical_columns", "numeric_columns") if getattr(conditioning, name)

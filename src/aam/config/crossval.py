@@ -2,27 +2,18 @@
 
 from dataclasses import field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from aam.config.base import config
-from aam.config.commands import TrainConfig
-from aam.config.covariates import CovariatesConfig
-from aam.config.model import AugmentationConfig, ModelConfig
-from aam.config.objectives import SupervisedObjectivesConfig
-from aam.config.study import (
-    DistanceConfig,
-    LabelConfig,
-    OutputDirectoryConfig,
-    SamplingConfig,
-    StudyConfig,
-    TaxonomyConfig,
-)
-from aam.config.target import HeadConfig, NetworkHeadConfig, TargetConfig
-from aam.config.training import TrainingConfig, TransferConfig
+from aam.config.base import config, written_after
+from aam.config.commands import LearningConfig, TrainConfig
+from aam.config.options import only_with
+from aam.config.study import OutputDirectoryConfig
 
 Baseline = Literal["guess", "depth", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
+
+_DRAWN = only_with("{flag} {value} has no effect on --fold-file, whose folds are fixed: leave one out.", fold_file=None)
 
 
 @config
@@ -35,7 +26,7 @@ class FoldsConfig:
     fold_file: Path | None = None
     """Tab-separated columns 'sample-id' and 'fold' in place of --folds; every sample with a value must be listed. The folds.tsv of
     an earlier run, if it had one repeat, is such a file."""
-    repeats: Annotated[int, Field(ge=1)] = 1
+    repeats: Annotated[int, Field(ge=1), _DRAWN] = 1
     """Times that samples are divided afresh, by the seeds --seed, --seed + 1 and so on."""
     group_column: str | None = None
     """Column that names the subject (host, site, plot) of a sample: all samples of one are in one fold. Also the unit of the 95 %
@@ -52,23 +43,13 @@ class FoldsConfig:
     def _one_source_of_folds(self) -> "FoldsConfig":
         if (self.folds is None) == (self.fold_file is None):
             raise ValueError("Pass exactly one of --folds and --fold-file.")
-        if self.fold_file is not None and self.repeats > 1:
-            raise ValueError(
-                f"--repeats {self.repeats} has no effect on --fold-file, whose folds are fixed: leave one out."
-            )
         if not self.aam and self.baselines == ():
             raise ValueError("--no-aam without --baselines leaves nothing to evaluate: pass one of them.")
         return self
 
 
-SHARED = tuple(
-    item.name for item in fields(TrainConfig) if item.name not in ("output", "split", "training", "saving", "devices")
-)
-"""Groups of options that a fold passes on to training as they are."""
-
-
 @config
-class EvaluateFoldsConfig:
+class CrossvalConfig(LearningConfig):
     """Train aam and classical baselines anew in each fold, and compare them on the samples that were held out.
 
     Example: aam evaluate --folds 5 --repeats 3 --group-column subject --table table.biom --sequences rep-seqs.fasta --tree tree.nwk
@@ -79,32 +60,25 @@ class EvaluateFoldsConfig:
     --folds, 'aam evaluate' scores a trained model.
     """
 
-    study: StudyConfig
-    label: LabelConfig
-    folds: FoldsConfig
-    output: OutputDirectoryConfig
-    target: TargetConfig = field(default_factory=TargetConfig)
-    head: HeadConfig = field(default_factory=HeadConfig)
-    network_head: NetworkHeadConfig = field(default_factory=NetworkHeadConfig)
-    conditioning: CovariatesConfig = field(default_factory=CovariatesConfig)
-    transfer: TransferConfig = field(default_factory=TransferConfig)
-    distance: DistanceConfig = field(default_factory=DistanceConfig)
-    taxonomy: TaxonomyConfig = field(default_factory=TaxonomyConfig)
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    objectives: SupervisedObjectivesConfig = field(default_factory=SupervisedObjectivesConfig)
-    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    command: ClassVar[str] = "evaluate"
+    """Its files are those of ``aam evaluate --folds``, its other spelling, and either replaces those of the other."""
+
+    folds: FoldsConfig = field(metadata=written_after("label"))
 
     @model_validator(mode="after")
-    def _options_fit_together(self) -> "EvaluateFoldsConfig":
-        self.of_training(self.output.output_dir, self.training.seed)  # refuses what aam train refuses
+    def _baselines_have_what_they_need(self) -> Self:
         if "unifrac" in (self.folds.baselines or ()) and self.distance.tree is None:
             raise ValueError("--baselines unifrac needs --tree.")
         return self
 
     def of_training(self, output_dir: Path, seed: int) -> TrainConfig:
-        """Give the same options as those of ``aam train``, whose split is settled by the fold."""
-        shared: dict[str, Any] = {name: getattr(self, name) for name in SHARED}
-        output = OutputDirectoryConfig(output_dir=output_dir)
-        return TrainConfig(output=output, training=replace(self.training, seed=seed), **shared)
+        """Return the same options as those of ``aam train``, whose split is settled by the fold."""
+        shared = {item.name: getattr(self, item.name) for item in fields(LearningConfig)}
+        shared |= {
+            "output": OutputDirectoryConfig(output_dir=output_dir),
+            "training": replace(self.training, seed=seed),
+        }
+        return TrainConfig(**shared)
+
+
+EvaluateFoldsConfig = CrossvalConfig

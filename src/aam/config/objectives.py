@@ -1,13 +1,13 @@
 """What the model learns from, and how much each part weighs: the table of objectives, and its options."""
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import tyro
 from pydantic import Field, model_validator
 
-from aam.config.base import config, flag_of
+from aam.config.base import config
+from aam.config.options import GIVEN, OnlyWith, Values, flag_of
 from aam.errors import name_some
 
 _DISTANCE = "aam.objectives.sample_distance:SampleDistance"
@@ -36,8 +36,6 @@ class ObjectiveRow:
         It compares the samples of a batch with each other.
     weight_option
         The option that is its weight; None for an objective that ``--encoder-type`` chooses.
-    options
-        Options that it alone reads, by the names of their fields.
     """
 
     path: str
@@ -46,11 +44,10 @@ class ObjectiveRow:
     measure: str | None = None
     needs_pairs: bool = False
     weight_option: str | None = None
-    options: tuple[str, ...] = ()
 
 
-def _distance(measure: str, summary: str, *needs: str, options: tuple[str, ...] = ()) -> ObjectiveRow:
-    return ObjectiveRow(_DISTANCE, summary, needs, measure, needs_pairs=True, options=options)
+def _distance(measure: str, summary: str, *needs: str) -> ObjectiveRow:
+    return ObjectiveRow(_DISTANCE, summary, needs, measure, needs_pairs=True)
 
 
 def _value(measure: str, summary: str, *needs: str) -> ObjectiveRow:
@@ -61,9 +58,7 @@ OBJECTIVES: dict[str, ObjectiveRow] = {
     "unweighted-unifrac": _distance("aam.ecology.unifrac:unweighted", "share of branches not shared", "tree"),
     "weighted-unifrac": _distance("aam.ecology.unifrac:weighted", "branches by difference of abundance", "tree"),
     "normalized-weighted-unifrac": _distance("aam.ecology.unifrac:normalized", "the same, in 0 to 1", "tree"),
-    "generalized-unifrac": _distance(
-        "aam.ecology.unifrac:generalized", "between both; --unifrac-alpha", "tree", options=("unifrac_alpha",)
-    ),
+    "generalized-unifrac": _distance("aam.ecology.unifrac:generalized", "between both; --unifrac-alpha", "tree"),
     "bray-curtis": _distance("aam.ecology.distances:bray_curtis", "share of reads not shared"),
     "jaccard": _distance("aam.ecology.distances:jaccard", "share of ASVs not shared"),
     "aitchison": _distance("aam.ecology.distances:aitchison", "log-ratios, pseudo-count 1"),
@@ -74,22 +69,18 @@ OBJECTIVES: dict[str, ObjectiveRow] = {
     "shannon": _value("aam.ecology.diversity:shannon", "Shannon entropy, natural logarithm"),
     "taxonomy": ObjectiveRow("aam.objectives.taxonomy:Taxonomy", "lineage of each ASV", ("taxonomy",)),
     "composition": ObjectiveRow(
-        "aam.objectives.taxon_abundance:TaxonAbundance", "taxa of each sample; --taxonomy-rank", ("taxonomy",),
-        options=("taxonomy_rank",),
+        "aam.objectives.taxon_abundance:TaxonAbundance", "taxa of each sample; --taxonomy-rank", ("taxonomy",)
     ),
     "masked-asvs": ObjectiveRow(
-        "aam.objectives.masked_asvs:MaskedASVs", "which ASV a hidden one is, from the rest of its sample",
-        options=("asv_mask_ratio",),
+        "aam.objectives.masked_asvs:MaskedASVs", "which ASV a hidden one is, from the rest of its sample"
     ),
     "nucleotides": ObjectiveRow(
-        "aam.objectives.masked_nucleotides:MaskedNucleotides", "masked nucleotides", weight_option="nuc_penalty",
-        options=("nuc_mask_ratio", "nuc_asv_fraction", "nuc_mask_strategy"),
+        "aam.objectives.masked_nucleotides:MaskedNucleotides", "masked nucleotides", weight_option="nuc_penalty"
     ),
     "counts": ObjectiveRow(
-        "aam.objectives.hidden_abundance:HiddenAbundance", "hidden abundances", weight_option="count_penalty",
-        options=("count_mask_ratio", "count_loss"),
+        "aam.objectives.hidden_abundance:HiddenAbundance", "hidden abundances", weight_option="count_penalty"
     ),
-}  # fmt: skip
+}
 """By the name that ``--encoder-type``, logs and ``config.json`` use. A new distance or value of a sample is a function and a row, a
 new kind of objective a class and a row."""
 
@@ -111,6 +102,45 @@ _ENCODER_TYPE = (
 )
 
 
+class LearnsObjectives:
+    """What all configs of commands that learn objectives can be asked."""
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each objective that is learned, by name."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class OnlyWithObjective(OnlyWith):
+    """Condition that an objective is learned."""
+
+    def is_met(self, instance: Any, values: Values) -> bool | None:
+        """Return whether it is; None for a config of a part of the options."""
+        if not isinstance(instance, LearnsObjectives):
+            return None
+        return any(name in instance.weights for name, _ in self.needs)
+
+    @property
+    def needed(self) -> str:
+        """What makes it learned, as the user types it: ``--encoder-type composition``."""
+        name = self.needs[0][0]
+        weight = OBJECTIVES[name].weight_option
+        return f"--encoder-type {name}" if weight is None else f"{flag_of(weight)} above 0"
+
+    def explain(self, flags: list[str], value: Any, values: Values) -> str:
+        """Return the message for an option of an objective that is not learned."""
+        name = self.needs[0][0]
+        is_chosen = OBJECTIVES[name].weight_option is None
+        remedy = f"add {name} to --encoder-type" if is_chosen else f"pass {self.needed}"
+        return f"{flags[0]} has no effect, as {name} is not learned: {remedy}, or leave it out."
+
+
+def only_with_objective(name: str) -> OnlyWithObjective:
+    """Declare that an option does something only where an objective of the table is learned."""
+    return OnlyWithObjective(((name, GIVEN),), "")
+
+
 @config
 class ObjectivesConfig:
     """Losses and their weights."""
@@ -121,26 +151,26 @@ class ObjectivesConfig:
     """Weight of each --encoder-type, in their order; not given: 1 each."""
     penalty: Annotated[float, Field(ge=0, le=1e6)] = 1.0
     """Multiplies the weights of all --encoder-type; 0 leaves them out."""
-    unifrac_alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    unifrac_alpha: Annotated[float, Field(ge=0, le=1), only_with_objective("generalized-unifrac")] = 0.5
     """How much generalized-unifrac lets abundant lineages decide: 1 is normalized-weighted-unifrac."""
     loss_balancing: Literal["fixed", "uncertainty"] = "fixed"
     """fixed: weights stay; uncertainty: each loss is also divided by a variance that is learned (Kendall et al. 2018), so that none
     drowns the others."""
     nuc_penalty: Annotated[float, Field(ge=0, le=1e6)] = 1.0
     """Weight of the masked nucleotides; 0 leaves them out."""
-    nuc_mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    nuc_mask_ratio: Annotated[float, Field(gt=0, lt=1), only_with_objective("nucleotides")] = 0.15
     """Share of a sequence's nucleotides that are masked."""
-    nuc_asv_fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
+    nuc_asv_fraction: Annotated[float, Field(gt=0, le=1), only_with_objective("nucleotides")] = 0.25
     """Share of a batch's distinct ASVs that are also read with masked nucleotides; time grows with it."""
-    nuc_mask_strategy: Literal["random", "span"] = "random"
+    nuc_mask_strategy: Annotated[Literal["random", "span"], only_with_objective("nucleotides")] = "random"
     """Which nucleotides are masked: single ones anywhere, or runs of neighbours, which neighbours cannot give away."""
     count_penalty: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     """Weight of predicting an ASV's abundance from the rest of its sample; 0 leaves it out."""
-    count_mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    count_mask_ratio: Annotated[float, Field(gt=0, lt=1), only_with_objective("counts")] = 0.15
     """Share of a sample's ASVs whose abundance is hidden for that loss."""
-    asv_mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    asv_mask_ratio: Annotated[float, Field(gt=0, lt=1), only_with_objective("masked-asvs")] = 0.15
     """Share of a sample's ASVs that --encoder-type masked-asvs hides."""
-    count_loss: Literal["mse", "multinomial"] = "mse"
+    count_loss: Annotated[Literal["mse", "multinomial"], only_with_objective("counts")] = "mse"
     """mse: squared error of the log relative abundance; multinomial: likelihood of how the reads of the hidden ASVs are divided
     among them."""
 
@@ -196,30 +226,3 @@ class SupervisedObjectivesConfig(ObjectivesConfig):
 def rows_of(weights: dict[str, float]) -> dict[str, ObjectiveRow]:
     """Give the table's rows of the objectives that weigh something."""
     return {name: OBJECTIVES[name] for name in weights}
-
-
-def refuse_idle_options(weights: dict[str, float], *options: Any) -> None:
-    """Refuse options of objectives that are not learned.
-
-    Parameters
-    ----------
-    weights
-        Of those that are, by name.
-    options
-        Configs whose fields they are among.
-
-    Raises
-    ------
-    ValueError
-        One is not at its default.
-    """
-    owner = {option: name for name, row in OBJECTIVES.items() if name not in weights for option in row.options}
-    for given in options:
-        for field in dataclasses.fields(given):
-            name = owner.get(field.name)
-            if name is not None and getattr(given, field.name) != field.default:
-                weight = OBJECTIVES[name].weight_option
-                remedy = f"add {name} to --encoder-type" if weight is None else f"pass {flag_of(weight)} above 0"
-                raise ValueError(
-                    f"{flag_of(field.name)} has no effect, as {name} is not learned: {remedy}, or leave it out."
-                )

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from aam.config.base import config
+from aam.config.options import only_with
 from aam.config.training import TrainingConfig
 
 LAST_CHECKPOINT = "checkpoints/last.ckpt"
@@ -58,6 +59,9 @@ def check_saving(saving: SavingConfig, overwrite: bool) -> None:
         )
 
 
+_FSDP = only_with("{flag} has no effect without {needed}: leave it out, or pass both.", strategy="fsdp")
+
+
 @config
 class DevicesConfig:
     """Training on several devices together: GPUs, or processes on CPUs. Results differ in the last digits only."""
@@ -70,7 +74,7 @@ class DevicesConfig:
     as many as torchrun or srun has started processes for, else 1."""
     num_nodes: Annotated[int, Field(ge=1)] | None = None
     """Machines that train together; start aam on each with torchrun or srun. None: as many as these use."""
-    sharded_checkpoints: bool = False
+    sharded_checkpoints: Annotated[bool, _FSDP] = False
     """With --strategy fsdp, let each process write its part of the best weights, into a directory: faster for large models. Such
     a run cannot be continued with --resume."""
     share_asvs: bool = True
@@ -80,8 +84,6 @@ class DevicesConfig:
 
 def check_devices(devices: DevicesConfig, training: TrainingConfig, saving: SavingConfig) -> None:
     """Check that arithmetic, optimiser and checkpoints suit how devices train together."""
-    if devices.sharded_checkpoints and devices.strategy != "fsdp":
-        raise ValueError("--sharded-checkpoints has no effect without --strategy fsdp: leave it out, or pass both.")
     if devices.sharded_checkpoints and (saving.resume or saving.replay):
         flag = "--resume" if saving.resume else "--replay"
         raise ValueError(f"{flag} reads checkpoints that are one file: leave out --sharded-checkpoints.")

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from aam.config.base import config, flag_of
+from aam.config.objectives import only_with_objective
+from aam.config.options import OnlyWith, only_with
 
 
 @config
@@ -83,7 +85,10 @@ class TaxonomyConfig:
     taxonomy: Path | None = None
     """Lineage of each feature, for --encoder-type taxonomy and composition: a table of feature id and lineage (plain or gzip), or a
     QIIME 2 artifact FeatureData[Taxonomy]."""
-    taxonomy_rank: Literal["domain", "phylum", "class", "order", "family", "genus", "species"] = "genus"
+    taxonomy_rank: Annotated[
+        Literal["domain", "phylum", "class", "order", "family", "genus", "species"],
+        only_with_objective("composition"),
+    ] = "genus"
     """Rank at which --encoder-type composition adds up the reads of a sample."""
 
 
@@ -145,16 +150,9 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 }
 """Options that each kind of split needs."""
 
-ALLOWED: dict[str, tuple[str, ...]] = {
-    "stratified": ("group_column",),
-    "leave-one-study-out": ("group_column",),
-    "k-fold": ("group_column",),
-    "file": ("group_column", "fold"),
-}
-"""Further options that it takes."""
 
-DRAWN = ("stratified", "random", "grouped")
-"""Kinds that hold out the share that ``--validation-fraction`` says."""
+def _of_split(*kinds: str) -> OnlyWith:
+    return only_with("{flag} has no effect on {other}: leave it out, or pass {needed}.", split=kinds)
 
 
 @config
@@ -166,25 +164,27 @@ class SplitConfig:
     any samples; grouped: whole groups, whatever their target; leave-one-study-out: all samples of --held-out-study, for how well a
     model carries over to a new study; k-fold: part --fold of --folds parts that are alike in target (and hold whole groups, with
     --group-column), for estimates that use every sample once; file: what --split-file says."""
-    group_column: str | None = None
+    group_column: Annotated[str | None, _of_split("stratified", "grouped", "leave-one-study-out", "k-fold", "file")] = (
+        None
+    )
     """Column that names the subject (host, site, plot) of a sample: all samples of one stay on one side of the split.
     Without it, repeated subjects make validation look better than it is. Where studies or a file decide, a divided subject is
     only warned of."""
-    study_column: str | None = None
+    study_column: Annotated[str | None, _of_split("leave-one-study-out")] = None
     """Column that names the study of a sample, for leave-one-study-out. Samples without a value are trained on."""
-    held_out_study: str | None = None
+    held_out_study: Annotated[str | None, _of_split("leave-one-study-out")] = None
     """Value of --study-column whose samples validate."""
-    folds: Annotated[int, Field(ge=2)] | None = None
+    folds: Annotated[Annotated[int, Field(ge=2)] | None, _of_split("k-fold")] = None
     """Parts of k-fold; the same seed gives the same parts."""
-    fold: Annotated[int, Field(ge=0)] | None = None
+    fold: Annotated[Annotated[int, Field(ge=0)] | None, _of_split("k-fold", "file")] = None
     """Part that validates, from 0; of k-fold, or of the column 'fold' of a --split-file."""
-    split_file: Path | None = None
+    split_file: Annotated[Path | None, _of_split("file")] = None
     """Tab-separated columns 'sample-id' and 'split' (train, validation, or test for samples to leave out), as in the splits.tsv
     of a run; or 'sample-id' and 'fold', with --fold. Every sample in use must be listed."""
 
     @model_validator(mode="after")
     def _options_fit_the_split(self) -> "SplitConfig":
-        _check_options(self.split, asdict(self))
+        _check_needs(self.split, asdict(self))
         if self.folds is not None and self.fold is not None and self.fold >= self.folds:
             raise ValueError(
                 f"--fold {self.fold} is out of range: with --folds {self.folds} they are numbered 0 to {self.folds - 1}."
@@ -198,15 +198,15 @@ class UnlabelledSplitConfig:
 
     split: Literal["random", "file"] = "random"
     """random: any samples; file: what --split-file says."""
-    fold: Annotated[int, Field(ge=0)] | None = None
+    fold: Annotated[Annotated[int, Field(ge=0)] | None, _of_split("file")] = None
     """Part that validates, of the column 'fold' of a --split-file; numbered as there."""
-    split_file: Path | None = None
+    split_file: Annotated[Path | None, _of_split("file")] = None
     """Tab-separated columns 'sample-id' and 'split' (train, validation, or test for samples to leave out), as in the splits.tsv
     of a run; or 'sample-id' and 'fold', with --fold. Every sample in use must be listed."""
 
     @model_validator(mode="after")
     def _options_fit_the_split(self) -> "UnlabelledSplitConfig":
-        _check_options(self.split, asdict(self))
+        _check_needs(self.split, asdict(self))
         return self
 
     @property
@@ -215,13 +215,8 @@ class UnlabelledSplitConfig:
         return SplitConfig(**asdict(self))
 
 
-def _check_options(split: str, values: dict[str, Any]) -> None:
+def _check_needs(split: str, values: dict[str, Any]) -> None:
     given = {name for name, value in values.items() if value is not None and name != "split"}
     missing = [name for name in REQUIRED[split] if name not in given]
     if missing:
         raise ValueError(f"--split {split} needs {' and '.join(map(flag_of, missing))}.")
-    for name in sorted(given - {*REQUIRED[split], *ALLOWED.get(split, ())}):
-        kinds = [kind for kind in REQUIRED if name in (*REQUIRED[kind], *ALLOWED.get(kind, ()))]
-        raise ValueError(
-            f"{flag_of(name)} has no effect on --split {split}: leave it out, or pass --split {' or '.join(kinds)}."
-        )

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aam.config.base import config, refuse_without_effect
+from aam.config.base import config
+from aam.config.options import only_with
 
 Transform = Literal["none", "minmax", "zscore", "zscore-category", "log-minmax", "log-zscore"]
 
@@ -19,7 +20,7 @@ class TargetConfig:
     task: Literal["auto", "regression", "classification", "ordinal"] = "auto"
     """auto: a numeric column is regressed, any other is classified. ordinal: classes with an order, such as stages, where a mistake
     by one class is smaller than one by three; the kernel head learns them as classes without an order."""
-    class_order: tuple[str, ...] = ()
+    class_order: Annotated[tuple[str, ...], only_with(task="ordinal")] = ()
     """Of --task ordinal: the classes, lowest first. Not given: the numbers of a numeric column in their order."""
     target_transform: Transform = "zscore"
     """Units in which a numeric column is learned; predictions, metrics and intervals are in its own. zscore: less the training
@@ -32,7 +33,6 @@ class TargetConfig:
 
     @model_validator(mode="after")
     def _classes_have_an_order(self) -> "TargetConfig":
-        refuse_without_effect(self, {"class_order": ("task", "ordinal")})
         if len(set(self.class_order)) < len(self.class_order):
             raise ValueError(f"--class-order {' '.join(self.class_order)} names a class twice: name each once.")
         return self
@@ -75,6 +75,13 @@ class HeadConfig:
 
 DEFAULT_QUANTILES = (0.05, 0.5, 0.95)
 
+_QUANTILES = only_with("{flag} has no effect without {needed}: pass both or neither.", loss_type="quantile")
+
+_PENALTIES = only_with(
+    "--over-penalty and --under-penalty have no effect without {needed}: pass it, or leave them out.",
+    loss_type="asymmetric",
+)
+
 
 @config
 class NumberConfig:
@@ -85,12 +92,12 @@ class NumberConfig:
     do not decide; mse: its square, for the mean; mae: its size, for the median; quantile: as many outputs as --quantiles, of which
     0.5 is the prediction and the outer ones are columns lower and upper; asymmetric: huber, times --over-penalty where the
     prediction is too high and --under-penalty where it is too low."""
-    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = DEFAULT_QUANTILES
+    quantiles: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], _QUANTILES] = DEFAULT_QUANTILES
     """Of --loss-type quantile: shares of the samples whose truth should lie below each output; increasing, with 0.5 and at least
     one on either side. They never cross."""
-    over_penalty: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    over_penalty: Annotated[float, Field(gt=0, le=1000), _PENALTIES] = 1.0
     """Of --loss-type asymmetric: how much more it costs to predict too much."""
-    under_penalty: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    under_penalty: Annotated[float, Field(gt=0, le=1000), _PENALTIES] = 1.0
     """Of --loss-type asymmetric: how much more it costs to predict too little."""
 
     bounded_targets: bool = False
@@ -110,12 +117,6 @@ class NumberConfig:
 
     @model_validator(mode="after")
     def _options_fit_the_loss(self) -> "NumberConfig":
-        if self.loss_type != "quantile" and self.quantiles != DEFAULT_QUANTILES:
-            raise ValueError("--quantiles has no effect without --loss-type quantile: pass both or neither.")
-        if self.loss_type != "asymmetric" and not self.over_penalty == self.under_penalty == 1:
-            raise ValueError(
-                "--over-penalty and --under-penalty have no effect without --loss-type asymmetric: pass it, or leave them out."
-            )
         if self.loss_type == "asymmetric" and self.over_penalty == self.under_penalty:
             raise ValueError(
                 "--loss-type asymmetric with equal penalties is huber: pass --over-penalty or --under-penalty, such as 3."

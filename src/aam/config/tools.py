@@ -2,7 +2,7 @@
 
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 from pydantic import Field, model_validator
@@ -25,6 +25,8 @@ class InspectConfig:
     artifacts of these, and directories of models and runs of aam. Nothing is changed. A file that cannot be read is reported
     with the others, and makes the exit code 2.
     """
+
+    command: ClassVar[str] = "inspect"
 
     files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
     """Files and directories to look at, in any order; of several of one kind, the first is taken for the study."""
@@ -97,6 +99,8 @@ class SimulateConfig:
     carry nothing) and truth.tsv (which ASVs drive which column).
     """
 
+    command: ClassVar[str] = "simulate"
+
     output: OutputDirectoryConfig
     simulation: SimulationConfig = field(default_factory=SimulationConfig)
 
@@ -110,6 +114,8 @@ class PrepareConfig:
     Every command does this by itself when it sees a study for the first time. Ahead of time it is worth it for a large study:
     before a queue of jobs, or on a machine without a GPU. The study goes into the cache, by its content.
     """
+
+    command: ClassVar[str] = "prepare"
 
     study: StudyConfig
     tree: Path | None = None
@@ -126,6 +132,8 @@ class CacheConfig(CacheDirConfig):
     is made again when it is needed.
     """
 
+    command: ClassVar[str] = "cache"
+
     limit_gb: Annotated[float, Field(ge=0)] | None = None
     """Size in gigabytes beyond which the least recently used entries are removed, now and from now on; 50 unless set."""
     clear: bool = False
@@ -138,6 +146,8 @@ class DemoConfig:
 
     Example: aam demo --output-dir demo
     """
+
+    command: ClassVar[str] = "demo"
 
     output: OutputDirectoryConfig
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

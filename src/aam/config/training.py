@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aam.config.base import config, flag_of, refuse_without_effect
+from aam.config.base import config, flag_of
+from aam.config.options import GIVEN, only_with
 
 
 @config
@@ -20,7 +21,7 @@ class OptimisationConfig:
     find_lr: bool = False
     """Before training, try rates from 1e-6 to 1 on training batches, 100 steps in all, and train with the rate at which the loss
     falls most steeply, in place of --lr. Draws plots/find_lr.png."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1), only_with(optimizer="sgd")] = 0.9
     """Of sgd."""
     weight_decay: Annotated[float, Field(ge=0, le=1000)] = 0.01
     """Decoupled weight decay of matrices; biases and norms have none."""
@@ -30,9 +31,9 @@ class OptimisationConfig:
     loss has not become better for --plateau-epochs; constant."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of all steps in which the learning rate rises to its peak; 0.3 is usual with one-cycle."""
-    cycles: Annotated[int, Field(ge=2)] = 3
+    cycles: Annotated[int, Field(ge=2), only_with(schedule="restarts")] = 3
     """Of --schedule restarts."""
-    plateau_epochs: Annotated[int, Field(ge=1)] = 3
+    plateau_epochs: Annotated[int, Field(ge=1), only_with(schedule="plateau")] = 3
     """Of --schedule plateau; should be well below --patience."""
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Validate, choose and keep the exponential moving average of the weights over the steps in place of the weights themselves. It
@@ -42,13 +43,20 @@ class OptimisationConfig:
     """Largest norm of the gradient; larger ones are scaled down to it."""
 
     @model_validator(mode="after")
-    def _each_has_an_effect(self) -> "OptimisationConfig":
-        needs = {"momentum": ("optimizer", "sgd"), "cycles": ("schedule", "restarts")}
-        refuse_without_effect(self, needs | {"plateau_epochs": ("schedule", "plateau")})
+    def _one_says_the_rate(self) -> "OptimisationConfig":
         if self.find_lr and self.lr != OptimisationConfig.lr:
             raise ValueError(f"--find-lr finds what --lr {self.lr:g} says: leave one of them out.")
         return self
 
+
+_DRAWN = only_with(
+    "{flag} has no effect on {other}, which says what is held out: leave it out.",
+    split=("stratified", "random", "grouped"),
+)
+
+_COLUMNS = only_with(
+    "{flag} has no effect without {needed}: leave it out.", categorical_columns=GIVEN, numeric_columns=GIVEN
+)
 
 DEFAULT_BATCH_SIZE = 8
 
@@ -106,7 +114,7 @@ class TrainingConfig(OptimisationConfig):
     num_workers: Annotated[int, Field(ge=0)] | None = None
     """Processes that prepare batches while the model trains; 0: the model's own. None: 0 on a CPU, whose cores are busy, and up to
     8 with a GPU. Changes no result."""
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validation_fraction: Annotated[float, Field(gt=0, lt=1), _DRAWN] = 0.2
     """Share of the samples held out, where --split is random, stratified or grouped."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Fixes the split, the initial weights, the order of samples, rarefaction, masking and dropout."""
@@ -154,7 +162,7 @@ class TransferConfig:
     head_lr: Annotated[float, Field(gt=0, le=100)] | None = None
     """Peak learning rate of the heads. None: --lr. Heads begin with random weights: on a pre-trained base, ten times --lr is
     usual."""
-    category_lr: Annotated[float, Field(gt=0, le=100)] | None = None
+    category_lr: Annotated[Annotated[float, Field(gt=0, le=100)] | None, _COLUMNS] = None
     """Peak learning rate of what --categorical-columns and --numeric-columns add: vectors of categories, and how they meet the
     microbes. None: as the heads. A category that few samples have is in few steps, and may need a higher one."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0

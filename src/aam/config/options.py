@@ -1,0 +1,127 @@
+"""What a field of a config says of its option: how it is spelled, and without which others it does nothing."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+POSITIONAL = "files"
+"""Field that is given without a flag."""
+
+POSITIONAL_NAME = "FILE"
+"""How messages call it."""
+
+
+def flag_of(field_name: str) -> str:
+    """Return a field's name as the user types it: ``--ffn-ratio`` for ``ffn_ratio``; files without a flag are ``FILE``."""
+    if field_name == POSITIONAL:
+        return POSITIONAL_NAME
+    return "--" + field_name.replace("_", "-")
+
+
+GIVEN = ("any value but the default",)
+"""In place of the values of another option."""
+
+Values = Mapping[str, tuple[dataclasses.Field, Any]]
+"""Each option of a config and of the configs in it, by field name: the field and the value."""
+
+
+@dataclass(frozen=True)
+class OnlyWith:
+    """Condition without which an option does nothing, as an item of the field's ``Annotated``.
+
+    Attributes
+    ----------
+    needs
+        Names of other fields, each with the values of which it must have one, or `GIVEN`; one of these fields is enough.
+    text
+        Message for an option that is given although the condition does not hold. It may name ``{flag}``, ``{flags}`` (all
+        options given without the same condition), ``{value}``, ``{needed}`` and ``{other}`` (what was needed, and what is).
+    """
+
+    needs: tuple[tuple[str, tuple[Any, ...]], ...]
+    text: str
+
+    @property
+    def needed(self) -> str:
+        """The condition, as the user types it: ``--loss-type quantile``."""
+        options = []
+        for name, values in self.needs:
+            shown = [] if values is GIVEN else [" or ".join(str(value) for value in values)]
+            options.append(" ".join([flag_of(name), *shown]))
+        return " or ".join(options)
+
+    def is_met(self, instance: Any, values: Values) -> bool | None:
+        """Return whether the condition holds in a config; None if it does not have the options that decide it."""
+        if any(name not in values for name, _ in self.needs):
+            return None
+        return any(_holds(*values[name], wanted) for name, wanted in self.needs)
+
+    def explain(self, flags: list[str], value: Any, values: Values) -> str:
+        """Return the message for options that do nothing."""
+        name = self.needs[0][0]
+        other = f"{flag_of(name)} {values[name][1]}"
+        return self.text.format(flag=flags[0], flags=" and ".join(flags), value=value, needed=self.needed, other=other)
+
+
+def _holds(field: dataclasses.Field, value: Any, wanted: tuple[Any, ...]) -> bool:
+    return value != field.default if wanted is GIVEN else value in wanted
+
+
+def only_with(
+    text: str = "{flag} has no effect without {needed}: pass both, or leave it out.",
+    **needs: tuple[Any, ...] | str | None,
+) -> OnlyWith:
+    """Declare what an option needs to do anything: the values of another option, or `GIVEN`; of several options, one is enough.
+
+    Examples
+    --------
+    >>> only_with(schedule="restarts").needed
+    '--schedule restarts'
+    >>> only_with(categorical_columns=GIVEN, numeric_columns=GIVEN).needed
+    '--categorical-columns or --numeric-columns'
+    """
+    as_tuples = ((name, values if isinstance(values, tuple) else (values,)) for name, values in needs.items())
+    return OnlyWith(tuple(as_tuples), text)
+
+
+def marks_of(field: dataclasses.Field) -> tuple[Any, ...]:
+    """Return the items of a field's ``Annotated``."""
+    return getattr(field.type, "__metadata__", ())
+
+
+def condition_of(field: dataclasses.Field) -> OnlyWith | None:
+    """Return the condition of an option; None if it always has an effect."""
+    return next((mark for mark in marks_of(field) if isinstance(mark, OnlyWith)), None)
+
+
+def values_of(instance: Any) -> Values:
+    """Return the value of each option of a config, by the name of its field."""
+    return {field.name: (field, value) for field, value in _leaves(instance)}
+
+
+def _leaves(instance: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
+    for field in dataclasses.fields(instance):
+        value = getattr(instance, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _leaves(value)
+        else:
+            yield field, value
+
+
+def refuse_without_effect(instance: Any) -> None:
+    """Refuse options that differ from their defaults and do nothing beside the others.
+
+    Raises
+    ------
+    ValueError
+        There is one.
+    """
+    values = values_of(instance)
+    idle: dict[OnlyWith, list[str]] = {}
+    for name, (field, value) in values.items():
+        condition = condition_of(field)
+        if condition is not None and value != field.default and condition.is_met(instance, values) is False:
+            idle.setdefault(condition, []).append(name)
+    for condition, names in idle.items():
+        raise ValueError(condition.explain([flag_of(name) for name in names], values[names[0]][1], values))
