@@ -3,11 +3,11 @@
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from aam.commands.predict import EVALUATION_RESULTS
-from aam.config.crossval import EvaluateFoldsConfig
+from aam.config.crossval import CrossvalConfig
 from aam.crossval.folds import CrossvalSamples, Fold, read_crossval_samples
 from aam.crossval.methods import AAM, Method, methods_of
 from aam.crossval.report import (
@@ -26,6 +26,7 @@ from aam.labels.groups import warn_of_depth
 from aam.labels.predicted import Predicted
 from aam.metrics.scores import SCORES
 from aam.runs.pretrained import load_pretrained, shape_of
+from aam.runs.results import EVALUATION_RESULTS
 from aam.storage.output import check_output_directory, start_output_directory
 from aam.uncertainty import INTERVAL
 
@@ -35,15 +36,17 @@ logger = logging.getLogger(__name__)
 COVERAGE = "coverage"
 
 
-def evaluate_folds(config: EvaluateFoldsConfig) -> None:
+def evaluate_folds(config: CrossvalConfig) -> None:
     """Run the command."""
     output = config.output.output_dir
     check_output_directory(config)
     pretrained = load_pretrained(config.transfer.pretrained) if config.folds.aam else None
-    shape = config.model if pretrained is None else shape_of(pretrained[0], config.model)
-    crossval_samples = read_crossval_samples(config, shape.max_bp)
-    methods = methods_of(config, shape, pretrained, crossval_samples)
-    start_output_directory(config, EVALUATION_RESULTS)
+    asked = config
+    if pretrained is not None:
+        config = replace(config, model=shape_of(pretrained[0], config.model))
+    crossval_samples = read_crossval_samples(config)
+    methods = methods_of(config, pretrained, crossval_samples)
+    start_output_directory(asked, EVALUATION_RESULTS)
     write_folds(output, crossval_samples)
     target = crossval_samples.target
     logger.info(

@@ -13,29 +13,26 @@ from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
 from aam.data.study_build import read_study
 from aam.errors import ConfigError, MetadataError, name_some
-from aam.inference.ensemble import EnsemblePredictor
-from aam.inference.kernel import KernelPredictor
 from aam.inference.metrics import evaluate_predicted
-from aam.inference.network import NetworkPredictor, PredictOptions
+from aam.inference.network import PredictOptions
 from aam.inference.predictor import open_predictor, target_of
 from aam.io.metadata import read_metadata, write_tsv
 from aam.labels.columns import label_samples, warn_of_probable_missing_values
 from aam.labels.target import AnyTarget, JointTarget, TargetState
 from aam.labels.task import encode_columns, require_numbers
-from aam.runs.results import draw_target, points_to_draw, prediction_columns, summarise, truth_columns, write_metrics
+from aam.runs.results import (
+    EVALUATION_RESULTS,
+    draw_target,
+    points_to_draw,
+    prediction_columns,
+    summarise,
+    truth_columns,
+    write_metrics,
+)
 from aam.storage.cache import Cache
 from aam.storage.output import check_output_directory, check_output_file, start_output_directory, write_options_beside
 
 logger = logging.getLogger(__name__)
-
-
-AnyPredictor = NetworkPredictor | KernelPredictor | EnsemblePredictor
-
-EVALUATION_RESULTS = (
-    "metrics.json", "metrics.tsv", "predictions.tsv", "plots",
-    "folds.tsv", "results.tsv", "summary.tsv", "summary.png", "summary.md",
-)  # fmt: skip
-"""What the command writes in either of its forms, so that the one leaves nothing of the other behind."""
 
 
 def predict(config: PredictConfig) -> None:

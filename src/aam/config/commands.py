@@ -2,7 +2,7 @@
 
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -148,6 +148,14 @@ class LearningConfig(LearnsObjectives):
         return self
 
     @property
+    def network_sections(self) -> tuple[Any, ...]:
+        """Groups of options that are of the network and its training; most have no effect on a kernel head."""
+        return (
+            self.transfer, self.distance, self.taxonomy, self.sampling, self.objectives, self.augmentation, self.model,
+            self.training, self.network_head,
+        )  # fmt: skip
+
+    @property
     def category_columns(self) -> dict[str, str | None]:
         """Metadata columns of categories, by the option that names each."""
         head = self.network_head
@@ -179,6 +187,11 @@ class TrainConfig(LearningConfig):
     split: SplitConfig = field(default_factory=SplitConfig, metadata=written_after("conditioning"))
     saving: SavingConfig = field(default_factory=SavingConfig)
     devices: DevicesConfig = field(default_factory=DevicesConfig)
+
+    @property
+    def network_sections(self) -> tuple[Any, ...]:
+        """Those of all learning, and how a run is saved."""
+        return (*super().network_sections, self.saving)
 
     @model_validator(mode="after")
     def _run_can_be_done(self) -> Self:

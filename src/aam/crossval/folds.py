@@ -7,20 +7,21 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from aam.config.crossval import EvaluateFoldsConfig, FoldsConfig
+from aam.config.crossval import CrossvalConfig, FoldsConfig
 from aam.config.target import Losses
 from aam.data.rarefaction import drop_shallow_samples, fixed_rarefaction
 from aam.data.study import Study
 from aam.data.study_build import read_study
 from aam.errors import ConfigError, SplitError, name_some
 from aam.io.label_files import read_fold_file
+from aam.io.metadata import Metadata
 from aam.labels.columns import label_samples, only_column
 from aam.labels.covariate_checks import covariate_columns
 from aam.labels.groups import sample_groups, warn_of_divided_subjects
+from aam.labels.head_inputs import named_columns
 from aam.labels.splits import divided_groups, fold_numbers, strata
 from aam.labels.target import TargetState, fit_target, order_alone
 from aam.labels.task import choose_task_of, read_losses
-from aam.labels.weights import named_columns
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,16 @@ class CrossvalSamples:
     columns: Mapping[str, pd.Series] = field(default_factory=dict)
     losses: Losses = field(default_factory=dict)
 
+    @property
+    def metadata(self) -> Metadata:
+        """The columns that options name, as a predictor reads them."""
+        return Metadata(pd.DataFrame(self.columns, index=self.values.index))
+
+    def name_of(self, fold: Fold) -> str:
+        """Return what messages call a fold."""
+        name = f"fold {self.fold_names[fold.number]}"
+        return name if len(self.folds) == 1 else f"{name} of repeat {fold.repeat + 1}"
+
     def __iter__(self) -> Iterator[Fold]:
         """Give every fold of every repeat."""
         for repeat, number in enumerate(self.folds):
@@ -76,7 +87,7 @@ class CrossvalSamples:
                 yield Fold(repeat, fold, np.flatnonzero(number != fold), np.flatnonzero(number == fold))
 
 
-def read_crossval_samples(config: EvaluateFoldsConfig, max_bp: int) -> CrossvalSamples:
+def read_crossval_samples(config: CrossvalConfig) -> CrossvalSamples:
     """Read the study and its labels, and divide the samples.
 
     Raises
@@ -84,7 +95,7 @@ def read_crossval_samples(config: EvaluateFoldsConfig, max_bp: int) -> CrossvalS
     InputError
         A file cannot be read or does not fit the others, or the samples cannot be divided so.
     """
-    study = read_study(config.study, max_bp)
+    study = read_study(config.study, config.model.max_bp)
     table_ids = study.sample_ids
     if len(config.label.metadata_column) > 1:
         raise ConfigError(
@@ -93,15 +104,14 @@ def read_crossval_samples(config: EvaluateFoldsConfig, max_bp: int) -> CrossvalS
         )
     study, metadata, cells = label_samples(config.label, study)
     values = only_column(cells)
-    options = config.of_training(config.output.output_dir, config.training.seed)
-    losses = read_losses(options)
-    task = choose_task_of(cells, options, losses)
+    losses = read_losses(config)
+    task = choose_task_of(cells, config, losses)
     how = fixed_rarefaction(config.sampling, config.training.seed)
     study = drop_shallow_samples(study, None if how is None else how.depth)
     sample_ids = list(study.sample_ids)
     values = values.loc[sample_ids]
-    columns = named_columns(options.category_columns, metadata, sample_ids, config.label.metadata_column)
-    columns |= covariate_columns(options.conditioning, metadata, cells.loc[sample_ids], config.folds.group_column)
+    columns = named_columns(config.category_columns, metadata, sample_ids, config.label.metadata_column)
+    columns |= covariate_columns(config.conditioning, metadata, cells.loc[sample_ids], config.folds.group_column)
     groups = sample_groups(metadata, sample_ids, config.folds.group_column, config.label.metadata_column)
     target = fit_target(values, task, order_alone(config.target))
     truth = target.encode(values)

@@ -12,37 +12,34 @@ from scipy.sparse import csr_array
 
 from aam.baselines.fold import StudyData
 from aam.baselines.table import BASELINES, NEED_TREE
-from aam.config.commands import TrainConfig
-from aam.config.crossval import EvaluateFoldsConfig
-from aam.config.model import ModelConfig
+from aam.config.crossval import CrossvalConfig
 from aam.crossval.folds import CrossvalSamples, Fold
 from aam.data.rarefaction import fixed_rarefaction, rarefy_once, resolve_depth
 from aam.ecology.unifrac import unweighted_unifrac
-from aam.inference.kernel import PretrainedVectors, learned_by_kernels, read_from_kernels
-from aam.inference.network import NetworkPredictor, PredictOptions
+from aam.inference.build import AnyModel
+from aam.inference.description import ModelDescription
+from aam.inference.kernel import predict_in_own_units, to_kernel_units
+from aam.inference.network import PredictOptions
+from aam.inference.predictor import predictor_of
 from aam.kernels.fitting import fit_kernel_head
-from aam.kernels.head import KernelInputs
 from aam.kernels.known_asvs import KnownASVs
-from aam.labels.covariate_checks import say_unknown
-from aam.labels.labelled import EXCLUDED, LabelledSamples, LabelledStudy, fit_labels
+from aam.labels.covariates import NO_COVARIATES
+from aam.labels.head_inputs import head_inputs_of, rows_of, warn_of_unknown_covariates
+from aam.labels.labelled import LabelledSamples, LabelledStudy, fit_labels
 from aam.labels.predicted import Predicted
-from aam.labels.splits import TRAIN, VALIDATION, hold_out, strata
+from aam.labels.splits import EXCLUDED, TRAIN, VALIDATION, hold_out, strata
 from aam.labels.target import TargetState, fit_target
-from aam.labels.weights import head_inputs_of, rows_of
-from aam.models.sequence_encoder import SequenceEncoder
-from aam.notices import quiet
-from aam.runs.batch_plan import schedule_batches
+from aam.notices import NOTICES
 from aam.runs.ensemble import (
     bring_together,
     divide_members,
-    ensemble_predictor,
     fit_members,
-    head_inputs_of_members,
+    plan_member,
     warn_of_coverage,
     with_batch_size_of,
 )
-from aam.runs.kernel import choose_head
-from aam.runs.plan import fit_network, plan_network, with_batch_size
+from aam.runs.kernel import choose_head, kernel_inputs
+from aam.runs.plan import fit_run, plan_run, with_batch_size
 from aam.runs.pretrained import Pretrained
 from aam.runs.resources import read_given_tree
 from aam.runs.resume import run_directories
@@ -51,75 +48,64 @@ from aam.uncertainty import warn_of_few_groups
 
 
 def aam_method(
-    config: EvaluateFoldsConfig, shape: ModelConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples
+    config: CrossvalConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples
 ) -> Callable[[Fold], Predicted]:
-    """Give aam as a method, with the head that its options ask for; the same head in all folds.
+    """Return aam as a method, with the head that its options ask for; the same head in all folds.
 
     Raises
     ------
     AamError
         A fold leaves too few samples to train on, or a file that training needs cannot be read.
     """
-    options = config.of_training(config.output.output_dir, config.training.seed)
-    if choose_head(options, crossval_samples.study.n_samples) == "kernel":
-        return _kernel_method(options, pretrained, crossval_samples)
-    encoder = None if pretrained is None else pretrained[0]
-    with quiet():
-        parts = [part_of_fold(config, crossval_samples, fold) for fold in crossval_samples]
+    if choose_head(config, crossval_samples.study.n_samples) == "kernel":
+        return _kernel_method(config, pretrained, crossval_samples)
+    labelled = []
+    for fold in crossval_samples:
+        with NOTICES.within(crossval_samples.name_of(fold)):
+            labelled.append(part_of_fold(config, crossval_samples, fold))
     tests = (rows_of(crossval_samples.columns, fold.test) for fold in crossval_samples)
-    say_unknown([(part.conditions, columns) for part, columns in zip(parts, tests, strict=True)])
-    in_first = parts[0]
-    if options.head.ensemble is not None:
-        with quiet():
-            members = [divide_members(options, part, run_directories(options)) for part in parts]
-        in_first = members[0][0].labelled
-        warn_of_coverage(options, parts)
-    first = with_batch_size(plan_network(options, shape, encoder, in_first))
-    schedule_batches(first.batch_source, first.training)  # both refuse before anything is trained or written
-    fit = _fit_network if options.head.ensemble is None else _fit_ensemble
-    return partial(fit, config, shape, encoder, crossval_samples)
+    warn_of_unknown_covariates([(part.covariates, columns) for part, columns in zip(labelled, tests, strict=True)])
+    first = labelled[0]
+    if config.head.ensemble is not None:
+        with NOTICES.within("all folds"):
+            members = [divide_members(config, part, run_directories(config)) for part in labelled]
+        first = members[0][0].labelled
+        warn_of_coverage(config, labelled)
+    with_batch_size(plan_run(config, first, pretrained)).schedule()  # refuses before anything is trained or written
+    fit = _fit_network if config.head.ensemble is None else _fit_ensemble
+    return partial(fit, config, pretrained, crossval_samples)
 
 
 def _kernel_method(
-    options: TrainConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples
+    config: CrossvalConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples
 ) -> Callable[[Fold], Predicted]:
     study, target = crossval_samples.study, crossval_samples.target
-    tree = None if options.distance.tree is None else read_given_tree(options, study)
-    vectors = None
-    if pretrained is not None:
-        encoder, description = pretrained
-        vectors = PretrainedVectors(
-            copy.deepcopy(encoder), description, PredictOptions(None, Cache(options.study.cache_dir))
-        )
-    resources = KernelInputs(
-        tree, vectors, options.head.coverage, fixed_rarefaction(options.sampling, options.training.seed)
-    )
+    inputs = kernel_inputs(config, study, pretrained)
 
     def target_of(fold: Fold) -> TargetState:
-        training = rows_of(crossval_samples.columns, fold.train)
-        return fit_target(crossval_samples.values.iloc[fold.train], target.task, options.target, training)
+        in_training = rows_of(crossval_samples.columns, fold.train)
+        return fit_target(crossval_samples.values.iloc[fold.train], target.task, config.target, in_training)
 
-    as_read = rarefy_once(study, resources.fixed_rarefaction)
+    as_read = rarefy_once(study, inputs.fixed_rarefaction)
     for fold in crossval_samples:  # both refuse before anything is written
         target_of(fold)
         KnownASVs.of_training(as_read, fold.train)
     fewest = min(len(np.unique(crossval_samples.groups[fold.train])) for fold in crossval_samples)
-    warn_of_few_groups(fewest, options.head.coverage)
+    warn_of_few_groups(fewest, config.head.coverage)
 
     def fit(fold: Fold) -> Predicted:
-        with quiet():
-            own = target_of(fold)
-            head_inputs = head_inputs_of(own, crossval_samples.columns, study.n_samples)
-            truth = learned_by_kernels(own, own.encode(crossval_samples.values), head_inputs)
-            head = fit_kernel_head(study, fold.train, own, truth, crossval_samples.groups, resources)
-            predicted = head.predict(study.select_samples(fold.test))
-            own_units = read_from_kernels(own, predicted, {name: fact[fold.test] for name, fact in head_inputs.items()})
-            return own_units.in_all_classes(own.classes, target.classes)
+        with NOTICES.within(crossval_samples.name_of(fold)):
+            of_fold = target_of(fold)
+            categories = head_inputs_of(of_fold, NO_COVARIATES, crossval_samples.columns, study.n_samples)
+            truth = to_kernel_units(of_fold, of_fold.encode(crossval_samples.values), categories)
+            head = fit_kernel_head(study, fold.train, of_fold, truth, crossval_samples.groups, inputs)
+            predicted = predict_in_own_units(head, study.select_samples(fold.test), crossval_samples.metadata)
+            return predicted.in_all_classes(of_fold.classes, target.classes)
 
     return fit
 
 
-def part_of_fold(config: EvaluateFoldsConfig, crossval_samples: CrossvalSamples, fold: Fold) -> LabelledStudy:
+def part_of_fold(config: CrossvalConfig, crossval_samples: CrossvalSamples, fold: Fold) -> LabelledStudy:
     """Divide the training part of a fold once more, into samples to fit and samples that say when to stop.
 
     An ensemble divides it by itself: to it, the samples of the fold are those that validate it. Nothing depends on the held-out
@@ -132,17 +118,15 @@ def part_of_fold(config: EvaluateFoldsConfig, crossval_samples: CrossvalSamples,
     """
     study, training = crossval_samples.study, config.training
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths[fold.train])
-    rows = fold.train[study.depths[fold.train] >= (depth or 1)]
+    indices = fold.train[study.depths[fold.train] >= (depth or 1)]
     parts = np.full(study.n_samples, EXCLUDED, dtype=object)
     if config.head.ensemble is None:
-        stratum = strata(crossval_samples.truth[rows])
-        held = hold_out(
-            crossval_samples.groups[rows], stratum, training.validation_fraction, training.seed + fold.repeat
-        )
-        parts[rows] = np.where(held, VALIDATION, TRAIN)
+        stratum, seed = strata(crossval_samples.truth[indices]), training.seed + fold.repeat
+        is_validation = hold_out(crossval_samples.groups[indices], stratum, training.validation_fraction, seed)
+        parts[indices] = np.where(is_validation, VALIDATION, TRAIN)
     else:
-        parts[rows], parts[fold.test] = TRAIN, VALIDATION
-    pool = LabelledSamples(
+        parts[indices], parts[fold.test] = TRAIN, VALIDATION
+    samples = LabelledSamples(
         study=study,
         depth=depth,
         values=crossval_samples.values.to_frame(),
@@ -151,80 +135,60 @@ def part_of_fold(config: EvaluateFoldsConfig, crossval_samples: CrossvalSamples,
         task=crossval_samples.target.task,
         losses=crossval_samples.losses,
     )
-    return fit_labels(config.of_training(config.output.output_dir, training.seed), pool, parts.astype(str))
+    return fit_labels(config, samples, parts.astype(str))
+
+
+def _of_fold(config: CrossvalConfig, fold: Fold, directory: Path) -> CrossvalConfig:
+    """Return the options of a fold, with a seed for its repeat, and a directory for its files."""
+    output = replace(config.output, output_dir=directory)
+    return replace(config, output=output, training=replace(config.training, seed=config.training.seed + fold.repeat))
 
 
 def _fit_network(
-    config: EvaluateFoldsConfig,
-    shape: ModelConfig,
-    encoder: SequenceEncoder | None,
-    crossval_samples: CrossvalSamples,
-    fold: Fold,
+    config: CrossvalConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples, fold: Fold
 ) -> Predicted:
     """Train the network, and leave nothing on disk."""
-    with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, quiet():
+    with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, NOTICES.within(crossval_samples.name_of(fold)):
         labelled, directory = part_of_fold(config, crossval_samples, fold), Path(name)
-        options = config.of_training(directory, config.training.seed + fold.repeat)
-        network = with_batch_size(plan_network(options, shape, encoder, labelled))
-        fit_network(network, schedule_batches(network.batch_source, network.training), directory)
-        head_inputs = labelled.pool.head_inputs(labelled.target, labelled.conditions, fold.test)
-
-        def read(rows: np.ndarray, depth: int | None) -> Predicted:
-            reading = PredictOptions(depth, Cache(directory / "cache"))
-            reader = NetworkPredictor(copy.deepcopy(network.model), network.description, reading)
-            some = {name: fact[rows] for name, fact in head_inputs.items()}
-            return reader.predicted(crossval_samples.study.select_samples(fold.test[rows]), some)
-
-        return _predict(crossval_samples, fold, labelled, read)
+        plan = with_batch_size(plan_run(_of_fold(config, fold, directory), labelled, pretrained))
+        fit_run(plan, plan.schedule(), directory)
+        return _predict(crossval_samples, fold, labelled, plan.model, plan.description, Cache(directory / "cache"))
 
 
 def _fit_ensemble(
-    config: EvaluateFoldsConfig,
-    shape: ModelConfig,
-    encoder: SequenceEncoder | None,
-    crossval_samples: CrossvalSamples,
-    fold: Fold,
+    config: CrossvalConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples, fold: Fold
 ) -> Predicted:
     """Train the networks of an ensemble, and leave nothing on disk."""
-    with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, quiet():
+    with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, NOTICES.within(crossval_samples.name_of(fold)):
         labelled, directory = part_of_fold(config, crossval_samples, fold), Path(name)
-        options = config.of_training(directory, config.training.seed + fold.repeat)
-        options = replace(options, study=replace(options.study, cache_dir=directory / "cache"))
-        members = divide_members(options, labelled, run_directories(options))
-        batch_size = with_batch_size(members[0].plan(shape, encoder)).training.batch_size
-        trained = fit_members(with_batch_size_of(members, batch_size), shape, encoder)
-        model, description, _ = bring_together(options, labelled, trained)
-
-        def read(rows: np.ndarray, depth: int | None) -> Predicted:
-            reader = ensemble_predictor(options, model, description, depth)
-            chosen = fold.test[rows]
-            head_inputs = head_inputs_of_members(labelled, reader, chosen)
-            return reader.predicted(crossval_samples.study.select_samples(chosen), head_inputs)
-
-        return _predict(crossval_samples, fold, labelled, read)
+        of_fold = _of_fold(config, fold, directory)
+        of_fold = replace(of_fold, study=replace(of_fold.study, cache_dir=directory / "cache"))
+        members = divide_members(of_fold, labelled, run_directories(of_fold))
+        training = with_batch_size(plan_member(members[0], pretrained)).config.training
+        trained = fit_members(with_batch_size_of(members, training), pretrained)
+        model, description, _ = bring_together(of_fold, labelled, trained)
+        return _predict(crossval_samples, fold, labelled, model, description, Cache(directory / "cache"))
 
 
 def _predict(
     crossval_samples: CrossvalSamples,
     fold: Fold,
     labelled: LabelledStudy,
-    read: Callable[[np.ndarray, int | None], Predicted],
+    model: AnyModel,
+    description: ModelDescription,
+    cache: Cache,
 ) -> Predicted:
-    """Predict the samples of a fold; those with fewer reads than are drawn are read whole, so that none is left out.
-
-    Parameters
-    ----------
-    labelled
-        What was trained on.
-    read
-        Predicts some of the fold's samples, by their number in it, at a depth.
-    """
+    """Predict the samples of a fold; those with fewer reads than are drawn are read whole, so that none is left out."""
     assert isinstance(labelled.target, TargetState), "a fold has one target"
     is_shallow = crossval_samples.study.depths[fold.test] < (labelled.depth or 0)
-    parts = [(np.flatnonzero(~is_shallow), labelled.depth), (np.flatnonzero(is_shallow), None)]
-    parts = [(rows, depth) for rows, depth in parts if len(rows)]
-    order = np.argsort(np.concatenate([rows for rows, _ in parts]))
-    predicted = Predicted.joined([read(rows, depth) for rows, depth in parts]).rows(order)
+    predictions, order = [], []
+    for indices, depth in ((np.flatnonzero(~is_shallow), labelled.depth), (np.flatnonzero(is_shallow), None)):
+        if len(indices):
+            predictor = predictor_of(copy.deepcopy(model), description, PredictOptions(cache, depth))
+            study = crossval_samples.study.select_samples(fold.test[indices])
+            predictions.append(predictor.predict(study, crossval_samples.metadata))
+            order.append(indices)
+    predicted = Predicted.joined(predictions).rows(np.argsort(np.concatenate(order)))
     return predicted.in_all_classes(labelled.target.classes, crossval_samples.target.classes)
 
 
@@ -235,7 +199,7 @@ Method = Callable[[Fold], Predicted]
 
 
 def methods_of(
-    config: EvaluateFoldsConfig, shape: ModelConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples
+    config: CrossvalConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples
 ) -> Mapping[str, Method]:
     """Give what the user wants to compare, by name; aam first.
 
@@ -246,7 +210,7 @@ def methods_of(
     """
     methods: dict[str, Method] = {}
     if config.folds.aam:
-        methods[AAM] = aam_method(config, shape, pretrained, crossval_samples)
+        methods[AAM] = aam_method(config, pretrained, crossval_samples)
     names = config.folds.baselines
     if names is None:
         names = tuple(name for name in BASELINES if config.distance.tree is not None or name not in NEED_TREE)
@@ -257,7 +221,7 @@ def methods_of(
     return methods
 
 
-def study_data_of(config: EvaluateFoldsConfig, crossval_samples: CrossvalSamples, has_distances: bool) -> StudyData:
+def study_data_of(config: CrossvalConfig, crossval_samples: CrossvalSamples, has_distances: bool) -> StudyData:
     """Lay out what the baselines read: counts, and if wanted UniFrac from the tree."""
     study = rarefy_once(crossval_samples.study, fixed_rarefaction(config.sampling, config.training.seed))
     samples = [study.sample(row) for row in range(study.n_samples)]
@@ -265,8 +229,7 @@ def study_data_of(config: EvaluateFoldsConfig, crossval_samples: CrossvalSamples
     offsets = np.concatenate([[0], np.cumsum([len(held) for held, _ in samples])])
     distances = None
     if has_distances:
-        options = config.of_training(config.output.output_dir, config.training.seed)
-        distances = unweighted_unifrac(read_given_tree(options, study), features, offsets)
+        distances = unweighted_unifrac(read_given_tree(config, study), features, offsets)
     table = csr_array((counts, features, offsets), shape=(study.n_samples, study.n_features))
     target = crossval_samples.target
     task = "regression" if target.task == "regression" else "classification"  # baselines know no order of classes

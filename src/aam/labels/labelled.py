@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from aam.config.commands import TrainConfig
+from aam.config.commands import LearningConfig, TrainConfig
 from aam.config.target import Losses
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
@@ -15,13 +15,22 @@ from aam.data.study_build import read_study
 from aam.errors import SplitError, name_some
 from aam.io.metadata import Metadata
 from aam.labels.columns import label_samples
-from aam.labels.covariate_checks import covariate_columns, covariate_inputs, say_unknown
+from aam.labels.covariate_checks import covariate_columns
 from aam.labels.covariates import Covariates, fit_covariates
 from aam.labels.groups import sample_groups, warn_of_divided_subjects
-from aam.labels.splits import TEST, TRAIN, VALIDATION, split_labelled
+from aam.labels.head_inputs import (
+    HeadInputs,
+    head_inputs_of,
+    named_columns,
+    rows_of,
+    scaled_by,
+    warn_of_unknown_categories,
+    warn_of_unknown_covariates,
+)
+from aam.labels.splits import EXCLUDED, TEST, TRAIN, VALIDATION, SampleSplit, split_labelled
 from aam.labels.target import AnyTarget, JointTarget, Task
 from aam.labels.task import choose_task_of, encode_columns, fit_columns, read_losses, stratum_of
-from aam.labels.weights import HeadInputs, head_inputs_of, named_columns, rows_of, scaled_by, weights_of
+from aam.labels.weights import weights_of
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +101,8 @@ class LabelledStudy:
         What the head must know of each sample, [S], by the name that batches give it.
     is_validation
         True for validation samples, [S].
+    indices
+        Number of each sample among those that were divided, of whom some are left out, [S].
     split
         The part of these samples and of those left out, such as those of a test.
     """
@@ -102,6 +113,7 @@ class LabelledStudy:
     truth: np.ndarray
     head_inputs: HeadInputs
     is_validation: np.ndarray
+    indices: np.ndarray
     split: SampleSplit
 
     @property
@@ -167,6 +179,7 @@ def fit_labels(config: LearningConfig, samples: LabelledSamples, parts: np.ndarr
         truth=truth[in_use],
         head_inputs={name: values[in_use] for name, values in head_inputs.items()},
         is_validation=is_validation,
+        indices=in_use,
         split=SampleSplit(samples.study.sample_ids, parts),
     )
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from aam.batch import metric_prefix
 from aam.config.base import changed_flags
-from aam.config.commands import TrainConfig
+from aam.config.commands import LearningConfig
 from aam.config.target import Losses, TargetConfig
 from aam.errors import ConfigError, MetadataError, name_some
 from aam.io.label_files import OPTION, read_column_losses
@@ -184,7 +184,7 @@ def _check_choice(values: pd.Series, distinct: list[str]) -> None:
         )  # fmt: skip
 
 
-def check_task(config: TrainConfig, task: Task, values: pd.Series) -> None:
+def check_task(config: LearningConfig, task: Task, values: pd.Series) -> None:
     """Refuse options of the network's head for numbers where classes are learned, and the other way round.
 
     Raises
@@ -221,7 +221,7 @@ def _check_range(values: pd.Series, activation: str) -> None:
         )
 
 
-def read_losses(config: TrainConfig) -> Losses:
+def read_losses(config: LearningConfig) -> Losses:
     """Give what ``--loss-config`` says of columns, by name.
 
     Raises
@@ -250,7 +250,7 @@ def read_losses(config: TrainConfig) -> Losses:
     return losses
 
 
-def _as_if_alone(config: TrainConfig, losses: Losses, name: str) -> TrainConfig:
+def _as_if_alone(config: LearningConfig, losses: Losses, name: str) -> LearningConfig:
     """Give the options with which a column would be learned as the file says, if it were the only one."""
     if name not in losses:
         return config
@@ -267,7 +267,7 @@ def options_of(options: TargetConfig, losses: Losses, name: str) -> TargetConfig
     return replace(options, target_transform=transform, normalize_by=by)
 
 
-def choose_task_of(values: pd.DataFrame, config: TrainConfig, losses: Losses) -> Task:
+def choose_task_of(values: pd.DataFrame, config: LearningConfig, losses: Losses) -> Task:
     """Decide how the columns are learned.
 
     Raises

@@ -38,7 +38,7 @@ def balanced_weights(number: np.ndarray, n_categories: int) -> np.ndarray:
 
 
 def weigh_classes(target: TargetState, truth: np.ndarray, chosen: str | Path | None) -> TargetState:
-    """Give the target with the weights of its classes, as ``--class-weights`` says.
+    """Return the target with the weights of its classes, as ``--class-weights`` says.
 
     Parameters
     ----------
@@ -60,9 +60,14 @@ def weigh_classes(target: TargetState, truth: np.ndarray, chosen: str | Path | N
         weights = _from_file(chosen, target.classes)
     else:
         weights = tuple(balanced_weights(truth, len(target.classes)).tolist())
-    shown = ", ".join(f"{name} {weight:.3g}" for name, weight in zip(target.classes, weights, strict=True))
-    logger.info("Classes weigh: %s.", shown)
     return dataclasses.replace(target, class_weights=weights)
+
+
+def log_class_weights(target: TargetState) -> None:
+    """Log how much each class counts, if they do not count the same."""
+    if target.class_weights:
+        weights = zip(target.classes, target.class_weights, strict=True)
+        logger.info("Classes weigh: %s.", ", ".join(f"{name} {weight:.3g}" for name, weight in weights))
 
 
 def _from_file(path: Path, classes: tuple[str, ...]) -> tuple[float, ...]:

@@ -35,17 +35,17 @@ class BatchSource:
     ----------
     maker
         Makes the batches.
-    rows, held
-        Samples of the study to train on, and to validate on.
+    training, validation
+        Numbers of the study's samples to train on, and to validate on.
     estimate
-        Memory of a batch.
+        Estimate of the memory that a batch takes.
     digest
-        Of the study.
+        Digest of the study.
     """
 
     maker: BatchMaker
-    rows: np.ndarray
-    held: np.ndarray
+    training: np.ndarray
+    validation: np.ndarray
     estimate: MemoryEstimate
     digest: str
 
@@ -90,7 +90,7 @@ def memory_estimate(
 
 def calibration_batch(batch_source: BatchSource) -> Batch:
     """Draw some training samples, to set sizes from."""
-    rows = batch_source.rows[:CALIBRATION_SAMPLES]
+    rows = batch_source.training[:CALIBRATION_SAMPLES]
     return batch_source.maker[BatchPlan("calibration", tuple(rows.tolist()))]
 
 
@@ -111,7 +111,7 @@ def schedule_batches(batch_source: BatchSource, training: TrainingConfig) -> Bat
     sampler = sample_epochs(batch_source, training, batcher, sizes.lengths)
     _, shape = costliest(sizes, sampler.plans(0), MOST_ESTIMATED)
     estimated = batch_source.estimate.fixed + batch_source.estimate.of_batch(*shape)
-    validation = plans_of(batcher.cut(batch_source.held), EVALUATION)
+    validation = plans_of(batcher.cut(batch_source.validation), EVALUATION)
     return BatchSchedule(sampler, validation, estimated, _with_accumulation(training, sampler))
 
 
@@ -132,7 +132,7 @@ def sample_epochs(
     """Plan the epochs, cut by a composer."""
     seed, window, n_epochs = training.seed, training.size_window, training.epochs
     return EpochSampler(
-        batch_source.rows, batcher, lengths, seed, batch_source.digest, window, n_epochs, training.samples_per_epoch
+        batch_source.training, batcher, lengths, seed, batch_source.digest, window, n_epochs, training.samples_per_epoch
     )
 
 

@@ -83,7 +83,7 @@ class _Search:
     def most(self) -> int:
         """Most samples: those of an epoch, and of a step of the optimiser."""
         limits = (
-            len(self.batch_source.rows),
+            len(self.batch_source.training),
             self.training.samples_per_epoch,
             self.training.target_effective_batch_size,
         )

@@ -4,48 +4,39 @@ import copy
 import dataclasses
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
 from aam.config.base import flatten
-from aam.config.commands import TrainConfig
-from aam.config.model import ModelConfig
+from aam.config.commands import LearningConfig, TrainConfig
 from aam.config.saving import LAST_CHECKPOINT
+from aam.config.training import TrainingConfig
 from aam.data.rarefaction import generator
-from aam.distributed.ranks import SINGLE_PROCESS, Ranks
+from aam.distributed.ranks import SINGLE_PROCESS
 from aam.errors import SplitError
 from aam.inference.description import ModelDescription
-from aam.inference.ensemble import EnsemblePredictor, LeftOut, NetworkEnsemble, calibrate
+from aam.inference.ensemble import LeftOut, NetworkEnsemble, calibrate
 from aam.inference.model_directory import save_model
 from aam.inference.network import NetworkPredictor, PredictOptions
+from aam.inference.predictor import predictor_of
 from aam.io.metadata import write_tsv
-from aam.labels.labelled import EXCLUDED, LabelledStudy, fit_labels
+from aam.labels.head_inputs import head_inputs_of
+from aam.labels.labelled import LabelledStudy, fit_labels
 from aam.labels.predicted import Predicted
-from aam.labels.splits import TRAIN, VALIDATION, fold_numbers
+from aam.labels.splits import EXCLUDED, TRAIN, VALIDATION, fold_numbers
 from aam.labels.target import TargetState
 from aam.labels.task import encode_columns, stratum_of
 from aam.labels.weights import weigh_classes
-from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
-from aam.notices import quiet
-from aam.runs.batch_plan import schedule_batches
-from aam.runs.plan import PlannedNetwork, build_module, fit_network, plan_network, with_batch_size
+from aam.runs.plan import RunPlan, build_module, fit_run, plan_run, with_batch_size
 from aam.runs.pretrained import Pretrained
 from aam.runs.replay import replay
-from aam.runs.results import prediction_columns, score, summarise, truth_columns, write_metrics, write_splits
-from aam.runs.resume import (
-    State,
-    failed_place,
-    run_directories,
-    saving_elsewhere_on_failure,
-    saving_plan,
-    start_or_continue,
-)
+from aam.runs.results import prediction_columns, summarise, truth_columns, validate, write_metrics
+from aam.runs.resume import Run, State, failed_place, run_directories, saving_elsewhere_on_failure, saving_plan
 from aam.storage.cache import Cache
 from aam.training.saving import SavingPlan
 from aam.uncertainty import warn_of_few_groups
@@ -57,6 +48,10 @@ MOST_COMPARED = 10_000
 """Training samples of a member whose vectors are kept to compare new samples with; of more, some are drawn."""
 
 
+LEFT_OUT = "out_of_fold_predictions.tsv"
+"""What each network predicts for the samples that it was trained without."""
+
+
 @dataclass(frozen=True)
 class NetworkMember:
     """A network of an ensemble, to be trained.
@@ -64,21 +59,21 @@ class NetworkMember:
     Attributes
     ----------
     config
-        With a seed and a directory of its own.
+        Options, with a seed and a directory of its own.
     labelled
-        What it is trained on, and validated: the part that it is trained without.
+        Samples to train it on, and to validate it: the part that it is trained without.
+    indices
+        Number of each of these samples in the study that is divided among the members.
     """
 
-    config: TrainConfig
+    config: LearningConfig
     labelled: LabelledStudy
+    indices: np.ndarray
 
-    def rows(self, part: str) -> np.ndarray:
-        """Give the rows of the pool in a part."""
-        return np.flatnonzero(self.labelled.parts == part)
-
-    def plan(self, shape: ModelConfig, encoder: SequenceEncoder | None) -> PlannedNetwork:
-        """Build it; nothing is written yet."""
-        return plan_network(self.config, shape, encoder, self.labelled)
+    @property
+    def left_out(self) -> np.ndarray:
+        """Numbers of the samples that it is trained without, in the study that is divided."""
+        return self.indices[self.labelled.is_validation]
 
 
 @dataclass(frozen=True)
@@ -90,7 +85,7 @@ class TrainedMember:
     description: ModelDescription
 
 
-def divide_members(config: TrainConfig, labelled: LabelledStudy, places: Sequence[Path]) -> list[NetworkMember]:
+def divide_members(config: LearningConfig, labelled: LabelledStudy, directories: Sequence[Path]) -> list[NetworkMember]:
     """Divide the training samples into as many parts as there are members, alike in target and of whole groups.
 
     Everything that is learned from a member's samples is learned without the part that it leaves out.
@@ -98,10 +93,10 @@ def divide_members(config: TrainConfig, labelled: LabelledStudy, places: Sequenc
     Parameters
     ----------
     config
-        Of the run.
+        Options of the run.
     labelled
         Its samples.
-    places
+    directories
         Directory of each member.
 
     Raises
@@ -109,64 +104,73 @@ def divide_members(config: TrainConfig, labelled: LabelledStudy, places: Sequenc
     SplitError, MetadataError
         There are too few groups, or a part leaves too little to train on.
     """
-    pool, n_members, seed = labelled.pool, len(places), config.training.seed
-    rows = np.flatnonzero(labelled.parts == TRAIN)
-    groups = pool.groups[rows]
+    samples, n_members, seed = labelled.samples, len(directories), config.training.seed
+    training = labelled.training
+    groups = samples.groups[training]
     n_groups = len(np.unique(groups))
-    if min(n_groups, len(rows) // 2) < n_members:
+    if min(n_groups, len(training) // 2) < n_members:
         raise SplitError(
-            f"--ensemble {n_members} is too many for {len(rows):,} training samples of {n_groups:,} groups: each network leaves "
-            "out whole groups, and at least 2 samples. Choose fewer."
+            f"--ensemble {n_members} is too many for {len(training):,} training samples of {n_groups:,} groups: each network "
+            "leaves out whole groups, and at least 2 samples. Choose fewer."
         )
-    number = fold_numbers(groups, stratum_of(pool.values.iloc[rows], pool.task, config.target), n_members, seed)
+    stratum = stratum_of(samples.values.iloc[training], samples.task, config.target)
+    number = fold_numbers(groups, stratum, n_members, seed)
     logger.info(
         "Ensemble of %d networks, each of which leaves out a part of the training samples to validate:", n_members
     )
     members = []
-    for k, place in enumerate(places):
-        parts = np.full(pool.study.n_samples, EXCLUDED, dtype=f"<U{len(VALIDATION)}")
-        parts[rows] = np.where(number == k, VALIDATION, TRAIN)
-        own = int(generator(seed, "member", k).integers(2**31))
-        its_config = dataclasses.replace(
+    for k, directory in enumerate(directories):
+        parts = np.full(samples.study.n_samples, EXCLUDED, dtype=f"<U{len(VALIDATION)}")
+        parts[training] = np.where(number == k, VALIDATION, TRAIN)
+        member_seed = int(generator(seed, "member", k).integers(2**31))
+        of_member = dataclasses.replace(
             config,
-            training=dataclasses.replace(config.training, seed=own),
-            output=dataclasses.replace(config.output, output_dir=place),
+            training=dataclasses.replace(config.training, seed=member_seed),
+            output=dataclasses.replace(config.output, output_dir=directory),
         )
-        members.append(NetworkMember(its_config, fit_labels(its_config, pool, parts)))
+        in_member = fit_labels(of_member, samples, parts)
+        in_member.warn_of_unknown_cells()
+        members.append(NetworkMember(of_member, in_member, in_member.indices))
     return members
 
 
-def warn_of_coverage(config: TrainConfig, studies: Iterable[LabelledStudy]) -> None:
-    """Say if any of several studies to train on, or a column of it, has too few groups for the coverage."""
+def warn_of_coverage(config: LearningConfig, studies: Iterable[LabelledStudy]) -> None:
+    """Warn if any of several studies to train on, or a column of it, has too few groups for the coverage."""
     n_groups = [
-        len(np.unique(labelled.pool.groups[(labelled.parts == TRAIN) & is_known]))
+        len(np.unique(labelled.samples.groups[~labelled.is_validation & has_value]))
         for labelled in studies
-        for is_known in labelled.pool.values.notna().to_numpy().T
+        for has_value in labelled.samples.values.notna().to_numpy().T
     ]
     warn_of_few_groups(min(n_groups), config.head.coverage)
 
 
-def with_batch_size_of(
-    members: Sequence[NetworkMember], batch_size: int | Literal["auto"] | None
-) -> list[NetworkMember]:
-    """Let all members have the number of samples in a batch that was found for one of them."""
+def with_batch_size_of(members: Sequence[NetworkMember], training: TrainingConfig) -> list[NetworkMember]:
+    """Return the members with the number of samples in a batch that was found for one of them."""
     return [
         dataclasses.replace(
             member,
             config=dataclasses.replace(
-                member.config, training=dataclasses.replace(member.config.training, batch_size=batch_size)
+                member.config,
+                training=dataclasses.replace(member.config.training, batch_size=training.batch_size),
             ),
         )
         for member in members
     ]
 
 
+def plan_member(
+    member: NetworkMember, pretrained: Pretrained | None, options: Mapping[str, Any] | None = None
+) -> RunPlan:
+    """Plan a member's network; ``options`` are those that the user gave for all members, for the record."""
+    if options is not None:
+        options = {**options, **flatten(member.config.training), **flatten(member.config.output)}
+    return plan_run(member.config, member.labelled, pretrained, options)
+
+
 def fit_members(
     members: Sequence[NetworkMember],
-    shape: ModelConfig,
-    encoder: SequenceEncoder | None,
-    plan_saving: Callable[[Path, str], SavingPlan | None] = lambda place, digest: None,
-    ranks: Ranks = SINGLE_PROCESS,
+    pretrained: Pretrained | None,
+    run: Run[TrainConfig] | None = None,
 ) -> list[TrainedMember]:
     """Train one network after another.
 
@@ -174,54 +178,52 @@ def fit_members(
     ----------
     members
         What is trained.
-    shape, encoder
-        Of the networks, and what they begin with.
-    plan_saving
-        Says how the network in a directory, trained on the study of a digest, is saved, and where it goes on.
-    ranks
-        Who trains together, each member in its turn.
+    pretrained
+        What all of them begin with, if anything.
+    run
+        The run that saves them and goes on with them, each of its processes training every member; None for a fold, of which
+        nothing is kept.
     """
+    ranks, options = (SINGLE_PROCESS, None) if run is None else (run.ranks, run.options)
     trained = []
     for number, member in enumerate(members):
-        place = member.config.output.output_dir
+        directory = member.config.output.output_dir
         with ranks.raise_together():
-            logger.info("Network %d of %d, in %s.", number + 1, len(members), place)
-            network = member.plan(shape, encoder)
-            batches = schedule_batches(network.batch_source, network.training)
-            plan = plan_saving(place, network.description.study_digest)
+            logger.info("Network %d of %d, in %s.", number + 1, len(members), directory)
+            plan = plan_member(member, pretrained, options)
+            schedule = plan.schedule()
+            saving = None if run is None else _plan_saving(run, directory, plan.description.study_digest)
             if ranks.is_first:
-                place.mkdir(parents=True, exist_ok=True)
-        summary = fit_network(network, batches, place, plan, ranks)
+                directory.mkdir(parents=True, exist_ok=True)
+        summary = fit_run(plan, schedule, directory, saving, ranks)
         metrics = {**summary.metrics, "epochs": summary.epochs, "best_epoch": summary.best_epoch}
-        options = network.description.options | flatten(network.training)
-        description = dataclasses.replace(network.description, metrics=metrics, options=options)
-        trained.append(TrainedMember(member, network.model, description))
+        assert plan.predictor is not None, "members have a target"
+        trained.append(TrainedMember(member, plan.predictor, plan.describe_trained(metrics)))
     return trained
 
 
 def bring_together(
-    config: TrainConfig, labelled: LabelledStudy, trained: Sequence[TrainedMember]
+    config: LearningConfig, labelled: LabelledStudy, trained: Sequence[TrainedMember]
 ) -> tuple[NetworkEnsemble, ModelDescription, LeftOut]:
     """Calibrate trained members on the samples that each was trained without.
 
     Returns
     -------
-    The ensemble, what it is, and what was said of those samples.
+    The ensemble, its description, and what was predicted for those samples.
     """
     target = labelled.target
     if isinstance(target, TargetState):
-        truth = labelled.truth[~labelled.held]
-        with quiet():
-            target = weigh_classes(target, truth, config.network_head.classes.class_weights)
-    reading = PredictOptions(labelled.depth, Cache(config.study.cache_dir))
-    readers = [NetworkPredictor(copy.deepcopy(each.model), each.description, reading) for each in trained]
+        truth = labelled.truth[labelled.training]
+        target = weigh_classes(target, truth, config.network_head.classes.class_weights)
+    options = PredictOptions(Cache(config.study.cache_dir), labelled.depth)
+    predictors = [NetworkPredictor(copy.deepcopy(each.model), each.description, options) for each in trained]
     vectors = [
-        _training_vectors(each, reader, config.training.seed) for each, reader in zip(trained, readers, strict=True)
+        _training_vectors(each, predictor, config.training.seed)
+        for each, predictor in zip(trained, predictors, strict=True)
     ]
     models = [each.model for each in trained]
     uncalibrated = NetworkEnsemble.of({}, models, vectors)
-    with quiet():
-        left_out = _left_out(labelled, trained, readers, uncalibrated)
+    left_out = _left_out(labelled, trained, predictors, uncalibrated)
     weights = target.class_weights if isinstance(target, TargetState) else ()
     calibration = calibrate(target, left_out, weights, config.head.coverage)
     model = NetworkEnsemble.of({"calibration": calibration.to_dict()}, models, vectors)
@@ -230,7 +232,7 @@ def bring_together(
         seed=config.training.seed,
         study_digest=labelled.study.digest(),
         target=target,
-        conditions=labelled.conditions,
+        covariates=labelled.covariates,
         options=flatten(config),
         metrics={},
         ensemble=model.info,
@@ -239,148 +241,58 @@ def bring_together(
     return model, description, left_out
 
 
-def predict_held(
-    config: TrainConfig, labelled: LabelledStudy, model: NetworkEnsemble, description: ModelDescription
-) -> Predicted:
-    """Predict the validation samples of a run, which no member has seen, as ``aam predict`` does."""
-    rows = labelled.rows[labelled.held]
-    reader = ensemble_predictor(config, model, description, description.depth)
-    return reader.predicted(labelled.pool.study.select_samples(rows), head_inputs_of_members(labelled, reader, rows))
-
-
-def ensemble_predictor(
-    config: TrainConfig, model: NetworkEnsemble, description: ModelDescription, depth: int | None
-) -> EnsemblePredictor:
-    """Read samples with an ensemble, whose own weights stay in the precision that they have."""
-    return EnsemblePredictor(copy.deepcopy(model), description, PredictOptions(depth, Cache(config.study.cache_dir)))
-
-
-def head_inputs_of_members(
-    labelled: LabelledStudy, reader: EnsemblePredictor, rows: np.ndarray
-) -> list[dict[str, np.ndarray]]:
-    """Give what the ensemble and each member must know of rows of the pool beside their reads."""
-    with quiet():
-        return [
-            dict(labelled.pool.head_inputs(one.target, one.conditions, rows))
-            for one in reader.descriptions
-            if one.target is not None
-        ]
-
-
-def _training_vectors(trained: TrainedMember, reader: NetworkPredictor, seed: int) -> np.ndarray:
-    rows = trained.member.rows(TRAIN)
-    if len(rows) > MOST_COMPARED:
-        rows = np.sort(generator(seed, "compared").choice(rows, MOST_COMPARED, replace=False))
-    study = trained.member.labelled.pool.study
-    return reader.sample_vectors(study.select_samples(rows)).astype(np.float32)
-
-
-def _left_out(
-    labelled: LabelledStudy,
-    trained: Sequence[TrainedMember],
-    readers: Sequence[NetworkPredictor],
-    ensemble: NetworkEnsemble,
-) -> LeftOut:
-    """Let each member say what it thinks of the part that it was trained without."""
-    pool, target = labelled.pool, labelled.target
-    rows, said, distances, numbers = [], [], [], []
-    for number, (each, reader) in enumerate(zip(trained, readers, strict=True)):
-        own, its = each.member.rows(VALIDATION), each.description
-        assert its.target is not None, "a member has a target"
-        study = pool.study.select_samples(own)
-        predicted, vectors = reader.predicted_with_vectors(study, pool.head_inputs(its.target, its.conditions, own))
-        rows.append(own)
-        said.append(predicted.in_all_classes(its.target.classes, target.classes))
-        distances.append(ensemble.distances(number, vectors))
-        numbers.append(np.full(len(own), number))
-    places = np.concatenate(rows)
-    order = np.argsort(places)
-    rows_in_order = places[order]
-    return LeftOut(
-        predicted=Predicted.joined(said).rows(order),
-        truth=encode_columns(target, pool.values.iloc[rows_in_order]),
-        head_inputs=pool.head_inputs(target, labelled.conditions, rows_in_order),
-        groups=pool.groups[rows_in_order],
-        members=np.concatenate(numbers)[order],
-        distances=np.concatenate(distances)[order],
-    )
-
-
-LEFT_OUT = "out_of_fold_predictions.tsv"
-"""What each network says of the samples that it was trained without."""
-
-
-def train_ensemble(
-    config: TrainConfig,
-    shape: ModelConfig,
-    pretrained: Pretrained | None,
-    labelled: LabelledStudy,
-    state: State,
-    written: list[str],
-    ranks: Ranks,
-) -> None:
+def train_ensemble(run: Run[TrainConfig], labelled: LabelledStudy, results: Sequence[str]) -> None:
     """Train the members one after another, calibrate, validate and save them.
 
     Parameters
     ----------
-    config, shape
-        What the user asked for, and what a pre-trained model made of it.
-    pretrained
-        What all members begin with, if anything.
+    run
+        The run.
     labelled
         Samples to train on and to validate.
-    state
-        Of the run.
-    written
-        What an earlier run may have left in the output directory.
-    ranks
-        Who trains together.
+    results
+        Names of what an earlier run may have left in the output directory.
     """
-    encoder = None if pretrained is None else pretrained[0]
-    places = run_directories(config)
-    with ranks.raise_together():
-        members = divide_members(config, labelled, places)
-        first = members[0].plan(shape, encoder)
-    if state == "failed":
-        _replay(dataclasses.replace(config, model=shape), members, pretrained, ranks)
+    with run.ranks.raise_together():
+        members = divide_members(run.config, labelled, run_directories(run.config))
+        first = plan_member(members[0], run.pretrained, run.options)
+    if run.state == "failed":
+        _replay(run, members)
         return
-    warn_of_coverage(config, [labelled])
-    batch_size = with_batch_size(first, ranks).training.batch_size
-    members = with_batch_size_of(members, batch_size)
-    settled = dataclasses.replace(
-        config, model=shape, training=dataclasses.replace(config.training, batch_size=batch_size)
-    )
-    with ranks.raise_together():
-        if ranks.is_first:
-            start_or_continue(settled, state, written)
-            write_splits(config.output.output_dir / "splits.tsv", labelled.pool.study.sample_ids, labelled.parts)
-    trained = fit_members(members, shape, encoder, partial(_plan_saving, settled, ranks), ranks)
-    if ranks.is_first:
-        _write(settled, labelled, trained)
+    warn_of_coverage(run.config, [labelled])
+    training = with_batch_size(first, run.ranks).config.training
+    members = with_batch_size_of(members, training)
+    run = run.with_training(dataclasses.replace(run.config.training, batch_size=training.batch_size))
+    with run.ranks.raise_together():
+        run.begin(labelled.split, results)
+    trained = fit_members(members, run.pretrained, run)
+    if run.ranks.is_first:
+        _write(run, labelled, trained)
 
 
-def _plan_saving(config: TrainConfig, ranks: Ranks, place: Path, digest: str) -> SavingPlan:
+def _plan_saving(run: Run[TrainConfig], directory: Path, digest: str) -> SavingPlan:
     """Plan how a member is saved; of one that saved nothing, remove what is there."""
-    state: State = "saved" if (place / LAST_CHECKPOINT).exists() else "unsaved"
-    plan = saving_plan(config, state, digest, place)
-    if ranks.is_first and state == "unsaved":
-        shutil.rmtree(place, ignore_errors=True)
-    return plan
+    state: State = "saved" if (directory / LAST_CHECKPOINT).exists() else "unsaved"
+    saving = saving_plan(run.config, state, digest, directory)
+    if run.ranks.is_first and state == "unsaved":
+        shutil.rmtree(directory, ignore_errors=True)
+    return saving
 
 
-def _replay(config: TrainConfig, members: list[NetworkMember], pretrained: Pretrained | None, ranks: Ranks) -> None:
-    (member,) = (each for each in members if each.config.output.output_dir == failed_place(config))
-    network = member.plan(config.model, None if pretrained is None else pretrained[0])
-    replay(config, build_module(network), network.batch_source, ranks)
+def _replay(run: Run[TrainConfig], members: list[NetworkMember]) -> None:
+    (member,) = (each for each in members if each.config.output.output_dir == failed_place(run.config))
+    plan = plan_member(member, run.pretrained, run.options)
+    replay(run.config, build_module(plan), plan.batch_source, run.ranks)
 
 
-def _write(config: TrainConfig, labelled: LabelledStudy, trained: list[TrainedMember]) -> None:
-    """Leave the ensemble, its scores and its predictions."""
-    output = config.output.output_dir
-    model, description, left_out = bring_together(config, labelled, trained)
+def _write(run: Run[TrainConfig], labelled: LabelledStudy, trained: list[TrainedMember]) -> None:
+    """Write the ensemble, its scores and its predictions."""
+    output = run.directory
+    model, description, left_out = bring_together(run.config, labelled, trained)
     with saving_elsewhere_on_failure(model, description):
         _write_left_out(output / LEFT_OUT, labelled, trained, left_out)
-        metrics = score(config, predict_held(config, labelled, model, description), labelled)
+        options = PredictOptions(Cache(run.config.study.cache_dir), description.depth)
+        metrics = validate(run.config, predictor_of(copy.deepcopy(model), description, options), labelled)
         metrics |= {name: [each.description.metrics[name] for each in trained] for name in ("epochs", "best_epoch")}
         write_metrics(output, metrics)
         save_model(output / "model", model, dataclasses.replace(description, metrics=metrics))
@@ -389,10 +301,47 @@ def _write(config: TrainConfig, labelled: LabelledStudy, trained: list[TrainedMe
 
 
 def _write_left_out(path: Path, labelled: LabelledStudy, trained: list[TrainedMember], left_out: LeftOut) -> None:
-    rows = np.sort(np.concatenate([each.member.rows(VALIDATION) for each in trained]))
-    ids = labelled.pool.study.select_samples(rows).sample_ids
-    columns = prediction_columns(labelled.target, ids, left_out.predicted.values)
+    indices = np.sort(np.concatenate([each.member.left_out for each in trained]))
+    sample_ids = labelled.study.select_samples(indices).sample_ids
+    columns = prediction_columns(labelled.target, sample_ids, left_out.predicted.values)
     numbers = {"member": left_out.members + 1}
     write_tsv(
         path, {**columns, **left_out.predicted.columns, **numbers, **truth_columns(labelled.target, left_out.truth)}
+    )
+
+
+def _training_vectors(trained: TrainedMember, predictor: NetworkPredictor, seed: int) -> np.ndarray:
+    labelled = trained.member.labelled
+    indices = labelled.training
+    if len(indices) > MOST_COMPARED:
+        indices = np.sort(generator(seed, "compared").choice(indices, MOST_COMPARED, replace=False))
+    return predictor.embed(labelled.study.select_samples(indices)).astype(np.float32)
+
+
+def _left_out(
+    labelled: LabelledStudy,
+    trained: Sequence[TrainedMember],
+    predictors: Sequence[NetworkPredictor],
+    ensemble: NetworkEnsemble,
+) -> LeftOut:
+    """Predict with each member the part that it was trained without, and order the samples as in the study."""
+    samples, target = labelled.samples, labelled.target
+    predictions, distances, numbers = [], [], []
+    for number, (each, predictor) in enumerate(zip(trained, predictors, strict=True)):
+        assert each.description.target is not None, "a member has a target"
+        part = samples.select(each.member.left_out)
+        predicted, vectors = predictor.predict_with_vectors(part.study, part.metadata)
+        predictions.append(predicted.in_all_classes(each.description.target.classes, target.classes))
+        distances.append(ensemble.distances(number, vectors))
+        numbers.append(np.full(part.study.n_samples, number))
+    indices = np.concatenate([each.member.left_out for each in trained])
+    order = np.argsort(indices)
+    in_order = samples.select(indices[order])
+    return LeftOut(
+        predicted=Predicted.joined(predictions).rows(order),
+        truth=encode_columns(target, in_order.values),
+        head_inputs=head_inputs_of(target, labelled.covariates, in_order.columns, len(order)),
+        groups=in_order.groups,
+        members=np.concatenate(numbers)[order],
+        distances=np.concatenate(distances)[order],
     )

@@ -5,17 +5,16 @@ import dataclasses
 import logging
 from typing import Literal
 
-import numpy as np
-
-from aam.config.base import changed_flags, flatten
-from aam.config.commands import TrainConfig
-from aam.config.model import ModelConfig
+from aam.config.base import changed_flags
+from aam.config.commands import LearningConfig, TrainConfig
 from aam.data.rarefaction import fixed_rarefaction
+from aam.data.study import Study
 from aam.errors import ConfigError, name_some
 from aam.inference.description import ModelDescription
-from aam.inference.kernel import KernelModel, KernelPredictor, PretrainedVectors, learned_by_kernels
+from aam.inference.kernel import KernelModel, PretrainedVectors, to_kernel_units
 from aam.inference.model_directory import save_model
 from aam.inference.network import PredictOptions
+from aam.inference.predictor import predictor_of
 from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.head import KernelHead, KernelInputs
 from aam.kernels.known_asvs import MINIMUM_PREVALENCE
@@ -24,6 +23,7 @@ from aam.labels.target import TargetState
 from aam.runs.pretrained import SHAPE, Pretrained
 from aam.runs.resources import read_given_tree
 from aam.runs.results import summarise, validate, write_metrics, write_splits
+from aam.runs.resume import Run
 from aam.storage.cache import Cache
 from aam.storage.output import start_output_directory
 
@@ -43,7 +43,7 @@ _SHARED = (
 )  # fmt: skip
 
 
-def choose_head(config: TrainConfig, n_samples: int) -> Literal["kernel", "network"]:
+def choose_head(config: LearningConfig, n_samples: int) -> Literal["kernel", "network"]:
     """Decide on the head for so many samples with a value, and name the options that it leaves aside.
 
     Raises
@@ -88,83 +88,74 @@ def choose_head(config: TrainConfig, n_samples: int) -> Literal["kernel", "netwo
     return chosen
 
 
-def _ignored(config: TrainConfig) -> list[str]:
-    """Name the options of the network that differ from their defaults."""
-    sections = (
-        config.transfer, config.distance, config.taxonomy, config.sampling, config.objectives, config.augmentation, config.model,
-        config.training, config.network_head, config.saving,
-    )  # fmt: skip
+def _ignored(config: LearningConfig) -> list[str]:
+    """Return the flags of the network's options that differ from their defaults."""
     settled = SHAPE if config.transfer.pretrained is not None else ()  # said elsewhere
-    return [flag for section in sections for flag in changed_flags(section, (*_SHARED, *settled))]
+    return [flag for section in config.network_sections for flag in changed_flags(section, (*_SHARED, *settled))]
 
 
-def train_kernel_head(
-    config: TrainConfig, shape: ModelConfig, pretrained: Pretrained | None, labelled: LabelledStudy, written: list[str]
-) -> None:
+def kernel_inputs(config: LearningConfig, study: Study, pretrained: Pretrained | None) -> KernelInputs:
+    """Open what a head may use beside the counts.
+
+    Raises
+    ------
+    TreeError
+        ``--tree`` is malformed or does not fit the study.
+    """
+    tree = None if config.distance.tree is None else read_given_tree(config, study)
+    vectors = None
+    if pretrained is not None:
+        encoder, description = pretrained
+        options = PredictOptions(Cache(config.study.cache_dir))
+        vectors = PretrainedVectors(copy.deepcopy(encoder), description, options)
+    rarefaction = fixed_rarefaction(config.sampling, config.training.seed)
+    return KernelInputs(tree, vectors, config.head.coverage, rarefaction)
+
+
+def train_kernel_head(run: Run[TrainConfig], labelled: LabelledStudy, written: list[str]) -> None:
     """Fit, validate and save the head.
 
     Parameters
     ----------
-    config, shape
-        What the user asked for, and what a pre-trained model made of it.
-    pretrained
-        The encoder of the deep member, if any.
+    run
+        The run; its pre-trained encoder gives the deep member, if there is one.
     labelled
         Samples to train on and to validate.
     written
-        What an earlier run may have left in the output directory.
+        Names of what an earlier run may have left in the output directory.
     """
-    output, cache = config.output.output_dir, Cache(config.study.cache_dir)
+    config, output = run.config, run.directory
     assert isinstance(labelled.target, TargetState), "the kernel head learns one column"
+    study = labelled.study.cut(run.asked.model.max_bp)  # the encoder may read fewer
     target = dataclasses.replace(labelled.target, scaled_by=None)  # of the network
-    labelled = dataclasses.replace(
-        labelled,
-        study=labelled.study.cut(config.model.max_bp),  # the encoder may read fewer
-        target=target,
-    )
-    tree = None if config.distance.tree is None else read_given_tree(config, labelled.study)
-    vectors = None
-    if pretrained is not None:
-        encoder, its_description = pretrained
-        vectors = PretrainedVectors(copy.deepcopy(encoder), its_description, PredictOptions(None, cache))
-    resources = KernelInputs(
-        tree, vectors, config.head.coverage, fixed_rarefaction(config.sampling, config.training.seed)
-    )
-    rows = np.flatnonzero(~labelled.held)
-    learned = learned_by_kernels(target, labelled.truth, labelled.head_inputs)
-    head = fit_kernel_head(labelled.study, rows, target, learned, labelled.groups, resources)
+    labelled = dataclasses.replace(labelled, samples=dataclasses.replace(labelled.samples, study=study), target=target)
+    learned = to_kernel_units(target, labelled.truth, labelled.head_inputs)
+    inputs = kernel_inputs(config, study, run.pretrained)
+    head = fit_kernel_head(study, labelled.training, target, learned, labelled.samples.groups, inputs)
     _log_members(head)
-    model = KernelModel.of(head, None if pretrained is None else pretrained[0])
-    description = _describe(config, shape, pretrained, labelled, model)
-    start_output_directory(dataclasses.replace(config, model=shape), written)
-    write_splits(output / "splits.tsv", labelled.pool.study.sample_ids, labelled.parts)
-    reader = KernelPredictor(copy.deepcopy(model), description, PredictOptions(None, cache))
-    metrics = validate(config, reader, labelled)
+    model = KernelModel.of(head, None if run.pretrained is None else run.pretrained[0])
+    description = _describe(run, labelled, model)
+    start_output_directory(config, written)
+    write_splits(output / "splits.tsv", labelled.split)
+    predictor = predictor_of(copy.deepcopy(model), description, PredictOptions(Cache(config.study.cache_dir)))
+    metrics = validate(config, predictor, labelled)
     write_metrics(output, metrics)
     save_model(output / "model", model, dataclasses.replace(description, metrics=metrics))
-    logger.info("Validation of %s: %s.", labelled.target.column, summarise(metrics, labelled.target))
+    logger.info("Validation of %s: %s.", target.column, summarise(metrics, target))
     logger.info("Model: %s", output / "model")
 
 
-def _describe(
-    config: TrainConfig,
-    shape: ModelConfig,
-    pretrained: Pretrained | None,
-    labelled: LabelledStudy,
-    model: KernelModel,
-) -> ModelDescription:
-    own = {
+def _describe(run: Run[TrainConfig], labelled: LabelledStudy, model: KernelModel) -> ModelDescription:
+    fitted = {
         "study_digest": labelled.study.digest(),
         "target": labelled.target,
-        "options": flatten(config),
+        "options": run.options,
         "head": model.info,
     }
-    if pretrained is not None:
-        return dataclasses.replace(pretrained[1], metrics={}, **own)
-    sampling, seed = config.sampling, config.training.seed
-    return ModelDescription(
-        model=shape, objectives=(), depth=None, token_limit=sampling.token_limit, seed=seed, **own
-    )  # fmt: skip
+    if run.pretrained is not None:
+        return dataclasses.replace(run.pretrained[1], metrics={}, **fitted)
+    limit, seed = run.config.sampling.token_limit, run.config.training.seed
+    return ModelDescription(run.config.model, objectives=(), depth=None, token_limit=limit, seed=seed, **fitted)
 
 
 def _log_members(head: KernelHead) -> None:

@@ -1,36 +1,35 @@
-"""The network of one run, of ``aam train`` or of a fold of ``aam evaluate``: planned from options and samples, then fitted."""
+"""The plan of one run, of pre-training, fine-tuning, a member or a fold: a model to be trained, and the source of its batches."""
 
-import dataclasses
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from aam.batch import batch_input, batch_target
+from aam.batch import TARGET, BatchTarget, batch_input, batch_target
 from aam.config.base import flatten
-from aam.config.commands import TrainConfig
-from aam.config.model import ModelConfig
-from aam.config.training import TrainingConfig, TransferConfig
+from aam.config.commands import LearningConfig, PretrainConfig
 from aam.data.augmentation import augmentations_of
 from aam.data.batches import BatchMaker, Drawing, Masking, loader
+from aam.data.study import Study
 from aam.distributed.ranks import SINGLE_PROCESS, Ranks
-from aam.ecology.resources import StudyResources
 from aam.inference.build import build_covariate_conditioning, build_target
 from aam.inference.description import ModelDescription
 from aam.inference.network import asv_vectors
 from aam.labels.labelled import LabelledStudy
+from aam.labels.splits import TRAIN, VALIDATION, SampleSplit
 from aam.labels.target import TargetState
-from aam.labels.weights import weigh_classes
+from aam.labels.weights import log_class_weights, weigh_classes
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Settings
-from aam.runs.batch_plan import BatchSchedule, BatchSource, calibration_batch, memory_estimate
+from aam.runs.batch_plan import BatchSchedule, BatchSource, calibration_batch, memory_estimate, schedule_batches
 from aam.runs.batch_size import choose_batch_size
-from aam.runs.pretrained import copy_encoder_weights
+from aam.runs.pretrained import Pretrained, copy_encoder_weights, copy_objective_weights
 from aam.runs.resources import choose_objective_settings, read_resources, with_targets
 from aam.storage.cache import Cache
 from aam.training.best_epoch import criterion_of
@@ -44,149 +43,287 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class PlannedNetwork:
-    """A network that is ready to be fitted; `fit_network` changes its weights.
+class UnlabelledStudy:
+    """Samples to pre-train on and to validate.
 
     Attributes
     ----------
-    model, description
-        As they will be saved.
-    weights, balance
-        Of the objectives.
-    material
-        What its batches are made of.
-    training, transfer
-        How it is trained.
-    is_fresh
-        Whether its encoder has random weights.
+    study
+        The samples.
+    depth
+        Reads drawn from each; None for all.
+    split
+        The part of each sample.
     """
 
-    model: SequencePredictor
+    study: Study
+    depth: int | None
+    split: SampleSplit
+
+    @property
+    def training(self) -> np.ndarray:
+        """Numbers of the training samples, int64 [n]."""
+        return self.split.indices(TRAIN)
+
+    @property
+    def validation(self) -> np.ndarray:
+        """Numbers of the validation samples, int64 [m]."""
+        return self.split.indices(VALIDATION)
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A model that is ready to be trained; `fit_run` changes its weights.
+
+    Attributes
+    ----------
+    config
+        Options, with the shape of the model that is trained.
+    encoder
+        The encoder, which pre-training trains alone.
+    predictor
+        The encoder with a head for metadata columns; None in pre-training.
+    description
+        Description of the model, as it will be saved.
+    weights
+        Weight of each objective's loss, by name.
+    batch_source
+        What batches are made of.
+    is_fresh
+        Whether the encoder has random weights.
+    new_objectives
+        Names of the encoder's objectives that have random weights.
+    """
+
+    config: PretrainConfig | LearningConfig
+    encoder: SequenceEncoder
+    predictor: SequencePredictor | None
     description: ModelDescription
     weights: dict[str, float]
-    balance: LossBalance
     batch_source: BatchSource
-    training: TrainingConfig
-    transfer: TransferConfig
     is_fresh: bool
+    new_objectives: tuple[str, ...]
+
+    @property
+    def model(self) -> SequenceEncoder | SequencePredictor:
+        """What is trained and saved."""
+        return self.encoder if self.predictor is None else self.predictor
+
+    def schedule(self) -> BatchSchedule:
+        """Plan the batches of all epochs.
+
+        Raises
+        ------
+        ConfigError
+            ``--max-memory-gb`` does not even hold the weights.
+        """
+        return schedule_batches(self.batch_source, self.config.training)
+
+    def describe_trained(self, metrics: Mapping[str, Any]) -> ModelDescription:
+        """Describe the model after training, with its metrics and the options that were chosen for it."""
+        options = self.description.options | flatten(self.config.training)
+        return replace(self.description, metrics=dict(metrics), options=options)
 
 
-def plan_network(
-    config: TrainConfig, shape: ModelConfig, pretrained: SequenceEncoder | None, labelled: LabelledStudy
-) -> PlannedNetwork:
-    """Build a network, and gather what its batches are made of; nothing is written yet.
+def plan_run(
+    config: PretrainConfig | LearningConfig,
+    samples: UnlabelledStudy | LabelledStudy,
+    pretrained: Pretrained | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> RunPlan:
+    """Build a model and gather what its batches are made of; nothing is written yet.
+
+    Parameters
+    ----------
+    config
+        Of pre-training, or of training (of a run, of a member of an ensemble, or of a fold), with the shape of ``pretrained``.
+    samples
+        To train on and to validate; labelled for training.
+    pretrained
+        The model to begin with, if any.
+    options
+        What the user asked for, for the record; None: ``config``.
 
     Raises
     ------
     AamError
-        What the objectives need cannot be read.
+        What the objectives need cannot be read, or no metric has the name that chooses the best epoch.
     """
-    torch.manual_seed(config.training.seed)
-    head, in_training = config.network_head, labelled.truth[~labelled.held]
-    if isinstance(labelled.target, TargetState):
-        weighed = weigh_classes(labelled.target, in_training, head.classes.class_weights)
-        labelled = dataclasses.replace(labelled, target=weighed)
-    weights = {"target": config.objectives.target_penalty, **config.weights}
-    resources = read_resources(config, config.weights, labelled.study, np.flatnonzero(~labelled.held))
+    resources = read_resources(config, config.weights, samples.study, samples.training)
     settings = choose_objective_settings(config.weights, config.objectives, resources)
-    model = _build(config, shape, pretrained, labelled, settings)
+    torch.manual_seed(config.training.seed)
+    encoder = build_encoder(config.model, list(settings), settings)
+    new_objectives = _begin_with(pretrained, encoder, settings, config)
+    part = _TargetPart() if isinstance(samples, UnlabelledStudy) else _target_part(config, encoder, samples)
+    model = encoder if part.predictor is None else part.predictor
     criterion_of(config.training.best_metric, model.active_objectives())  # refuses before anything is written
-    maker = _batch_maker(config, labelled, resources, model)
-    digest = labelled.study.digest()
-    estimate = memory_estimate(model, model.base_model.config, maker, config.training, config.transfer.freeze_base)
-    batch_source = BatchSource(maker, np.flatnonzero(~labelled.held), np.flatnonzero(labelled.held), estimate, digest)
-    description = ModelDescription(
-        model=shape,
-        objectives=tuple(model.base_model.active_objectives()),
-        depth=labelled.depth,
-        token_limit=config.sampling.token_limit,
-        seed=config.training.seed,
-        study_digest=digest,
-        target=labelled.target,
-        network_head=head,
-        conditions=labelled.conditions,
-        conditioning=config.conditioning,
-        column_losses=labelled.pool.losses,
-        objective_settings=settings,
-        options=flatten(config),
-    )
-    balance = LossBalance(weights, config.objectives.loss_balancing)
-    return PlannedNetwork(
-        model, description, weights, balance, batch_source, config.training, config.transfer, pretrained is None
+    maker = _batch_maker(config, samples, part)
+    maker = with_targets(maker, encoder.active_objectives(), config.objectives, resources)
+    estimate = memory_estimate(model, config.model, maker, config.training, part.is_base_frozen)
+    description = _describe(config, samples, encoder, settings, part)
+    if options is not None:
+        description = replace(description, options=dict(options))
+    digest = description.study_digest
+    return RunPlan(
+        config=config,
+        encoder=encoder,
+        predictor=part.predictor,
+        description=description,
+        weights={**part.weights, **config.weights},
+        batch_source=BatchSource(maker, samples.training, samples.validation, estimate, digest),
+        is_fresh=pretrained is None,
+        new_objectives=new_objectives,
     )
 
 
-def prepare_module(network: PlannedNetwork) -> TrainingModule:
-    """Bring what is new in the model to its sizes, and wrap it for training."""
-    model, some = network.model, calibration_batch(network.batch_source)
-    if network.is_fresh:
-        calibrate_encoder(model.base_model, some)
+def build_module(plan: RunPlan) -> TrainingModule:
+    """Wrap the model as it is for training."""
+    balance = LossBalance(plan.weights, plan.config.objectives.loss_balancing)
+    if not isinstance(plan.config, LearningConfig):
+        return TrainingModule(plan.model, plan.weights, plan.config.training, balance=balance)
+    transfer = plan.config.transfer
+    return TrainingModule(plan.model, plan.weights, plan.config.training, TARGET, balance, transfer)
+
+
+def prepare_module(plan: RunPlan) -> TrainingModule:
+    """Bring what is new in the model to its sizes, by a few training samples, and wrap it for training."""
+    batch = calibration_batch(plan.batch_source)
+    if plan.is_fresh:
+        calibrate_encoder(plan.encoder, batch)
     else:
-        calibrate_objectives(model.base_model, some, model.base_model.active_objectives())
-    calibrate_head(model, some)
-    module = build_module(network)
-    module.calibrate(some)
+        calibrate_objectives(plan.encoder, batch, plan.new_objectives)
+    if plan.predictor is not None:
+        calibrate_head(plan.predictor, batch)
+    module = build_module(plan)
+    module.calibrate(batch)
     return module
 
 
-def build_module(network: PlannedNetwork) -> TrainingModule:
-    """Wrap the model as it is."""
-    kind = {"main": "target", "balance": network.balance, "transfer": network.transfer}
-    return TrainingModule(network.model, network.weights, network.training, **kind)
-
-
-def with_batch_size(network: PlannedNetwork, ranks: Ranks = SINGLE_PROCESS) -> PlannedNetwork:
-    """Settle how many samples form a batch.
+def with_batch_size(plan: RunPlan, ranks: Ranks = SINGLE_PROCESS) -> RunPlan:
+    """Choose how many samples form a batch, if the options leave that to aam.
 
     Raises
     ------
     ConfigError
         ``--batch-size auto`` finds that memory holds none.
     """
-    training = choose_batch_size(network.training, network.batch_source, lambda: build_module(network), ranks)
-    return dataclasses.replace(network, training=training)
+    training = choose_batch_size(plan.config.training, plan.batch_source, lambda: build_module(plan), ranks)
+    return replace(plan, config=replace(plan.config, training=training))
 
 
-def fit_network(
-    network: PlannedNetwork,
-    batches: BatchSchedule,
+def fit_run(
+    plan: RunPlan,
+    schedule: BatchSchedule,
     output: Path,
-    plan: SavingPlan | None = None,
+    saving: SavingPlan | None = None,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> FitSummary:
-    """Train, and leave the weights of the best epoch in the model; the trainer writes into ``output``."""
-    module, maker = prepare_module(network), network.batch_source.maker
-    n_workers = network.training.num_workers
-    train, held = (loader(maker, plans, n_workers, ranks.part) for plans in (batches.sampler, batches.validation))
-    report = BatchReport(batches.estimated_bytes, ranks)
-    return fit(module, (train, held), output, batches.training, [report], plan, ranks)
+    """Train, and leave the weights of the best epoch in the model.
+
+    Parameters
+    ----------
+    plan, schedule
+        What is trained, and on which batches.
+    output
+        Directory of the trainer's files.
+    saving
+        When the run is saved, and where it goes on; None: never.
+    ranks
+        The processes that train together.
+    """
+    module, maker = prepare_module(plan), plan.batch_source.maker
+    n_workers = plan.config.training.num_workers
+    train, validation = (
+        loader(maker, plans, n_workers, ranks.part) for plans in (schedule.sampler, schedule.validation)
+    )
+    report = BatchReport(schedule.estimated_bytes, ranks)
+    return fit(module, (train, validation), output, schedule.training, [report], saving, ranks)
 
 
-def _build(
-    config: TrainConfig,
-    shape: ModelConfig,
-    pretrained: SequenceEncoder | None,
-    labelled: LabelledStudy,
+def _begin_with(
+    pretrained: Pretrained | None,
+    encoder: SequenceEncoder,
     settings: Mapping[str, Settings],
-) -> SequencePredictor:
-    base = build_encoder(shape, list(settings), settings)
-    if pretrained is not None:
-        copy_encoder_weights(base, pretrained)
+    config: PretrainConfig | LearningConfig,
+) -> tuple[str, ...]:
+    """Copy the weights of a pre-trained model; return the names of the objectives that keep random ones."""
+    if pretrained is None:
+        return tuple(settings)
+    copy_encoder_weights(encoder, pretrained[0])
+    if isinstance(config, LearningConfig):
         logger.info("The network begins with the encoder of %s.", config.transfer.pretrained)
-    target = build_target(shape, labelled.target, config.network_head, labelled.pool.losses)
-    conditioning = build_covariate_conditioning(shape, labelled.conditions, config.conditioning)
-    return build_predictor(base, target, (), config.transfer.freeze_base, conditioning)
+        return tuple(encoder.active_objectives())
+    new = sorted(copy_objective_weights(encoder, pretrained, settings))
+    objectives = f"; new objectives: {', '.join(new)}" if new else " and its objectives"
+    logger.info("Pre-training goes on from the encoder of %s%s.", config.start.pretrained, objectives)
+    return tuple(new)
+
+
+@dataclass(frozen=True)
+class _TargetPart:
+    """What a run has for its metadata columns: the model with their head, and what batches hold for it; nothing without labels."""
+
+    predictor: SequencePredictor | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    targets: Mapping[str, BatchTarget] = field(default_factory=dict)
+    asv_vectors: np.ndarray | None = None
+    is_base_frozen: bool = False
+    description: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _describe(
+    config: PretrainConfig | LearningConfig,
+    samples: UnlabelledStudy | LabelledStudy,
+    encoder: SequenceEncoder,
+    settings: Mapping[str, Settings],
+    part: _TargetPart,
+) -> ModelDescription:
+    return ModelDescription(
+        model=config.model,
+        objectives=tuple(encoder.active_objectives()),
+        objective_settings=settings,
+        depth=samples.depth,
+        token_limit=config.sampling.token_limit,
+        seed=config.training.seed,
+        study_digest=samples.study.digest(),
+        options=flatten(config),
+        **part.description,
+    )
 
 
 def _batch_maker(
-    config: TrainConfig, labelled: LabelledStudy, resources: StudyResources, model: SequencePredictor
+    config: PretrainConfig | LearningConfig, samples: UnlabelledStudy | LabelledStudy, part: _TargetPart
 ) -> BatchMaker:
-    targets = {name: batch_input(fact) for name, fact in labelled.head_inputs.items()}
-    targets["target"] = batch_target(len(labelled.target.classes), labelled.truth)
-    drawing = Drawing(labelled.depth, config.sampling.token_limit, config.training.seed)
+    drawing = Drawing(samples.depth, config.sampling.token_limit, config.training.seed)
     augmentations = augmentations_of(config.augmentation)
+    return BatchMaker(samples.study, drawing, Masking(), part.targets, augmentations, part.asv_vectors)
+
+
+def _target_part(
+    config: PretrainConfig | LearningConfig, encoder: SequenceEncoder, labelled: LabelledStudy
+) -> _TargetPart:
+    assert isinstance(config, LearningConfig), "labels are learned with its options"
+    head, transfer, target, losses = config.network_head, config.transfer, labelled.target, labelled.samples.losses
+    if isinstance(target, TargetState):
+        target = weigh_classes(target, labelled.truth[labelled.training], head.classes.class_weights)
+        log_class_weights(target)
+    target_head = build_target(config.model, target, head, losses)
+    conditioning = build_covariate_conditioning(config.model, labelled.covariates, config.conditioning)
     vectors = None
-    if config.transfer.freeze_base and config.augmentation.nucleotide_substitution is None:
-        vectors = asv_vectors(model.base_model.asv_encoder, labelled.study, Cache(config.study.cache_dir))
-    maker = BatchMaker(labelled.study, drawing, Masking(), targets, augmentations, vectors)
-    return with_targets(maker, model.base_model.active_objectives(), config.objectives, resources)
+    if transfer.freeze_base and config.augmentation.nucleotide_substitution is None:
+        vectors = asv_vectors(encoder.asv_encoder, labelled.study, Cache(config.study.cache_dir))
+    targets = {name: batch_input(values) for name, values in labelled.head_inputs.items()}
+    return _TargetPart(
+        predictor=build_predictor(encoder, target_head, (), transfer.freeze_base, conditioning),
+        weights={TARGET: config.objectives.target_penalty},
+        targets=targets | {TARGET: batch_target(len(target.classes), labelled.truth)},
+        asv_vectors=vectors,
+        is_base_frozen=transfer.freeze_base,
+        description={
+            "target": target,
+            "network_head": head,
+            "covariates": labelled.covariates,
+            "covariates_config": config.conditioning,
+            "column_losses": losses,
+        },
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from aam.config.commands import PretrainConfig, TrainConfig
+from aam.config.commands import LearningConfig, PretrainConfig
 from aam.config.objectives import FLAG_OF_RESOURCE, ObjectivesConfig, rows_of
 from aam.config.study import DistanceConfig
 from aam.data.batches import BatchMaker, BatchPlan, Masking
@@ -46,7 +46,7 @@ def read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
     return cache.fetch("tree", digest_of(f"tree {FORMAT}", path, study.content), build, FeatureTree.open)
 
 
-Config = PretrainConfig | TrainConfig
+Config = PretrainConfig | LearningConfig
 
 SAMPLES_READ = 256
 """Samples after which the pages that were read are let go of."""

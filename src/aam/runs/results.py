@@ -12,21 +12,26 @@ from matplotlib.figure import Figure
 from aam.config.commands import TrainConfig
 from aam.data.rarefaction import EVALUATION, generator
 from aam.figures import RegressionPanel, draw_confusion, draw_regression, draw_regressions
-from aam.inference.kernel import KernelPredictor
 from aam.inference.metrics import evaluate_predicted, without_nan
-from aam.inference.network import NetworkPredictor
+from aam.inference.predictor import Predictor
 from aam.io.metadata import write_tsv
 from aam.labels.labelled import LabelledStudy
-from aam.labels.predicted import Predicted
+from aam.labels.splits import SampleSplit
 from aam.labels.target import AnyTarget, JointTarget, columns_ending_in, observed
 from aam.metrics.reservoir import Reservoir
 from aam.storage.atomic import atomic_path, write_text_atomic
 from aam.training.plots import PURPOSE
 
+EVALUATION_RESULTS = (
+    "metrics.json", "metrics.tsv", "predictions.tsv", "plots",
+    "folds.tsv", "results.tsv", "summary.tsv", "summary.png", "summary.md",
+)  # fmt: skip
+"""What ``aam evaluate`` and ``aam crossval`` write, so that the one leaves nothing of the other behind."""
 
-def write_splits(path: Path, sample_ids: Sequence[str], parts: np.ndarray) -> None:
+
+def write_splits(path: Path, split: SampleSplit) -> None:
     """Write the part of each sample; ``--split-file`` reads it back."""
-    write_tsv(path, {"sample-id": sample_ids, "split": parts})
+    write_tsv(path, {"sample-id": split.sample_ids, "split": split.parts})
 
 
 def prediction_columns(
@@ -117,20 +122,18 @@ def summarise(metrics: dict[str, Any], target: AnyTarget) -> str:
     )
 
 
-def validate(
-    config: TrainConfig, reader: NetworkPredictor | KernelPredictor, labelled: LabelledStudy
-) -> dict[str, object]:
-    """Predict, write the table and the picture; give the metrics."""
-    rows = np.flatnonzero(labelled.held)
-    head_inputs = {name: values[rows] for name, values in labelled.head_inputs.items()}
-    return score(config, reader.predicted(labelled.study.select_samples(rows), head_inputs), labelled)
+def validate(config: TrainConfig, predictor: Predictor, labelled: LabelledStudy) -> dict[str, Any]:
+    """Predict the validation samples just as ``aam predict`` does, and write the table and the picture.
 
-
-def score(config: TrainConfig, predicted: Predicted, labelled: LabelledStudy) -> dict[str, object]:
-    """Do the same with what was predicted of the validation samples."""
-    rows, output = np.flatnonzero(labelled.held), config.output.output_dir
-    study, truth, target = labelled.study.select_samples(rows), labelled.truth[rows], labelled.target
-    columns = prediction_columns(target, study.sample_ids, predicted.values)
+    Returns
+    -------
+    dict[str, Any]
+        Metrics of the target, by name.
+    """
+    validation, output, target = labelled.samples.select(labelled.validation), config.output.output_dir, labelled.target
+    truth, sample_ids = labelled.truth[labelled.validation], validation.study.sample_ids
+    predicted = predictor.predict(validation.study, validation.metadata)
+    columns = prediction_columns(target, sample_ids, predicted.values)
     truths = truth_columns(target, truth)
     write_tsv(output / "validation_predictions.tsv", {**columns, **predicted.columns, **truths})
     metrics = evaluate_predicted(target, predicted, truth)

@@ -3,22 +3,26 @@
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import yaml
 from torch import nn
 
 from aam.config.base import flatten, input_paths
-from aam.config.commands import PretrainConfig, TrainConfig
+from aam.config.commands import LearningConfig, PretrainConfig, TrainConfig
 from aam.config.saving import CHANGEABLE, LAST_CHECKPOINT, MEMBERS, SAVES_MEMORY
+from aam.config.training import TrainingConfig
 from aam.distributed.ranks import Ranks
 from aam.errors import OutputError
 from aam.inference.description import ModelDescription
 from aam.inference.model_directory import BASE, CARD, CONFIG, WEIGHTS, save_model
+from aam.labels.splits import SampleSplit
+from aam.runs.pretrained import Pretrained, load_pretrained, shape_of
+from aam.runs.results import write_splits
 from aam.storage.cache import digest_of
 from aam.storage.output import (
     OPTIONS,
@@ -37,6 +41,7 @@ from aam.training.checkpoints import (
     differences,
     read_checkpoint,
 )
+from aam.training.fit import WRITTEN
 from aam.training.nonfinite import REPORT
 from aam.training.nonfinite import WEIGHTS as NONFINITE_WEIGHTS
 from aam.training.precision import resolve_precision
@@ -47,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 Config = PretrainConfig | TrainConfig
 
-Run = TypeVar("Run", PretrainConfig, TrainConfig)
+RunConfig = TypeVar("RunConfig", PretrainConfig, TrainConfig)
 
 State = Literal["new", "unsaved", "saved", "finished", "failed"]
 
@@ -82,14 +87,14 @@ def state_of_run(config: Config) -> State:
     return "unsaved"
 
 
-def run_directories(config: Config) -> list[Path]:
+def run_directories(config: PretrainConfig | LearningConfig) -> list[Path]:
     """Give the directories that networks are trained in: the run's own, or one for each member of an ensemble."""
     output, n_members = config.output.output_dir, _members_of(config)
     return [output] if n_members is None else [output / MEMBERS / str(number + 1) for number in range(n_members)]
 
 
-def _members_of(config: Config) -> int | None:
-    return config.head.ensemble if isinstance(config, TrainConfig) else None
+def _members_of(config: PretrainConfig | LearningConfig) -> int | None:
+    return config.head.ensemble if isinstance(config, LearningConfig) else None
 
 
 def failed_place(config: Config) -> Path | None:
@@ -110,23 +115,97 @@ def _check_failed(config: Config) -> None:
         )
 
 
-def state_on_all_ranks(config: Config, ranks: Ranks) -> State:
-    """Let the first rank look at the output directory, and give all ranks what it found.
+@dataclass(frozen=True)
+class Run(Generic[RunConfig]):
+    """A training run in its directory, as one of its processes sees it.
+
+    Attributes
+    ----------
+    asked
+        Options as the user gave them, with the batch size that was chosen when the run began.
+    config
+        The same with the shape of the pre-trained model.
+    state
+        What the directory holds.
+    ranks
+        The processes that train together.
+    pretrained
+        The model that training begins with, if any.
+    """
+
+    asked: RunConfig
+    config: RunConfig
+    state: State
+    ranks: Ranks
+    pretrained: Pretrained | None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options as the user gave them, by flag: what a trained model records."""
+        return flatten(self.asked)
+
+    @property
+    def directory(self) -> Path:
+        """Where results go."""
+        return self.config.output.output_dir
+
+    def with_training(self, training: TrainingConfig) -> "Run[RunConfig]":
+        """Return the run with options of training that were chosen for it."""
+        return replace(self, config=replace(self.config, training=training))
+
+    def begin(self, split: SampleSplit, results: Sequence[str]) -> None:
+        """Make the directory ready, and write the split, unless the run goes on; the first process alone does.
+
+        Parameters
+        ----------
+        split
+            The part of each sample.
+        results
+            Names of what an earlier run may have left.
+
+        Raises
+        ------
+        OutputError
+            The directory cannot be written to.
+        """
+        if self.ranks.is_first:
+            start_or_continue(self.config, self.state, [*WRITTEN, *results])
+            write_splits(self.directory / "splits.tsv", split)
+
+
+def open_run(config: RunConfig, pretrained: Path | None, ranks: Ranks) -> Run[RunConfig]:
+    """Look at the directory of a run and load the model that it begins with; log it if the run is finished.
+
+    Parameters
+    ----------
+    config
+        Of the command.
+    pretrained
+        Directory of the model to begin with, if any.
+    ranks
+        The processes that train together; the first one looks, and all raise what is wrong.
 
     Raises
     ------
-    OutputError
-        On all of them, if it may not be written to.
+    AamError
+        The directory may not be written to, or holds another run, or there is no such model.
     """
     state: State = "new"
     with ranks.raise_together():
         if ranks.is_first:
             state = state_of_run(config)
-    return ranks.from_first(state)
+    state = ranks.from_first(state)
+    with ranks.raise_together():
+        asked = with_saved_batch_size(config, state)
+        model = load_pretrained(pretrained)
+        shaped = asked if model is None else replace(asked, model=shape_of(model[0], asked.model))
+        if state == "finished" and ranks.is_first:
+            say_finished(shaped)
+    return Run(asked, shaped, state, ranks, model)
 
 
-def with_saved_batch_size(config: Run, state: State) -> Run:
-    """Let a run that goes on keep the number of samples that ``--batch-size auto`` found when it began.
+def with_saved_batch_size(config: RunConfig, state: State) -> RunConfig:
+    """Return the options with the number of samples that ``--batch-size auto`` found when a run that goes on began.
 
     Raises
     ------
@@ -135,8 +214,8 @@ def with_saved_batch_size(config: Run, state: State) -> Run:
     """
     if config.training.batch_size != "auto" or state not in ("saved", "finished", "failed"):
         return config
-    found = _options_of_run(config).get("batch-size")
-    return replace(config, training=replace(config.training, batch_size=found))
+    batch_size = _options_of_run(config).get("batch-size")
+    return replace(config, training=replace(config.training, batch_size=batch_size))
 
 
 def say_finished(config: Config) -> None:
