@@ -81,11 +81,11 @@ def _rows(path: Path, flag: str) -> list[dict[str, str]]:
     try:
         header, *rows = csv.reader(lines, dialect="excel-tab") if lines else [[]]
     except csv.Error as error:
-        raise SplitError(f"--split-file {path} cannot be split into cells ({error}). Correct it.") from None
+        raise SplitError(f"{flag} {path} cannot be split into cells ({error}). Correct it.") from None
     names = [name.strip() for name in header]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise SplitError(f"--split-file {path} has columns of the same name: {name_some(twice)}. Remove all but one.")
+        raise SplitError(f"{flag} {path} has columns of the same name: {name_some(twice)}. Remove all but one.")
     return [
         dict(zip_longest(names, (cell.strip() for cell in row[: len(names)]), fillvalue="")) for row in rows if any(row)
     ]
