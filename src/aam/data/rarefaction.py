@@ -25,6 +25,8 @@ def generator(seed: int, purpose: str, *keys: object) -> np.random.Generator:
 
 _SHOWN = 1000  # names of dropped samples in the log
 
+_SAMPLES_PER_RELEASE = 1 << 10
+
 SHARE_KEPT_BY_AUTO = 0.98
 """Share of the samples that the automatic depth keeps."""
 
@@ -120,10 +122,11 @@ class FixedRarefaction:
     seed: int
 
     def of(self, study: Study) -> Study:
-        """Give the same samples with fewer reads; nothing is drawn before a sample is read."""
-        own = {field.name: getattr(study, field.name) for field in fields(Study)}
-        own["depths"] = np.minimum(study.depths, self.depth)
-        return _Rarefied(**own, how=self)
+        """Return the same samples with fewer reads; nothing is drawn before a sample is read."""
+        assert not isinstance(study, _Rarefied), "a study is rarefied once: its reads are drawn from all of a sample"
+        attributes = {field.name: getattr(study, field.name) for field in fields(Study)}
+        attributes["depths"] = np.minimum(study.depths, self.depth)
+        return _Rarefied(**attributes, how=self)
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,21 @@ class _Rarefied(Study):
             counts, self.how.depth, generator(self.how.seed, "rarefaction", EVALUATION, self.sample_ids[row])
         )
         return features[drawn > 0], drawn[drawn > 0]
+
+    @property
+    def richness(self) -> np.ndarray:
+        """ASVs that each sample holds among the reads drawn, int64 [S]; draws them anew, sample by sample."""
+        richness = np.empty(self.n_samples, dtype=np.int64)
+        for row in range(self.n_samples):
+            richness[row] = len(self.sample(row)[0])
+            if row % _SAMPLES_PER_RELEASE == 0:
+                self.release()
+        return richness
+
+    def digest(self) -> str:
+        """Hash the digest of the whole samples, the depth and the seed: what the reads drawn depend on."""
+        name = f"{super().digest()} {self.how.depth} {self.how.seed}"
+        return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 def rarefy_once(study: Study, how: FixedRarefaction | None) -> Study:

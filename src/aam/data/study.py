@@ -98,7 +98,7 @@ class Study:
     depths
         Reads of each sample, int64 [S].
     content
-        Digest of the whole study on disk.
+        Digest of the whole study on disk, whichever of its samples, nucleotides and reads are taken.
     store
         Where the arrays are.
     """
