@@ -119,7 +119,7 @@ class _UnorderedFeatures:
     def canonical_order(self) -> np.ndarray:
         """Sort features by a hash of their sequence, then by one of their name; int32 [F]."""
         blocks = sort_hashes(self._hashes(), self._scratch).in_blocks()
-        return np.concatenate([block["place"].astype(np.int32) for block in blocks])
+        return np.concatenate([block["position"].astype(np.int32) for block in blocks])
 
     def _hashes(self) -> Iterator[np.ndarray]:
         """Yield 8 bytes of each sequence's hash and 8 of its name's, so that equal sequences are ordered by name."""
@@ -135,7 +135,7 @@ def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayW
     """Write the counts in the order of the table; return the order of the sample ids, and the digests of the samples."""
     names = _names_on_disk(table, "sample", scratch)
     refuse_duplicates("samples", names, scratch)
-    order = names.sorted_places()
+    order = names.argsort()
     writer.append("order", order)
     _append_names(writer, "sample", names.in_blocks())
     writer.append("indptr", np.zeros(1, dtype=np.int64))
