@@ -18,6 +18,24 @@ from aam.storage.names import NameIndex
 
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
 
+_LETTERS = "".join(vocabulary.TOKEN_OF_LETTER)
+
+_SHORTEST_ID = 30
+"""A shorter id made of nucleotide letters may be a name, such as 'BAD' or 'TANK'."""
+
+_IS_SEQUENCE = re.compile(f"[{_LETTERS}{_LETTERS.lower()}]{{{_SHORTEST_ID},}}")
+
+_INVALID = 255
+
+_TOKEN_OF_BYTE = np.full(256, _INVALID, dtype=np.uint8)
+
+for _letter, _token in vocabulary.TOKEN_OF_LETTER.items():
+    _TOKEN_OF_BYTE[[ord(_letter), ord(_letter.lower())]] = _token
+
+_PER_BLOCK = 1 << 12
+
+_SHOWN = 5
+
 
 def fasta_records(path: Path) -> Iterator[tuple[str, str]]:
     """Yield one (id, sequence) after the other; the file is plain text, gzip or a QIIME 2 artifact.
@@ -92,25 +110,6 @@ def is_md5_of(name: str, sequence: str) -> bool:
 
 def _md5_sum(sequence: str) -> str:
     return hashlib.md5(sequence.encode(), usedforsecurity=False).hexdigest()
-
-
-_LETTERS = "".join(vocabulary.TOKEN_OF_LETTER)
-
-_SHORTEST_ID = 30
-"""A shorter id made of nucleotide letters may be a name, such as 'BAD' or 'TANK'."""
-
-_IS_SEQUENCE = re.compile(f"[{_LETTERS}{_LETTERS.lower()}]{{{_SHORTEST_ID},}}")
-
-_INVALID = 255
-
-_TOKEN_OF_BYTE = np.full(256, _INVALID, dtype=np.uint8)
-
-for _letter, _token in vocabulary.TOKEN_OF_LETTER.items():
-    _TOKEN_OF_BYTE[[ord(_letter), ord(_letter.lower())]] = _token
-
-_PER_BLOCK = 1 << 12
-
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
