@@ -72,6 +72,8 @@ def test_folds_have_names(write):
         ("sample-id\tfold\nS1\t0\nS1\t1\n", r"--fold-file .* lists samples more than once: 'S1'"),
         ("sample-id\tfold\nS1\t0\nS2\n", r"1 samples have no fold: 'S2'\. Number them"),
         ("sample-id\tfold\nS1\t0\nS2\t0\n", r"has one fold only: at least 2"),
+        ("sample-id\tfold\tfold\nS1\t0\t0\n", r"^--fold-file .* has columns of the same name: 'fold'"),
+        (f"sample-id\tfold\n{'x' * 200_000}\t0\n", r"^--fold-file .* cannot be split into cells \(field larger"),
     ],
 )
 def test_a_malformed_file_of_folds_is_an_error(text, message, write):

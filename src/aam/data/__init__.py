@@ -1,1 +1,1 @@
-"""Studies as flat arrays, and how they become batches."""
+"""Studies as flat arrays on disk, and the batches that are built from them."""

@@ -1,4 +1,4 @@
-"""Which samples form a batch: a fixed number, or as many as memory holds; and samples of like size together."""
+"""Divide samples into batches: of a fixed number, or as many as memory holds; and order samples by similar size."""
 
 import math
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ import numpy as np
 from aam.data.memory import ExpectedASVs, MemoryEstimate
 
 REACH = 4
-"""How many batches to either side a lone sample's companion may come from."""
+"""Batches to either side from which a lone sample's companion may come."""
 
 
 class Batcher(Protocol):
-    """Cuts an order of samples into batches."""
+    """Division of an order of samples into batches."""
 
     @property
     def has_fixed_size(self) -> bool:
@@ -21,7 +21,7 @@ class Batcher(Protocol):
         ...
 
     def cut(self, order: np.ndarray) -> list[np.ndarray]:
-        """Divide rows of the study into consecutive batches."""
+        """Divide sample indices, in their order, into consecutive batches of sample indices."""
         ...
 
 
@@ -33,7 +33,7 @@ class BySamples:
     has_fixed_size: bool = True
 
     def cut(self, order: np.ndarray) -> list[np.ndarray]:
-        """Divide the order."""
+        """Divide sample indices, in their order, into consecutive batches of sample indices."""
         return np.array_split(order, math.ceil(len(order) / self.batch_size))
 
 
@@ -44,17 +44,17 @@ class ByMemory:
     Attributes
     ----------
     expected
-        ASVs of each sample.
+        Expected ASVs of each sample.
     lengths
-        How many each is read with, [S].
+        Number of ASVs that each sample is read with, [S].
     estimate
-        Memory of a batch.
+        Estimate of the memory of a batch.
     budget
-        Bytes for a step.
+        Bytes available to a step.
     most
         Most samples of a batch; None for as many as fit.
     has_fixed_size
-        False: how many fit depends on which meet.
+        False: the number of samples that fit depends on which samples form the batch.
     """
 
     expected: ExpectedASVs
@@ -64,53 +64,53 @@ class ByMemory:
     most: int | None = None
     has_fixed_size: bool = False
 
-    def shape_of(self, samples: np.ndarray) -> tuple[float, float]:
-        """Give the expected number of (sample, ASV) pairs, T, and of distinct ASVs, U."""
+    def shape_of(self, sample_indices: np.ndarray) -> tuple[float, float]:
+        """Compute the expected number of (sample, ASV) pairs, T, and of distinct ASVs, U, of a batch of some samples."""
         growing = _GrowingBatch(self.expected, self.lengths)
-        for row in samples.tolist():
-            growing.add(*growing.with_sample(row))
+        for index in sample_indices.tolist():
+            growing.add(*growing.with_sample(index))
         self.expected.study.release()
         return growing.n_pairs, growing.n_asvs
 
-    def bytes_of(self, samples: np.ndarray) -> float:
-        """Estimate the peak memory of a step on some samples."""
-        return self.estimate.fixed + self.estimate.of_batch(*self.shape_of(samples))
+    def bytes_of(self, sample_indices: np.ndarray) -> float:
+        """Estimate the peak memory of a step on some samples, in bytes."""
+        return self.estimate.fixed + self.estimate.of_batch(*self.shape_of(sample_indices))
 
     def cut(self, order: np.ndarray) -> list[np.ndarray]:
-        """Divide the order: each batch takes samples while they fit, and at least one."""
+        """Divide sample indices, in their order, into batches; each takes samples while they fit, and at least one."""
         growing = _GrowingBatch(self.expected, self.lengths)
         batches: list[list[int]] = [[]]
-        for row in order.tolist():
-            sample = growing.with_sample(row)
-            size = self.estimate.fixed + self.estimate.of_batch(*sample[:2])
+        for index in order.tolist():
+            grown = growing.with_sample(index)
+            size = self.estimate.fixed + self.estimate.of_batch(*grown[:2])
             if batches[-1] and (size > self.budget or len(batches[-1]) == self.most):
                 batches.append([])
                 self.expected.study.release()
                 growing = _GrowingBatch(self.expected, self.lengths)
-                sample = growing.with_sample(row)
-            batches[-1].append(row)
-            growing.add(*sample)
+                grown = growing.with_sample(index)
+            batches[-1].append(index)
+            growing.add(*grown)
         self._pair_up(batches)
         return [np.array(batch, dtype=np.int64) for batch in batches]
 
     def _pair_up(self, batches: list[list[int]]) -> None:
-        """Give a lone sample a companion from a batch near it that can spare one, if the two fit."""
-        for place, batch in enumerate(batches):
+        """Move a sample from a nearby batch of more than two to each lone sample, if the two fit."""
+        for number, batch in enumerate(batches):
             if len(batch) > 1 or self.most == 1 or self.bytes_of(np.array(batch)) > self.budget:
                 continue
-            near = [giver for giver in batches[max(0, place - REACH) : place + REACH + 1] if len(giver) > 2]
-            spare = [(giver, row) for giver in near for row in giver]
-            for giver, row in spare:
-                if self.bytes_of(np.array([batch[0], row])) <= self.budget:
-                    giver.remove(row)
-                    batch.append(row)
+            near = [donor for donor in batches[max(0, number - REACH) : number + REACH + 1] if len(donor) > 2]
+            spare = [(donor, index) for donor in near for index in donor]
+            for donor, index in spare:
+                if self.bytes_of(np.array([batch[0], index])) <= self.budget:
+                    donor.remove(index)
+                    batch.append(index)
                     break
 
 
 class _GrowingBatch:
-    """The expected distinct ASVs of a batch to which samples are added one by one.
+    """Expected distinct ASVs of a batch to which samples are added one by one.
 
-    An ASV is absent if all samples lack it: ``U = Σ (1 − Π (1 − pᵢ))``, exactly, for samples are drawn independently.
+    An ASV is absent if all samples lack it: ``U = Σ (1 − Π (1 − pᵢ))``, exactly, because samples are drawn independently.
     """
 
     def __init__(self, expected: ExpectedASVs, lengths: np.ndarray) -> None:
@@ -118,45 +118,51 @@ class _GrowingBatch:
         self.n_pairs, self.n_asvs = 0.0, 0.0
         self.absent: dict[int, float] = {}
 
-    def with_sample(self, row: int) -> tuple[float, float, dict[int, float]]:
-        """Give the pairs, the distinct ASVs and the chances of absence that the sample's changes, if it joined."""
-        features, chance = self.expected.of(row)
-        names = features.tolist()
-        before = np.array([self.absent.get(name, 1.0) for name in names])
+    def with_sample(self, sample_index: int) -> tuple[float, float, dict[int, float]]:
+        """Compute the pairs and distinct ASVs with one more sample, and the probability that each of its ASVs is then absent."""
+        array, chance = self.expected.of(sample_index)
+        features = array.tolist()
+        before = np.array([self.absent.get(feature, 1.0) for feature in features])
         after = before * (1.0 - chance)
-        n_pairs = self.n_pairs + float(self.lengths[row])
-        return n_pairs, self.n_asvs + float((before - after).sum()), dict(zip(names, after.tolist(), strict=True))
+        n_pairs = self.n_pairs + float(self.lengths[sample_index])
+        return n_pairs, self.n_asvs + float((before - after).sum()), dict(zip(features, after.tolist(), strict=True))
 
     def add(self, n_pairs: float, n_asvs: float, absent: dict[int, float]) -> None:
-        """Let the sample join."""
+        """Add the sample that `with_sample` computed these numbers for."""
         self.n_pairs, self.n_asvs = n_pairs, n_asvs
         self.absent |= absent
 
 
 def sort_in_windows(order: np.ndarray, lengths: np.ndarray, window: int) -> np.ndarray:
-    """Bring samples of like size near each other: sort by size inside windows, rising and falling in turn.
+    """Sort samples by size inside windows, rising and falling in turn, so that samples of similar size are near each other.
 
     Parameters
     ----------
     order
-        Shuffled rows of the study.
+        Shuffled sample indices, [n].
     lengths
-        Size of each of them.
+        Size of each of them, [n].
     window
-        Samples in a window.
+        Number of samples in a window.
+
+    Returns
+    -------
+    The sample indices in the new order, [n].
     """
-    parts = []
+    windows = []
     n_windows = max(1, round(len(order) / window))
-    for number, places in enumerate(np.array_split(np.arange(len(order)), n_windows)):
-        by_size = places[np.argsort(lengths[places], kind="stable")]
-        parts.append(order[by_size if number % 2 == 0 else by_size[::-1]])  # so that windows meet where sizes are alike
-    return np.concatenate(parts)
+    for number, positions in enumerate(np.array_split(np.arange(len(order)), n_windows)):
+        by_size = positions[np.argsort(lengths[positions], kind="stable")]
+        windows.append(
+            order[by_size if number % 2 == 0 else by_size[::-1]]
+        )  # neighbours end and begin with similar sizes
+    return np.concatenate(windows)
 
 
 def split_until(batches: list[np.ndarray], n_batches: int) -> list[np.ndarray]:
-    """Halve the batches with the most samples until there are enough."""
+    """Halve the batch with the most samples until there are at least ``n_batches``; return the batches in their order."""
     batches = list(batches)
     while len(batches) < n_batches:
-        largest = max(range(len(batches)), key=lambda place: len(batches[place]))
+        largest = max(range(len(batches)), key=lambda number: len(batches[number]))
         batches[largest : largest + 1] = np.array_split(batches[largest], 2)
     return batches

@@ -1,4 +1,4 @@
-"""From rows of a study to batches: rarefaction, augmentation, the token limit, packing, masking and targets."""
+"""Build batches from samples of a study: rarefaction, augmentation, the token limit, packing, masking and targets."""
 
 import math
 import os
@@ -22,7 +22,7 @@ MOST_WORKERS = 8
 
 @dataclass(frozen=True)
 class Masking:
-    """What is hidden, by the names of the options: shares, None hides nothing, and how nucleotides are chosen."""
+    """Shares of nucleotides, ASVs and abundances to hide, None for none, and the strategy, by the names of the options."""
 
     nuc_mask_ratio: float | None = None
     nuc_asv_fraction: float = 1.0
@@ -33,48 +33,56 @@ class Masking:
 
 @dataclass(frozen=True)
 class Drawing:
-    """How reads are drawn from a sample.
+    """Settings by which reads are drawn from a sample.
 
     Attributes
     ----------
     depth
-        Reads to draw; None for all.
+        Number of reads to draw; None for all.
     token_limit
         Most ASVs of a sample.
     seed
-        Fixes the draws.
+        Seed of the draws.
     """
 
     depth: int | None
     token_limit: int
     seed: int
 
-    def draw(self, study: Study, row: int, epoch: int | str) -> Reads:
-        """Draw one sample's reads: the features present and their counts, both [n]."""
-        features, counts = study.sample(row)
+    def draw(self, study: Study, sample_index: int, epoch: int | str) -> Reads:
+        """Draw the reads of one sample; return the features that are present, increasing, and their counts, both [n]."""
+        features, counts = study.sample(sample_index)
         if self.depth is None:
             return features, counts
-        drawn = rarefy(counts, self.depth, generator(self.seed, "rarefaction", epoch, study.sample_ids[row]))
+        drawn = rarefy(counts, self.depth, generator(self.seed, "rarefaction", epoch, study.sample_ids[sample_index]))
         present = drawn > 0
         return features[present], drawn[present]
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """Which samples form a batch, in which epoch."""
+    """The samples of one batch, and the epoch whose draws they are read with.
+
+    Attributes
+    ----------
+    epoch
+        Number of a training epoch, or the name of other draws, such as `EVALUATION`.
+    samples
+        Indices of the samples in the study, [B].
+    """
 
     epoch: int | str
     samples: tuple[int, ...]
 
     @property
     def is_training(self) -> bool:
-        """Whether these are the draws of a training epoch, which has a number."""
+        """Whether the draws are those of a training epoch, which has a number."""
         return isinstance(self.epoch, int)
 
 
 @dataclass(frozen=True)
 class BatchMaker(Dataset[Batch]):
-    """Turns a plan into a batch; a pure function of the study, the seed and the plan."""
+    """Dataset that builds a batch from its plan, as a pure function of the study, the seed and the plan."""
 
     study: Study
     drawing: Drawing
@@ -82,14 +90,14 @@ class BatchMaker(Dataset[Batch]):
     targets: Mapping[str, BatchTarget] = field(default_factory=dict)
     augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
     asv_vectors: np.ndarray | None = None
-    """Vectors of the study's features, computed beforehand, [F, D]; None if the model is to encode them."""
+    """Vectors of the study's features, computed beforehand, [F, D]; None if the model encodes the sequences."""
     asv_targets: Mapping[str, AsvTarget] = field(default_factory=dict)
     part: RankSpec | None = None
-    """The rank that makes its share of each batch; None for whole batches. What is drawn, masked and hidden is that of the whole
-    batch, so how many ranks there are changes nothing."""
+    """The rank whose slice of each batch is built; None for whole batches. Draws and masks are those of the whole batch, so that
+    the number of ranks changes nothing."""
 
     def __getitem__(self, plan: BatchPlan) -> Batch:
-        """Draw, augment in training, limit, pack and mask the samples of one batch."""
+        """Build one batch: draw, augment in training, limit, pack and mask its samples."""
         augmenter = Augmenter(self.augmentations if plan.is_training else {}, self.drawing.seed, plan.epoch)
         packed = self._draw(plan, augmenter)
         kept = keep_most_abundant(packed, self.drawing.token_limit)
@@ -115,30 +123,30 @@ class BatchMaker(Dataset[Batch]):
         return batch if share is None else cut(batch, share)
 
     def _targets(self, packed: PackedCounts, features: np.ndarray, share: RankSlice | None) -> dict[str, torch.Tensor]:
-        """Compute what objectives compare with: of the rank's samples, and of all distinct ASVs."""
+        """Compute the targets of the objectives, for the rank's samples and for all distinct ASVs."""
         wanted = slice(None) if share is None else share.samples.numpy()
         packed = replace(packed, wanted=wanted)
         targets = {}
         for name, target in self.targets.items():
-            rows = torch.as_tensor(target(packed))
-            has_all = len(rows) == packed.n_samples  # then those of a rank with all samples are the same
-            targets[name] = rows[wanted] if has_all else rows
+            values = torch.as_tensor(target(packed))
+            has_all = len(values) == packed.n_samples  # then those of a rank with all samples are the same
+            targets[name] = values[wanted] if has_all else values
         return targets | {name: torch.as_tensor(target(features)) for name, target in self.asv_targets.items()}
 
     def _draw(self, plan: BatchPlan, augmenter: Augmenter) -> PackedCounts:
-        """Draw the reads of each sample, and change them."""
-        sample_ids = [self.study.sample_ids[row] for row in plan.samples]
+        """Draw and augment the reads of each sample, and pack them."""
+        sample_ids = [self.study.sample_ids[index] for index in plan.samples]
         drawn = []
-        for row, sample_id in zip(plan.samples, sample_ids, strict=True):
-            depth = self.drawing.depth or int(self.study.sample(row)[1].sum())
+        for index, sample_id in zip(plan.samples, sample_ids, strict=True):
+            depth = self.drawing.depth or int(self.study.sample(index)[1].sum())
             drawing = replace(self.drawing, depth=augmenter.depth(depth, sample_id))
-            drawn.append(augmenter.reads(drawing.draw(self.study, row, plan.epoch), sample_id))
+            drawn.append(augmenter.reads(drawing.draw(self.study, index, plan.epoch), sample_id))
             self.study.release()
         drawn, mixture = augmenter.mix(drawn, sample_ids)
         return replace(pack(drawn, plan.samples), mixture=mixture)
 
     def _mask(self, plan: BatchPlan, tokens: np.ndarray) -> MaskedNucleotides | None:
-        """Mask nucleotides of the study, before any is substituted."""
+        """Mask nucleotides of the study's own sequences, in which none is substituted."""
         masking = self.masking
         if masking.nuc_mask_ratio is None:
             return None
@@ -148,15 +156,25 @@ class BatchMaker(Dataset[Batch]):
     def _hide(
         self, plan: BatchPlan, sample_offsets: np.ndarray, ratio: float | None, purpose: str
     ) -> torch.Tensor | None:
-        """Choose the pairs of which something is hidden."""
+        """Choose the packed pairs to hide something of; None if nothing is hidden."""
         return None if ratio is None else hide_pairs(sample_offsets, ratio, self._stream(plan, purpose))
 
     def _stream(self, plan: BatchPlan, purpose: str) -> np.random.Generator:
-        return generator(self.drawing.seed, purpose, plan.epoch, *(self.study.sample_ids[row] for row in plan.samples))
+        return generator(
+            self.drawing.seed, purpose, plan.epoch, *(self.study.sample_ids[index] for index in plan.samples)
+        )
 
 
 def pack(drawn: Sequence[Reads], samples: Sequence[int]) -> PackedCounts:
-    """Lay the samples' ASVs one after the other."""
+    """Concatenate the reads of samples.
+
+    Parameters
+    ----------
+    drawn
+        Reads of each sample.
+    samples
+        Index of each sample in the study.
+    """
     lengths = [len(features) for features, _ in drawn]
     return PackedCounts(
         samples=np.asarray(samples, dtype=np.int64),
@@ -167,7 +185,7 @@ def pack(drawn: Sequence[Reads], samples: Sequence[int]) -> PackedCounts:
 
 
 def keep_most_abundant(packed: PackedCounts, limit: int) -> PackedCounts:
-    """Keep each sample's ``limit`` most abundant ASVs; of equals, the first in the study's order."""
+    """Return the packed counts of each sample's ``limit`` most abundant ASVs; of equals, the first in the study's order."""
     lengths = np.diff(packed.sample_offsets)
     if lengths.max(initial=0) <= limit:
         return packed
@@ -181,30 +199,30 @@ def keep_most_abundant(packed: PackedCounts, limit: int) -> PackedCounts:
 
 @dataclass
 class EpochSampler(Sampler[BatchPlan]):
-    """Plans each epoch's batches as a function of (seed, epoch, study digest); `set_epoch` is called by the trainer.
+    """Sampler that plans each epoch's batches as a function of (seed, epoch, study digest); the trainer calls `set_epoch`.
 
-    Samples are shuffled, samples of like size may be brought together inside windows of many batches, the order is cut, and the
-    batches are shuffled: each sample is in one batch of every epoch.
+    Samples are shuffled, samples of similar size may be sorted together inside windows of many batches, the order is cut into
+    batches, and the batches are shuffled. Each sample is in one batch of every epoch.
 
     Attributes
     ----------
     samples
-        Rows of the study to train on.
-    composer
-        Cuts an order into batches.
+        Indices of the samples to train on, [n].
+    batcher
+        Division of an order into batches.
     lengths
         Size of each sample of the study, [S].
     seed, digest
-        Name the random streams.
+        Seed of the run and digest of the study, which seed the shuffles.
     window_batches
-        Batches' worth of samples that are sorted by size together: more leave less padding, fewer more diverse batches. With 1,
-        size decides nothing.
+        Length of a window in batches: longer windows leave less padding, shorter ones more diverse batches. With 1, samples are
+        not sorted by size.
     n_epochs
-        Epochs that may be planned. All have the same number of batches: as many as the epoch that needs most.
+        Number of epochs that may be planned. All have the same number of batches: as many as the epoch that needs most.
     samples_per_epoch
         Samples in an epoch; the next epoch takes the next ones. None for all.
     epoch, n_done
-        The next pass, and how many of its batches were trained on before the run was continued.
+        The epoch to plan next, and the number of its batches that were trained on before the run was continued.
     """
 
     samples: np.ndarray
@@ -225,24 +243,24 @@ class EpochSampler(Sampler[BatchPlan]):
         self._n_batches = max(len(self._cut(epoch)) for epoch in range(n_planned))
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next pass plans."""
+        """Set the epoch to plan next."""
         if epoch != self.epoch:
             self.epoch, self.n_done = epoch, 0
 
     def start_at(self, epoch: int, n_done: int) -> None:
-        """Let the next pass leave out the first batches of its epoch; later epochs are whole."""
+        """Set the epoch to plan next, and the number of its first batches to skip; later epochs are whole."""
         self.epoch, self.n_done = epoch, n_done
 
     def __len__(self) -> int:
-        """Count the batches of an epoch."""
+        """Return the number of batches of an epoch."""
         return self._n_batches
 
     def __iter__(self) -> Iterator[BatchPlan]:
-        """Yield the batches of the epoch that are left."""
+        """Yield the remaining batches of the epoch."""
         return iter(self.plans(self.epoch)[self.n_done :])
 
     def plans(self, epoch: int) -> list[BatchPlan]:
-        """Plan the batches of an epoch."""
+        """Plan all batches of an epoch."""
         return plans_of(split_until(self._cut(epoch), self._n_batches), epoch)
 
     def _cut(self, epoch: int) -> list[np.ndarray]:
@@ -250,7 +268,7 @@ class EpochSampler(Sampler[BatchPlan]):
         if self.window_batches > 1:
             order = sort_in_windows(order, self.lengths[order], self._window)
         batches = self.batcher.cut(order)
-        return [batches[place] for place in stream.permutation(len(batches))]
+        return [batches[number] for number in stream.permutation(len(batches))]
 
     def _shuffled(self, epoch: int) -> tuple[np.ndarray, np.random.Generator]:
         n_parts = math.ceil(len(self.samples) / self.n_in_epoch)
@@ -260,17 +278,27 @@ class EpochSampler(Sampler[BatchPlan]):
 
     @property
     def n_in_epoch(self) -> int:
-        """Count the samples of an epoch."""
+        """Number of samples of an epoch."""
         return len(self.samples) if self.samples_per_epoch is None else min(self.samples_per_epoch, len(self.samples))
 
 
 def plans_of(batches: Iterable[np.ndarray], epoch: int | str) -> list[BatchPlan]:
-    """Plan batches of the rows given."""
+    """Return the plans of batches of sample indices, read with the draws of an epoch."""
     return [BatchPlan(epoch, tuple(batch.tolist())) for batch in batches]
 
 
 def plan_in_order(samples: np.ndarray, batch_size: int, number: int = 0) -> list[BatchPlan]:
-    """Plan batches in the order given, with the draws of evaluation; each ``number`` has draws of its own."""
+    """Plan batches of samples in the order given, with the draws of evaluation.
+
+    Parameters
+    ----------
+    samples
+        Sample indices, [n].
+    batch_size
+        Most samples of a batch.
+    number
+        Number of the draw, from 0, to read samples several times with different draws.
+    """
     return plans_of(BySamples(batch_size).cut(samples), f"{EVALUATION} {number}" if number else EVALUATION)
 
 
@@ -280,9 +308,18 @@ def loader(
     num_workers: int | None = 0,
     part: RankSpec | None = None,
 ) -> DataLoader[Batch]:
-    """Load the planned batches, or the part of a rank of each; with a GPU, into page-locked memory.
+    """Build a loader of planned batches; with a GPU, it loads them into page-locked memory.
 
-    ``num_workers`` processes make them; None: this one on a CPU, others where there is a GPU.
+    Parameters
+    ----------
+    maker
+        Builds the batches.
+    plans
+        Plans of the batches, in the order in which they are loaded.
+    num_workers
+        Number of processes that build batches, 0 for this one; None for several where there is a GPU and this one elsewhere.
+    part
+        The rank whose slice of each batch is loaded; None for whole batches.
     """
     maker = replace(maker, part=part)
     has_gpu = torch.cuda.is_available()

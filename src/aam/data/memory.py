@@ -1,4 +1,4 @@
-"""How much memory a training step takes, estimated from the shape of the model and the ASVs that samples are expected to hold."""
+"""Estimate the memory of a training step from the shape of the model and the ASVs that samples are expected to hold."""
 
 import math
 from dataclasses import dataclass
@@ -13,10 +13,21 @@ _SAMPLES_PER_RELEASE = 1 << 10
 
 
 def presence(counts: np.ndarray, depth: int | None) -> np.ndarray:
-    """Give the chance that each ASV of a sample is among ``depth`` reads drawn without replacement.
+    """Compute the probability that each ASV of a sample is among ``depth`` reads drawn without replacement.
 
     Of ``N`` reads, ``c`` are the ASV's: ``p = 1 − C(N − c, depth) / C(N, depth)`` (hypergeometric; Hurlbert 1971, whose expected
     number of species is the sum of these).
+
+    Parameters
+    ----------
+    counts
+        Reads of each ASV, [n].
+    depth
+        Reads drawn; None for all.
+
+    Returns
+    -------
+    A probability for each ASV, float64 [n].
 
     Examples
     --------
@@ -35,18 +46,18 @@ def presence(counts: np.ndarray, depth: int | None) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ExpectedASVs:
-    """What a sample holds once it is rarefied and cut to the token limit.
+    """Expected ASVs of samples that are rarefied and cut to the token limit.
 
     Attributes
     ----------
     study
         The samples.
     depth
-        Reads drawn from each; None for all.
+        Reads drawn from each sample; None for all.
     token_limit
         Most ASVs of a sample.
     n_mixed
-        Samples that one sample is mixed from: 2 with ``--mixup-alpha``.
+        Number of samples that one sample is mixed from: 2 with ``--mixup-alpha``.
     """
 
     study: Study
@@ -54,9 +65,15 @@ class ExpectedASVs:
     token_limit: int
     n_mixed: int = 1
 
-    def of(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give the ASVs of a sample and the chance that each is read, both [n]; of more than the limit, the most abundant."""
-        features, counts = self.study.sample(row)
+    def of(self, sample_index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the probability that each ASV of one sample is read.
+
+        Returns
+        -------
+        The sample's features, int32 [n], and a probability for each, float64 [n]; of more features than the token limit, only
+        the most abundant.
+        """
+        features, counts = self.study.sample(sample_index)
         chance = presence(counts, self.depth)
         if len(features) > self.token_limit:
             kept = np.argpartition(-counts, self.token_limit - 1)[: self.token_limit]
@@ -64,65 +81,70 @@ class ExpectedASVs:
         return features, chance
 
     def most(self) -> np.ndarray:
-        """Give a bound on the ASVs that each sample is read with, at once: those it holds, within the limit; float64 [S]."""
+        """Return an upper bound, without draws, of the number of ASVs that each sample is read with; float64 [S]."""
         return np.minimum(self.token_limit, self.n_mixed * self.study.richness).astype(np.float64)
 
-    def lengths(self, rows: np.ndarray) -> np.ndarray:
-        """Give how many ASVs samples are read with, two standard deviations above what is expected; float64 [n].
+    def lengths(self, sample_indices: np.ndarray) -> np.ndarray:
+        """Estimate the number of ASVs that samples are read with, as the expectation and two standard deviations.
 
-        About 0.1 ms a sample.
+        This takes about 0.1 ms a sample.
+
+        Returns
+        -------
+        A number for each of the samples, float64 [n].
         """
-        lengths = np.empty(len(rows))
-        for place, row in enumerate(rows.tolist()):
-            lengths[place] = self._length(row)
-            if place % _SAMPLES_PER_RELEASE == 0:
+        lengths = np.empty(len(sample_indices))
+        for number, index in enumerate(sample_indices.tolist()):
+            lengths[number] = self._length(index)
+            if number % _SAMPLES_PER_RELEASE == 0:
                 self.study.release()
         return lengths
 
-    def _length(self, row: int) -> float:
-        _, counts = self.study.sample(row)
+    def _length(self, sample_index: int) -> float:
+        _, counts = self.study.sample(sample_index)
         chance = presence(counts, self.depth)
-        spread = np.sqrt(np.sum(chance * (1 - chance)))
-        return float(min(self.token_limit, self.n_mixed * min(len(counts), chance.sum() + 2 * spread)))
+        deviation = np.sqrt(np.sum(chance * (1 - chance)))
+        return float(min(self.token_limit, self.n_mixed * min(len(counts), chance.sum() + 2 * deviation)))
 
 
 BYTES_PER_NUMBER = {"auto": 4, "32-true": 4, "64-true": 8, "bf16-mixed": 4, "16-mixed": 4}
-"""By precision. The mixed ones hold some activations in 2 bytes and others, beside copies, in 4; counted in full."""
+"""Bytes of a number, by precision. Mixed precisions hold some activations in 2 bytes and others, and copies, in 4; all are counted
+with 4."""
 
 STATE_PER_WEIGHT = 4
-"""A weight, its gradient, and two moments of AdamW."""
+"""Numbers for each weight: the weight, its gradient, and two moments of AdamW."""
 
 # Calibrated by benchmarks/memory_estimate.py.
 OVERHEAD_BYTES = 6 * 2**20
-"""Buffers of the libraries."""
+"""Bytes that the libraries use for buffers."""
 
 FRAGMENTATION = 1.1
-"""What the allocator holds beside what is in use."""
+"""Bytes that the allocator holds for each byte in use."""
 
 HOLES = 0.5
-"""With recomputation, what is kept lies scattered among what is not: the share of it that is lost between."""
+"""Memory lost between the numbers kept for the backward pass, as a share of them, with recomputation, which scatters them."""
 
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Estimates the peak memory of a step, beside the program itself and the study.
+    """Estimate of the peak memory of a training step, without the program itself and the study.
 
     Attributes
     ----------
     config
         Shape of the model.
     n_weights
-        Numbers in the model.
+        Number of weights of the model.
     n_positions
         Nucleotides of the longest ASV.
     share_read_again
         Share of the distinct ASVs that are read a second time, with masked nucleotides.
     sample_passes
-        How often the layers above the ASV encoder run: once, and once more where abundances, or ASVs, are hidden.
+        Number of passes through the layers above the ASV encoder: 1, and one more where abundances, or ASVs, are hidden.
     precision
         Arithmetic of training.
     is_base_frozen
-        Nothing below the heads learns, so nothing is kept for their gradients.
+        Whether nothing below the heads learns, so that nothing is kept for its gradients.
     """
 
     config: ModelConfig
@@ -139,14 +161,14 @@ class MemoryEstimate:
         return OVERHEAD_BYTES + STATE_PER_WEIGHT * self.n_weights * BYTES_PER_NUMBER[self.precision]
 
     def of_batch(self, n_pairs: float, n_asvs: float) -> int:
-        """Bytes that a batch takes beside `fixed`.
+        """Estimate the bytes that a batch takes beside `fixed`.
 
         Parameters
         ----------
         n_pairs
-            ASVs of its samples, added up, T.
+            Number of (sample, ASV) pairs of the batch, T.
         n_asvs
-            Its distinct ASVs, U.
+            Number of distinct ASVs of the batch, U.
         """
         n_read = n_asvs * (1 + self.share_read_again)
         holes = HOLES if self.config.gradient_checkpointing else 0.0
@@ -155,14 +177,14 @@ class MemoryEstimate:
         return int(FRAGMENTATION * (in_use + vectors) * BYTES_PER_NUMBER[self.precision])
 
     def of_share(self, n_pairs: float, n_asvs: float, n_ranks: int, shares_asvs: bool) -> int:
-        """Bytes that a batch takes beside `fixed` on each of several ranks.
+        """Estimate the bytes that a batch takes beside `fixed` on each of several ranks.
 
         Parameters
         ----------
         n_pairs, n_asvs
-            Of the whole batch.
+            Numbers of pairs and of distinct ASVs of the whole batch.
         n_ranks
-            Ranks that divide it.
+            Number of ranks that divide the batch.
         shares_asvs
             Whether they divide its ASVs; each holds the vectors of all.
         """
@@ -173,7 +195,7 @@ class MemoryEstimate:
     def _kept(self, n_pairs: float, n_read: float) -> float:
         """Count the numbers kept for the backward pass: of all layers, or of the inputs of all blocks if those are recomputed.
 
-        Beside them, 4 per position of an ASV for the last norm and pooling, 12 per pair for abundances, norms and pooling.
+        In addition, 4 vectors per position of an ASV for the last norm and pooling, 12 per pair for abundances, norms and pooling.
         """
         if self.is_base_frozen:
             return 0.0
@@ -183,7 +205,7 @@ class MemoryEstimate:
         return of_asvs + n_pairs * self.sample_passes * (2 * layers * of_block + 12 * dim)
 
     def _at_once(self, n_pairs: float, n_read: float) -> float:
-        """Count those that the block being read needs beside: of a chunk of ASVs, or of all pairs."""
+        """Count the further numbers that the block being read needs: of a chunk of ASVs, or of all pairs."""
         n_positions = max(n_pairs, min(n_read, self.config.asv_chunk_size) * self._n_patches)
         recomputes = self.config.gradient_checkpointing and not self.is_base_frozen
         return n_positions * (self._in_flight + recomputes * self._per_layer)
@@ -194,7 +216,7 @@ class MemoryEstimate:
 
     @property
     def _per_layer(self) -> float:
-        """Numbers a block keeps per position: 2 inputs, 2 norms, queries, keys, values, what they give, the hidden layer twice."""
+        """Numbers a block keeps per position: 2 inputs, 2 norms, queries, keys, values, their result, the hidden layer twice."""
         return self.config.embedding_dim * (8 + 2 * self.config.ffn_ratio)
 
     @property

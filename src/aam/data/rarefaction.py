@@ -1,4 +1,4 @@
-"""Rarefaction: an equal number of reads from every sample, drawn without replacement, anew in each epoch or once for a study."""
+"""Rarefaction: the same number of reads from every sample, drawn without replacement, anew in each epoch or once for a study."""
 
 import hashlib
 import logging
@@ -13,27 +13,59 @@ from aam.errors import TableError, name_some
 logger = logging.getLogger(__name__)
 
 
-def generator(seed: int, purpose: str, *keys: object) -> np.random.Generator:
-    """Make the random stream for one purpose, such as the rarefaction of one sample in one epoch.
+_SHOWN = 1000  # names of dropped samples in the log
 
-    Streams of different keys are independent, so worker count, batch composition and restarts do not change a draw.
+_SAMPLES_PER_RELEASE = 1 << 10
+
+SHARE_KEPT_BY_AUTO = 0.98
+"""Share of the samples that the automatic depth keeps."""
+
+MOST_READS_OF_NUMPY = 10**9
+"""Number of reads of a sample from which on NumPy refuses to draw."""
+
+EVALUATION = "evaluation"
+"""Epoch of the draws that depend on the seed and the sample alone."""
+
+
+def generator(seed: int, purpose: str, *keys: object) -> np.random.Generator:
+    """Build the random generator for one purpose, such as the rarefaction of one sample in one epoch.
+
+    Generators of different keys are independent, so worker count, batch composition and restarts do not change a draw.
+
+    Parameters
+    ----------
+    seed
+        Seed of the run.
+    purpose
+        Name of what is drawn, such as ``rarefaction``.
+    keys
+        Epoch, sample id and whatever else distinguishes the draws of one purpose.
+
+    Returns
+    -------
+    A generator that is a function of the arguments alone.
     """
     name = "\0".join([str(seed), purpose, *map(str, keys)])
     digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 
-_SHOWN = 1000  # names of dropped samples in the log
-
-SHARE_KEPT_BY_AUTO = 0.98
-"""Share of the samples that the automatic depth keeps."""
-
-MOST_READS_OF_NUMPY = 10**9
-"""Reads of a sample from which on NumPy refuses to draw."""
-
-
 def rarefy(counts: np.ndarray, depth: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw ``depth`` reads without replacement; int64 [n] like the counts, whose sum must be at least ``depth``."""
+    """Draw reads of one sample without replacement.
+
+    Parameters
+    ----------
+    counts
+        Reads of each ASV, int64 [n]; at least ``depth`` in total.
+    depth
+        Number of reads to draw.
+    generator
+        Source of the draw.
+
+    Returns
+    -------
+    Drawn reads of each ASV, int64 [n].
+    """
     total = int(counts.sum())
     if total == depth:
         return counts.copy()
@@ -43,10 +75,10 @@ def rarefy(counts: np.ndarray, depth: int, generator: np.random.Generator) -> np
 
 
 def _rarefy_deep(counts: np.ndarray, depth: int, generator: np.random.Generator) -> np.ndarray:
-    """Take each read with the same probability, then give back, or take, as many single reads as are too many or lacking.
+    """Draw each read with the same probability, then remove excess reads, or draw missing ones, one by one.
 
-    Whatever number the first step takes, all sets of so many reads are equally likely, and they stay so in the second: the draw is
-    exact. The number differs from ``depth`` by about its root, so that the second step is small.
+    Whatever the number of reads of the first step, all sets of that many reads are equally likely, and they stay so in the second
+    step: the draw is exact. The number differs from ``depth`` by about its square root, so that the second step is small.
     """
     drawn = generator.binomial(counts, depth / counts.sum())
     excess = int(drawn.sum()) - depth
@@ -62,7 +94,19 @@ def _single_reads(counts: np.ndarray, n: int, generator: np.random.Generator) ->
 
 
 def resolve_depth(rarefy_depth: int | str, depths: np.ndarray) -> int | None:
-    """Turn ``--rarefy-depth`` into a number of reads, or None for no rarefaction."""
+    """Convert ``--rarefy-depth`` to a number of reads.
+
+    Parameters
+    ----------
+    rarefy_depth
+        A number of reads, ``auto`` or ``none``.
+    depths
+        Reads of each sample, [S]; ``auto`` chooses by them.
+
+    Returns
+    -------
+    The number of reads to draw from each sample, or None for no rarefaction.
+    """
     if rarefy_depth == "none":
         return None
     if rarefy_depth == "auto":
@@ -72,7 +116,11 @@ def resolve_depth(rarefy_depth: int | str, depths: np.ndarray) -> int | None:
 
 
 def drop_shallow_samples(study: Study, depth: int | None) -> Study:
-    """Leave out the samples with fewer reads than ``depth`` (or with none), and say which.
+    """Drop the samples with fewer reads than ``depth``, or without any if it is None, and warn of them.
+
+    Returns
+    -------
+    The study of the samples that are left.
 
     Raises
     ------
@@ -100,53 +148,65 @@ def drop_shallow_samples(study: Study, depth: int | None) -> Study:
     return study.select_samples(kept)
 
 
-EVALUATION = "evaluation"
-"""The epoch of draws that must depend on the seed and the sample alone."""
-
-
 @dataclass(frozen=True)
 class FixedRarefaction:
-    """How deeply each sample is read.
+    """Rarefaction of a study to one depth, with one draw of each sample.
 
     Attributes
     ----------
     depth
-        Reads drawn from each sample without replacement; those that have fewer are read whole.
+        Reads drawn from each sample without replacement; samples with fewer are read whole.
     seed
-        Fixes the draws, with the sample's id; they are those that the network reads in validation and prediction.
+        Seed of the draws, which depend on it and the sample's id; they are those that the network reads in validation and
+        prediction.
     """
 
     depth: int
     seed: int
 
     def of(self, study: Study) -> Study:
-        """Give the same samples with fewer reads; nothing is drawn before a sample is read."""
-        own = {field.name: getattr(study, field.name) for field in fields(Study)}
-        own["depths"] = np.minimum(study.depths, self.depth)
-        return _Rarefied(**own, how=self)
+        """Return the same samples with fewer reads; nothing is drawn before a sample is read."""
+        assert not isinstance(study, _Rarefied), "a study is rarefied once: its reads are drawn from all of a sample"
+        attributes = {field.name: getattr(study, field.name) for field in fields(Study)}
+        attributes["depths"] = np.minimum(study.depths, self.depth)
+        return _Rarefied(**attributes, rarefaction=self)
 
 
 @dataclass(frozen=True)
 class _Rarefied(Study):
-    how: FixedRarefaction
+    rarefaction: FixedRarefaction
 
-    def sample(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give the features that one sample holds among the reads drawn, and their counts, both [n]."""
-        features, counts = super().sample(row)
-        if counts.sum() <= self.how.depth:
+    def sample(self, sample_index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the features among the reads drawn from one sample, increasing, and their counts, both [n]."""
+        features, counts = super().sample(sample_index)
+        depth, seed = self.rarefaction.depth, self.rarefaction.seed
+        if counts.sum() <= depth:
             return features, counts
-        drawn = rarefy(
-            counts, self.how.depth, generator(self.how.seed, "rarefaction", EVALUATION, self.sample_ids[row])
-        )
+        drawn = rarefy(counts, depth, generator(seed, "rarefaction", EVALUATION, self.sample_ids[sample_index]))
         return features[drawn > 0], drawn[drawn > 0]
 
+    @property
+    def richness(self) -> np.ndarray:
+        """Number of ASVs among the reads drawn from each sample, int64 [S]; draws all samples."""
+        richness = np.empty(self.n_samples, dtype=np.int64)
+        for index in range(self.n_samples):
+            richness[index] = len(self.sample(index)[0])
+            if index % _SAMPLES_PER_RELEASE == 0:
+                self.release()
+        return richness
 
-def rarefy_once(study: Study, how: FixedRarefaction | None) -> Study:
-    """Give a study as it is read: whole, unless one depth was asked for."""
-    return study if how is None else how.of(study)
+    def digest(self) -> str:
+        """Hash the digest of the whole samples, the depth and the seed to 32 hexadecimal digits."""
+        content = f"{super().digest()} {self.rarefaction.depth} {self.rarefaction.seed}"
+        return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def rarefy_once(study: Study, rarefaction: FixedRarefaction | None) -> Study:
+    """Return the rarefied study, or the study itself if there is no rarefaction."""
+    return study if rarefaction is None else rarefaction.of(study)
 
 
 def fixed_rarefaction(sampling: SamplingConfig, seed: int) -> FixedRarefaction | None:
-    """Say how deeply the kernel head and classical methods read samples: whole, unless ``--rarefy-depth`` is a number."""
+    """Build the rarefaction of the kernel head and the classical methods; None unless ``--rarefy-depth`` is a number."""
     depth = sampling.rarefy_depth
     return FixedRarefaction(depth, seed) if isinstance(depth, int) else None

@@ -1,4 +1,4 @@
-"""A study as flat arrays on disk: who was sampled, which ASVs were seen how often, and their sequences as tokens."""
+"""A study as flat arrays on disk: samples, the counts of their ASVs, and the sequences of the ASVs as tokens."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from aam.storage.names import Names
 
 _LENGTHS_PER_RELEASE = 1 << 14
 
-_ROWS_PER_RELEASE = 32  # each may make 64 kB resident, as the system maps the pages around
+_SEQUENCES_PER_RELEASE = 32  # each may make 64 kB resident, as the system maps the pages around
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class TokenRows:
     letters
         All tokens, one sequence after the other, uint8.
     offsets
-        Where each sequence begins, and the end of the last; int64 [F + 1].
+        Start of each sequence, and the end of the last; int64 [F + 1].
     max_bp
-        Nucleotides that are read of each; None for all.
+        Most nucleotides that are read of a sequence; None for all.
     release
-        Lets go of the pages that were read.
+        Function that unloads the pages that were read.
     """
 
     letters: np.ndarray
@@ -41,23 +41,23 @@ class TokenRows:
         return len(self.offsets) - 1
 
     def __getitem__(self, features: np.ndarray) -> np.ndarray:
-        """Give the sequences of some features, uint8 [n, L], padded on the right to the longest of them."""
+        """Return the sequences of some features, uint8 [n, L], padded on the right to the longest of them."""
         begin = self.offsets[features]
         lengths = self.offsets[features + 1] - begin
         if self.max_bp is not None:
             lengths = np.minimum(lengths, self.max_bp)
         columns = np.arange(lengths.max(initial=1))
         tokens = np.full((len(features), len(columns)), vocabulary.PAD, dtype=np.uint8)
-        for start in range(0, len(features), _ROWS_PER_RELEASE):
-            part = slice(start, start + _ROWS_PER_RELEASE)
-            is_real = columns < lengths[part, None]
-            tokens[part][is_real] = self.letters[(begin[part, None] + columns)[is_real]]
+        for start in range(0, len(features), _SEQUENCES_PER_RELEASE):
+            block = slice(start, start + _SEQUENCES_PER_RELEASE)
+            is_real = columns < lengths[block, None]
+            tokens[block][is_real] = self.letters[(begin[block, None] + columns)[is_real]]
             self.release()
         return tokens
 
     @property
     def longest(self) -> int:
-        """Most nucleotides that are read of a sequence."""
+        """Nucleotides that are read of the longest sequence."""
         longest = int(self.lengths.max(initial=1))
         return longest if self.max_bp is None else min(longest, self.max_bp)
 
@@ -67,7 +67,7 @@ class TokenRows:
         return np.diff(self.offsets)
 
     def count_longer(self, max_bp: int) -> int:
-        """Count the sequences of more nucleotides."""
+        """Count the sequences of more than ``max_bp`` nucleotides."""
         n_longer = 0
         for start in range(0, len(self), _LENGTHS_PER_RELEASE):
             n_longer += int((np.diff(self.offsets[start : start + _LENGTHS_PER_RELEASE + 1]) > max_bp).sum())
@@ -79,28 +79,28 @@ class TokenRows:
 class Study:
     """Some or all samples of a study on disk; its arrays are memory maps, so that it may be larger than memory.
 
-    Samples are in the order of their ids, and ASVs in an order that depends on their sequences alone: so nothing depends on the
-    order of the user's table.
+    Samples are in the order of their ids, and ASVs in an order that depends on their sequences alone, so that nothing depends on
+    the order of the user's table.
 
     Attributes
     ----------
     sample_ids
-        S names.
+        Names of the samples, [S].
     feature_ids
-        F names.
+        Names of the features, [F].
     tokens
         Sequences of the features.
     indptr, indices, counts
-        Row ``r`` of the stored table holds features ``indices[indptr[r]:indptr[r + 1]]``, increasing, with these counts; int64
-        but for ``indices``, int32.
+        Stored table of whole samples in CSR form: row ``r`` holds the features ``indices[indptr[r]:indptr[r + 1]]``, increasing,
+        and the counts of the same range. ``indptr`` and ``counts`` are int64, ``indices`` int32.
     rows
-        Stored row of each sample, int64 [S].
+        Row of each sample in the stored table, int64 [S].
     depths
         Reads of each sample, int64 [S].
     content
-        Digest of the whole study on disk.
+        Digest of the whole study on disk, whichever of its samples, nucleotides and reads are taken.
     store
-        Where the arrays are.
+        Files that hold the arrays.
     """
 
     sample_ids: Names
@@ -118,10 +118,14 @@ class Study:
     def open(cls, directory: Path) -> "Study":
         """Open a study that `build_study` wrote.
 
+        Returns
+        -------
+        All samples and features of the study.
+
         Raises
         ------
         DamagedStoreError
-            Its files are missing or changed.
+            A file of the study is missing or changed.
         """
         arrays = ArrayStore(directory)
         rows = arrays["order"]
@@ -152,30 +156,38 @@ class Study:
 
     @property
     def richness(self) -> np.ndarray:
-        """ASVs that each sample holds, int64 [S]."""
+        """Number of ASVs of each sample, int64 [S]."""
         return self.indptr[self.rows + 1] - self.indptr[self.rows]
 
-    def sample(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give the features that one sample holds and their counts, both [n]."""
-        stored = self.rows[row]
-        part = slice(self.indptr[stored], self.indptr[stored + 1])
-        return self.indices[part], self.counts[part]
+    def sample(self, sample_index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the features of one sample, increasing, and their counts, both integers [n]."""
+        row = self.rows[sample_index]
+        entries = slice(self.indptr[row], self.indptr[row + 1])
+        return self.indices[entries], self.counts[entries]
 
     def release(self) -> None:
-        """Let go of the pages that were read from disk."""
+        """Unload the pages that were read from disk."""
         self.store.release()
 
-    def select_samples(self, rows: np.ndarray) -> "Study":
-        """Keep some samples, in the order given; features stay."""
-        return replace(self, sample_ids=self.sample_ids.select(rows), rows=self.rows[rows], depths=self.depths[rows])
+    def select_samples(self, sample_indices: np.ndarray) -> "Study":
+        """Return the study of some samples, in the order given; it keeps all features."""
+        return replace(
+            self,
+            sample_ids=self.sample_ids.select(sample_indices),
+            rows=self.rows[sample_indices],
+            depths=self.depths[sample_indices],
+        )
 
     def cut(self, max_bp: int) -> "Study":
-        """Read the first ``max_bp`` nucleotides of each sequence only."""
+        """Return the study with only the first ``max_bp`` nucleotides of each sequence."""
         return replace(self, tokens=replace(self.tokens, max_bp=max_bp))
 
     def digest(self) -> str:
-        """Hash the content: the same samples, counts and sequences give the same digest, whatever files they came in."""
+        """Hash the content to 32 hexadecimal digits.
+
+        The same samples, counts and sequences give the same digest, whatever files they came in.
+        """
         content = hashlib.blake2b(f"{self.content} {self.tokens.max_bp}".encode(), digest_size=16)
-        for sample in self.sample_ids:
-            content.update(sample.encode() + b"\0")
+        for sample_id in self.sample_ids:
+            content.update(sample_id.encode() + b"\0")
         return content.hexdigest()

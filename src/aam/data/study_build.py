@@ -1,4 +1,4 @@
-"""Build a study on disk from a table and its sequences, block by block: the memory needed does not grow with the counts."""
+"""Build a study on disk from a table and its sequences, block by block; the memory needed does not grow with the counts."""
 
 import hashlib
 import logging
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 FORMAT = 1
-"""Raised whenever what `build_study` writes changes."""
+"""Version of the files that `build_study` writes; a change to them raises it."""
 
 _PER_BLOCK = 1 << 12
 
@@ -41,9 +41,9 @@ def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
     table
         The feature table.
     fasta
-        Sequence of each feature; None if the ids are the sequences.
+        File with the sequence of each feature; None if the ids are the sequences.
     directory
-        Empty; holds the study afterwards.
+        An empty directory, in which the study is written.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
     SequenceError
         A feature has no sequence, or one that is not made of nucleotides.
     OutputError
-        The disk refuses the data.
+        The data cannot be written.
     """
     with tempfile.TemporaryDirectory(dir=directory) as scratch, ArrayWriter(directory) as writer:
         rank = _write_features(table, fasta, Path(scratch), writer)
@@ -68,7 +68,7 @@ def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
 
 
 def _write_features(table: Table, fasta: Path | None, scratch: Path, writer: ArrayWriter) -> np.ndarray:
-    """Write names and sequences in canonical order; give the place of each feature of the table in it, int32 [F]."""
+    """Write names and sequences in canonical order; return the position of each feature of the table in it, int32 [F]."""
     unordered = _UnorderedFeatures(table, fasta, scratch)
     order = unordered.canonical_order()
     writer.append("token_offsets", np.zeros(1, dtype=np.int64))
@@ -86,7 +86,7 @@ def _write_features(table: Table, fasta: Path | None, scratch: Path, writer: Arr
 
 
 class _UnorderedFeatures:
-    """Names and sequences as the files give them, on disk, to be read in another order."""
+    """Names of features, in the order of the table, and their sequences, on disk, to be read in another order."""
 
     def __init__(self, table: Table, fasta: Path | None, scratch: Path) -> None:
         self._scratch = scratch
@@ -108,34 +108,34 @@ class _UnorderedFeatures:
         self._store = ArrayStore(directory)
 
     def sequences(self, features: Iterable[int]) -> Iterator[np.ndarray]:
-        """Give the tokens of each feature, uint8 [L]."""
+        """Yield the tokens of each feature, uint8 [L]."""
         tokens, offsets = self._store["tokens"], self._store["offsets"]
-        for place, feature in enumerate(features):
+        for number, feature in enumerate(features):
             row = self._row[feature]
             yield tokens[offsets[row] : offsets[row + 1]].copy()
-            if place % _PER_RELEASE == 0:
+            if number % _PER_RELEASE == 0:
                 self._store.release()
 
     def canonical_order(self) -> np.ndarray:
         """Sort features by a hash of their sequence, then by one of their name; int32 [F]."""
-        rows = sort_hashes(self._hashes(), self._scratch).in_blocks()
-        return np.concatenate([block["place"].astype(np.int32) for block in rows])
+        blocks = sort_hashes(self._hashes(), self._scratch).in_blocks()
+        return np.concatenate([block["position"].astype(np.int32) for block in blocks])
 
     def _hashes(self) -> Iterator[np.ndarray]:
-        """Give 8 bytes of a sequence's hash and 8 of the name's: sequences that share theirs are told apart by name."""
+        """Yield 8 bytes of each sequence's hash and 8 of its name's, so that equal sequences are ordered by name."""
         for start in range(0, len(self.names), _PER_BLOCK):
             names = self.names[start : start + _PER_BLOCK]
             sequences = self.sequences(range(start, start + len(names)))
             hashes = (hash_bytes(tokens.tobytes() for tokens in sequences), hash_names(names))
-            halves = [of.view(np.uint8).reshape(len(names), -1)[:, : HASH_DTYPE.itemsize // 2] for of in hashes]
+            halves = [part.view(np.uint8).reshape(len(names), -1)[:, : HASH_DTYPE.itemsize // 2] for part in hashes]
             yield np.concatenate(halves, axis=1).view(HASH_DTYPE)[:, 0]
 
 
 def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayWriter) -> tuple[np.ndarray, ArrayStore]:
-    """Write the counts as the table gives them; give the order of the sample ids, and the digests of the samples."""
+    """Write the counts in the order of the table; return the order of the sample ids, and the digests of the samples."""
     names = _names_on_disk(table, "sample", scratch)
     refuse_duplicates("samples", names, scratch)
-    order = names.sorted_places()
+    order = names.argsort()
     writer.append("order", order)
     _append_names(writer, "sample", names.in_blocks())
     writer.append("indptr", np.zeros(1, dtype=np.int64))
@@ -149,13 +149,13 @@ def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayW
             counts = csr_array((block.data, rank[block.indices], block.indptr), shape=block.shape)
             counts.sort_indices()
             n_samples = len(block.indptr) - 1
-            part = slice(n_done, n_done + n_samples)
-            digests.append("digests", hash_bytes(_contents(names[part], counts)))
+            block_rows = slice(n_done, n_done + n_samples)
+            digests.append("digests", hash_bytes(_contents(names[block_rows], counts)))
             writer.append("indptr", end + counts.indptr[1:].astype(np.int64))
             writer.append("indices", counts.indices.astype(np.int32))
             writer.append("counts", counts.data.astype(np.int64))
             writer.append("depths", np.diff(np.append(0, np.cumsum(counts.data, dtype=np.int64))[counts.indptr]))
-            n_done, end = part.stop, end + counts.nnz
+            n_done, end = block_rows.stop, end + counts.nnz
             bar.update(n_samples)
         digests.finish({})
     return order, ArrayStore(directory)
@@ -172,10 +172,11 @@ def _names_on_disk(table: Table, axis: Axis, scratch: Path) -> Names:
 
 
 def _contents(sample_ids: list[str], counts: csr_array) -> Iterator[bytes]:
-    for row, name in enumerate(sample_ids):
-        part = slice(counts.indptr[row], counts.indptr[row + 1])
-        features, reads = counts.indices[part].astype(np.int64), counts.data[part].astype(np.int64)
-        yield b"\0".join([name.encode(), features.tobytes(), reads.tobytes()])
+    """Yield name, features and reads of each sample as bytes, to be hashed."""
+    for row, sample_id in enumerate(sample_ids):
+        entries = slice(counts.indptr[row], counts.indptr[row + 1])
+        features, reads = counts.indices[entries].astype(np.int64), counts.data[entries].astype(np.int64)
+        yield b"\0".join([sample_id.encode(), features.tobytes(), reads.tobytes()])
 
 
 def _append_names(writer: ArrayWriter, kind: str, blocks: Iterable[Sequence[str]]) -> None:
@@ -189,12 +190,23 @@ def _append_names(writer: ArrayWriter, kind: str, blocks: Iterable[Sequence[str]
 
 
 def read_study(config: StudyConfig, max_bp: int) -> Study:
-    """Open a table and its sequences as a study on disk, built if the cache does not hold it; sequences are cut to ``max_bp``.
+    """Open the study of a table and its sequences from the cache; build it first if the cache does not hold it.
+
+    Parameters
+    ----------
+    config
+        Paths of the table, the sequences and the cache.
+    max_bp
+        Number of nucleotides to read of each sequence.
+
+    Returns
+    -------
+    The study of all samples, with sequences cut to ``max_bp``.
 
     Raises
     ------
     TableError, SequenceError
-        A file is missing or malformed, or they do not fit together.
+        A file is missing or malformed, or the files do not fit together.
     """
     read_head(config.table, TableError, "--table")
     if config.sequences is not None:

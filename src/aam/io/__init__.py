@@ -1,1 +1,1 @@
-"""Files to arrays and back: the only code that knows file formats."""
+"""Read and write files; the only code that knows file formats."""

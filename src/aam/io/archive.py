@@ -1,4 +1,4 @@
-"""How a file that the user named begins; and zip archives that nobody vouches for, checked before one byte is used."""
+"""Read the first bytes of a file that the user named; and read zip archives from untrusted sources, checked before use."""
 
 import hashlib
 import re
@@ -23,7 +23,16 @@ _HEAD = 8
 
 
 def read_head(path: Path, error: type[InputError], option: str) -> bytes:
-    """Give the first 8 bytes of a file.
+    """Read the first 8 bytes of a file; fewer of a shorter file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    error
+        Class of the errors to raise.
+    option
+        Option that names the file, for messages.
 
     Raises
     ------
@@ -44,20 +53,21 @@ def read_head(path: Path, error: type[InputError], option: str) -> bytes:
 
 
 def is_zip(head: bytes) -> bool:
-    """Whether a file that begins so is a zip archive, as QIIME 2 artifacts are."""
+    """Return whether a file with these first bytes is a zip archive, as QIIME 2 artifacts are."""
     return head.startswith(_ZIPS)
 
 
 MOST_ENTRIES = 100_000
+"""Most entries of an archive."""
 
 LARGEST_TOTAL = 2**36
-"""Bytes (64 GiB) that the entries of an archive may unpack to."""
+"""Most bytes (64 GiB) that the entries of an archive may unpack to."""
 
 LARGEST_RATIO = 200
-"""Bytes that one byte of an archive may unpack to; tables, trees and sequences stay below 50, and deflate reaches 1,032."""
+"""Most bytes that one byte of an archive may unpack to; tables, trees and sequences stay below 50, and deflate reaches 1,032."""
 
 FREE_OF_RATIO = 2**26
-"""Bytes (64 MiB) that may be unpacked at any ratio: small repetitive files are harmless."""
+"""Bytes (64 MiB) that may be unpacked at any ratio, as small repetitive files are harmless."""
 
 _BLOCK = 2**20
 
@@ -83,18 +93,30 @@ _DAMAGED = (
 
 
 class ArchiveError(Exception):
-    """What is wrong with an archive, as the end of a sentence that begins with its name, and what to do."""
+    """A problem of an archive and its remedy; the message is the end of a sentence that begins with the archive's name."""
 
 
 def is_bomb(n_packed: int, n_unpacked: int) -> bool:
-    """Whether data unpack to so many more bytes than they had that they were made to fill a disk."""
+    """Return whether packed data unpack to so many more bytes that they were probably made to fill a disk."""
     return n_unpacked > FREE_OF_RATIO and n_unpacked > LARGEST_RATIO * n_packed
 
 
 class Archive:
     """The files of a zip archive by their path below its one root directory.
 
-    Sizes are counted while unpacking, never believed.
+    Sizes are counted while unpacking; those that the archive states are not trusted.
+
+    Parameters
+    ----------
+    file
+        The open archive.
+    n_packed
+        Size of the archive in bytes.
+
+    Raises
+    ------
+    ArchiveError
+        As in `open_archive`, or the archive has no entries or too many.
     """
 
     def __init__(self, file: zipfile.ZipFile, n_packed: int) -> None:
@@ -120,11 +142,11 @@ class Archive:
 
     @property
     def names(self) -> list[str]:
-        """Paths of the files, below the root."""
+        """Paths of the files, relative to the root directory."""
         return list(self._entries)
 
     def blocks(self, name: str) -> Iterator[bytes]:
-        """Unpack a file block by block.
+        """Yield the content of a file block by block.
 
         Raises
         ------
@@ -144,7 +166,7 @@ class Archive:
             ) from None
 
     def read(self, name: str, most_bytes: int = _BLOCK) -> bytes:
-        """Unpack a small file.
+        """Return the content of a small file.
 
         Raises
         ------
@@ -159,7 +181,21 @@ class Archive:
         return content
 
     def digest(self, name: str, algorithm: str, copy_to: Path | None = None) -> str:
-        """Compute the checksum of a file, and write the file to a path if one is given."""
+        """Compute the checksum of a file.
+
+        Parameters
+        ----------
+        name
+            Path of the file in the archive.
+        algorithm
+            Name of the checksum in ``hashlib``.
+        copy_to
+            Path to unpack the file to on the way, if any; it must not exist.
+
+        Returns
+        -------
+        The checksum in hexadecimal digits.
+        """
         content = hashlib.new(algorithm, usedforsecurity=False)
         if copy_to is None:
             for block in self.blocks(name):
@@ -182,7 +218,7 @@ class Archive:
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Archive]:
-    """Open an archive whose entries all lie below one root directory.
+    """Open an archive whose entries all lie below one root directory; close it at the end of the context.
 
     Raises
     ------
@@ -227,5 +263,6 @@ def _only_root(entries: list[zipfile.ZipInfo]) -> str:
 
 
 def _first_repeated(names: list[str]) -> str:
+    """Return the first name that equals an earlier one."""
     seen: set[str] = set()
     return next(name for name in names if name in seen or seen.add(name))

@@ -1,4 +1,4 @@
-"""One matrix of a BIOM 2.1 file, which holds its counts twice: by sample and by feature; read in blocks of whole rows."""
+"""A matrix of a BIOM 2.1 file, which holds its counts twice, by sample and by feature; read in blocks of whole rows."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,10 +8,11 @@ import numpy as np
 from scipy.sparse import csr_array
 
 PARTS = ("data", "indices", "indptr")
+"""Names of the datasets of a matrix."""
 
-_VALUES_PER_BLOCK = 1 << 16  # about 3 MB with all that is made of them on the way
+_VALUES_PER_BLOCK = 1 << 16  # about 3 MB with all intermediate arrays
 
-_HASHED_AT_ONCE = 1 << 15  # so that what is made on the way stays in the processor's cache
+_HASHED_AT_ONCE = 1 << 15  # so that intermediate arrays stay in the processor's cache
 
 _MIX = tuple(map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)))
 
@@ -24,16 +25,16 @@ class MisfitError(Exception):
 
 @dataclass
 class Fingerprint:
-    """What a matrix holds, in three numbers that do not depend on the order in which its entries come.
+    """Summary of the entries of a matrix, in three numbers that do not depend on their order.
 
     Attributes
     ----------
     n_values
-        Entries that are not zero.
+        Number of entries that are not zero.
     total
-        Their sum.
+        Sum of the entries.
     mixed
-        Sum of a 64-bit hash of each entry's place and value, modulo 2^64.
+        Sum of a 64-bit hash of each entry's position and value, modulo 2^64.
     """
 
     n_values: int = 0
@@ -41,25 +42,25 @@ class Fingerprint:
     mixed: int = 0
 
     def add(self, start: int, block: csr_array, strides: tuple[int, int]) -> None:
-        """Take in rows without zeros.
+        """Add rows without zeros.
 
         Parameters
         ----------
         start
-            Number of the first row.
+            Index of the first row.
         block
             The rows.
         strides
-            How far apart the numbers of two cells of the table are that lie a row, or a column, apart.
+            Difference of the numbers of two neighbouring cells of the table, in one column and in one row.
         """
         self.n_values += block.nnz
         self.total += float(block.data.sum())
         rows = np.repeat(np.arange(start, start + len(block.indptr) - 1, dtype=np.int64), np.diff(block.indptr))
         for first in range(0, block.nnz, _HASHED_AT_ONCE):
-            part = slice(first, first + _HASHED_AT_ONCE)
-            places = rows[part] * strides[0] + block.indices[part].astype(np.int64) * strides[1]
-            bits = block.data[part].astype(np.float64).view(np.uint64)
-            hashes = _mixed(_mixed(places.astype(np.uint64)) + bits)
+            entries = slice(first, first + _HASHED_AT_ONCE)
+            cells = rows[entries] * strides[0] + block.indices[entries].astype(np.int64) * strides[1]
+            bits = block.data[entries].astype(np.float64).view(np.uint64)
+            hashes = _mixed(_mixed(cells.astype(np.uint64)) + bits)
             self.mixed = (self.mixed + int(hashes.sum(dtype=np.uint64))) % 2**64
 
 
@@ -80,9 +81,9 @@ class BiomMatrix:
     data, indices
         Values, and the column of each; datasets of HDF5.
     pointers
-        Where the values of each row begin, and the end of the last; int64 [rows + 1].
+        Start of the values of each row, and the end of the last; int64 [rows + 1].
     n_columns
-        How many columns there are.
+        Number of columns.
     """
 
     data: Any
@@ -92,12 +93,19 @@ class BiomMatrix:
 
     @classmethod
     def open(cls, datasets: Mapping[str, Any], shape: tuple[int, int]) -> Self:
-        """Check that the `PARTS` of a matrix fit each other and its shape.
+        """Open a matrix, and check that its `PARTS` fit each other and its shape.
+
+        Parameters
+        ----------
+        datasets
+            The parts by their names.
+        shape
+            Number of rows and of columns.
 
         Raises
         ------
         MisfitError
-            They do not.
+            The parts do not fit.
         """
         data, indices, pointers = (datasets[name] for name in PARTS)
         pointers = np.asarray(pointers)
@@ -114,20 +122,21 @@ class BiomMatrix:
         return cls(data, indices, pointers, shape[1])
 
     def blocks(self) -> Iterator[tuple[int, csr_array]]:
-        """Give the number of a row and the rows from it on, as they are stored.
+        """Yield blocks of rows as they are stored, each with the index of its first row.
 
         Raises
         ------
         MisfitError
-            The rows are no matrix.
+            The stored rows are not a valid sparse matrix.
         """
         pointers, n_rows = self.pointers, len(self.pointers) - 1
         start = 0
         while start < n_rows:
             full = int(np.searchsorted(pointers, pointers[start] + _VALUES_PER_BLOCK, side="right")) - 1
             stop = min(max(full, start + 1), n_rows)
-            part = slice(int(pointers[start]), int(pointers[stop]))
-            parts = self.data[part], self.indices[part].astype(np.int64), pointers[start : stop + 1] - pointers[start]
+            values = slice(int(pointers[start]), int(pointers[stop]))
+            data, columns = self.data[values], self.indices[values].astype(np.int64)
+            parts = data, columns, pointers[start : stop + 1] - pointers[start]
             try:
                 block = csr_array(parts, shape=(stop - start, self.n_columns))
             except ValueError as error:
@@ -137,12 +146,12 @@ class BiomMatrix:
 
 
 def check_columns(start: int, block: csr_array) -> None:
-    """Refuse column numbers that are out of range.
+    """Check the column numbers of a block, whose first row is ``start``.
 
     Raises
     ------
     MisfitError
-        One is.
+        A column number is out of range.
     """
     try:
         block.check_format(full_check=True)

@@ -1,4 +1,4 @@
-"""Feature tables in BIOM 2.1 (HDF5): samples × features, sparse, whole counts; read in blocks of samples."""
+"""Feature tables in BIOM 2.1 (HDF5), with whole counts, samples × features; read in blocks of samples."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,9 +37,9 @@ class BiomFile:
     Parameters
     ----------
     path
-        What the user named; messages name it.
+        Path that the user named, for messages.
     file
-        Where the HDF5 file is: ``path``, or what was unpacked from it.
+        Path of the HDF5 file: ``path``, or the file that was unpacked from it.
 
     Raises
     ------
@@ -76,12 +76,12 @@ class BiomFile:
         self._file.close()
 
     def ids(self, axis: Axis) -> Iterator[list[str]]:
-        """Give the ids of an axis, block by block.
+        """Yield the ids of an axis, block by block.
 
         Raises
         ------
         TableError
-            An id is not UTF-8, or no sample id that metadata can hold.
+            An id is not UTF-8, or is a sample id that metadata cannot hold.
         """
         dataset = self._file[f"{axis}/ids"]
         for start in range(0, dataset.shape[0], _IDS_PER_BLOCK):
@@ -98,15 +98,15 @@ class BiomFile:
             yield decoded
 
     def blocks(self) -> Iterator[csr_array]:
-        """Give the counts of one sample after the other, int64 in blocks of whole samples; no zeros, indices sorted.
+        """Yield the counts in blocks of whole samples, samples × features, int64, without zeros, indices sorted.
 
         Raises
         ------
         TableError
-            A value is not a count, a feature's number is out of range, or, after the last block, the same counts by feature that
-            the file holds as well are others.
+            A value is not a count, a feature's number is out of range, or, after the last block, the counts by feature, which the
+            file holds as well, differ from those by sample.
         """
-        found = Fingerprint()
+        by_sample = Fingerprint()
         with self._explained():
             for start, block in self._matrix.blocks():
                 for problem, is_bad in PROBLEMS.items():
@@ -117,29 +117,30 @@ class BiomFile:
                 counts.sum_duplicates()
                 counts.eliminate_zeros()
                 check_depths(self.path, counts)
-                found.add(start, counts, (self.shape[1], 1))
+                by_sample.add(start, counts, (self.shape[1], 1))
                 yield counts
             if self._other is not None:
-                self._compare(found, self._other)
+                self._compare(by_sample, self._other)
                 self._other = None  # once is enough
 
-    def _compare(self, found: Fingerprint, by_feature: BiomMatrix) -> None:
-        """Refuse a file whose two matrices differ."""
-        other = Fingerprint()
-        for start, block in by_feature.blocks():
+    def _compare(self, by_sample: Fingerprint, other_matrix: BiomMatrix) -> None:
+        """Raise if the matrix of features holds other counts than that of samples."""
+        by_feature = Fingerprint()
+        for start, block in other_matrix.blocks():
             check_columns(start, block)
             block.sum_duplicates()
             block.eliminate_zeros()
-            other.add(start, block, (1, self.shape[1]))
-        if found != other:
+            by_feature.add(start, block, (1, self.shape[1]))
+        if by_sample != by_feature:
             raise TableError(
-                f"--table {self.path} contradicts itself: {_BY_SAMPLE} holds {found.n_values:,} counts that sum to "
-                f"{found.total:,.0f}, {_BY_FEATURE} {other.n_values:,} others that sum to {other.total:,.0f}. Export or make it "
-                f"again. If {_BY_SAMPLE}, which biom-format and QIIME 2 read, is right, this writes both from it: "
-                "biom convert --to-hdf5 --table-type 'OTU table' -i TABLE -o NEW."
+                f"--table {self.path} contradicts itself: {_BY_SAMPLE} holds {by_sample.n_values:,} counts that sum to "
+                f"{by_sample.total:,.0f}, {_BY_FEATURE} {by_feature.n_values:,} others that sum to {by_feature.total:,.0f}. "
+                f"Export or make it again. If {_BY_SAMPLE}, which biom-format and QIIME 2 read, is right, this writes both from "
+                "it: biom convert --to-hdf5 --table-type 'OTU table' -i TABLE -o NEW."
             )
 
     def _check_ids(self) -> tuple[int, int]:
+        """Check the datasets of the file; return the number of samples and of features."""
         import h5py
 
         missing = [name for name in _DATASETS if not isinstance(self._file.get(name), h5py.Dataset)]
@@ -161,7 +162,7 @@ class BiomFile:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say of which file damage is."""
+        """Raise errors of damage as `TableError` that names the file."""
         try:
             yield
         except MisfitError as reason:
@@ -172,7 +173,7 @@ class BiomFile:
             raise TableError(describe_damage(self.path, error, "--table")) from None
 
     def _refuse(self, problem: str) -> None:
-        """Count a problem over the whole table, and say in which samples it is."""
+        """Count a problem over the whole table, and raise with the samples that have it."""
         n_bad, rows = 0, []
         for start, block in self._matrix.blocks():
             is_bad = PROBLEMS[problem](block.data)

@@ -1,4 +1,4 @@
-"""A table of counts in memory, and what makes values counts and names sample ids."""
+"""A table of counts in memory, and the checks of counts and of sample ids."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +13,7 @@ from aam.errors import TableError, name_some
 from aam.storage.names import NameIndex
 
 Axis = Literal["sample", "observation"]
+"""Axis of a table; observations are features."""
 
 _LARGEST = 2**53  # float64, in which BIOM stores counts, is exact below; 2^53 may have been 2^53 + 1
 
@@ -26,11 +27,11 @@ PROBLEMS = {
     "not whole numbers": lambda values: values != np.floor(values),
     "2^53 or larger": lambda values: values >= _LARGEST,
 }
-"""Which values are no counts, by what is wrong with them."""
+"""Functions that mark the values that are not counts, by what is wrong with them."""
 
 
 class Table(Protocol):
-    """A feature table that gives its ids and its counts block by block, in the order of the file."""
+    """A feature table whose ids and counts are read block by block, in the order of the file."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -38,17 +39,17 @@ class Table(Protocol):
         ...
 
     def ids(self, axis: Axis) -> Iterator[Sequence[str]]:
-        """Give the ids of an axis."""
+        """Yield the ids of an axis, block by block."""
         ...
 
     def blocks(self) -> Iterator[csr_array]:
-        """Give the counts of one sample after the other, int64, without zeros, each feature once in a sample."""
+        """Yield the counts in blocks of samples, samples × features, int64, without zeros, each feature once in a sample."""
         ...
 
 
 @dataclass(frozen=True)
 class CountTable:
-    """How often each feature was seen in each sample.
+    """Number of reads of each feature in each sample.
 
     Attributes
     ----------
@@ -68,16 +69,25 @@ class CountTable:
         return len(self.sample_ids), len(self.feature_ids)
 
     def ids(self, axis: Axis) -> Iterator[Sequence[str]]:
-        """Give the ids of an axis."""
+        """Yield the ids of an axis, in one block."""
         yield self.sample_ids if axis == "sample" else self.feature_ids
 
     def blocks(self) -> Iterator[csr_array]:
-        """Give the counts."""
+        """Yield the counts, in one block."""
         yield self.counts
 
 
 def checked_table(path: Path, sample_ids: list[str], feature_ids: list[str], matrix: csr_array) -> CountTable:
-    """Make a table from what a file holds, samples × features of any type of number.
+    """Check the content of a file and build a table from it.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    sample_ids, feature_ids
+        Names of rows and columns.
+    matrix
+        Numbers of any type, samples × features.
 
     Raises
     ------
@@ -106,12 +116,12 @@ def checked_table(path: Path, sample_ids: list[str], feature_ids: list[str], mat
 
 
 def no_ids(path: Path, kind: str) -> TableError:
-    """Say that an axis is empty."""
+    """Build the error of a table without samples or features."""
     return TableError(f"--table {path} holds no {kind}. Pass a table with samples and features.")
 
 
 def check_type(path: Path, dtype: np.dtype) -> None:
-    """Refuse values that are not numbers.
+    """Check that values are numbers.
 
     Raises
     ------
@@ -123,7 +133,7 @@ def check_type(path: Path, dtype: np.dtype) -> None:
 
 
 def check_sample_ids(path: Path, sample_ids: Sequence[str]) -> None:
-    """Refuse ids that metadata in QIIME 2's format cannot hold, so that our results could not be read.
+    """Check that metadata in QIIME 2's format, and thus our results, can hold the sample ids.
 
     Raises
     ------
@@ -141,6 +151,7 @@ def check_sample_ids(path: Path, sample_ids: Sequence[str]) -> None:
 
 
 def _is_header(name: str) -> bool:
+    """Return whether QIIME 2 takes a name for that of the column of ids."""
     if not _LIKE_A_HEADER.fullmatch(name):
         return False
     from skbio.metadata.base import is_id_header  # slow to import, and hardly ever needed
@@ -155,16 +166,16 @@ _NO_IDS: dict[str, Callable[[str], bool]] = {
     "hold control characters": lambda name: _CONTROL.search(name) is not None,
     "are names of the column of ids": _is_header,
 }
-"""Which names are no sample ids, by what is wrong with them."""
+"""Functions that return whether a name cannot be a sample id, by what is wrong with it."""
 
 
 def check_depths(path: Path, counts: csr_array) -> None:
-    """Refuse samples whose reads cannot be added up.
+    """Check that the reads of each sample can be added up exactly.
 
     Raises
     ------
     TableError
-        There is one.
+        A sample has 2^53 reads or more.
     """
     if not counts.nnz or int(counts.data.max()) * int(np.diff(counts.indptr).max()) < _LARGEST:
         return
@@ -177,7 +188,19 @@ def check_depths(path: Path, counts: csr_array) -> None:
 
 
 def no_counts(path: Path, problem: str, n_bad_of_all: tuple[int, int], samples: Sequence[str]) -> TableError:
-    """Say how many values are no counts, why, and in which samples."""
+    """Build the error of values that are not counts.
+
+    Parameters
+    ----------
+    path
+        The table.
+    problem
+        Key of `PROBLEMS`.
+    n_bad_of_all
+        Number of such values, and of all values.
+    samples
+        Ids of the samples with such values.
+    """
     n_bad, n_values = n_bad_of_all
     return TableError(
         f"{n_bad:,} of {n_values:,} values in --table {path} are {problem}, in {len(samples):,} samples: "
@@ -187,16 +210,25 @@ def no_counts(path: Path, problem: str, n_bad_of_all: tuple[int, int], samples: 
 
 
 def refuse_duplicates(kind: str, ids: Sequence[str], scratch: Path | None = None) -> None:
-    """Refuse ids that occur more than once; ``scratch`` is where `NameIndex` writes.
+    """Check that ids are unique.
+
+    Parameters
+    ----------
+    kind
+        Name of the axis, for messages.
+    ids
+        The ids.
+    scratch
+        Directory in which `NameIndex` writes.
 
     Raises
     ------
     TableError
-        An id does.
+        An id occurs more than once.
     """
-    places = NameIndex(ids, scratch).duplicates()
-    if len(places):
-        names = sorted({ids[int(place)] for place in places})
+    duplicates = NameIndex(ids, scratch).duplicates()
+    if len(duplicates):
+        names = sorted({ids[int(index)] for index in duplicates})
         raise TableError(
             f"{len(names):,} ids of {kind} occur more than once in --table: {name_some(names)}. Make the ids unique."
         )

@@ -1,4 +1,4 @@
-"""What a file is, by its content and never by its name."""
+"""Detect the format of a file by its content, never by its name."""
 
 import codecs
 import csv
@@ -14,12 +14,12 @@ from aam.errors import InputError, name_some
 from aam.io.archive import GZIP, HDF5, NPY, is_zip, read_head
 from aam.io.hdf5_file import open_hdf5
 from aam.io.qza import ArtifactInfo, describe_artifact, option_of
-from aam.io.text_file import refuse_packed_twice
+from aam.io.text_file import plain_name, refuse_packed_twice
 
 Kind = Literal["table", "sequences", "tree", "taxonomy", "metadata", "distances"]
-"""What a file may be to aam; the option that takes it has the same name."""
+"""Kind of input; the option that takes it has the same name."""
 
-_WHAT = "The file"
+_SUBJECT = "The file"  # of messages, in the place of an option
 
 _HEAD = 1 << 20  # bytes that are looked at
 
@@ -39,7 +39,7 @@ _SEQUENCE = re.compile(r"[ACGTUN]{30,}", re.IGNORECASE)
 
 _MOST_TAXONOMY_COLUMNS = 4
 
-_MARKED = ">{[("  # how FASTA, JSON and Newick begin, and no table
+_MARKED = ">{[("  # first letters of FASTA, JSON and Newick, and of no table
 
 _ACCEPTED = (
     "aam reads feature tables (BIOM, or text with '#OTU ID'), FASTA, Newick, QIIME 2 metadata, taxonomies, distance matrices "
@@ -49,16 +49,16 @@ _ACCEPTED = (
 
 @dataclass(frozen=True)
 class DetectedFile:
-    """What a file is.
+    """Kind and format of a file.
 
     Attributes
     ----------
     kind
-        What aam uses it for.
+        Kind of input.
     format
-        How it is written, in words.
+        Name of the format, for the user.
     artifact
-        Set for QIIME 2 artifacts.
+        Description of a QIIME 2 artifact; None for other files.
     """
 
     kind: Kind
@@ -68,7 +68,7 @@ class DetectedFile:
 
 @dataclass(frozen=True)
 class _Text:
-    """The beginning of a text, and its first rows as cells, without comments."""
+    """The beginning of a text, and the cells of its first rows, without comments."""
 
     start: str
     rows: list[list[str]]
@@ -80,14 +80,14 @@ class _Text:
 
 
 def detect_format(path: Path) -> DetectedFile:
-    """Say what a file is; only its beginning is read, of an artifact all, to verify its checksums.
+    """Detect the kind and the format of a file; only its beginning is read, but all of an artifact, to verify its checksums.
 
     Raises
     ------
     InputError
-        The file cannot be read, is damaged, or is nothing that aam takes.
+        The file cannot be read, is damaged, or has no format that aam reads.
     """
-    head = read_head(path, InputError, _WHAT)
+    head = read_head(path, InputError, _SUBJECT)
     if is_zip(head):
         return _artifact(path)
     if head == HDF5:
@@ -97,31 +97,31 @@ def detect_format(path: Path) -> DetectedFile:
     text = _beginning(path, is_gzip=head.startswith(GZIP))
     if text.start[0] not in _MARKED:
         _refuse_tables_of_r(path, text.rows)
-    for kind, what, is_that in _TEXTS:
-        if is_that(text):
-            return DetectedFile(kind, f"{what}, gzip" if head.startswith(GZIP) else what)
+    for kind, name, has_format in _TEXTS:
+        if has_format(text):
+            return DetectedFile(kind, f"{name}, gzip" if head.startswith(GZIP) else name)
     begin = text.start.split("\n")[0][:_SHOWN]
-    raise InputError(f"{_WHAT} {path} is nothing that aam takes: it begins with {begin!r}. {_ACCEPTED}")
+    raise InputError(f"{_SUBJECT} {path} is nothing that aam takes: it begins with {begin!r}. {_ACCEPTED}")
 
 
 def _artifact(path: Path) -> DetectedFile:
-    info = describe_artifact(path, InputError, _WHAT)
+    info = describe_artifact(path, InputError, _SUBJECT)
     option = option_of(info.semantic_type)
     if option is None:
-        raise InputError(f"{_WHAT} {path} {info.refusal}")
+        raise InputError(f"{_SUBJECT} {path} {info.refusal}")
     kind: Kind = option.removeprefix("--")  # type: ignore[assignment]
     return DetectedFile(kind, "QIIME 2 artifact", info)
 
 
 def _hdf5(path: Path) -> DetectedFile:
-    with open_hdf5(path, path, InputError, _WHAT) as file:
+    with open_hdf5(path, path, InputError, _SUBJECT) as file:
         names = list(file)
     if {"observation", "sample"} & set(names):
         return DetectedFile("table", "BIOM 2.1 (HDF5)")
     if {"order", "matrix", "matrix:0"} & set(names):
         return DetectedFile("distances", "matrix of unifrac's ssu (HDF5)")
     raise InputError(
-        f"{_WHAT} {path} is HDF5, but neither a BIOM table nor a distance matrix: it holds {name_some(names) or 'nothing'}. "
+        f"{_SUBJECT} {path} is HDF5, but neither a BIOM table nor a distance matrix: it holds {name_some(names) or 'nothing'}. "
         f"{_ACCEPTED}"
     )
 
@@ -131,26 +131,26 @@ def _beginning(path: Path, is_gzip: bool) -> _Text:
         with gzip.open(path) if is_gzip else path.open("rb") as file:
             content = file.read(_HEAD)
         if is_gzip:
-            refuse_packed_twice(content, path, InputError, _WHAT)
+            refuse_packed_twice(content, path, InputError, _SUBJECT)
         start = codecs.getincrementaldecoder("utf-8-sig")().decode(content)
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise InputError(f"{_WHAT} {path} is a damaged or incomplete gzip file. Copy it again.") from None
+        raise InputError(f"{_SUBJECT} {path} is a damaged or incomplete gzip file. Copy it again.") from None
     except OSError as reason:
-        raise InputError(f"{_WHAT} {path} cannot be read: {reason.strerror or reason}.") from None
+        raise InputError(f"{_SUBJECT} {path} cannot be read: {reason.strerror or reason}.") from None
     except UnicodeDecodeError:
         raise InputError(
-            f"{_WHAT} {path} is neither text in UTF-8 nor a format that aam knows: it is damaged or something else. {_ACCEPTED}"
+            f"{_SUBJECT} {path} is neither text in UTF-8 nor a format that aam knows: it is damaged or something else. {_ACCEPTED}"
         ) from None
     if not start.strip():
-        raise InputError(f"{_WHAT} {path} is empty. Copy or make it again.")
-    return _cut(start)
+        raise InputError(f"{_SUBJECT} {path} is empty. Copy or make it again.")
+    return _split_cells(start)
 
 
-def _cut(start: str) -> _Text:
-    """Cut the first lines into cells at tabs, or at commas where there are no tabs."""
+def _split_cells(start: str) -> _Text:
+    """Split the first lines into cells at tabs, or at commas where there are no tabs."""
     lines = [line for line in start.splitlines() if line.strip()]
     lines = [
-        line for line in lines if not (line.startswith("#") and "\t" not in line and _plain(line) not in _TABLE_IDS)
+        line for line in lines if not (line.startswith("#") and "\t" not in line and plain_name(line) not in _TABLE_IDS)
     ]
     lines = lines[:_ROWS]
     has_tabs = any("\t" in line for line in lines)
@@ -162,36 +162,32 @@ def _cut(start: str) -> _Text:
 
 
 def _refuse_tables_of_r(path: Path, rows: list[list[str]]) -> None:
-    """Explain what often goes wrong when a table is written in R."""
+    """Raise if a table has one of the faults that are frequent in tables written in R."""
     if len(rows) < 2 or len(rows[0]) < 2:
         return
     if all(_SEQUENCE.fullmatch(cell) for cell in rows[0][1:_ROWS]):
         raise InputError(
-            f"{_WHAT} {path} has the sequences as columns, as DADA2 makes it; a table has one row per feature. In R, write "
+            f"{_SUBJECT} {path} has the sequences as columns, as DADA2 makes it; a table has one row per feature. In R, write "
             "t(seqtab.nochim), with '#OTU ID' as the name of the first column."
         )
     if all(len(row) == len(rows[0]) + 1 for row in rows[1:]):
         raise InputError(
-            f"{_WHAT} {path}: its first row has one cell fewer than the others, as write.table of R leaves it. Name the first "
+            f"{_SUBJECT} {path}: its first row has one cell fewer than the others, as write.table of R leaves it. Name the first "
             "column: '#OTU ID' in a table, 'sample-id' in metadata."
         )
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s#_-]", "", name).lower()
 
 
 def _is_taxonomy(text: _Text) -> bool:
     rows = text.rows
     if not 2 <= len(text.header) <= _MOST_TAXONOMY_COLUMNS:
         return False
-    if _plain(text.header[1]) in _LINEAGES:
-        return _plain(text.header[0]) in (*_TABLE_IDS, "id")
+    if plain_name(text.header[1]) in _LINEAGES:
+        return plain_name(text.header[0]) in (*_TABLE_IDS, "id")
     return all(len(row) == len(text.header) and _LINEAGE.match(row[1]) for row in rows)
 
 
 def _is_matrix(text: _Text) -> bool:
-    """Whether the rows have the names of the columns, in their order, and zeros where both meet."""
+    """Return whether rows have the names of the columns, in their order, and zeros on the diagonal."""
     names, rows = text.header[1:], text.rows[1:]
     if not names or not rows:
         return False
@@ -210,7 +206,7 @@ def _is_zero(cell: str) -> bool:
 
 
 def _is_metadata(text: _Text) -> bool:
-    """Whether the text has tabs, or names of ids at its top: the reader of metadata explains the rest."""
+    """Return whether the text has tabs or begins with a name of the column of ids; the reader of metadata reports other faults."""
     from skbio.metadata.base import is_id_header
 
     return (len(text.header) > 1 and text.has_tabs) or bool(is_id_header(text.header[0]))
@@ -221,8 +217,8 @@ _TEXTS: tuple[tuple[Kind, str, Callable[[_Text], bool]], ...] = (
     ("table", "BIOM 1.0 (JSON)", lambda text: text.start.startswith("{")),
     ("tree", "Newick", lambda text: _COMMENTED_TREE.match(text.start) is not None),
     ("taxonomy", "taxonomy (tab-separated)", _is_taxonomy),
-    ("table", "classic table (tab-separated)", lambda text: _plain(text.header[0]) in _TABLE_IDS),
+    ("table", "classic table (tab-separated)", lambda text: plain_name(text.header[0]) in _TABLE_IDS),
     ("distances", "matrix with names (text)", _is_matrix),
     ("metadata", "QIIME 2 metadata", _is_metadata),
 )
-"""Kinds of text, the first that fits."""
+"""Kinds of text with the name of the format and a test of it; the first that fits is taken."""

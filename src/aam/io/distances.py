@@ -1,4 +1,4 @@
-"""Square matrices of distances between samples, made elsewhere."""
+"""Read square matrices of distances between samples, computed by other programs."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 _NOT_NPY = (ValueError, EOFError, OSError, SyntaxError, tokenize.TokenError, TypeError, OverflowError, MemoryError)
-"""What numpy raises for damage; it reads the header as Python."""
+"""Errors that NumPy raises for damaged files; it reads the header as Python."""
 
 _TOLERANCE = 1e-6
 
@@ -42,16 +42,16 @@ class DistanceMatrix:
     Attributes
     ----------
     ids
-        Sample of each row and column.
+        Sample of each row and column, [N].
     values
-        Square, symmetric, not negative, zero on the diagonal; may be a memory map.
+        Distances, [N, N]: symmetric, not negative, zero on the diagonal; may be a memory map.
     """
 
     ids: list[str]
     values: np.ndarray
 
     def select(self, sample_ids: Sequence[str]) -> np.ndarray:
-        """Find the rows of samples, in the order given, int64.
+        """Return the rows of samples in the matrix, in the order given, int64 [n].
 
         Raises
         ------
@@ -64,22 +64,29 @@ class DistanceMatrix:
         array([1, 0])
         """
         row_of_id = {name: row for row, name in enumerate(self.ids)}
-        missing = [sample for sample in sample_ids if sample not in row_of_id]
+        missing = [sample_id for sample_id in sample_ids if sample_id not in row_of_id]
         if missing:
             raise DistanceError(
                 f"{len(missing):,} of {len(sample_ids):,} samples of the table are not in the distance matrix: "
                 f"{name_some(missing)}. Compute --distances for all samples of --table."
             )
-        return np.array([row_of_id[sample] for sample in sample_ids], dtype=np.int64)
+        return np.array([row_of_id[sample_id] for sample_id in sample_ids], dtype=np.int64)
 
 
 def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
-    """Read a matrix; its format follows from the ending of its name, that of an artifact from its content.
+    """Read and check a matrix; the suffix of its name determines the format, but the content that of an artifact.
 
-    ``.npy`` is memory-mapped, and its ids are the lines of ``ids_path`` or of a file beside it named like it but ending in
+    ``.npy`` is memory-mapped, and its ids are the lines of ``ids_path``, or of a file beside it with the same name but the suffix
     .ids, .ids.txt or .txt. ``.h5`` and ``.hdf5`` hold datasets ``order`` and ``matrix`` (or ``matrix:0``), as unifrac's ``ssu``
     writes them. ``.tsv`` and ``.csv``, plain or gzip, have the ids as first row and first column, and so has a QIIME 2 artifact
     DistanceMatrix.
+
+    Parameters
+    ----------
+    path
+        File of the matrix.
+    ids_path
+        File with the ids of a ``.npy`` matrix; None for the file beside it.
 
     Raises
     ------
@@ -128,6 +135,7 @@ def _read_npy(path: Path, ids_path: Path | None) -> tuple[list[str], np.ndarray]
 
 
 def _find_ids(path: Path) -> Path:
+    """Return the file of ids beside a ``.npy`` matrix."""
     candidates = [path.with_suffix(suffix) for suffix in (".ids", ".ids.txt", ".txt")]
     for candidate in candidates:
         if candidate.is_file():
@@ -170,8 +178,10 @@ def _read_labelled(path: Path, delimiter: str) -> tuple[list[str], np.ndarray]:
         raise DistanceError(f"--distances {path} cannot be split into cells ({error}). {_ACCEPTED}") from None
     if row_ids != (column_ids or []):
         different = sorted(set(row_ids).symmetric_difference(column_ids or []))
-        what = f"only one of them holds {name_some(different)}" if different else "their order or number differs"
-        raise DistanceError(f"--distances {path}: rows and columns have different ids; {what}. Write the matrix anew.")
+        difference = f"only one of them holds {name_some(different)}" if different else "their order or number differs"
+        raise DistanceError(
+            f"--distances {path}: rows and columns have different ids; {difference}. Write the matrix anew."
+        )
     return row_ids, np.stack(rows) if rows else np.empty((0, 0))
 
 
@@ -210,7 +220,7 @@ def _check_shape(path: Path, ids: list[str], values: np.ndarray) -> None:
 
 
 def _tiles(n: int) -> Iterator[tuple[slice, slice]]:
-    """Cut the upper triangle into tiles, so that a matrix larger than memory can be checked."""
+    """Yield tiles of the upper triangle of an n × n matrix, so that a matrix larger than memory can be checked."""
     starts = range(0, n, _TILE)
     for row in starts:
         for column in starts:
@@ -219,7 +229,7 @@ def _tiles(n: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _check_tile(path: Path, ids: list[str], values: np.ndarray, tile: tuple[slice, slice]) -> tuple[float, float]:
-    """Give the least and the largest distance between the pairs of a tile."""
+    """Check the values of a tile; return the least and the largest distance between its pairs."""
     rows, columns = tile
     block = np.asarray(values[rows, columns], dtype=np.float64)
     mirror = np.asarray(values[columns, rows], dtype=np.float64).T
@@ -236,8 +246,9 @@ def _check_tile(path: Path, ids: list[str], values: np.ndarray, tile: tuple[slic
     return float(pairs.min(initial=np.inf)), float(pairs.max(initial=-np.inf))
 
 
-def _refuse(path: Path, ids: list[str], tile: tuple[slice, slice], finding: tuple[np.ndarray, str]) -> None:
-    is_bad, problem = finding
+def _refuse(path: Path, ids: list[str], tile: tuple[slice, slice], rule: tuple[np.ndarray, str]) -> None:
+    """Raise if any value of a tile is bad; the rule is a mask of bad values, and the problem that they have."""
+    is_bad, problem = rule
     if is_bad.any():
         row, column = np.argwhere(is_bad)[0]
         pair = f"{ids[tile[0].start + row]!r} and {ids[tile[1].start + column]!r}"

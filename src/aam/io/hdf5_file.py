@@ -1,4 +1,4 @@
-"""Open an HDF5 file that may be damaged anywhere."""
+"""Open an HDF5 file that may be damaged at any place."""
 
 import mmap
 from collections.abc import Iterator
@@ -13,25 +13,36 @@ if TYPE_CHECKING:
 
 
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
-"""What h5py raises for damage, depending on the place: links, headers, types, sizes or data."""
+"""Errors that h5py raises for damage of links, headers, types, sizes or data."""
 
 _HEAP = b"GCOL\x01\0\0\0"  # begins a collection of texts of different lengths, such as ids
 
 _WINDOW = 1 << 22  # bytes that are searched at a time
 
-_CACHE_BYTES = 1 << 19  # the library would let it grow to 32 MB, with texts that are read once
+_CACHE_BYTES = 1 << 19  # by default it may grow to 32 MB, with texts that are read once
 
 _HEADER = 16  # bytes before the objects of a heap, and before each object
 
 
 @contextmanager
 def open_hdf5(path: Path, file: Path, error: type[InputError], option: str) -> "Iterator[h5py.File]":
-    """Open ``file`` for reading, naming ``path`` in messages.
+    """Open ``file`` for reading in a context; messages name ``path``.
+
+    Parameters
+    ----------
+    path
+        Path that the user named.
+    file
+        Path of the HDF5 file.
+    error
+        Class of the errors to raise.
+    option
+        Option that names the file, for messages.
 
     Raises
     ------
     InputError
-        As the child ``error``: the file is not HDF5, or something that is read within is damaged.
+        As the child ``error``: the file is not HDF5, or data that are read in the context are damaged.
     """
     import h5py
 
@@ -44,7 +55,7 @@ def open_hdf5(path: Path, file: Path, error: type[InputError], option: str) -> "
 
 
 def limit_cache(opened: "h5py.File") -> None:
-    """Keep the library's cache of metadata and texts small."""
+    """Limit the library's cache of metadata and texts to 512 kB."""
     cache = opened.id.get_mdc_config()
     cache.set_initial_size = True
     cache.initial_size = cache.min_size = cache.max_size = _CACHE_BYTES
@@ -52,13 +63,13 @@ def limit_cache(opened: "h5py.File") -> None:
 
 
 def describe_damage(path: Path, reason: Exception, option: str) -> str:
-    """Say that a file is damaged, in h5py's words."""
+    """Return a message that a file is damaged, with the reason that h5py states."""
     problem = " ".join(str(reason).strip("'").split()) or type(reason).__name__
     return f"{option} {path} is not an HDF5 file or is damaged ({problem}). Copy it again."
 
 
 def check_heaps(file: Path) -> None:
-    """Refuse heaps of texts in which the HDF5 library (2.0 and before) would walk in circles without end.
+    """Check the heaps of texts, as the HDF5 library (2.0 and before) never returns from some damaged ones.
 
     Raises
     ------
@@ -69,10 +80,10 @@ def check_heaps(file: Path) -> None:
         start = _find_heap(content, 0)
         while start >= 0:
             stop = start + _number(content, start + 8)
-            place = start + _HEADER
-            while place + _HEADER <= stop <= len(content):
-                place += _size_of_object(content, place)
-            if not place <= stop <= len(content):
+            position = start + _HEADER
+            while position + _HEADER <= stop <= len(content):
+                position += _size_of_object(content, position)
+            if not position <= stop <= len(content):
                 raise ValueError("a heap of texts is damaged")
             start = _find_heap(content, stop)
 
@@ -80,21 +91,22 @@ def check_heaps(file: Path) -> None:
 def _find_heap(content: mmap.mmap, start: int) -> int:
     """Find the next heap, −1 if there is none; window by window, so that a large file does not become resident."""
     for begin in range(start, len(content), _WINDOW):
-        found = content.find(_HEAP, begin, begin + _WINDOW + len(_HEAP) - 1)
-        if found >= 0:
-            return found
+        position = content.find(_HEAP, begin, begin + _WINDOW + len(_HEAP) - 1)
+        if position >= 0:
+            return position
         content.madvise(mmap.MADV_DONTNEED)
     return -1
 
 
-def _size_of_object(content: mmap.mmap, place: int) -> int:
-    size = _number(content, place + 8)
-    if content[place : place + 2] != b"\0\0":
+def _size_of_object(content: mmap.mmap, position: int) -> int:
+    """Return the bytes of an object of a heap, with its header."""
+    size = _number(content, position + 8)
+    if content[position : position + 2] != b"\0\0":
         return _HEADER + -(-size // 8) * 8
     if size < _HEADER:  # free space, whose size counts its own header
         raise ValueError("a heap of texts is damaged")
     return size
 
 
-def _number(content: mmap.mmap, place: int) -> int:
-    return int.from_bytes(content[place : place + 8], "little")
+def _number(content: mmap.mmap, position: int) -> int:
+    return int.from_bytes(content[position : position + 8], "little")

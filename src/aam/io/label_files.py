@@ -1,4 +1,4 @@
-"""Small files about labels: splits and folds, how columns are learned, and how much classes count."""
+"""Read small files about labels: splits and folds of samples, losses of columns, and weights of classes."""
 
 import csv
 import dataclasses
@@ -14,12 +14,34 @@ from aam.errors import ConfigError, InputError, MetadataError, SplitError, name_
 from aam.io.text_file import read_text
 
 PARTS = ("train", "validation", "test")
+"""Parts of a split."""
 
 ID_COLUMN, PART_COLUMN, FOLD_COLUMN = "sample-id", "split", "fold"
+"""Columns of the files of splits and folds."""
+
+CLASS, WEIGHT = "class", "weight"
+"""Columns of the file of class weights."""
+
+OPTION = "--loss-config"
+"""Option that names the file of losses."""
+
+EXAMPLE = "lines such as 'age: {loss-type: quantile, weight: 2}'"
+"""Content that a file of losses should have, for messages."""
 
 
 def read_split_file(path: Path, fold: int | None) -> dict[str, str]:
-    """Give the part of each sample: ``train``, ``validation`` or ``test``; with ``fold``, the samples of that fold validate.
+    """Read the part of each sample from the column ``split``, or from ``fold``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    fold
+        Number of the fold that is the validation part, the others being the training part; None to read the column ``split``.
+
+    Returns
+    -------
+    Part of each sample by its id: ``train``, ``validation`` or ``test``.
 
     Raises
     ------
@@ -35,14 +57,18 @@ def read_split_file(path: Path, fold: int | None) -> dict[str, str]:
             f"least one sample; found {name_some(sorted(map(str, columns))) or 'nothing'}."
         )
     if value_column not in columns:
-        hint = "leave --fold out" if fold is not None else f"pass --fold with one of {_found(rows, FOLD_COLUMN)}"
+        hint = "leave --fold out" if fold is not None else f"pass --fold with one of {_list_values(rows, FOLD_COLUMN)}"
         raise SplitError(f"--split-file {path} has no column '{value_column}': {hint}.")
     values = _values(path, "--split-file", rows, value_column)
     return _parts(path, values) if fold is None else _parts_of_folds(path, values, fold)
 
 
 def read_fold_file(path: Path) -> dict[str, str]:
-    """Give the name of each sample's fold.
+    """Read the name of each sample's fold.
+
+    Returns
+    -------
+    Name of the fold by sample id.
 
     Raises
     ------
@@ -57,7 +83,7 @@ def read_fold_file(path: Path) -> dict[str, str]:
             f"found {name_some(sorted(map(str, columns))) or 'nothing'}."
         )
     values = _values(path, "--fold-file", rows, FOLD_COLUMN)
-    empty = [sample for sample, fold in values.items() if not fold]
+    empty = [sample_id for sample_id, fold in values.items() if not fold]
     if empty:
         raise SplitError(f"--fold-file {path}: {len(empty):,} samples have no fold: {name_some(empty)}. Number them.")
     if len(set(values.values())) < 2:
@@ -66,33 +92,34 @@ def read_fold_file(path: Path) -> dict[str, str]:
 
 
 def _values(path: Path, flag: str, rows: list[dict[str, str]], column: str) -> dict[str, str]:
-    """Give one column by sample."""
+    """Return the values of a column by sample id."""
     values = {row[ID_COLUMN]: row[column] for row in rows}
     if len(values) < len(rows):
-        seen = [row[ID_COLUMN] for row in rows]
-        twice = [sample for sample in values if seen.count(sample) > 1]
-        raise SplitError(f"{flag} {path} lists samples more than once: {name_some(twice)}. Keep one row of each.")
+        sample_ids = [row[ID_COLUMN] for row in rows]
+        repeated = [sample_id for sample_id in values if sample_ids.count(sample_id) > 1]
+        raise SplitError(f"{flag} {path} lists samples more than once: {name_some(repeated)}. Keep one row of each.")
     return values
 
 
 def _rows(path: Path, flag: str) -> list[dict[str, str]]:
-    """Read the cells, without white space at their ends."""
+    """Read the cells of each row by column, without white space at their ends."""
     lines = read_text(path, SplitError, flag).splitlines()
     try:
         header, *rows = csv.reader(lines, dialect="excel-tab") if lines else [[]]
     except csv.Error as error:
-        raise SplitError(f"--split-file {path} cannot be split into cells ({error}). Correct it.") from None
+        raise SplitError(f"{flag} {path} cannot be split into cells ({error}). Correct it.") from None
     names = [name.strip() for name in header]
     if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise SplitError(f"--split-file {path} has columns of the same name: {name_some(twice)}. Remove all but one.")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise SplitError(f"{flag} {path} has columns of the same name: {name_some(repeated)}. Remove all but one.")
     return [
         dict(zip_longest(names, (cell.strip() for cell in row[: len(names)]), fillvalue="")) for row in rows if any(row)
     ]
 
 
 def _parts(path: Path, values: dict[str, str]) -> dict[str, str]:
-    wrong = [sample for sample, part in values.items() if part not in PARTS]
+    """Check the parts of a split."""
+    wrong = [sample_id for sample_id, part in values.items() if part not in PARTS]
     if wrong:
         raise SplitError(
             f"--split-file {path}: {len(wrong):,} samples are in no known part, such as {wrong[0]!r} in {values[wrong[0]]!r}. "
@@ -103,26 +130,25 @@ def _parts(path: Path, values: dict[str, str]) -> dict[str, str]:
 
 def _parts_of_folds(path: Path, values: dict[str, str], fold: int) -> dict[str, str]:
     if str(fold) not in values.values():
-        found = ", ".join(sorted(set(values.values())))
-        raise SplitError(f"--split-file {path} has no fold {fold}. Its folds: {found}.")
-    return {sample: "validation" if value == str(fold) else "train" for sample, value in values.items()}
+        folds = ", ".join(sorted(set(values.values())))
+        raise SplitError(f"--split-file {path} has no fold {fold}. Its folds: {folds}.")
+    return {sample_id: "validation" if value == str(fold) else "train" for sample_id, value in values.items()}
 
 
-def _found(rows: list[dict[str, str]], column: str) -> str:
+def _list_values(rows: list[dict[str, str]], column: str) -> str:
     return ", ".join(sorted({row[column] for row in rows}))
 
 
-OPTION = "--loss-config"
-
-EXAMPLE = "lines such as 'age: {loss-type: quantile, weight: 2}'"
-
-
 class LossFileError(InputError):
-    """The file cannot be read, or says what no column can have."""
+    """The file of losses cannot be read, or holds settings that no column can have."""
 
 
 def read_column_losses(path: Path) -> dict[str, ColumnLossConfig]:
-    """Give what a YAML file says of each column that it names.
+    """Read the loss settings of columns from a YAML file.
+
+    Returns
+    -------
+    Settings of each column of the file.
 
     Raises
     ------
@@ -135,28 +161,29 @@ def read_column_losses(path: Path) -> dict[str, ColumnLossConfig]:
         raise LossFileError(f"{OPTION} {path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict) or not values:
         raise LossFileError(f"{OPTION} {path}: expected {EXAMPLE}, one for each column.")
-    return {str(column): _of_column(path, str(column), settings) for column, settings in values.items()}
+    return {str(column): _column_loss(path, str(column), settings) for column, settings in values.items()}
 
 
-def _of_column(path: Path, column: str, settings: Any) -> ColumnLossConfig:
+def _column_loss(path: Path, column: str, settings: Any) -> ColumnLossConfig:
     if not isinstance(settings, dict):
         raise LossFileError(f"{OPTION} {path}: {column} has no settings, but {settings!r}; expected {EXAMPLE}.")
-    known = [field.name.replace("_", "-") for field in dataclasses.fields(ColumnLossConfig)]
-    named = {str(key).replace("_", "-"): value for key, value in settings.items()}
-    unknown = [key for key in named if key not in known]
+    names = [field.name.replace("_", "-") for field in dataclasses.fields(ColumnLossConfig)]
+    values = {str(key).replace("_", "-"): value for key, value in settings.items()}
+    unknown = [key for key in values if key not in names]
     if unknown:
-        raise LossFileError(f"{OPTION} {path}: {column} has {name_some(unknown)}; known are {', '.join(known)}.")
+        raise LossFileError(f"{OPTION} {path}: {column} has {name_some(unknown)}; known are {', '.join(names)}.")
     try:
-        return ColumnLossConfig(**{key.replace("-", "_"): value for key, value in named.items()})
+        return ColumnLossConfig(**{key.replace("-", "_"): value for key, value in values.items()})
     except ConfigError as error:
         raise LossFileError(f"{OPTION} {path}: {column}: {error}") from None
 
 
-CLASS, WEIGHT = "class", "weight"
-
-
 def read_class_weights(path: Path) -> dict[str, float]:
-    """Give the weight of each class that a file lists.
+    """Read the weights of classes.
+
+    Returns
+    -------
+    Weight of each class of the file, above 0.
 
     Raises
     ------
@@ -174,14 +201,15 @@ def read_class_weights(path: Path) -> dict[str, float]:
             f"--class-weights {path}: expected tab-separated columns '{CLASS}' and '{WEIGHT}'; found "
             f"{name_some(header) or 'nothing'}."
         )
-    name, weight = header.index(CLASS), header.index(WEIGHT)
-    found: dict[str, float] = {}
+    class_column, weight_column = header.index(CLASS), header.index(WEIGHT)
+    weights: dict[str, float] = {}
     for number, row in enumerate(rows[1:], start=2):
         cells = [cell.strip() for cell in row] + [""] * len(header)
-        if cells[name] in found:
-            raise MetadataError(f"--class-weights {path} lists {cells[name]!r} twice: keep one row of it.")
-        found[cells[name]] = _weight(path, number, cells[weight])
-    return found
+        name = cells[class_column]
+        if name in weights:
+            raise MetadataError(f"--class-weights {path} lists {name!r} twice: keep one row of it.")
+        weights[name] = _weight(path, number, cells[weight_column])
+    return weights
 
 
 def _weight(path: Path, row: int, cell: str) -> float:

@@ -1,4 +1,4 @@
-"""Sample metadata as QIIME 2 reads it, and tables written so that it does."""
+"""Read sample metadata by the rules of QIIME 2, and write tables that QIIME 2 reads as metadata."""
 
 from __future__ import annotations
 
@@ -25,31 +25,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def write_tsv(path: Path, columns: Mapping[str, Sequence | np.ndarray]) -> None:
-    """Write columns of equal length; with ``sample-id`` as the first, the table opens as QIIME 2 metadata.
-
-    Floats keep 9 significant digits, None and NaN become empty cells, and cells with tabs, quotes or line ends are quoted.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-    """
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, dialect="excel-tab", lineterminator="\n")
-        writer.writerow(columns)
-        for row in zip(*columns.values(), strict=True):
-            writer.writerow([_format(value) for value in row])
-
-
-def _format(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float | np.floating):
-        return "" if math.isnan(value) else f"{value:.9g}"
-    return str(value)
-
-
 _COLUMNS_SHOWN = 10
 
 _NAME_SHOWN = 40  # letters; of a file without tabs, the first name is a whole line
@@ -60,12 +35,12 @@ _WRONG_HEADER = "Found unrecognized ID column name "
 
 _PREAMBLE = "There was an issue with loading the metadata file:"  # how scikit-bio starts some messages
 
-_ADVICE = "\n\nThere may be more errors"  # and how it starts the general advice below all of them
+_ADVICE = "\n\nThere may be more errors"  # how it starts the general advice at the end of all of them
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is known about each sample.
+    """Metadata of samples.
 
     Attributes
     ----------
@@ -78,16 +53,16 @@ class Metadata:
 
     @property
     def sample_ids(self) -> list[str]:
-        """Ids of the samples, in the order of the file."""
+        """Sample ids, in the order of the file."""
         return self.frame.index.tolist()
 
     def column(self, name: str) -> pd.Series:
-        """Give a column by its name.
+        """Return a column by its name.
 
         Raises
         ------
         MetadataError
-            There is no such column; the message names those that look like it.
+            There is no such column; the message lists similar names.
         """
         columns = [str(column) for column in self.frame.columns]
         if name in columns:
@@ -99,7 +74,7 @@ class Metadata:
         raise MetadataError(f"The metadata has no column {name!r}.{suggestion} Its columns: {available}.")
 
     def is_numeric(self, name: str) -> bool:
-        """Whether a column holds numbers, by its ``#q2:types`` or because all its values are numbers.
+        """Return whether a column holds numbers, by its ``#q2:types`` or because all its values are numbers.
 
         Raises
         ------
@@ -110,11 +85,17 @@ class Metadata:
 
 
 def read_metadata(path: Path, missing_values: Sequence[str] = ()) -> Metadata:
-    """Read sample metadata with QIIME 2's rules, by scikit-bio; plain text, gzip or an artifact that QIIME 2 takes as metadata.
+    """Read sample metadata by QIIME 2's rules, with scikit-bio; plain text, gzip or an artifact that QIIME 2 takes as metadata.
 
     We differ in two points: a column beyond the first may have a name that QIIME 2 reserves for the ids, such as SampleID, and the
-    first may have none, as in an exported vector of alpha diversity. Cells that equal one of ``missing_values``, as text or as a
-    number, are read as empty ones, before the types of columns are settled.
+    first may have none, as in an exported vector of alpha diversity.
+
+    Parameters
+    ----------
+    path
+        The file.
+    missing_values
+        Cells that equal one of these, as text or as a number, are read as empty, before the types of columns are determined.
 
     Raises
     ------
@@ -144,7 +125,10 @@ def read_metadata(path: Path, missing_values: Sequence[str] = ()) -> Metadata:
 
 
 def _mend_header(text: str) -> tuple[str, list[str]]:
-    """Name the id column of a single column, and rename the columns that scikit-bio would take for a second id column."""
+    """Name an id column without a name beside a single column, and rename columns that scikit-bio takes for a second id column.
+
+    Return the text, and the original names of the renamed columns.
+    """
     from skbio.metadata.base import is_id_header
 
     lines = text.split("\n")
@@ -160,18 +144,18 @@ def _mend_header(text: str) -> tuple[str, list[str]]:
 
 
 def _empty_cells(text: str, missing_values: Sequence[str]) -> str:
-    """Empty the cells that the user calls missing; the header, directives, comments and the ids stay."""
+    """Empty the cells with missing values; the header, directives, comments and the ids stay."""
     from skbio.metadata.base import is_id_header
 
     words = set(missing_values)
     numbers = {number for number in map(_as_number, missing_values) if number is not None}
     lines, has_header = text.split("\n"), False
-    for place, line in enumerate(lines):
+    for number, line in enumerate(lines):
         name, *cells = line.split("\t")
         if not has_header:
             has_header = bool(line.strip()) and (is_id_header(name.strip()) or not name.startswith("#"))
         elif not name.startswith("#"):
-            lines[place] = "\t".join(
+            lines[number] = "\t".join(
                 [name, *(cell if _is_value(cell.strip(), words, numbers) else "" for cell in cells)]
             )
     return "\n".join(lines)
@@ -189,7 +173,7 @@ def _as_number(cell: str) -> float | None:
 
 
 def _first_part(message: str) -> str:
-    """Keep what is wrong, on one line, without scikit-bio's general advice."""
+    """Return the part of scikit-bio's message that states the problem, on one line, without its general advice."""
     if message.startswith(_WRONG_HEADER):
         name, _, _ = message.removeprefix(_WRONG_HEADER).partition(" while searching for header")
         shown = name if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]}…'"
@@ -200,3 +184,28 @@ def _first_part(message: str) -> str:
     specific, _, _ = message.partition(_ADVICE)
     sentence = " ".join(specific.removeprefix(_PREAMBLE).split())
     return f"{sentence.rstrip('.')}. Correct the file."
+
+
+def write_tsv(path: Path, columns: Mapping[str, Sequence | np.ndarray]) -> None:
+    """Write columns of equal length as tab-separated text; with ``sample-id`` as the first, QIIME 2 reads it as metadata.
+
+    Floats keep 9 significant digits, None and NaN become empty cells, and cells with tabs, quotes or line ends are quoted.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, dialect="excel-tab", lineterminator="\n")
+        writer.writerow(columns)
+        for row in zip(*columns.values(), strict=True):
+            writer.writerow([_format(value) for value in row])
+
+
+def _format(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float | np.floating):
+        return "" if math.isnan(value) else f"{value:.9g}"
+    return str(value)

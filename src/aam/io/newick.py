@@ -1,4 +1,4 @@
-"""Phylogenetic trees in Newick: a text of any size to flat arrays on disk and back, without recursion."""
+"""Read and write phylogenetic trees in Newick, as flat arrays on disk, for trees of any size and without recursion."""
 
 import math
 import re
@@ -23,29 +23,29 @@ _NEEDS_QUOTES = re.compile(r"[\s()\[\]':,;]")
 
 _NODES_PER_BLOCK = 1 << 14
 
-_MOST_LOOKED_AT = 1 << 10  # nodes without a length
+_MOST_CHECKED = 1 << 10  # nodes without a length
 
 
 @dataclass(frozen=True)
 class TreeArrays:
-    """A rooted tree, its nodes in post-order: children before their parent, the root last. The arrays are memory maps.
+    """A rooted tree with its nodes in post-order: children before their parent, the root last. The arrays are memory maps.
 
-    What inner nodes are called, mostly a support value, has no use here.
+    Names of inner nodes, mostly support values, are not kept.
 
     Attributes
     ----------
     level
-        Nodes between each and the root, itself included, int32 [N]. The node above another is the next one that is a level lower.
+        Number of branches between each node and the root, int32 [N]. The parent of a node is the next one whose level is 1 less.
     length
-        Length of the branch above each node, NaN where the file gave none, float64 [N].
+        Length of the branch above each node, NaN where the file has none, float64 [N].
     is_tip
-        Whether nothing is below a node, bool [N].
+        Whether a node has no children, bool [N].
     names
         Name of each tip, in the order of the nodes.
     index
-        Finds tips by their names.
+        Index that finds tips by their names.
     release
-        Lets go of the pages that were read.
+        Function that unloads the pages that were read.
     """
 
     level: np.ndarray
@@ -56,18 +56,18 @@ class TreeArrays:
     release: Callable[[], None]
 
     def find(self, condition: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-        """Give the nodes whose levels and lengths meet a condition, int64."""
-        found = []
+        """Return the nodes whose levels and lengths meet a condition, increasing, int64."""
+        nodes = []
         for start in range(0, len(self.level), _NODES_PER_BLOCK):
-            part = slice(start, start + _NODES_PER_BLOCK)
-            found.append(start + np.flatnonzero(condition(self.level[part], self.length[part])))
+            block = slice(start, start + _NODES_PER_BLOCK)
+            nodes.append(start + np.flatnonzero(condition(self.level[block], self.length[block])))
             self.release()
-        return np.concatenate(found)
+        return np.concatenate(nodes)
 
     def name_nodes(self, nodes: np.ndarray, unnamed: str) -> list[str]:
-        """Name some nodes, for a message."""
-        tip = np.where(self.is_tip, np.cumsum(self.is_tip) - 1, -1)[nodes]
-        return [self.names[place] if place >= 0 else unnamed for place in tip.tolist()]
+        """Return names of some nodes for a message; inner nodes are called ``unnamed``."""
+        tips = np.where(self.is_tip, np.cumsum(self.is_tip) - 1, -1)[nodes]
+        return [self.names[tip] if tip >= 0 else unnamed for tip in tips.tolist()]
 
 
 def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
@@ -78,7 +78,7 @@ def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
     path
         The file.
     scratch
-        Where the arrays are written; None for the system's temporary directory. They are gone when nobody uses them any more.
+        Directory for the arrays; None for the system's temporary directory. They are deleted when they are no longer in use.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
         The file is missing, empty or not one well-formed Newick tree; a length is malformed or negative; the tree has fewer
         than two tips, tips without a name or with the same name, or no root (more than two branches leave the first node).
     OutputError
-        The disk refuses the arrays.
+        The arrays cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="aam-", dir=scratch) as folder:
         try:
@@ -94,8 +94,8 @@ def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
         except NewickError as problem:
             if problem.character is None:
                 raise TreeError(f"--tree {path} {problem}") from None
-            place = f"character {problem.character:,}"
-            raise TreeError(f"--tree {path}: {place}: {problem}. Pass one tree in Newick format.") from None
+            position = f"character {problem.character:,}"
+            raise TreeError(f"--tree {path}: {position}: {problem}. Pass one tree in Newick format.") from None
         trim_malloc()
         arrays = ArrayStore(Path(folder))  # maps stay when their files are deleted
     names = Names(arrays["letters"], arrays["offsets"], release=arrays.release)
@@ -122,6 +122,7 @@ def _write_arrays(path: Path, directory: Path) -> None:
 
 
 def _index_tips(path: Path, names: Names, scratch: Path | None) -> NameIndex:
+    """Check the names of the tips, and build their index."""
     if len(names) < 2:
         raise TreeError(f"--tree {path} has fewer than two tips. Pass a tree with the features as tips.")
     index = NameIndex(names, scratch)
@@ -130,9 +131,9 @@ def _index_tips(path: Path, names: Names, scratch: Path | None) -> NameIndex:
         raise TreeError(
             f"{n_unnamed:,} of {len(names):,} tips of --tree {path} have no name. Name each by its feature."
         )
-    places = index.duplicates()
-    if len(places):
-        duplicates = list(dict.fromkeys(names[place] for place in places.tolist()))
+    repeated = index.duplicates()
+    if len(repeated):
+        duplicates = list(dict.fromkeys(names[tip] for tip in repeated.tolist()))
         raise TreeError(
             f"{len(duplicates):,} names of tips occur more than once in --tree {path}: {name_some(duplicates)}. "
             "Make the names unique."
@@ -161,12 +162,12 @@ def _check_lengths(path: Path, tree: TreeArrays) -> None:
 
 
 def _check_commas(path: Path, tree: TreeArrays) -> None:
-    """Refuse ``A:0,25``, which says that A has length 0, and that 25 is a tip without one."""
-    without = tree.find(lambda _, length: np.isnan(length))[:_MOST_LOOKED_AT]
-    tips = without[tree.is_tip[without] & (without > 0)]
+    """Raise for ``A:0,25``, which means that A has length 0, and that 25 is a tip without a length."""
+    without_length = tree.find(lambda _, length: np.isnan(length))[:_MOST_CHECKED]
+    tips = without_length[tree.is_tip[without_length] & (without_length > 0)]
     names = tree.name_nodes(tips, "")
-    before = tree.length[tips - 1]
-    for name, length in zip(names, before.tolist(), strict=True):
+    previous_lengths = tree.length[tips - 1]
+    for name, length in zip(names, previous_lengths.tolist(), strict=True):
         if name.isdecimal() and length.is_integer():
             raise TreeError(
                 f"--tree {path} seems to write lengths with a comma: {length:.0f},{name} is a length of {length:.0f} and a tip "
@@ -175,29 +176,40 @@ def _check_commas(path: Path, tree: TreeArrays) -> None:
 
 
 def write_newick(path: Path, parent: np.ndarray, length: np.ndarray, names: Sequence[str | None]) -> None:
-    """Write a tree from its nodes in post-order, with the one above each (−1: root); NaN lengths and empty names are left out.
+    """Write a tree as Newick.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    parent
+        Parent of each node, in post-order, −1 for the root; [N].
+    length
+        Length of the branch above each node, [N]; NaN is not written.
+    names
+        Name of each node, [N]; empty names are not written.
 
     Raises
     ------
     OutputError
         The file cannot be written.
     """
-    above = parent.tolist()
-    opening = _count_opening_parentheses(above)
+    parents = parent.tolist()
+    opening = _count_opening_parentheses(parents)
     parts = []
     for node, (branch, name) in enumerate(zip(length.tolist(), names, strict=True)):
-        is_inner = node > 0 and above[node - 1] == node  # in post-order, the last child stands just before its parent
+        is_inner = node > 0 and parents[node - 1] == node  # in post-order, the last child stands just before its parent
         parts.append(")" if is_inner else "(" * opening[node])
         parts.append(_quote(name or ""))
         parts.append("" if math.isnan(branch) else f":{branch!r}")
-        if above[node] != node + 1:
+        if parents[node] != node + 1:
             parts.append(",")
     parts[-1] = ";\n"
     write_text_atomic(path, "".join(parts))
 
 
 def _count_opening_parentheses(parent: list[int]) -> list[int]:
-    """Count, for each tip, the inner nodes of which it is the first descendant."""
+    """Count the inner nodes of which each tip is the first descendant."""
     opening = [0] * len(parent)
     first_tip = list(range(len(parent)))
     waiting: list[int] = []

@@ -1,9 +1,9 @@
-"""The grammar of Newick over arrays of a block: a text of millions of tips to nodes, in constant memory and without recursion.
+"""Parse Newick with arrays of blocks of the text, for trees of millions of tips, in constant memory and without recursion.
 
-A node ends with ``,``, ``)`` or ``;``, so these marks, in the order of the text, number the nodes in post-order. What stands before
-a node's end, and how many parentheses are open there, is all that is needed; every rule of the grammar looks at two neighbouring
-marks. Blocks are cut behind a mark, and the next begins with what is known of it. When several rules are broken, the first place is
-reported, as a reader from left to right would.
+A node ends with ``,``, ``)`` or ``;``, so these marks, in the order of the text, number the nodes in post-order. A node is
+determined by the text before its end and the number of parentheses that are open there; every rule of the grammar compares two
+neighbouring marks. Blocks are cut behind a mark, and the state at that mark is carried to the next block. When several rules are
+broken, the first position is reported, as by a reader from left to right.
 """
 
 import re
@@ -35,7 +35,7 @@ _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 _OF_NUMBERS = b"0123456789+-.eE"
 
-_BLOCK = 2**18  # bytes that are looked at in one step
+_BLOCK = 2**18  # bytes that are parsed in one step
 
 _SHOWN = 20  # letters of a word
 
@@ -45,8 +45,8 @@ _NEVER_CLOSED = "unbalanced parentheses: '(' is never closed"
 class Nodes(NamedTuple):
     """Consecutive nodes in post-order.
 
-    ``level`` counts the nodes between each and the root, itself included, int32 [N]; ``length`` is of the branch above it, NaN if
-    missing, float64 [N]; ``is_tip`` bool [N]; ``names`` are those of the tips, UTF-8, empty if missing.
+    ``level`` is the number of branches between each node and the root, int32 [N]; ``length`` is that of the branch above it, NaN if
+    missing, float64 [N]; ``is_tip`` is bool [N]; ``names`` are those of the tips, UTF-8, empty if missing.
     """
 
     level: np.ndarray
@@ -56,7 +56,15 @@ class Nodes(NamedTuple):
 
 
 class NewickError(Exception):
-    """What is wrong, and at which character (from 1; None for the end of the text)."""
+    """A problem of a Newick text, and its position.
+
+    Parameters
+    ----------
+    character
+        Number of the character, from 1; None for the end of the text.
+    problem
+        Description of the problem.
+    """
 
     def __init__(self, character: int | None, problem: str) -> None:
         super().__init__(problem)
@@ -64,7 +72,7 @@ class NewickError(Exception):
 
 
 class _Finding(NamedTuple):
-    """A broken rule: where in the block a reader from left to right would notice it, and the character to show if not that one."""
+    """A broken rule: the byte at which a reader from left to right notices it, and the character to report, if another."""
 
     noticed: int
     problem: str
@@ -74,13 +82,13 @@ class _Finding(NamedTuple):
 class _Marks(NamedTuple):
     """Marks of structure in a block, and words between them.
 
-    ``codes`` and ``places`` [M] are the marks; ``starts`` and ``stops`` [W] the words; ``gap`` [W] the mark that follows each word;
-    ``word`` [M + 1] the first word before each mark, −1 if there is none. ``before`` [M] is the code of the mark before each, and
-    ``level`` [M] counts the parentheses that are open around the node that it ends.
+    ``codes`` and ``positions`` [M] are the marks; ``starts`` and ``stops`` [W] the words; ``gap`` [W] the mark that follows each
+    word; ``word`` [M + 1] the first word before each mark, −1 if there is none. ``before`` [M] is the code of the previous mark,
+    and ``level`` [M] the number of parentheses that are open around the node that the mark ends.
     """
 
     codes: np.ndarray
-    places: np.ndarray
+    positions: np.ndarray
     starts: np.ndarray
     stops: np.ndarray
     gap: np.ndarray
@@ -90,7 +98,7 @@ class _Marks(NamedTuple):
 
 
 def scan(blocks: Iterable[bytes]) -> Iterator[Nodes]:
-    """Read one tree, which comes in blocks that may be cut anywhere.
+    """Parse one tree from blocks of its text, which may be cut anywhere, and yield its nodes block by block.
 
     Raises
     ------
@@ -107,20 +115,20 @@ def scan(blocks: Iterable[bytes]) -> Iterator[Nodes]:
         if cut:
             yield scanner.read(rest[:cut], kinds[:cut], [])
         rest = rest[cut:]
-        wanted = max(_BLOCK, 2 * len(rest))  # a long name or comment is not looked at again for each of its blocks
+        wanted = max(_BLOCK, 2 * len(rest))  # a long name or comment is not parsed again for each of its blocks
     yield scanner.read(rest, *_classify(rest))
     scanner.finish()
 
 
 def _find_cut(kinds: np.ndarray, findings: list[_Finding]) -> int:
-    """Give the place behind the last mark at which a block may be cut; what is open at its end may be closed in the next."""
+    """Return the position behind the last mark at which a block may be cut; a quote or comment may be closed in the next block."""
     stop = findings[0].noticed if findings else len(kinds)
     marks = np.flatnonzero((kinds[:stop] >= _OPEN) & (kinds[:stop] <= _COMMA))
     return int(marks[-1]) + 1 if len(marks) else 0
 
 
 class _Scanner:
-    """Reads blocks that end behind a mark, and remembers what the next one needs of those before."""
+    """Parser of blocks that end behind a mark, with the state that the next block needs."""
 
     def __init__(self) -> None:
         self._n_characters = self._level = 0
@@ -129,7 +137,7 @@ class _Scanner:
         self._opening = np.zeros(1, dtype=np.int64)  # character of the last '(' of each level
 
     def read(self, text: bytes, kinds: np.ndarray, findings: list[_Finding]) -> Nodes:
-        """Read the nodes that end in a block; ``findings`` are those of its letters."""
+        """Parse the nodes that end in a block; ``findings`` are those of `_classify`."""
         marks = _find_marks(kinds, self._last, self._level)
         ends = np.flatnonzero(np.isin(marks.codes, (_COMMA, _CLOSE, _END)))
         has_length = marks.before[ends] == _COLON
@@ -142,7 +150,7 @@ class _Scanner:
         length[has_length] = lengths
         label = ends - has_length  # the mark after the name: the end, or ':' before the length
         is_tip = marks.before[label] != _CLOSE
-        self._pass(text, marks)
+        self._update(text, marks)
         return Nodes(marks.level[ends], length, is_tip, list(_tip_names(text, marks, marks.word[label[is_tip]])))
 
     def finish(self) -> None:
@@ -163,8 +171,8 @@ class _Scanner:
         (end,), findings = ends, []
         if not self._is_ended and marks.level[end] > 0:
             opening = int(self._opening[marks.level[end]])
-            findings.append(_Finding(int(marks.places[end]), _NEVER_CLOSED, opening))
-        later = [*marks.places[end + 1 : end + 2], *marks.starts[marks.gap > end][:1]]
+            findings.append(_Finding(int(marks.positions[end]), _NEVER_CLOSED, opening))
+        later = [*marks.positions[end + 1 : end + 2], *marks.starts[marks.gap > end][:1]]
         if later:
             problem = "text follows the ';' that ends the tree; more than one tree is not read"
             findings.append(_Finding(int(min(later)), problem))
@@ -172,23 +180,22 @@ class _Scanner:
         return findings
 
     def _remember_opening(self, text: bytes, marks: _Marks, end: int | None = None) -> None:
-        """Note where the parentheses of the tree open."""
+        """Store the character of the last open parenthesis of each level."""
         level = marks.level[:end]
         is_opening = (marks.codes[:end] == _OPEN) & (level > 0)
         if level.max(initial=0) >= len(self._opening):
             self._opening = np.append(self._opening, np.zeros(level.max(), dtype=np.int64))
-        place = marks.places[:end][is_opening]
-        if not text.isascii():
-            place = (
-                place - np.cumsum(np.frombuffer(text, dtype=np.uint8) & 0xC0 == 0x80)[place]
-            )  # letters of many bytes
-        self._opening[level[is_opening]] = self._n_characters + 1 + place
+        position = marks.positions[:end][is_opening]
+        if not text.isascii():  # letters of several bytes
+            position = position - np.cumsum(np.frombuffer(text, dtype=np.uint8) & 0xC0 == 0x80)[position]
+        self._opening[level[is_opening]] = self._n_characters + 1 + position
 
-    def _character(self, text: bytes, place: int) -> int:
-        return self._n_characters + len(text[:place].decode("utf-8")) + 1
+    def _character(self, text: bytes, position: int) -> int:
+        """Return the number of the character at a byte of the block."""
+        return self._n_characters + len(text[:position].decode("utf-8")) + 1
 
-    def _pass(self, text: bytes, marks: _Marks) -> None:
-        """Remember what the next block needs."""
+    def _update(self, text: bytes, marks: _Marks) -> None:
+        """Store the state that the next block needs."""
         self._n_characters += len(text.decode("utf-8"))
         self._is_empty &= not len(marks.codes) + len(marks.starts)
         if len(marks.codes):
@@ -197,7 +204,7 @@ class _Scanner:
 
 
 def _classify(text: bytes) -> tuple[np.ndarray, list[_Finding]]:
-    """Give the kind of each byte; quoted names are one word each, and comments are space."""
+    """Return the kind of each byte, and unpaired quotes and brackets; quoted names are one word each, and comments are space."""
     kinds = bytearray(text).translate(_KINDS)
     findings = []
     if any(letter in text for letter in (b"'", b"[", b"]")):
@@ -215,22 +222,24 @@ def _classify(text: bytes) -> tuple[np.ndarray, list[_Finding]]:
 
 
 def _find_marks(kinds: np.ndarray, last: int, level: int) -> _Marks:
-    """Find the marks of a block that follows the mark ``last``, where so many parentheses are open."""
+    """Find the marks of a block that follows the mark ``last``, where ``level`` parentheses are open."""
     before = np.concatenate([[_SPACE], kinds])
     after = np.concatenate([kinds, [_SPACE]])
     is_change = before != after
-    place = np.flatnonzero((kinds >= _OPEN) & (kinds <= _END))
+    position = np.flatnonzero((kinds >= _OPEN) & (kinds <= _END))
     start, stop = np.flatnonzero(is_change & (after >= _WORD)), np.flatnonzero(is_change & (before >= _WORD))
-    gap = np.searchsorted(place, start)
-    word = np.full(len(place) + 1, -1)
+    gap = np.searchsorted(position, start)
+    word = np.full(len(position) + 1, -1)
     word[gap[::-1]] = np.arange(len(start))[::-1]  # the first word of a gap is written last
-    codes = kinds[place]
+    codes = kinds[position]
     step = (codes == _OPEN).astype(np.int32) - (codes == _CLOSE)
     levels = level + np.cumsum(step, dtype=np.int32) - np.minimum(step, 0)
-    return _Marks(codes, place, start, stop, gap, word, np.concatenate([[last], codes])[:-1].astype(np.uint8), levels)
+    previous_codes = np.concatenate([[last], codes])[:-1].astype(np.uint8)
+    return _Marks(codes, position, start, stop, gap, word, previous_codes, levels)
 
 
 def _check_grammar(text: bytes, marks: _Marks) -> list[_Finding]:
+    """Find the first violation of each rule that compares a mark with the one before it."""
     codes, before = marks.codes, marks.before
     has_word = marks.word[:-1] >= 0
     is_open, is_close, is_comma, is_end = (codes == kind for kind in (_OPEN, _CLOSE, _COMMA, _END))
@@ -246,7 +255,7 @@ def _check_grammar(text: bytes, marks: _Marks) -> list[_Finding]:
         ((is_comma | is_close | is_end) & (before == _COLON) & ~has_word, "the length after ':' is missing"),
     ]
     findings = [
-        _Finding(int(marks.places[np.argmax(is_broken)]), problem) for is_broken, problem in rules if is_broken.any()
+        _Finding(int(marks.positions[np.argmax(is_broken)]), problem) for is_broken, problem in rules if is_broken.any()
     ]
     is_second = marks.gap[1:] == marks.gap[:-1]
     if is_second.any():
@@ -262,12 +271,12 @@ def _text_of(text: bytes, marks: _Marks, word: int) -> str:
 
 
 def _words(text: bytes, marks: _Marks, chosen: np.ndarray) -> Iterator[bytes]:
-    places = zip(marks.starts[chosen].tolist(), marks.stops[chosen].tolist(), strict=True)
-    return (text[start:stop] for start, stop in places)
+    ranges = zip(marks.starts[chosen].tolist(), marks.stops[chosen].tolist(), strict=True)
+    return (text[start:stop] for start, stop in ranges)
 
 
 def _parse_lengths(text: bytes, marks: _Marks, chosen: np.ndarray) -> tuple[np.ndarray, list[_Finding]]:
-    """Turn words into numbers, or find the first that is none; missing words (−1) are left to the grammar."""
+    """Convert words to numbers, or find the first that is not a number; missing words (−1) are left to the grammar."""
     chosen = chosen[chosen >= 0]
     try:
         return np.fromiter(map(_parse, _words(text, marks, chosen)), dtype=np.float64, count=len(chosen)), []
@@ -285,8 +294,8 @@ def _parse(word: bytes) -> float:
 
 
 def _tip_names(text: bytes, marks: _Marks, words: np.ndarray) -> Iterator[bytes]:
-    """Give the name of each tip, whose word may be missing (−1)."""
-    found = _words(text, marks, words[words >= 0])
+    """Yield the name of each tip, whose word may be missing (−1)."""
+    names = _words(text, marks, words[words >= 0])
     for is_named in (words >= 0).tolist():
-        name = next(found) if is_named else b""
+        name = next(names) if is_named else b""
         yield name[1:-1].replace(b"''", b"'") if name.startswith(b"'") else name

@@ -1,4 +1,4 @@
-"""QIIME 2 artifacts without QIIME 2: the one file of an artifact that an option needs."""
+"""Read QIIME 2 artifacts without QIIME 2: describe an artifact, and unpack the file that an option needs."""
 
 import re
 import tempfile
@@ -27,14 +27,14 @@ _VISUALISATION = "Visualization"
 
 @dataclass(frozen=True)
 class ArtifactKind:
-    """What an option takes from artifacts.
+    """Artifacts that an option takes.
 
     Attributes
     ----------
     files
-        Semantic types that fit, and the file of each under ``data/``; the first is what the option is made for.
+        File under ``data/`` to read, for each semantic type that the option takes; the first is the usual type.
     advice
-        What to do with a type that does not fit but is often passed.
+        Advice for the user, for types that the option does not take but that are often passed.
     """
 
     files: Mapping[str, str]
@@ -75,21 +75,21 @@ METADATA = ArtifactKind(
 )
 
 _OPTIONS = {"--table": TABLE, "--sequences": SEQUENCES, "--tree": TREE, "--distances": DISTANCES}
-"""Options of commands, for advice on files that were swapped."""
+"""Artifacts by option, for advice on files that were swapped."""
 
 
 @dataclass(frozen=True)
 class ArtifactInfo:
-    """What an artifact says of itself.
+    """Description of an artifact by its own metadata.
 
     Attributes
     ----------
     uuid
-        Its name among all artifacts.
+        Identifier that is unique among all artifacts.
     semantic_type, format
-        What it holds, and how.
+        Type of the data, and format of the files.
     has_checksums
-        Whether it holds checksums, which fit; artifacts older than QIIME 2 2018.11 have none.
+        Whether the artifact holds checksums, which are correct; artifacts older than QIIME 2 2018.11 have none.
     """
 
     uuid: str
@@ -99,50 +99,75 @@ class ArtifactInfo:
 
     @property
     def refusal(self) -> str:
-        """Why no option takes it, as the end of a sentence."""
+        """Reason why no option takes the artifact, as the end of a sentence."""
         if self.semantic_type == _VISUALISATION:
             return _explain_type(self.semantic_type, TABLE, "")
-        fitting = _PROPERTIES.sub("", self.semantic_type)
-        advice = next((kind.advice[fitting] for kind in _OPTIONS.values() if fitting in kind.advice), None)
+        base_type = _PROPERTIES.sub("", self.semantic_type)
+        advice = next((kind.advice[base_type] for kind in _OPTIONS.values() if base_type in kind.advice), None)
         return f"holds {self.semantic_type}, which no option of aam takes." + (f" {advice}." if advice else "")
 
 
 def describe_artifact(path: Path, error: type[InputError], option: str) -> ArtifactInfo:
-    """Read what an artifact is, and verify all of its data.
+    """Read the description of an artifact, and verify all of its data.
+
+    Parameters
+    ----------
+    path
+        The artifact.
+    error
+        Class of the errors to raise.
+    option
+        Option that names the file, for messages.
 
     Raises
     ------
     InputError
-        As the child ``error``: it is damaged, no artifact, or made to do harm.
+        As the child ``error``: the file is damaged, no artifact, or made to do harm.
     """
     try:
         with open_archive(path) as archive:
-            found, file_format = _describe(archive)
+            semantic_type, file_format = _describe(archive)
             algorithm, expected = _read_checksums(archive)
             _verify(archive, algorithm, expected)
-            return ArtifactInfo(archive.root, found, file_format, expected is not None)
+            return ArtifactInfo(archive.root, semantic_type, file_format, expected is not None)
     except ArchiveError as problem:
         raise error(f"{option} {path} {problem}") from None
 
 
 def option_of(semantic_type: str) -> str | None:
-    """Give the option that takes a type, None if there is none; a type that several take goes to the first.
+    """Return the first option that takes a semantic type, None if no option does.
 
     Examples
     --------
     >>> option_of("Phylogeny[Rooted % Properties('midpoint')]")
     '--tree'
     """
-    fitting = _PROPERTIES.sub("", semantic_type)
+    base_type = _PROPERTIES.sub("", semantic_type)
     kinds = {**_OPTIONS, "--taxonomy": TAXONOMY, "--metadata": METADATA}
-    return next((option for option, kind in kinds.items() if fitting in kind.files), None)
+    return next((option for option, kind in kinds.items() if base_type in kind.files), None)
 
 
 @contextmanager
 def payload(path: Path, kind: ArtifactKind, error: type[InputError], option: str) -> Iterator[Path]:
-    """Give the path of a file to read: of an artifact, its payload in a private temporary directory; else the file itself.
+    """Create a context with a file to read: the payload of an artifact, in a private temporary directory, or the file itself.
 
-    The payload is unpacked block by block, and complete and verified before it is given. Messages should go on naming ``path``.
+    The payload is unpacked block by block, and is complete and verified when the context begins. Messages on the payload should
+    name ``path``.
+
+    Parameters
+    ----------
+    path
+        The artifact or other file.
+    kind
+        Artifacts that the option takes.
+    error
+        Class of the errors to raise.
+    option
+        Option that names the file, for messages.
+
+    Yields
+    ------
+    Path of the file to read.
 
     Raises
     ------
@@ -160,23 +185,26 @@ def payload(path: Path, kind: ArtifactKind, error: type[InputError], option: str
         except ArchiveError as problem:
             raise error(f"{option} {path} {problem}") from None
         except OSError as reason:
-            place = f" in {tempfile.gettempdir()}" if reason.filename else ""
+            directory = f" in {tempfile.gettempdir()}" if reason.filename else ""
             raise error(
-                f"{option} {path} cannot be unpacked{place}: {reason.strerror or reason}. Free space or set TMPDIR."
+                f"{option} {path} cannot be unpacked{directory}: {reason.strerror or reason}. Free space or set TMPDIR."
             ) from None
         yield file
 
 
 def _unpack(archive: Archive, kind: ArtifactKind, option: str, folder: Path) -> Path:
-    found, file_format = _describe(archive)
-    fitting = _PROPERTIES.sub("", found)
-    if fitting not in kind.files:
-        raise ArchiveError(_explain_type(found, kind, option))
-    name = f"data/{kind.files[fitting]}"
+    """Unpack the file that the option reads into a folder, and verify the artifact."""
+    semantic_type, file_format = _describe(archive)
+    base_type = _PROPERTIES.sub("", semantic_type)
+    if base_type not in kind.files:
+        raise ArchiveError(_explain_type(semantic_type, kind, option))
+    name = f"data/{kind.files[base_type]}"
     if name not in archive.names:
-        raise ArchiveError(f"holds no {name}, which {found} needs (its format is {file_format}). Export it again.")
+        raise ArchiveError(
+            f"holds no {name}, which {semantic_type} needs (its format is {file_format}). Export it again."
+        )
     checksums = _read_checksums(archive)
-    target = folder / kind.files[fitting]
+    target = folder / kind.files[base_type]
     _verify(archive, *checksums, copies={name: target})
     return target
 
@@ -184,7 +212,7 @@ def _unpack(archive: Archive, kind: ArtifactKind, option: str, folder: Path) -> 
 def _verify(
     archive: Archive, algorithm: str, expected: dict[str, str] | None, copies: Mapping[str, Path] | None = None
 ) -> None:
-    """Compute the checksums of the data, copy some of them on the way, and compare."""
+    """Compute the checksums of the data and compare them; unpack the files of ``copies`` on the way."""
     payloads = [name for name in archive.names if name.startswith("data/")]
     digests = {
         name: archive.digest(name, algorithm, (copies or {}).get(name))
@@ -195,35 +223,36 @@ def _verify(
 
 
 def _describe(archive: Archive) -> tuple[str, str]:
-    """Read and check ``metadata.yaml``; give the semantic type and the format."""
+    """Read and check ``metadata.yaml``; return the semantic type and the format."""
     try:
         values = yaml.safe_load(archive.read("metadata.yaml", 2**16))
-        uuid, found, file_format = (values[key] for key in ("uuid", "type", "format"))
+        uuid, semantic_type, file_format = (values[key] for key in ("uuid", "type", "format"))
     except (yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError):
         raise ArchiveError("is no QIIME 2 artifact: its metadata.yaml does not give uuid, type and format.") from None
     if uuid != archive.root:
         raise ArchiveError(
             f"is no valid artifact: its root directory is {archive.root!r}, but its uuid {uuid!r}. Export it again."
         )
-    if found != _VISUALISATION and not (isinstance(found, str) and isinstance(file_format, str)):
+    if semantic_type != _VISUALISATION and not (isinstance(semantic_type, str) and isinstance(file_format, str)):
         raise ArchiveError(
-            f"is no valid artifact: its type {found!r} or format {file_format!r} is no name. Export it again."
+            f"is no valid artifact: its type {semantic_type!r} or format {file_format!r} is no name. Export it again."
         )
-    return found, file_format
+    return semantic_type, file_format
 
 
-def _explain_type(found: str, kind: ArtifactKind, option: str) -> str:
-    if found == _VISUALISATION:
+def _explain_type(semantic_type: str, kind: ArtifactKind, option: str) -> str:
+    """Return why an option does not take a type, and what to do, as the end of a sentence."""
+    if semantic_type == _VISUALISATION:
         return "is a QIIME 2 visualisation (.qzv), which holds pictures of data. Pass the artifact (.qza) that it was made from."
-    fitting = _PROPERTIES.sub("", found)
+    base_type = _PROPERTIES.sub("", semantic_type)
     needed = next(iter(kind.files))
-    others = [other for other, takes in _OPTIONS.items() if fitting in takes.files and other != option]
-    swapped = f"That belongs to {others[0]}" if others else f"Pass an artifact of type {needed}"
-    return f"holds {found}, but {needed} is needed. {kind.advice.get(fitting, swapped)}."
+    others = [name for name, accepted in _OPTIONS.items() if base_type in accepted.files and name != option]
+    default_advice = f"That belongs to {others[0]}" if others else f"Pass an artifact of type {needed}"
+    return f"holds {semantic_type}, but {needed} is needed. {kind.advice.get(base_type, default_advice)}."
 
 
 def _read_checksums(archive: Archive) -> tuple[str, dict[str, str] | None]:
-    """Give the algorithm and the checksum of each file; None for artifacts of early versions, which have none."""
+    """Return the algorithm, and the checksum of each file or None for artifacts of early versions, which have none."""
     version = _VERSION.fullmatch(archive.read("VERSION", 2**12).decode("latin-1"))
     if version is None:
         raise ArchiveError("is no valid artifact: its VERSION is malformed. Export it again.")
@@ -237,9 +266,9 @@ def _read_checksums(archive: Archive) -> tuple[str, dict[str, str] | None]:
     return _CHECKSUMS[present[0]], {match[2]: match[1].lower() for match in matches if match}
 
 
-def _compare(found: Mapping[str, str], expected: Mapping[str, str]) -> None:
-    missing = [name for name in expected if name.startswith("data/") and name not in found]
-    different = [name for name, digest in found.items() if expected.get(name) != digest]
+def _compare(digests: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    missing = [name for name in expected if name.startswith("data/") and name not in digests]
+    different = [name for name, digest in digests.items() if expected.get(name) != digest]
     if missing or different:
         raise ArchiveError(
             f"is damaged or was changed: the checksums do not fit {name_some([*missing, *different])}. Copy or export it again."

@@ -1,4 +1,4 @@
-"""Sequences in FASTA, and those of the features of a table as tokens, read block by block."""
+"""Read and write FASTA, and read the sequences of the features of a table as tokens, block by block."""
 
 import hashlib
 import re
@@ -18,9 +18,27 @@ from aam.storage.names import NameIndex
 
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
 
+_LETTERS = "".join(vocabulary.TOKEN_OF_LETTER)
+
+_SHORTEST_ID = 30
+"""A shorter id made of nucleotide letters may be a name, such as 'BAD' or 'TANK'."""
+
+_IS_SEQUENCE = re.compile(f"[{_LETTERS}{_LETTERS.lower()}]{{{_SHORTEST_ID},}}")
+
+_INVALID = 255
+
+_TOKEN_OF_BYTE = np.full(256, _INVALID, dtype=np.uint8)
+
+for _letter, _token in vocabulary.TOKEN_OF_LETTER.items():
+    _TOKEN_OF_BYTE[[ord(_letter), ord(_letter.lower())]] = _token
+
+_PER_BLOCK = 1 << 12
+
+_SHOWN = 5
+
 
 def fasta_records(path: Path) -> Iterator[tuple[str, str]]:
-    """Read one (id, sequence) after the other; plain text, gzip or a QIIME 2 artifact.
+    """Yield one (id, sequence) after the other; the file is plain text, gzip or a QIIME 2 artifact.
 
     The id is the first word of the header. Sequences are upper-cased and may wrap over several lines.
 
@@ -74,43 +92,24 @@ def write_fasta(path: Path, items: Iterable[tuple[str, str]]) -> None:
 
 
 def is_md5_sum(name: str) -> bool:
-    """Whether a name looks like an MD5 sum, as QIIME 2 names features."""
+    """Return whether a name has the form of an MD5 sum, by which QIIME 2 names features."""
     return _MD5.fullmatch(name) is not None
 
 
 def is_md5_of(name: str, sequence: str) -> bool:
-    """Whether a name is the MD5 sum of an upper-case sequence, written in upper or lower case.
+    """Return whether a name is the MD5 sum of an upper-case sequence, written in upper or lower case.
 
     Examples
     --------
     >>> is_md5_of("f1f8f4bf413b16ad135722aa4591043e", "ACGT")
     True
     """
-    as_dna = sequence.replace("U", "T")  # RNA may carry the sums of its DNA
+    as_dna = sequence.replace("U", "T")  # RNA may be named by the sums of its DNA
     return name.lower() in {_md5_sum(text) for text in (sequence, sequence.lower(), as_dna, as_dna.lower())}
 
 
 def _md5_sum(sequence: str) -> str:
     return hashlib.md5(sequence.encode(), usedforsecurity=False).hexdigest()
-
-
-_LETTERS = "".join(vocabulary.TOKEN_OF_LETTER)
-
-_SHORTEST_ID = 30
-"""A shorter id made of nucleotide letters may be a name, such as 'BAD' or 'TANK'."""
-
-_IS_SEQUENCE = re.compile(f"[{_LETTERS}{_LETTERS.lower()}]{{{_SHORTEST_ID},}}")
-
-_INVALID = 255
-
-_TOKEN_OF_BYTE = np.full(256, _INVALID, dtype=np.uint8)
-
-for _letter, _token in vocabulary.TOKEN_OF_LETTER.items():
-    _TOKEN_OF_BYTE[[ord(_letter), ord(_letter.lower())]] = _token
-
-_PER_BLOCK = 1 << 12
-
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -120,11 +119,11 @@ class SequenceBlock:
     Attributes
     ----------
     features
-        Which features of the table, int64 [n].
+        Indices of the features in the table, int64 [n].
     tokens
-        Their tokens, one sequence after the other, uint8.
+        Tokens, one sequence after the other, uint8.
     lengths
-        Nucleotides of each, int64 [n].
+        Number of nucleotides of each sequence, int64 [n].
     """
 
     features: np.ndarray
@@ -134,7 +133,7 @@ class SequenceBlock:
 
 @dataclass
 class _Culprits:
-    """How many names have a problem, and the first few."""
+    """Number of names with a problem, and the first few of them."""
 
     n: int = 0
     names: list[str] = field(default_factory=list)
@@ -148,7 +147,7 @@ class _Culprits:
 
 
 def sequences_in_ids(feature_ids: Sequence[str]) -> Iterator[SequenceBlock]:
-    """Read the features' ids as sequences, in their order.
+    """Yield blocks of the features' sequences, in their order, where the ids are the sequences.
 
     Raises
     ------
@@ -170,10 +169,18 @@ def sequences_in_ids(feature_ids: Sequence[str]) -> Iterator[SequenceBlock]:
 
 
 def sequences_in_fasta(path: Path, feature_ids: Sequence[str], scratch: Path | None = None) -> Iterator[SequenceBlock]:
-    """Read the features' sequences from a FASTA file, in the order of the file; other records are passed over.
+    """Yield blocks of the features' sequences from a FASTA file, in the order of the file; other records are skipped.
 
-    Where all ids look like MD5 sums, as QIIME 2 makes them, they must be the sums of their sequences. ``scratch`` is where
-    `NameIndex` writes.
+    Where all ids have the form of MD5 sums, as QIIME 2 makes them, they must be the sums of their sequences.
+
+    Parameters
+    ----------
+    path
+        The file.
+    feature_ids
+        Ids of the features of the table.
+    scratch
+        Directory in which `NameIndex` writes; None for the system's temporary directory.
 
     Raises
     ------
@@ -185,9 +192,9 @@ def sequences_in_fasta(path: Path, feature_ids: Sequence[str], scratch: Path | N
     findings = _Findings(path, feature_ids)
     records = fasta_records(path)
     while block := list(islice(records, _PER_BLOCK)):
-        places = finder.find([name for name, _ in block])
-        used = [record for record, place in zip(block, places, strict=True) if place >= 0]
-        features = places[places >= 0]
+        indices = finder.find([name for name, _ in block])
+        used = [record for record, index in zip(block, indices, strict=True) if index >= 0]
+        features = indices[indices >= 0]
         tokens, lengths = tokenize([sequence for _, sequence in used])
         findings.check(features, used, np.repeat(np.arange(len(used)), lengths)[tokens == _INVALID])
         yield SequenceBlock(features, tokens, lengths)
@@ -195,7 +202,7 @@ def sequences_in_fasta(path: Path, feature_ids: Sequence[str], scratch: Path | N
 
 
 class _Findings:
-    """What is wrong with the records of a FASTA file, collected over its blocks, so that a message can count."""
+    """Problems of the records of a FASTA file, collected over its blocks, so that a message can count them."""
 
     def __init__(self, path: Path, feature_ids: Sequence[str]) -> None:
         self.path, self.feature_ids = path, feature_ids
@@ -204,19 +211,19 @@ class _Findings:
         self.letters: set[str] = set()
         self.strange, self.twice, self.foreign = _Culprits(), _Culprits(), _Culprits()
 
-    def check(self, features: np.ndarray, records: Sequence[tuple[str, str]], strange_rows: np.ndarray) -> None:
-        """Look at the records of some features; ``strange_rows`` are those of letters that are not nucleotides."""
+    def check(self, features: np.ndarray, records: Sequence[tuple[str, str]], strange: np.ndarray) -> None:
+        """Check the records of some features; ``strange`` is the record of each letter that is not a nucleotide."""
         is_first = np.isin(np.arange(len(features)), np.unique(features, return_index=True)[1])
-        self.twice.add([records[int(row)][0] for row in np.flatnonzero(self.is_found[features] | ~is_first)])
+        self.twice.add([records[int(number)][0] for number in np.flatnonzero(self.is_found[features] | ~is_first)])
         self.is_found[features] = True
-        rows = np.unique(strange_rows)
-        self.strange.add([records[int(row)][0] for row in rows])
-        self.letters.update(*(set(records[int(row)][1]).difference(_LETTERS) for row in rows))
+        numbers = np.unique(strange)
+        self.strange.add([records[int(number)][0] for number in numbers])
+        self.letters.update(*(set(records[int(number)][1]).difference(_LETTERS) for number in numbers))
         if self.has_md5_ids:
             self.foreign.add([name for name, sequence in records if not is_md5_of(name, sequence)])
 
     def refuse(self) -> None:
-        """Raise for the first kind of problem that there is."""
+        """Raise if there are problems, or features without a record, for the first kind of them."""
         n, file = f"{len(self.feature_ids):,}", f"--sequences {self.path}"
         if self.strange.n:
             raise SequenceError(
@@ -236,7 +243,7 @@ class _Findings:
             )
         missing = np.flatnonzero(~self.is_found)
         if len(missing):
-            names = _Culprits(len(missing), [self.feature_ids[int(row)] for row in missing[:_SHOWN]])
+            names = _Culprits(len(missing), [self.feature_ids[int(index)] for index in missing[:_SHOWN]])
             raise SequenceError(
                 f"{len(missing):,} of {n} features of the table are not in {file}: {names}. "
                 "Pass the sequences that were made together with the table."
@@ -249,9 +256,12 @@ class _Findings:
 
 
 def tokenize(sequences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Turn letters of either case into tokens: all of them, one sequence after the other, uint8; and the lengths, int64 [n].
+    """Convert sequences, in letters of either case, to tokens.
 
-    What is not an IUPAC nucleotide code becomes 255.
+    Returns
+    -------
+    The tokens, one sequence after the other, uint8, with 255 for what is not an IUPAC nucleotide code; and the length of each
+    sequence, int64 [n].
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Feature tables in every format of the field, told apart by content; BIOM 1.0 (JSON) and text are read here."""
+"""Read feature tables in all formats, detected by content; BIOM 1.0 (JSON) and text are parsed here."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from aam.errors import TableError, name_some
 from aam.io.biom_table import BiomFile
 from aam.io.count_table import CountTable, Table, checked_table, refuse_duplicates
 from aam.io.qza import TABLE, payload
-from aam.io.text_file import read_plain_or_gzip
+from aam.io.text_file import plain_name, read_plain_or_gzip
 
 logger = logging.getLogger(__name__)
 
@@ -24,14 +24,35 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # which JSON can write, and UTF
 
 _KEYS = ("rows", "columns", "data", "matrix_type")
 
+_FIRST_COLUMNS = ("otuid", "featureid", "asvid", "observationid")
+
+_TAXONOMY_COLUMNS = ("taxonomy", "taxon", "consensuslineage", "lineage")
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
+
+_ZEROS = {"0", "0.0"}
+
+_SHOWN = 40  # letters of a cell
+
+ACCEPTED = (
+    "Pass BIOM 2.1 (HDF5), BIOM 1.0 (JSON), tab-separated text with '#OTU ID', or a FeatureTable[Frequency] (.qza)."
+)
+
 
 def read_json_table(path: Path, text: str) -> CountTable:
-    """Read a BIOM 1.0 table, whose rows are features and columns samples.
+    """Parse a BIOM 1.0 table, whose rows are features and columns samples.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    text
+        Content of the file.
 
     Raises
     ------
     TableError
-        The text is not JSON or not a BIOM table; ids or values are not as `checked_table` needs them.
+        The text is not JSON or not a BIOM table; or ids or values are refused by `checked_table`.
     """
     try:
         content = json.loads(text)
@@ -68,22 +89,24 @@ def _ids(path: Path, items: Any) -> list[str]:
 
 
 def _sparse(path: Path, data: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Check entries of (row, column, value); return the rows, the columns and the values."""
     if data == []:
-        nothing = np.empty(0, dtype=np.int64)
-        return nothing, nothing, nothing
+        empty = np.empty(0, dtype=np.int64)
+        return empty, empty, empty
     entries = _numbers(path, data, (len(data) if isinstance(data, list) else 0, 3))
     rows, columns, values = entries.T
-    for places, n in ((rows, shape[0]), (columns, shape[1])):
-        is_outside = ~((places >= 0) & (places < n) & (places == np.floor(places)))
+    for indices, n in ((rows, shape[0]), (columns, shape[1])):
+        is_outside = ~((indices >= 0) & (indices < n) & (indices == np.floor(indices)))
         if is_outside.any():
             raise TableError(
                 f"--table {path}: {is_outside.sum():,} entries lie outside of its {shape[0]:,} features and {shape[1]:,} samples, "
-                f"first at {places[is_outside][0]:g}. Write the table anew."
+                f"first at {indices[is_outside][0]:g}. Write the table anew."
             )
     return rows.astype(np.int64), columns.astype(np.int64), values
 
 
 def _numbers(path: Path, data: Any, shape: tuple[int, int]) -> np.ndarray:
+    """Convert nested lists to an array of numbers, and check its shape."""
     try:
         numbers = np.array(data)
     except (ValueError, OverflowError):
@@ -98,31 +121,27 @@ def _numbers(path: Path, data: Any, shape: tuple[int, int]) -> np.ndarray:
     return numbers
 
 
-_FIRST_COLUMNS = ("otuid", "featureid", "asvid", "observationid")
-
-_TAXONOMY_COLUMNS = ("taxonomy", "taxon", "consensuslineage", "lineage")
-
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
-
-_ZEROS = {"0", "0.0"}
-
-_SHOWN = 40  # letters of a cell
-
-
 def read_classic_table(path: Path, text: str) -> CountTable:
-    """Read a table whose header begins with ``#OTU ID``, such as ``biom convert --to-tsv`` writes.
+    """Parse a table whose header begins with ``#OTU ID``, such as ``biom convert --to-tsv`` writes.
 
     Comment lines before the header, empty lines, and a last column with the taxonomy are skipped.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    text
+        Content of the file.
 
     Raises
     ------
     TableError
-        There is no header; a row has too few or too many cells, or text in the place of a number; ids or values are not as
-        `checked_table` needs them.
+        There is no header; a row has too few or too many cells, or text in the place of a number; or ids or values are refused
+        by `checked_table`.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     start, header = _find_header(path, lines)
-    has_taxonomy = _plain(header[-1]) in _TAXONOMY_COLUMNS
+    has_taxonomy = plain_name(header[-1]) in _TAXONOMY_COLUMNS
     if has_taxonomy:
         logger.info("--table %s: its last column, %r, is not read.", path, header[-1])
     n_samples = len(header) - 1 - has_taxonomy
@@ -146,12 +165,14 @@ def read_classic_table(path: Path, text: str) -> CountTable:
 
 
 def _find_header(path: Path, lines: list[str]) -> tuple[int, list[str]]:
-    """Give the number of lines up to and with the header, and its cells."""
+    """Return the number of lines up to and with the header, and the cells of the header."""
     for number, line in enumerate(lines, start=1):
         cells = [cell.strip() for cell in line.rstrip().split("\t")]
-        if not line.strip() or (len(cells) == 1 and line.startswith("#") and _plain(cells[0]) not in _FIRST_COLUMNS):
+        if not line.strip() or (
+            len(cells) == 1 and line.startswith("#") and plain_name(cells[0]) not in _FIRST_COLUMNS
+        ):
             continue
-        if _plain(cells[0]) not in _FIRST_COLUMNS:
+        if plain_name(cells[0]) not in _FIRST_COLUMNS:
             raise TableError(
                 f"--table {path} is not a feature table: line {number:,} begins with {cells[0][:_SHOWN]!r} instead of '#OTU ID'. "
                 "Pass a table with one row per feature, the columns separated by tabs, or a BIOM file."
@@ -160,10 +181,6 @@ def _find_header(path: Path, lines: list[str]) -> tuple[int, list[str]]:
             raise TableError(f"--table {path}: column {cells.index('') + 1:,} has no sample id. Name it.")
         return number, cells
     raise TableError(f"--table {path} holds comments only. Pass a table with a header that begins with '#OTU ID'.")
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s#_-]", "", name).lower()
 
 
 def _split_row(path: Path, number: int, line: str, n_cells: int) -> list[str]:
@@ -179,30 +196,28 @@ def _split_row(path: Path, number: int, line: str, n_cells: int) -> list[str]:
     return cells
 
 
-def _parse(path: Path, place: tuple[int, str], cell: str) -> float:
+def _parse(path: Path, line_and_sample: tuple[int, str], cell: str) -> float:
     number = cell.strip()
     if not _NUMBER.fullmatch(number):
+        line, sample = line_and_sample
         raise TableError(
-            f"--table {path}: line {place[0]:,} has {number[:_SHOWN]!r} instead of a count, in sample {place[1]!r}. "
+            f"--table {path}: line {line:,} has {number[:_SHOWN]!r} instead of a count, in sample {sample!r}. "
             "Correct it."
         )
     return float(number)
 
 
-ACCEPTED = (
-    "Pass BIOM 2.1 (HDF5), BIOM 1.0 (JSON), tab-separated text with '#OTU ID', or a FeatureTable[Frequency] (.qza)."
-)
-
 _TEXT_FORMATS = {b"{": read_json_table}
-"""Readers of text by its first byte; text that begins otherwise is tab-separated."""
+"""Parsers of text by its first byte; other text is tab-separated."""
 
 
 @contextmanager
 def open_table(path: Path) -> Iterator[Table]:
-    """Open a table of counts, to be read block by block; samples without reads are kept. Only HDF5 is not read into memory whole.
+    """Open a table of counts, to be read block by block; samples without reads are kept.
 
-    Accepted are BIOM 2.1 (HDF5), BIOM 1.0 (JSON) and tab-separated text whose first column is ``#OTU ID``, the last two plain or
-    gzip, and each of them in a QIIME 2 artifact FeatureTable[Frequency].
+    Only HDF5 is read in blocks; other formats are read into memory whole. Accepted are BIOM 2.1 (HDF5), BIOM 1.0 (JSON) and
+    tab-separated text whose first column is ``#OTU ID``, the last two plain or gzip, and each of them in a QIIME 2 artifact
+    FeatureTable[Frequency].
 
     Raises
     ------
@@ -230,7 +245,7 @@ def open_table(path: Path) -> Iterator[Table]:
 
 
 def read_table(path: Path) -> CountTable:
-    """Read a whole table of counts into memory.
+    """Read a whole table of counts into memory; formats and errors are those of `open_table`.
 
     Raises
     ------

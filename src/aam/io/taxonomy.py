@@ -1,4 +1,4 @@
-"""The lineage of each feature, as classifiers of QIIME 2 write it."""
+"""Read the taxonomy of features, as classifiers of QIIME 2 write it."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aam.errors import TaxonomyError, name_some
 from aam.io.qza import TAXONOMY
-from aam.io.text_file import read_text
+from aam.io.text_file import plain_name, read_text
 
 _PREFIX = re.compile(r"[A-Za-z]{1,2}(?:_\d+)?__")  # k__, d__, sk__, or D_0__ of early SILVA releases
 
@@ -16,7 +16,7 @@ _LINEAGE_HEADERS = ("taxon", "taxonomy", "lineage", "consensuslineage", "classif
 
 _UNKNOWN = ("", "unassigned", "unclassified", "unknown")
 
-_SAMPLE_HEADERS = ("sampleid", "samplename")  # of metadata, whose rows would else pass as lineages
+_SAMPLE_HEADERS = ("sampleid", "samplename")  # of metadata, whose rows would otherwise pass as lineages
 
 _NUMBER = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
 
@@ -27,15 +27,15 @@ _SHOWN = 40
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """What is known of each feature's place among the living.
+    """Lineage of each feature.
 
     Attributes
     ----------
     feature_ids
-        Distinct names, in the order of the file.
+        Distinct names of the features, in the order of the file.
     lineages
-        Names of each feature from the widest rank (domain or kingdom) to the narrowest that is known, without prefixes such as
-        ``k__``; None for a rank that is unknown above one that is known. Empty where nothing is known.
+        Taxa of each feature, from the highest rank (domain or kingdom) to the lowest that is known, without prefixes such as
+        ``k__``; None for an unknown rank above a known one. Empty where no rank is known.
     """
 
     feature_ids: list[str]
@@ -55,7 +55,7 @@ def read_taxonomy(path: Path) -> Taxonomy:
     lineages: list[tuple[str | None, ...]] = []
     for number, line in enumerate(text.split("\n"), start=1):
         cells = [cell.strip() for cell in line.split("\t")]
-        is_header = not feature_ids and _plain(cells[0]) in _ID_HEADERS
+        is_header = not feature_ids and plain_name(cells[0]) in _ID_HEADERS
         if not any(cells) or (cells[0].startswith("#") and not is_header):
             continue
         _check_row(path, number, cells)
@@ -76,7 +76,11 @@ def read_taxonomy(path: Path) -> Taxonomy:
 
 
 def split_lineage(lineage: str) -> tuple[str | None, ...]:
-    """Split a lineage at its semicolons, and take off the prefixes of the ranks.
+    """Split a lineage at its semicolons, and remove the prefixes of the ranks.
+
+    Returns
+    -------
+    Taxa as in `Taxonomy`: None for an unknown rank above a known one, and no unknown ranks at the end.
 
     Examples
     --------
@@ -86,18 +90,14 @@ def split_lineage(lineage: str) -> tuple[str | None, ...]:
     ()
     """
     names = [_PREFIX.sub("", part.strip(), count=1).strip() for part in lineage.split(";")]
-    known = [None if name.lower() in _UNKNOWN else name for name in names]
-    while known and known[-1] is None:
-        known.pop()
-    return tuple(known)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s#_-]", "", name).lower()
+    taxa = [None if name.lower() in _UNKNOWN else name for name in names]
+    while taxa and taxa[-1] is None:
+        taxa.pop()
+    return tuple(taxa)
 
 
 def _check_header(path: Path, cells: list[str]) -> None:
-    if _plain(cells[1]) not in _LINEAGE_HEADERS:
+    if plain_name(cells[1]) not in _LINEAGE_HEADERS:
         raise TaxonomyError(
             f"The taxonomy {path} is not a taxonomy: its second column is named {cells[1][:_SHOWN]!r}. Pass a table with the "
             "columns 'Feature ID' and 'Taxon'."
@@ -112,7 +112,7 @@ def _check_row(path: Path, number: int, cells: list[str]) -> None:
         )
     if not cells[0]:
         raise TaxonomyError(f"The taxonomy {path}: line {number:,} has no feature id. Give it one or remove it.")
-    if _plain(cells[0]) in _SAMPLE_HEADERS or _NUMBER.fullmatch(cells[1]):
+    if plain_name(cells[0]) in _SAMPLE_HEADERS or _NUMBER.fullmatch(cells[1]):
         raise TaxonomyError(
             f"The taxonomy {path} is not a taxonomy: line {number:,} has {cells[1][:_SHOWN]!r} in the place of a lineage. Pass a "
             "table with the columns 'Feature ID' and 'Taxon'."

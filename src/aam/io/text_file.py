@@ -1,8 +1,9 @@
-"""Read a text file that the user named, or say in one sentence why it cannot be read."""
+"""Read a text file that the user named; an error says in one sentence why it cannot be read."""
 
 import codecs
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from itertools import chain
@@ -20,7 +21,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def check_readable(path: Path, error: type[InputError], option: str) -> bytes:
-    """Give the first 8 bytes of a file of an option that takes no artifacts.
+    """Read the first 8 bytes of a file of an option that takes no artifacts; fewer of a shorter file.
 
     Raises
     ------
@@ -37,7 +38,20 @@ def check_readable(path: Path, error: type[InputError], option: str) -> bytes:
 
 
 def byte_blocks(path: Path, error: type[InputError], option: str, kind: ArtifactKind | None = None) -> Iterator[bytes]:
-    """Read a UTF-8 text file in blocks of bytes: plain, gzip (noticed by its first bytes) or in an artifact; no byte order mark.
+    """Yield the content of a UTF-8 text file in blocks of bytes, without a byte order mark.
+
+    The file is plain, gzip (detected by its first bytes) or in an artifact.
+
+    Parameters
+    ----------
+    path
+        The file.
+    error
+        Class of the errors to raise.
+    option
+        Option that names the file, for messages.
+    kind
+        Artifacts that the option takes; None for none.
 
     Raises
     ------
@@ -78,7 +92,7 @@ def _text_blocks(path: Path, file: Path, error: type[InputError], option: str) -
 
 
 def read_text(path: Path, error: type[InputError], option: str, kind: ArtifactKind | None = None) -> str:
-    r"""Read a UTF-8 text file as `byte_blocks` does; line ends become ``\n``.
+    r"""Return the content of a UTF-8 text file, read as `byte_blocks` does; line ends become ``\n``.
 
     Raises
     ------
@@ -90,9 +104,9 @@ def read_text(path: Path, error: type[InputError], option: str, kind: ArtifactKi
 
 
 def text_lines(path: Path, error: type[InputError], option: str, kind: ArtifactKind) -> Iterator[str]:
-    r"""Read a UTF-8 text file line by line, each with its ``\n``, in little memory: plain, gzip or in an artifact.
+    r"""Yield the lines of a UTF-8 text file, each with its ``\n``, in little memory; plain, gzip or in an artifact.
 
-    A line of more than a million letters comes in parts.
+    A line of more than a million letters comes in several parts.
 
     Raises
     ------
@@ -119,14 +133,14 @@ def text_lines(path: Path, error: type[InputError], option: str, kind: ArtifactK
 
 
 def read_plain_or_gzip(path: Path, file: Path, error: type[InputError], option: str) -> bytes:
-    """Read all bytes of ``file``, unpacked if it is gzip, naming ``path`` in messages.
+    """Return all bytes of ``file``, unpacked if it is gzip; messages name ``path``.
 
     Raises
     ------
     InputError
         As the child ``error``: the file cannot be read, is damaged gzip, or unpacks to far more than it holds.
     """
-    content = io.BytesIO()  # gives what it holds without a copy
+    content = io.BytesIO()  # returns its content without a copy
     content.writelines(_plain_or_gzip(path, file, error, option))
     return content.getvalue()
 
@@ -155,16 +169,27 @@ def _plain_or_gzip(path: Path, file: Path, error: type[InputError], option: str)
 
 
 def refuse_packed_twice(begin: bytes, path: Path, error: type[InputError], option: str) -> None:
-    """Refuse a gzip file of a format that is packed already, by how its content begins.
+    """Check that a gzip file does not hold a format that is packed already, by the first bytes of its content.
 
     Raises
     ------
     InputError
-        As the child ``error``.
+        As the child ``error``: the content is HDF5 or a zip archive.
     """
-    what = "an HDF5 file" if begin.startswith(HDF5) else "a zip archive" if is_zip(begin) else None
-    if what is not None:
-        raise error(f"{option} {path} is {what} inside of gzip. Decompress it with gunzip and pass the result.")
+    content = "an HDF5 file" if begin.startswith(HDF5) else "a zip archive" if is_zip(begin) else None
+    if content is not None:
+        raise error(f"{option} {path} is {content} inside of gzip. Decompress it with gunzip and pass the result.")
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a column in lower case and without white space, '#', '_' and '-', to compare it with others.
+
+    Examples
+    --------
+    >>> plain_name("#OTU ID")
+    'otuid'
+    """
+    return re.sub(r"[\s#_-]", "", name).lower()
 
 
 def _damaged_gzip(path: Path, error: type[InputError], option: str) -> InputError:

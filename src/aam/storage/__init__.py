@@ -1,1 +1,1 @@
-"""Arrays, names and results on disk."""
+"""Arrays, names, cached data and results on disk."""

@@ -19,18 +19,23 @@ _READ_BYTES = 1 << 18
 
 
 class DamagedStoreError(Exception):
-    """The files of a store are missing or not what its manifest says; whoever can rebuild it does."""
+    """A file of a store is missing, or its content differs from the manifest; callers that can rebuild the store do so."""
 
 
 class ArrayWriter:
-    """Writes a store: arrays grow along their first axis, so that none has to fit into memory.
+    """Writer of a store, whose arrays grow along their first axis, so that none has to fit into memory.
 
-    Nothing is a store before ``finish`` has written the manifest.
+    The directory becomes a store when ``finish`` writes the manifest.
+
+    Parameters
+    ----------
+    directory
+        An existing directory for the files.
 
     Raises
     ------
     OutputError
-        The disk refuses the data.
+        The data cannot be written.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -50,7 +55,7 @@ class ArrayWriter:
             file.close()
 
     def append(self, name: str, rows: np.ndarray) -> None:
-        """Add rows to an array; the first rows settle its type and the shape of a row."""
+        """Append rows to an array; the first rows determine its type and the shape of a row."""
         kind = (rows.dtype, rows.shape[1:])
         assert self._kinds.setdefault(name, kind) == kind, f"{name} holds {self._kinds[name]}, not {kind}"
         content = np.ascontiguousarray(rows).view(np.uint8).reshape(-1).data if rows.size else b""
@@ -59,16 +64,16 @@ class ArrayWriter:
                 self._files[name] = (self.directory / f"{name}.bin").open("wb")
             self._files[name].write(content)
         except OSError as error:
-            raise _refused(self.directory, error) from error
+            raise _output_error(self.directory, error) from error
         self._digests.setdefault(name, hashlib.blake2b(digest_size=16)).update(content)
         self._rows[name] = self._rows.get(name, 0) + len(rows)
 
     def digest(self, name: str) -> str:
-        """Give the digest of what an array holds so far."""
+        """Return the digest of an array's present content, as 32 hexadecimal digits."""
         return self._digests[name].hexdigest()
 
     def finish(self, info: dict[str, Any]) -> None:
-        """Close the arrays and write the manifest, with facts that travel with them (JSON)."""
+        """Close the arrays and write the manifest, with further information on them that JSON can hold."""
         arrays = {
             name: {"dtype": kind.str, "shape": [self._rows[name], *tail], "digest": self._digests[name].hexdigest()}
             for name, (kind, tail) in self._kinds.items()
@@ -81,18 +86,18 @@ class ArrayWriter:
             text = json.dumps({"arrays": arrays, "facts": info})
             (self.directory / _MANIFEST).write_text(f"{_digest(text.encode())}\n{text}\n", encoding="utf-8")
         except OSError as error:
-            raise _refused(self.directory, error) from error
+            raise _output_error(self.directory, error) from error
 
 
 class ArrayStore(Mapping[str, np.ndarray]):
-    """A store's arrays by name, as read-only memory maps, and the facts that travel with them.
+    """Arrays of a store by name, as read-only memory maps, and the further information on them in ``info``.
 
-    Every file is read once to compare its digest, about a second per gigabyte.
+    Every file is read once to compare its digest, in about a second per gigabyte.
 
     Parameters
     ----------
     directory
-        What an `ArrayWriter` finished.
+        Directory in which an `ArrayWriter` finished a store.
 
     Raises
     ------
@@ -121,12 +126,12 @@ class ArrayStore(Mapping[str, np.ndarray]):
         return len(self._arrays)
 
     def release(self) -> None:
-        """Let go of the pages that were read, so that resident memory stays small; the system may keep them cached."""
+        """Unload the pages that were read, so that resident memory stays small; the system may keep them cached."""
         for mapped in self._maps:
             mapped.madvise(mmap.MADV_DONTNEED)
 
     def _open(self, path: Path, dtype: str, shape: list[int], digest: str) -> np.ndarray:
-        if _digest_of(path) != digest:
+        if _file_digest(path) != digest:
             raise DamagedStoreError(f"{path} does not have the digest of its manifest")
         if path.stat().st_size == 0:
             return np.empty(tuple(shape), dtype=dtype)  # an empty file cannot be mapped
@@ -136,13 +141,14 @@ class ArrayStore(Mapping[str, np.ndarray]):
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
+    """Read the second line of a manifest as JSON; the first line is its digest."""
     digest, text, end = path.read_text(encoding="utf-8").split("\n")
     if digest != _digest(text.encode()) or end:
         raise DamagedStoreError(f"{path} does not have the digest in its first line")
     return json.loads(text)
 
 
-def _digest_of(path: Path) -> str:
+def _file_digest(path: Path) -> str:
     content = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
         while chunk := file.read(_READ_BYTES):
@@ -154,7 +160,7 @@ def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def _refused(directory: Path, error: OSError) -> OutputError:
+def _output_error(directory: Path, error: OSError) -> OutputError:
     return OutputError(
         f"{directory} cannot be written: {error.strerror}. Free space or name another --cache-dir, or TMPDIR for aam inspect."
     )

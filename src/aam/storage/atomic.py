@@ -1,4 +1,4 @@
-"""Write a file whole or not at all, tensors as well, and return freed memory to the system."""
+"""Write a file whole or not at all, also of tensors; and return freed memory to the system."""
 
 import ctypes
 import os
@@ -17,7 +17,7 @@ from aam.storage.cache import digest_of
 
 
 def trim_malloc() -> None:
-    """Shrink the heap, where the C library can (glibc)."""
+    """Return freed memory of the heap to the system, where the C library can (glibc)."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
@@ -25,14 +25,18 @@ def trim_malloc() -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to; it takes the name ``path`` on success and is removed on failure.
+    """Create a context with a temporary path beside ``path``; it is renamed to ``path`` on success and removed on failure.
 
-    The temporary name ends like ``path``, because some writers choose the format by it.
+    The temporary name has the suffix of ``path``, because some writers choose the format by it.
+
+    Yields
+    ------
+    The temporary path, to write to.
 
     Raises
     ------
     OutputError
-        The folder does not exist, ``path`` is a directory, or the disk refuses the data.
+        The folder does not exist, ``path`` is a directory, or the data cannot be written.
 
     Examples
     --------
@@ -62,7 +66,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text_atomic(path: Path, text: str) -> None:
-    r"""Write text as UTF-8 with ``\n`` at line ends, replacing an earlier file.
+    """Write text as UTF-8 with its line ends unchanged, replacing an earlier file.
 
     Raises
     ------
@@ -74,17 +78,21 @@ def write_text_atomic(path: Path, text: str) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> str:
-    """Write tensors, from wherever they are, and give the digest of the file.
+    """Write tensors, from whichever device, to a safetensors file.
+
+    Returns
+    -------
+    The digest of the file, as 32 hexadecimal digits.
 
     Raises
     ------
     OutputError
         The file cannot be written.
     """
-    here = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
         try:
-            save_file(here, temporary)
-        except SafetensorError as error:  # it has its own for what the disk says
+            save_file(on_cpu, temporary)
+        except SafetensorError as error:  # safetensors raises it in place of OSError
             raise OSError(str(error)) from error
         return digest_of(temporary)

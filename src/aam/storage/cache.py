@@ -1,4 +1,4 @@
-"""A cache of what is dear to make, by the content it was made from: shared by processes, limited, and checked when read."""
+"""A cache of data that are expensive to compute, keyed by the content of their source; shared by processes, and limited in size."""
 
 import hashlib
 import json
@@ -24,8 +24,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ENVIRONMENT_VARIABLE = "AAM_CACHE_DIR"
+"""Environment variable with the default directory of the cache."""
 
 DEFAULT_LIMIT_GB = 50.0
+"""Size of the cache in gigabytes (10⁹ bytes), unless the user sets another."""
 
 _SETTINGS, _LOCKS, _UNFINISHED = "settings.json", "locks", "unfinished"
 
@@ -38,18 +40,18 @@ _READ_BYTES = 1 << 18
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One thing in the cache.
+    """One entry of the cache.
 
     Attributes
     ----------
     kind
-        What it is: study, tree, asv-vectors.
+        Kind of data: study, tree or asv-vectors.
     key
-        Digest of what it was made from.
+        Digest of what the entry was built from.
     n_bytes
-        Its size on disk.
+        Size on disk in bytes.
     last_used
-        Seconds since 1970.
+        Time of the last use, in seconds since 1970.
     """
 
     kind: str
@@ -61,13 +63,13 @@ class CacheEntry:
 class Cache:
     """Entries in a directory, each a folder ``KIND/KEY``.
 
-    An entry is built beside the others and renamed when it is complete, under a lock, so that several processes build it once.
-    What is open stays readable when it is removed.
+    An entry is built in a folder for unfinished ones and renamed when it is complete, under a lock, so that several processes
+    build it once. An open entry stays readable when it is removed.
 
     Parameters
     ----------
     directory
-        Where entries are; None for the environment variable ``AAM_CACHE_DIR``, or else ``~/.cache/aam``.
+        Directory of the entries; None for the environment variable ``AAM_CACHE_DIR``, or else ``~/.cache/aam``.
 
     Raises
     ------
@@ -86,46 +88,50 @@ class Cache:
             ) from None
 
     def fetch(self, kind: str, key: str, build: Callable[[Path], None], read: Callable[[Path], T]) -> T:
-        """Read an entry; build it first if there is none, and anew if it is damaged.
+        """Read an entry; build it first if it is missing or damaged.
 
         Parameters
         ----------
         kind, key
-            Name the entry.
+            Kind of the entry, and digest of what it is built from.
         build
-            Fills an empty directory.
+            Function that fills an empty directory.
         read
-            Opens what ``build`` made; raises `DamagedStoreError` for what is not whole.
+            Function that opens a directory that ``build`` filled; raises `DamagedStoreError` if a file is missing or damaged.
+
+        Returns
+        -------
+        The result of ``read``.
         """
         entry = self.directory / kind / key
         with FileLock(self.directory / _LOCKS / f"{kind}-{key}.lock"):
             if entry.is_dir():
                 try:
-                    found = read(entry)
+                    content = read(entry)
                     (entry / _USED).touch()
-                    return found
+                    return content
                 except (DamagedStoreError, OSError) as error:
                     logger.warning("A damaged entry of the cache is made anew: %s.", error)
                     self._remove(entry)
             self._build(entry, build)
-            found = read(entry)
+            content = read(entry)
         self.shrink(self.limit_gb, keep=entry)
-        return found
+        return content
 
     def entries(self) -> list[CacheEntry]:
-        """List what the cache holds, the least recently used first."""
-        found = []
+        """List the entries of the cache, the least recently used first."""
+        entries = []
         for used in self.directory.glob(f"*/*/{_USED}"):
             try:
                 n_bytes = sum(path.stat().st_size for path in used.parent.rglob("*") if path.is_file())
-                found.append(CacheEntry(used.parent.parent.name, used.parent.name, n_bytes, used.stat().st_mtime))
+                entries.append(CacheEntry(used.parent.parent.name, used.parent.name, n_bytes, used.stat().st_mtime))
             except FileNotFoundError:
                 continue  # another process removed it meanwhile
-        return sorted(found, key=lambda entry: entry.last_used)
+        return sorted(entries, key=lambda entry: entry.last_used)
 
     @property
     def limit_gb(self) -> float:
-        """Size beyond which the least recently used entries go, in gigabytes (10⁹ bytes)."""
+        """Size beyond which the least recently used entries are removed, in gigabytes (10⁹ bytes)."""
         try:
             return float(json.loads((self.directory / _SETTINGS).read_text(encoding="utf-8"))["limit_gb"])
         except (OSError, ValueError, KeyError, TypeError):
@@ -138,7 +144,19 @@ class Cache:
         temporary.replace(self.directory / _SETTINGS)
 
     def shrink(self, limit_gb: float, keep: Path | None = None) -> list[CacheEntry]:
-        """Remove the least recently used entries until the rest fits a limit; give what was removed."""
+        """Remove the least recently used entries until the rest fits a limit.
+
+        Parameters
+        ----------
+        limit_gb
+            Size of the cache in gigabytes (10⁹ bytes).
+        keep
+            Directory of an entry that stays in any case.
+
+        Returns
+        -------
+        The entries that were removed.
+        """
         entries, removed = self.entries(), []
         total = sum(entry.n_bytes for entry in entries)
         for entry in entries:
@@ -173,16 +191,16 @@ class Cache:
             shutil.rmtree(unfinished, ignore_errors=True)
 
     def _remove(self, entry: Path) -> None:
-        """Take an entry away in one move, then delete it: nobody sees half of it."""
-        gone = self.directory / _UNFINISHED / uuid.uuid4().hex
+        """Move an entry away, then delete it, so that no process reads half of it."""
+        moved = self.directory / _UNFINISHED / uuid.uuid4().hex
         try:
-            entry.rename(gone)
+            entry.rename(moved)
         except FileNotFoundError:
             return
-        shutil.rmtree(gone, ignore_errors=True)
+        shutil.rmtree(moved, ignore_errors=True)
 
     def _remove_abandoned(self) -> None:
-        """Delete what processes that were killed left behind."""
+        """Delete unfinished entries of processes that were killed."""
         for path in (self.directory / _UNFINISHED).iterdir():
             with suppress(FileNotFoundError):  # another process may do the same
                 if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
@@ -190,20 +208,20 @@ class Cache:
 
 
 def holds_cache(directory: Path) -> bool:
-    """Whether `Cache` has been in a directory."""
+    """Check whether a directory has been used by `Cache`."""
     return all((directory / name).is_dir() for name in (_LOCKS, _UNFINISHED))
 
 
 def default_directory() -> Path:
-    """Give ``$AAM_CACHE_DIR``, or else ``aam`` in the user's cache directory."""
-    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
-    if chosen:
-        return Path(chosen)
+    """Return ``$AAM_CACHE_DIR``, or else ``aam`` in the user's cache directory."""
+    directory = os.environ.get(ENVIRONMENT_VARIABLE)
+    if directory:
+        return Path(directory)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aam"
 
 
 def digest_of(*parts: str | Path | None) -> str:
-    """Hash texts and the contents of files, in their order; None differs from an empty text.
+    """Hash texts and the contents of files, in their order, to 32 hexadecimal digits; None differs from an empty text.
 
     Examples
     --------

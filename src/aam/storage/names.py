@@ -1,4 +1,4 @@
-"""Names of millions of samples and features: packed in one block of bytes, and found by fixed-width hashes."""
+"""Names of millions of samples and features, packed in one block of bytes, and an index that finds them by their hashes."""
 
 import hashlib
 import tempfile
@@ -14,30 +14,46 @@ from aam.storage.arrays import ArrayStore, ArrayWriter
 
 _NAMES_PER_BLOCK = 1 << 12
 
+_DIGEST_BYTES = 16  # 128 bits: among ten million names, two share a hash with a probability of 1.5e-25
+
+_PER_BLOCK = 1 << 12  # digests are three times as large before they are joined
+
+_BLOCKS_PER_RUN = 1 << 3  # 0.7 MB
+
+_PER_RELEASE = 1 << 5  # names in any order: each may make 64 kB resident, as the system maps the pages around
+
+HASH_DTYPE = np.dtype(f"S{_DIGEST_BYTES}")
+"""A hash of a name."""
+
+SORTED_DTYPE = np.dtype([("hash", HASH_DTYPE), ("position", ">u4")])
+"""A hash, and its position in the sequence that was sorted."""
+
+_ROW = np.dtype(f"S{SORTED_DTYPE.itemsize}")  # as bytes, rows sort by hash, then position, without a second array
+
 
 class Names(Sequence[str]):
-    """A read-only sequence of names, decoded when they are asked for.
+    """A read-only sequence of names, each decoded when it is read.
 
     Parameters
     ----------
     letters
         All names in UTF-8, one after the other; uint8, may be a memory map.
     offsets
-        Where each name begins, and the end of the last; int64 [n + 1].
-    rows
-        Which of them this sequence shows, in its order; None for all.
+        Start of each name, and the end of the last; int64 [n + 1].
+    indices
+        Indices of the names of this sequence, in its order; None for all.
     release
-        Lets go of the pages that were read, after each list that is decoded.
+        Function that unloads the pages that were read, called after each list that is decoded.
     """
 
     def __init__(
         self,
         letters: np.ndarray,
         offsets: np.ndarray,
-        rows: np.ndarray | None = None,
+        indices: np.ndarray | None = None,
         release: Callable[[], None] = lambda: None,
     ) -> None:
-        self._letters, self._offsets, self._rows, self._release = letters, offsets, rows, release
+        self._letters, self._offsets, self._indices, self._release = letters, offsets, indices, release
 
     @classmethod
     def from_strings(cls, names: Sequence[str]) -> "Names":
@@ -52,21 +68,21 @@ class Names(Sequence[str]):
 
     @classmethod
     def from_blocks(cls, blocks: Iterable[Sequence[str]]) -> "Names":
-        """Pack names that come block by block; no more than one block of them is there as strings."""
+        """Pack names that come block by block; only one block of them is in memory as strings."""
         packed = [pack_names(block) for block in blocks]
         letters = np.concatenate([np.empty(0, dtype=np.uint8), *(letters for letters, _ in packed)])
         lengths = [np.diff(ends, prepend=0) for _, ends in packed]
         return cls(letters, np.concatenate([[0], *lengths]).astype(np.int64).cumsum())
 
     def __len__(self) -> int:
-        return len(self._offsets) - 1 if self._rows is None else len(self._rows)
+        return len(self._offsets) - 1 if self._indices is None else len(self._indices)
 
     @overload
     def __getitem__(self, key: int) -> str: ...
     @overload
     def __getitem__(self, key: slice) -> list[str]: ...
     def __getitem__(self, key: int | slice) -> str | list[str]:
-        """Decode one name, or a list of them."""
+        """Decode one name, or the list of names of a slice."""
         if isinstance(key, slice):
             names = self._decode(key)
             self._release()
@@ -74,11 +90,11 @@ class Names(Sequence[str]):
         n = len(self)
         if not -n <= key < n:
             raise IndexError(key)
-        row = int(key) % n if self._rows is None else int(self._rows[key])
-        return self._letters[self._offsets[row] : self._offsets[row + 1]].tobytes().decode()
+        index = int(key) % n if self._indices is None else int(self._indices[key])
+        return self._letters[self._offsets[index] : self._offsets[index + 1]].tobytes().decode()
 
     def _decode(self, key: slice) -> list[str]:
-        if self._rows is None and key.step is None:
+        if self._indices is None and key.step is None:
             start, stop, _ = key.indices(len(self))
             ends = self._offsets[start : max(start, stop) + 1]
             letters = self._letters[ends[0] : ends[-1]].tobytes()
@@ -86,61 +102,52 @@ class Names(Sequence[str]):
         return [self[i] for i in range(*key.indices(len(self)))]
 
     def __iter__(self) -> Iterator[str]:
-        """Decode the names one after the other."""
+        """Yield the names one after the other."""
         return (name for block in self.in_blocks() for name in block)
 
     def in_blocks(self, size: int = _NAMES_PER_BLOCK) -> Iterator[list[str]]:
-        """Decode the names ``size`` at a time."""
+        """Yield lists of ``size`` names; the last may be shorter."""
         return (self[start : start + size] for start in range(0, len(self), size))
 
-    def sorted_places(self) -> np.ndarray:
-        """Give the places of the names in the order of their code points, int64 [n].
+    def argsort(self) -> np.ndarray:
+        """Return the indices that sort the names by their code points, int64 [n].
 
         Examples
         --------
-        >>> Names.from_strings(["S9", "S10", "A"]).sorted_places()
+        >>> Names.from_strings(["S9", "S10", "A"]).argsort()
         array([2, 1, 0])
         """
-        lengths = np.diff(self._offsets)[slice(None) if self._rows is None else self._rows]
+        lengths = np.diff(self._offsets)[slice(None) if self._indices is None else self._indices]
         encoded = np.empty(len(self), dtype=f"S{max(1, lengths.max(initial=0))}")  # UTF-8 sorts like code points
-        for place, name in enumerate(self):
-            encoded[place] = name.encode()
+        for index, name in enumerate(self):
+            encoded[index] = name.encode()
         return np.argsort(encoded, kind="stable")
 
-    def select(self, rows: np.ndarray) -> "Names":
-        """Show some of the names, in the order given."""
-        return Names(self._letters, self._offsets, rows if self._rows is None else self._rows[rows], self._release)
+    def select(self, indices: np.ndarray) -> "Names":
+        """Return some of the names, in the order given, without a copy of their letters."""
+        selected = indices if self._indices is None else self._indices[indices]
+        return Names(self._letters, self._offsets, selected, self._release)
 
 
 def pack_names(names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Join names to bytes, uint8, and give where each ends, int64 [n]."""
+    """Encode names as UTF-8.
+
+    Returns
+    -------
+    All names, one after the other, uint8; and the end of each, int64 [n].
+    """
     encoded = [name.encode() for name in names]
     ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
     return np.frombuffer(b"".join(encoded), dtype=np.uint8), ends
 
 
-_DIGEST_BYTES = 16  # 128 bits: among ten million names, two share a hash with a probability of 1.5e-25
-
-_PER_BLOCK = 1 << 12  # digests are three times as large before they are joined
-
-_BLOCKS_PER_RUN = 1 << 3  # 0.7 MB
-
-_PER_RELEASE = 1 << 5  # names in any order: each may make 64 kB resident, as the system maps the pages around
-
-HASH_DTYPE = np.dtype(f"S{_DIGEST_BYTES}")
-
-SORTED_DTYPE = np.dtype([("hash", HASH_DTYPE), ("place", ">u4")])
-
-_ROW = np.dtype(f"S{SORTED_DTYPE.itemsize}")  # read as bytes, rows sort by hash, then place, and without a second array
-
-
 def hash_names(names: Iterable[str]) -> np.ndarray:
-    """Hash each name; ``HASH_DTYPE`` [n]."""
+    """Compute a hash of each name, ``HASH_DTYPE`` [n]."""
     return hash_bytes(name.encode() for name in names)
 
 
 def hash_bytes(contents: Iterable[bytes]) -> np.ndarray:
-    """Hash each content; ``HASH_DTYPE`` [n].
+    """Compute a hash of each content, ``HASH_DTYPE`` [n].
 
     Examples
     --------
@@ -157,52 +164,62 @@ def hash_bytes(contents: Iterable[bytes]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SortedHashes:
-    """Hashes in increasing order, with the place at which each came; equal ones in the order in which they came.
+    """Hashes in increasing order, each with its original position; equal hashes are in their original order.
 
     Attributes
     ----------
     rows
-        `SORTED_DTYPE` [n], may be a memory map.
+        Hashes and positions, `SORTED_DTYPE` [n]; may be a memory map.
     release
-        Lets go of the pages that were read.
+        Function that unloads the pages that were read.
     """
 
     rows: np.ndarray
     release: Callable[[], None] = lambda: None
 
     def in_blocks(self) -> Iterator[np.ndarray]:
-        """Give the rows block by block, each in memory."""
+        """Yield the rows block by block, each a copy in memory."""
         for start in range(0, len(self.rows), _PER_BLOCK):
             rows = self.rows[start : start + _PER_BLOCK].copy()
             self.release()
             yield rows
 
     def search(self, wanted: np.ndarray) -> np.ndarray:
-        """Give the first row that is not before each of ``wanted``, the last if there is none; `SORTED_DTYPE` [m]."""
-        found = np.empty_like(wanted)
+        """Find the first row that is not less than each wanted one, the last row if there is none.
+
+        Parameters
+        ----------
+        wanted
+            Hashes and positions, `SORTED_DTYPE` [m].
+
+        Returns
+        -------
+        A row for each wanted one, `SORTED_DTYPE` [m].
+        """
+        nearest = np.empty_like(wanted)
         order = np.argsort(wanted.view(_ROW))  # neighbours are on the same pages
         for start in range(0, len(order), _PER_RELEASE):
-            part = order[start : start + _PER_RELEASE]
-            near = np.searchsorted(self.rows.view(_ROW), wanted[part].view(_ROW))
-            found[part] = self.rows[np.minimum(near, len(self.rows) - 1)]
+            block = order[start : start + _PER_RELEASE]
+            row_numbers = np.searchsorted(self.rows.view(_ROW), wanted[block].view(_ROW))
+            nearest[block] = self.rows[np.minimum(row_numbers, len(self.rows) - 1)]
             self.release()
-        return found
+        return nearest
 
 
 def sort_hashes(blocks: Iterable[np.ndarray], scratch: Path | None = None) -> SortedHashes:
-    """Sort hashes in the memory of a run of them: runs are sorted one by one, written to disk and merged there.
+    """Sort hashes in little memory: runs of them are sorted one by one, written to disk and merged there.
 
     Parameters
     ----------
     blocks
         The hashes, ``HASH_DTYPE``, block by block.
     scratch
-        Where they are written, if there are more than a run; None for the system's temporary directory.
+        Directory for the runs, if there are several; None for the system's temporary directory.
 
     Raises
     ------
     OutputError
-        The disk refuses them.
+        The hashes cannot be written.
     """
     runs = _sorted_runs(blocks)
     first = next(runs, np.empty(0, dtype=SORTED_DTYPE))
@@ -231,23 +248,23 @@ def _sorted_runs(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     hashes, start = iter(blocks), 0
     while parts := list(islice(hashes, _BLOCKS_PER_RUN)):
         rows = np.empty(sum(map(len, parts)), dtype=SORTED_DTYPE)
-        rows["hash"], rows["place"] = np.concatenate(parts), np.arange(start, start + len(rows))
+        rows["hash"], rows["position"] = np.concatenate(parts), np.arange(start, start + len(rows))
         rows.view(_ROW).sort()
         yield rows
         start += len(rows)
 
 
 def _merge(store: ArrayStore, starts: list[int]) -> Iterator[np.ndarray]:
-    """Take what falls into one range of hashes from all runs, then into the next: as hashes are uniform, each is about a run."""
+    """Yield the sorted rows of one range of hashes after the other; as hashes are uniform, each range has about a run's length."""
     runs = [store["runs"][start:stop] for start, stop in pairwise(starts)]
     bounds = [(number << 64) // len(runs) for number in range(1, len(runs))]
-    places = [0] * len(runs)
+    positions = [0] * len(runs)
     for bound in [*bounds, None]:
         parts = []
         for number, run in enumerate(runs):
             stop = len(run) if bound is None else int(run.searchsorted(bound.to_bytes(8, "big")))
-            parts.append(run[places[number] : stop].copy())
-            places[number] = stop
+            parts.append(run[positions[number] : stop].copy())
+            positions[number] = stop
             store.release()
         rows = np.concatenate(parts)
         rows.sort()
@@ -255,45 +272,45 @@ def _merge(store: ArrayStore, starts: list[int]) -> Iterator[np.ndarray]:
 
 
 class NameIndex:
-    """Finds names among others by their hashes, which are on disk if there are many.
+    """Index that finds names by their hashes, which are on disk if there are many.
 
     Parameters
     ----------
     names
-        What to find others in.
+        The names of the index.
     scratch
-        Where the hashes are written; None for the system's temporary directory.
+        Directory for the hashes; None for the system's temporary directory.
 
     Raises
     ------
     OutputError
-        The disk refuses the hashes.
+        The hashes cannot be written.
     """
 
     def __init__(self, names: Sequence[str], scratch: Path | None = None) -> None:
         self._hashes = sort_hashes(map(hash_names, _in_blocks(names)), scratch)
 
     def find(self, names: Sequence[str]) -> np.ndarray:
-        """Give the place of each name, −1 where it is not among them; int64 [m]."""
-        found = np.full(len(names), -1, dtype=np.int64)
+        """Return the index of each name, −1 where it is not in the index; int64 [m]."""
+        indices = np.full(len(names), -1, dtype=np.int64)
         if not len(self._hashes.rows):
-            return found
+            return indices
         for number, block in enumerate(_in_blocks(names)):
-            wanted = np.zeros(len(block), dtype=SORTED_DTYPE)  # place 0: before all of the same hash
+            wanted = np.zeros(len(block), dtype=SORTED_DTYPE)  # position 0: before all of the same hash
             wanted["hash"] = hash_names(block)
-            near = self._hashes.search(wanted)
-            part = found[number * _PER_BLOCK :][: len(block)]
-            np.copyto(part, near["place"], where=near["hash"] == wanted["hash"])
-        return found
+            nearest = self._hashes.search(wanted)
+            block_indices = indices[number * _PER_BLOCK :][: len(block)]
+            np.copyto(block_indices, nearest["position"], where=nearest["hash"] == wanted["hash"])
+        return indices
 
     def duplicates(self) -> np.ndarray:
-        """Give the places of names that an earlier one equals, increasing; int64."""
-        last, places = None, [np.empty(0, dtype=np.int64)]
+        """Return the indices of names that equal an earlier name, increasing, int64."""
+        last, indices = None, [np.empty(0, dtype=np.int64)]
         for rows in self._hashes.in_blocks():
             is_same = np.append(rows["hash"][0] == last, rows["hash"][1:] == rows["hash"][:-1])
-            places.append(rows["place"][is_same].astype(np.int64))
+            indices.append(rows["position"][is_same].astype(np.int64))
             last = rows["hash"][-1]
-        return np.sort(np.concatenate(places))
+        return np.sort(np.concatenate(indices))
 
 
 def _in_blocks(names: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -1,4 +1,4 @@
-"""Where a run or a table is written: a new place, or that of an earlier run of the command if it may be replaced."""
+"""Check and create the output of a command: a new file or directory, or that of an earlier run that may be replaced."""
 
 import os
 import shutil
@@ -11,6 +11,9 @@ from aam.config.study import OutputDirectoryConfig, OutputFileConfig
 from aam.errors import OutputError, name_some
 from aam.storage.atomic import write_text_atomic
 
+OPTIONS = "config.yaml"
+"""Name of the file with a run's options; its first line marks the directory as written by aam."""
+
 _SHOWN = 200  # letters of a name
 
 _NOT_TEXT = (".gz", ".bz2", ".xz", ".zip", ".qza", ".qzv", ".biom", ".h5", ".parquet", ".xlsx")
@@ -21,24 +24,25 @@ class WritesFile(Protocol):
 
     @property
     def output(self) -> OutputFileConfig:
-        """Where the result goes."""
+        """Path of the result."""
         ...
 
 
 def check_output_file(config: WritesFile) -> None:
-    """Refuse an input, a file that exists (unless ``--overwrite``), a folder that does not, and options that aam did not write.
+    """Check that a command may write its table, and its options beside it.
 
     Raises
     ------
     OutputError
-        The table or the options beside it cannot go where the user asked.
+        ``--output`` or the file of options is an input, exists (without ``--overwrite``) or lies in a missing folder; or the file
+        of options exists and aam did not write it.
     """
     path, overwrite = config.output.output, config.output.overwrite
     options = options_beside(path)
     check_names("--output", path, options)
-    for flag, given in input_paths(config):
-        if any(_replaces(written, given) for written in (path, options)):
-            raise OutputError(f"--output {path} would replace {flag} {given}, which is read. Name another file.")
+    for flag, source in input_paths(config):
+        if any(_replaces(written, source) for written in (path, options)):
+            raise OutputError(f"--output {path} would replace {flag} {source}, which is read. Name another file.")
     _check_kind(path)
     if not path.parent.is_dir():
         raise OutputError(f"--output {path}: the folder {path.parent} does not exist. Create it first.")
@@ -57,7 +61,7 @@ def check_output_file(config: WritesFile) -> None:
 
 
 def _check_kind(path: Path) -> None:
-    """Refuse what is no file, and names of files that hold something else than text."""
+    """Raise if the path is no regular file, or has the suffix of a format that is not plain text."""
     if path.is_dir():
         raise OutputError(f"--output {path} is a directory; name a file in it.")
     if path.suffix in _NOT_TEXT:
@@ -68,36 +72,36 @@ def _check_kind(path: Path) -> None:
         raise OutputError(f"--output {path} is a pipe or device. Name a file.")
 
 
-def _replaces(written: Path, given: Path) -> bool:
-    """Whether a file is an input, or is there already in a directory that is one, such as a model's."""
-    place, read = Path(os.path.realpath(written)), Path(os.path.realpath(given))
-    return place == read or (place.is_relative_to(read) and place.exists())
+def _replaces(written: Path, source: Path) -> bool:
+    """Return whether a file is an input, or exists in a directory that is an input, such as a model's."""
+    written_file, input_file = Path(os.path.realpath(written)), Path(os.path.realpath(source))
+    return written_file == input_file or (written_file.is_relative_to(input_file) and written_file.exists())
 
 
 def check_names(flag: str, *paths: Path) -> None:
-    """Refuse names that the system cannot look up: too long, or links in a circle.
+    """Check that the system can look up some paths.
 
     Raises
     ------
     OutputError
-        A name is.
+        A name is too long, or links form a circle.
     """
     for path in paths:
         try:
             path.stat()
         except (FileNotFoundError, NotADirectoryError, PermissionError):
-            continue  # said better by what looks at the folder
+            continue  # the check of the folder has a better message
         except OSError as error:
             raise OutputError(f"{flag} {str(path)[:_SHOWN]}: {error.strerror}. Name another place.") from None
 
 
 def write_options_beside(config: WritesFile) -> None:
-    """Write a command's options beside its table."""
+    """Write the options of a command beside its table."""
     write_text_atomic(options_beside(config.output.output), write_yaml(config))
 
 
 def options_beside(output: Path) -> Path:
-    """Name the file for the options of a table.
+    """Return the path of the file for the options of a table.
 
     Examples
     --------
@@ -108,69 +112,76 @@ def options_beside(output: Path) -> Path:
     return output.parent / f"{stem}.config.yaml"
 
 
-OPTIONS = "config.yaml"
-"""File with a run's options; its first line marks the directory as written by aam."""
-
-
 class WritesDirectory(Protocol):
     """The config of a command that writes into a directory."""
 
     @property
     def output(self) -> OutputDirectoryConfig:
-        """Where results go."""
+        """Directory of the results."""
         ...
 
 
 def check_output_directory(config: WritesDirectory) -> None:
-    """Refuse a directory that holds anything but, with ``--overwrite``, an earlier run of the same command; nothing is changed yet.
+    """Check that a directory is new or empty or, with ``--overwrite``, holds an earlier run of the same command; change nothing.
 
     Raises
     ------
     OutputError
         The path is a file, an input lies in it, or it has content that may not be replaced.
     """
-    _check_place(config)
-    holds = _content(config)
-    if not holds:
+    _check_directory_path(config)
+    content = _describe_content(config)
+    if not content:
         return
     if not config.output.overwrite:
         raise OutputError(
-            f"{holds} Name a new directory, or pass --overwrite to replace the results of an earlier run."
+            f"{content} Name a new directory, or pass --overwrite to replace the results of an earlier run."
         )
-    command, found = command_of(config), _other_writer(config)
-    if found:
+    command, writer = command_of(config), _describe_other_writer(config)
+    if writer:
         raise OutputError(
-            f"{holds} --overwrite replaces an earlier run of 'aam {command}' only, and {found}. Name a new directory."
+            f"{content} --overwrite replaces an earlier run of 'aam {command}' only, and {writer}. Name a new directory."
         )
 
 
 def check_continued_directory(config: WritesDirectory) -> bool:
-    """Refuse a directory that holds anything but a run of the same command, to go on with; say whether it holds one.
+    """Check that a directory is new or empty, or holds a run of the same command that ``--resume`` continues.
+
+    Returns
+    -------
+    Whether it holds such a run.
 
     Raises
     ------
     OutputError
         The path is a file, an input lies in it, or it has other content.
     """
-    _check_place(config)
-    holds = _content(config)
-    if not holds:
+    _check_directory_path(config)
+    content = _describe_content(config)
+    if not content:
         return False
-    command, found = command_of(config), _other_writer(config)
-    if found:
+    command, writer = command_of(config), _describe_other_writer(config)
+    if writer:
         raise OutputError(
-            f"{holds} --resume continues a run of 'aam {command}' only, and {found}. Name the run's directory, or a new one."
+            f"{content} --resume continues a run of 'aam {command}' only, and {writer}. Name the run's directory, or a new one."
         )
     return True
 
 
 def start_output_directory(config: WritesDirectory, written: Iterable[str]) -> None:
-    """Create the directory, remove what an earlier run wrote under the names given, and write the options; other files stay.
+    """Create the directory, remove results of an earlier run with ``--overwrite``, and write the options; other files stay.
+
+    Parameters
+    ----------
+    config
+        Options of the command.
+    written
+        Names of the files and directories that the command writes.
 
     Raises
     ------
     OutputError
-        The directory cannot be created.
+        The directory cannot be created, or another run has started in it meanwhile.
     """
     path = config.output.output_dir
     try:
@@ -188,50 +199,50 @@ def start_output_directory(config: WritesDirectory, written: Iterable[str]) -> N
 
 
 def remove_results(path: Path, written: Iterable[str]) -> None:
-    """Remove what a run wrote under the names given, and its options; other files stay."""
+    """Remove the results of a run by their names, and its options; other files stay."""
     for name in [OPTIONS, *written]:
-        old = path / name
-        if old.is_dir() and not old.is_symlink():
-            shutil.rmtree(old)
+        result = path / name
+        if result.is_dir() and not result.is_symlink():
+            shutil.rmtree(result)
         else:
-            old.unlink(missing_ok=True)
+            result.unlink(missing_ok=True)
 
 
-def _check_place(config: WritesDirectory) -> None:
-    """Refuse a path that is no place for a directory, or that an input lies in."""
+def _check_directory_path(config: WritesDirectory) -> None:
+    """Raise if the path cannot be a directory, or an input lies in it."""
     path = config.output.output_dir
     check_names("--output-dir", path)
     if path.is_symlink() and not path.exists():
         raise OutputError(f"--output-dir {path} is a link to nothing. Name another directory, or remove the link.")
     if path.exists() and not path.is_dir():
         raise OutputError(f"--output-dir {path} is a file; name a directory.")
-    for flag, given in input_paths(config):
-        if any(place.is_relative_to(os.path.realpath(path)) for place in _places(given)):
+    for flag, source in input_paths(config):
+        if any(location.is_relative_to(os.path.realpath(path)) for location in _locations(source)):
             raise OutputError(
-                f"{flag} {given} lies in --output-dir {path}, and no command writes over what it reads. Name another directory."
+                f"{flag} {source} lies in --output-dir {path}, and no command writes over what it reads. Name another directory."
             )
 
 
-def _content(config: WritesDirectory) -> str:
-    """Say what a directory holds; nothing of one that is empty or not there."""
+def _describe_content(config: WritesDirectory) -> str:
+    """Describe the content of the directory; return an empty text if it is empty or missing."""
     path = config.output.output_dir
     content = sorted(item.name for item in path.iterdir()) if path.is_dir() else []
     return f"--output-dir {path} is not empty: it holds {name_some(content)}." if content else ""
 
 
-def _other_writer(config: WritesDirectory) -> str:
-    """Say who wrote what a directory holds; nothing if an earlier run of the same command did."""
+def _describe_other_writer(config: WritesDirectory) -> str:
+    """Describe who wrote the content of the directory; return an empty text if an earlier run of the same command did."""
     command, earlier = command_of(config), command_that_wrote(config.output.output_dir / OPTIONS)
     if earlier == command:
         return ""
     return f"no {OPTIONS} of 'aam {command}' is in it" if earlier is None else f"'aam {earlier}' wrote it"
 
 
-def _places(given: Path) -> list[Path]:
-    """Say where an input lies; of a link, where the link itself lies as well."""
+def _locations(source: Path) -> list[Path]:
+    """Return the real path of an input and, if it is a link, that of the link itself."""
     try:
-        is_link = given.is_symlink()
-    except OSError:  # a name that is too long; said by what reads it
+        is_link = source.is_symlink()
+    except OSError:  # a name that is too long; its reader reports it
         is_link = False
-    links = [Path(os.path.realpath(given.parent)) / given.name] if is_link else []
-    return [Path(os.path.realpath(given)), *links]
+    links = [Path(os.path.realpath(source.parent)) / source.name] if is_link else []
+    return [Path(os.path.realpath(source)), *links]
