@@ -56,7 +56,7 @@ class FoldData:
     def inner_folds(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return inner folds of the training samples, as rows to fit and rows to score.
 
-        Groups stay whole, and folds whose fit would see a single class are left out.
+        Groups stay whole. Folds that would be fitted to a single class, or would score no sample, are left out.
         """
         n_folds = min(INNER_FOLDS, len(np.unique(self.groups)))
         number = fold_numbers(self.groups, strata(self.truth), n_folds, self.seed)
@@ -91,10 +91,10 @@ class StudyData:
         """Return the data of one fold, with the features that enough of its training samples hold."""
         train_counts, test_counts = self.counts[train], self.counts[test]
         n_holding = np.asarray((train_counts > 0).sum(axis=0)).ravel()
-        kept = np.flatnonzero(n_holding >= min(LEAST_SAMPLES_WITH_FEATURE, len(train)))
+        kept_features = np.flatnonzero(n_holding >= min(LEAST_SAMPLES_WITH_FEATURE, len(train)))
         return FoldData(
-            counts=train_counts[:, kept].toarray().astype(np.float32),
-            test_counts=test_counts[:, kept].toarray().astype(np.float32),
+            counts=train_counts[:, kept_features].toarray().astype(np.float32),
+            test_counts=test_counts[:, kept_features].toarray().astype(np.float32),
             depths=np.asarray(train_counts.sum(axis=1), dtype=np.float64),
             test_depths=np.asarray(test_counts.sum(axis=1), dtype=np.float64),
             truth=self.truth[train],
@@ -164,8 +164,8 @@ def loss(task: str, prediction: np.ndarray, truth: np.ndarray) -> float:
     return float(np.mean([cost[truth == label].mean() for label in np.unique(truth)]))
 
 
-def all_classes(probability: np.ndarray, known: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return probabilities of all classes, float64 [m, C], with 0 for those that a fit never saw; ``known`` numbers the others."""
+def all_classes(probability: np.ndarray, seen_classes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return probabilities of all classes, float64 [m, C], with 0 for those that are not among the ``seen_classes``."""
     whole = np.zeros((len(probability), n_classes))
-    whole[:, known] = probability
+    whole[:, seen_classes] = probability
     return whole

@@ -74,18 +74,18 @@ def _logistic(
 ) -> np.ndarray:
     """Fit on coordinates whose inner products are the kernel: equal to a fit on all features, and faster."""
     values, vectors = np.linalg.eigh(kernel)
-    kept = values > max(_LEAST_SHARE_OF_SPECTRUM * values[-1], 0.0)
-    if not kept.any():  # the samples do not differ
+    is_kept = values > max(_LEAST_SHARE_OF_SPECTRUM * values[-1], 0.0)
+    if not is_kept.any():  # the samples do not differ
         seen_classes = np.unique(truth)
         return all_classes(
             np.full((len(test_kernel), len(seen_classes)), 1 / len(seen_classes)), seen_classes, fold.n_classes
         )
-    root = np.sqrt(values[kept])
+    root = np.sqrt(values[is_kept])
     model = LogisticRegression(C=1 / (penalty * len(truth)), class_weight="balanced", max_iter=500)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a weak penalty, which the inner folds judge
-        model.fit(vectors[:, kept] * root, truth)
-    probability = model.predict_proba(test_kernel @ (vectors[:, kept] / root))
+        model.fit(vectors[:, is_kept] * root, truth)
+    probability = model.predict_proba(test_kernel @ (vectors[:, is_kept] / root))
     return all_classes(probability, model.classes_, fold.n_classes)
 
 

@@ -106,8 +106,8 @@ class FeatureTree:
         self.release()
         numbers = np.arange(n)
         start, stop = np.concatenate([numbers, before + 1]), np.concatenate([numbers + 1, after + 1])
-        kept = length > 0
-        return Branches(start[kept], stop[kept], length[kept])
+        has_length = length > 0
+        return Branches(start[has_length], stop[has_length], length[has_length])
 
 
 def write_feature_tree(tree: TreeArrays, feature_ids: Sequence[str], directory: Path) -> None:
@@ -154,13 +154,13 @@ def _write_depths(tree: TreeArrays, is_kept: np.ndarray, writer: ArrayWriter) ->
             length[0] = np.nan_to_num(length[0])  # the root needs no branch above it
         above = _depths_above(tree.level[part][::-1], length, depths_above)
         n_tips_after, n_tips_before = n_tips_before, n_tips_before - int(is_tip.sum())
-        kept = np.flatnonzero(is_tip)[is_kept[n_tips_before:n_tips_after][::-1]]
+        kept_tips = np.flatnonzero(is_tip)[is_kept[n_tips_before:n_tips_after][::-1]]
         tree.release()
-        depth = above[kept] + length[kept]
+        depth = above[kept_tips] + length[kept_tips]
         if np.isnan(depth).any():
             raise _unknown_lengths(tree)
         # fmin passes over NaN: a node of unknown depth is above nothing that is kept
-        ancestors = np.fmin.reduceat(np.append(above, np.inf), np.append(0, kept + 1))
+        ancestors = np.fmin.reduceat(np.append(above, np.inf), np.append(0, kept_tips + 1))
         ancestors[0] = min(ancestors[0], least)
         least = ancestors[-1]
         between = ancestors[int(is_first) : -1]
@@ -169,7 +169,7 @@ def _write_depths(tree: TreeArrays, is_kept: np.ndarray, writer: ArrayWriter) ->
         )  # fmt: skip
         writer.append("depth", depth)
         writer.append("ancestor_depth", between)
-        is_first &= not len(kept)
+        is_first &= not len(kept_tips)
     if deepest <= shallowest_ancestor < np.inf:
         raise TreeError(
             f"All branches of the tree between its {int(is_kept.sum()):,} features of the table have length 0, so that all "

@@ -104,10 +104,10 @@ def unweighted_unifrac(
     is_tip = position >= 0
     touched, column = np.unique(position[is_tip], return_inverse=True)
     branches, sample = tree.branches_above(touched), sample[is_tip]
-    seen = np.zeros((n_samples, len(touched) + 1))
-    seen[sample, column + 1] = 1
-    seen_before = np.cumsum(seen, axis=1)
-    presence = (seen_before[:, branches.stop] > seen_before[:, branches.start]).astype(np.float64)
+    is_present = np.zeros((n_samples, len(touched) + 1))
+    is_present[sample, column + 1] = 1
+    n_before = np.cumsum(is_present, axis=1)
+    presence = (n_before[:, branches.stop] > n_before[:, branches.start]).astype(np.float64)
     length = branches.length
     shared = (presence[wanted] * length) @ presence.T
     touched_length = presence @ length

@@ -97,14 +97,14 @@ def fit_kernel_head(
     """
     vectors = None if resources.vectors is None else resources.vectors(study.select_samples(rows))
     study = rarefy_once(study, resources.fixed_rarefaction)
-    known = KnownASVs.of_training(study, rows)
-    number = known.find(study)
+    known_asvs = KnownASVs.of_training(study, rows)
+    number = known_asvs.find(study)
     phylogeny = None if resources.tree is None else Phylogeny.above(resources.tree, number)
-    training = Samples(sample_counts(study.select_samples(rows), number, len(known)).toarray(), vectors)
+    training = Samples(sample_counts(study.select_samples(rows), number, len(known_asvs)).toarray(), vectors)
     fitted = fit_ensemble(training, phylogeny, target, truth[rows], groups[rows], resources.coverage)
     return KernelHead(
         **vars(fitted),
-        known=known,
+        known=known_asvs,
         phylogeny=phylogeny,
         vectors=resources.vectors,
         fixed_rarefaction=resources.fixed_rarefaction,

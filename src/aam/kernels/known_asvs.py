@@ -47,14 +47,14 @@ class KnownASVs:
         names, number = np.unique(_sequences(study), return_inverse=True)
         counts = sample_counts(study.select_samples(rows), number, len(names))
         prevalence = np.bincount(counts.indices[counts.data > 0], minlength=len(names))
-        kept = [bytes(names[k]) for k in np.flatnonzero(prevalence >= MINIMUM_PREVALENCE)]
-        if not kept:
+        kept_sequences = [bytes(names[k]) for k in np.flatnonzero(prevalence >= MINIMUM_PREVALENCE)]
+        if not kept_sequences:
             raise TableError(
                 f"No ASV is seen in {MINIMUM_PREVALENCE} or more of the {len(rows):,} training samples, so that --head kernel has "
                 "nothing to compare: cluster the ASVs to OTUs first, or pass --head network."
             )
-        lengths = [len(sequence) for sequence in kept]
-        letters = np.frombuffer(b"".join(kept), dtype=np.uint8)
+        lengths = [len(sequence) for sequence in kept_sequences]
+        letters = np.frombuffer(b"".join(kept_sequences), dtype=np.uint8)
         return cls(letters, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), max(lengths))
 
     def find(self, study: Study) -> np.ndarray:

@@ -66,10 +66,10 @@ def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], info: dict[
     KeyError, ValueError
         An entry is missing, or parts do not fit together.
     """
-    known = KnownASVs(arrays["sequence_letters"], arrays["sequence_offsets"], info["nucleotides"])
+    known_asvs = KnownASVs(arrays["sequence_letters"], arrays["sequence_offsets"], info["nucleotides"])
     pointers = arrays["count_offsets"]
     sparse = (arrays["counts"], arrays["count_asvs"], pointers)
-    counts = csr_array(sparse, shape=(len(pointers) - 1, len(known))).toarray()
+    counts = csr_array(sparse, shape=(len(pointers) - 1, len(known_asvs))).toarray()
     phylogeny = None
     if "branch_order" in arrays:
         phylogeny = Phylogeny(**{name: arrays[f"branch_{name}"] for name in _PHYLOGENY})
@@ -88,7 +88,7 @@ def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], info: dict[
     fixed_rarefaction = info.get("equal_depth")
     return KernelHead(
         target=target,
-        known=known,
+        known=known_asvs,
         phylogeny=phylogeny,
         training=training,
         members=members,

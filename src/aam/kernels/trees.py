@@ -114,8 +114,10 @@ def fit_trees(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # groups decide, not classes
         parts = list(folds.split(features, target, subject))
-    for rows, others in parts:
-        held_out[others] = _as_outputs(fit(features[rows], target[rows], n_classes).sums(features[others]))
+    for rows, held_out_rows in parts:
+        held_out[held_out_rows] = _as_outputs(
+            fit(features[rows], target[rows], n_classes).sums(features[held_out_rows])
+        )
     if n_classes is None:
         loss = float(np.mean((held_out[:, 0] - target) ** 2) / target.var())
     else:

@@ -52,7 +52,7 @@ class SequenceEncoder(nn.Module):
         return gather_rows(self.encoder(context, Packed(batch.sample_offsets)), batch.hidden)
 
     def encode_hidden_asvs(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> Float[Tensor, "G D"] | None:
-        """Encode the pairs whose ASV is to be predicted, from abundances alone there; [G, D], or None without such pairs."""
+        """Encode the pairs whose ASV is to be predicted, showing their abundance alone; [G, D], or None without such pairs."""
         if batch.hidden_asvs is None:
             return None
         context = self.sample_encoder(asv_vectors, batch, hidden_asvs=batch.hidden_asvs)

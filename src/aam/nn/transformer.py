@@ -25,7 +25,7 @@ class SelfAttention(nn.Module):
         self.project_out = nn.Linear(config.embedding_dim, config.embedding_dim)
 
     def forward(self, x: Float[Tensor, "*A D"], layout: PaddedLayout | Packed) -> Float[Tensor, "*A D"]:
-        """Attend from every position to every real position of its row or set."""
+        """Attend from every position to every real position of its row or set, [*A, D]."""
         query, key, value = self.project_in(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)  # *A D -> *A H D/H
         return self.project_out(layout.attend(query, key, value).flatten(-2))
 
@@ -53,7 +53,7 @@ class Block(nn.Module):
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Float[Tensor, "*A D"], layout: PaddedLayout | Packed) -> Float[Tensor, "*A D"]:
-        """Add attention and feed-forward layer to every position."""
+        """Add attention and feed-forward layer to every position, [*A, D]."""
         x = x + self.attention(self.attention_norm(x), layout)
         return x + self.feed_forward(x)
 
@@ -84,7 +84,7 @@ class Transformer(nn.Module):
             block.start_small(config.attention_layers)  # type: ignore[operator]
 
     def forward(self, x: Float[Tensor, "*A D"], layout: PaddedLayout | Packed) -> Float[Tensor, "*A D"]:
-        """Encode every position in the context of its row or set; some sets at a time, which changes no number."""
+        """Encode every position in the context of its row or set, [*A, D]; some sets at a time, which changes no number."""
         parts = [self._in_context(positions, part) for positions, part in layout.parts(x)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 

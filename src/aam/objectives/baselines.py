@@ -157,9 +157,9 @@ class NucleotideBaselines(Baseline):
         for k in range(1, LONGEST_CONTEXT + 1):
             context, is_known = contexts(letters, is_letter, k)
             is_complete = is_known[row, column]
-            seen = self.after[k][context[row, column]]
-            used = is_complete & (seen.sum(axis=1) > 0)
-            counts[used] = seen[used]
+            longer_counts = self.after[k][context[row, column]]
+            used = is_complete & (longer_counts.sum(axis=1) > 0)
+            counts[used] = longer_counts[used]
         return counts
 
 

@@ -153,9 +153,9 @@ class SampleDistance(UnlabelledObjective):
 
     def _missing_factor(self, encoding: Encoding, batch: Batch) -> float | None:
         predicted = _shared(self.projection(encoding.samples.sample_vectors), *_pairs(batch))
-        wanted = SHARED_AT_FIRST * (self._truth(batch) / self._unit_of(batch)).square()
-        if len(wanted) and predicted.mean() > 0 and wanted.mean() > 0:
-            return float((wanted.mean() / predicted.mean()).sqrt())
+        shared_part = SHARED_AT_FIRST * (self._truth(batch) / self._unit_of(batch)).square()
+        if len(shared_part) and predicted.mean() > 0 and shared_part.mean() > 0:
+            return float((shared_part.mean() / predicted.mean()).sqrt())
         return None
 
 
