@@ -1,4 +1,4 @@
-"""Mistakes a user can make, as exceptions whose message says what to do; the command line turns them into exit code 2."""
+"""Mistakes a user can make, as exceptions whose messages tell what to do; the command line turns them into exit code 2."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ _LONGEST = 100  # letters of a name
 
 
 class AamError(Exception):
-    """A mistake in what the user gave; the message says what is wrong, where, and what to do."""
+    """A mistake in the user's input or options; the message tells what is wrong, where, and what to do."""
 
 
 class ConfigError(AamError):
@@ -59,7 +59,7 @@ class StopRequested(KeyboardInterrupt):
     Parameters
     ----------
     number
-        Of the signal.
+        Number of the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -68,7 +68,7 @@ class StopRequested(KeyboardInterrupt):
 
 
 def name_some(names: Sequence[object], limit: int = 5) -> str:
-    """Quote up to ``limit`` names for a message, long ones cut off, and say how many more there are.
+    """Return up to ``limit`` quoted names for a message, long ones cut off, and the number of further names.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def name_some(names: Sequence[object], limit: int = 5) -> str:
 
 
 def count_of(number: int, thing: str) -> str:
-    """Write how many there are for a message.
+    """Return a number of things as text for a message.
 
     Examples
     --------

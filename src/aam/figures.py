@@ -1,4 +1,4 @@
-"""The pictures that training and evaluation draw."""
+"""Figures that training and evaluation draw."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,20 +12,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-_PANELS = 4
+_PANELS = 4  # in a row
 
 _LABEL = 30  # letters of the name of a class
 
 MOST_CELLS_WITH_NUMBERS = 12
+"""Most classes of a confusion matrix whose cells show numbers."""
 
 _DEFAULT_FONT, _FONT_OF_BOXES = "DejaVu Sans", "Last Resort High-Efficiency"
 
 
 class Picture(Figure):
-    """A figure whose names are shown in whatever script they are: in a font that has it, else as boxes, without a warning."""
+    """A figure that shows names in any script: in an installed font that has its letters, else as boxes, without a warning."""
 
     def draw(self, renderer: Any) -> None:
-        """Draw."""
+        """Draw the figure, with a fallback font for each text that needs one."""
         for text in self.findobj(Text):
             fallback = _font_with(frozenset(text.get_text())) if isinstance(text, Text) else None
             if fallback is not None:
@@ -43,13 +44,13 @@ def draw_regression(
     Parameters
     ----------
     prediction, truth
-        The points.
+        Values of the points, [n].
     name
-        What they are values of.
+        Name of the values.
     r2, n
         R² and number of all predictions, of which the points are a sample.
     counted
-        What was counted.
+        Plural of the things that were predicted.
     """
     figure = Picture(figsize=(5, 5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
@@ -61,7 +62,7 @@ def draw_regression(
 
 @dataclass(frozen=True)
 class RegressionPanel:
-    """Predicted and true values of one of several columns, its name, and R² of all of them."""
+    """Predicted and true values of one of several columns, [n], its name, and R² of all its predictions."""
 
     prediction: np.ndarray
     truth: np.ndarray
@@ -74,8 +75,8 @@ def draw_regressions(panels: Sequence[RegressionPanel]) -> Figure:
     n_columns = min(len(panels), _PANELS)
     n_rows = -(-len(panels) // n_columns)
     figure = Picture(figsize=(4 * n_columns, 4 * n_rows), dpi=120, layout="constrained")
-    for place, panel in enumerate(panels):
-        axes = figure.add_subplot(n_rows, n_columns, place + 1)
+    for index, panel in enumerate(panels):
+        axes = figure.add_subplot(n_rows, n_columns, index + 1)
         if len(panel.truth):
             _draw_points(axes, panel.prediction, panel.truth, panel.name)
         axes.set_title(f"R² = {panel.r2:.3f}, {len(panel.truth):,} samples shown", fontsize=11)
@@ -96,7 +97,7 @@ def _draw_points(axes: Axes, prediction: np.ndarray, truth: np.ndarray, name: st
 
 
 def draw_methods(values: Mapping[str, Sequence[float]], pooled: Mapping[str, float], label: str) -> Figure:
-    """Draw the score of each method in each fold as a dot, their mean as a bar, and the pooled score as a diamond with its number.
+    """Draw each method's scores in the folds as dots, their mean as a bar, and its pooled score as a diamond with its number.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def draw_methods(values: Mapping[str, Sequence[float]], pooled: Mapping[str, flo
     pooled
         Score of all held-out predictions together, by method.
     label
-        What the scores are.
+        Name of the score.
     """
     figure = Picture(figsize=(7.5, 1.3 + 0.45 * len(values)), dpi=120, layout="constrained")
     axes = figure.add_subplot()
@@ -135,7 +136,7 @@ def draw_methods(values: Mapping[str, Sequence[float]], pooled: Mapping[str, flo
 
 
 def draw_confusion(counts: np.ndarray, classes: Sequence[str], name: str) -> Figure:
-    """Draw how often each true class (row) was predicted as each class (column), coloured by share of the row."""
+    """Draw the confusion matrix: counts of true classes (rows) by predicted class (columns), coloured by share of the row."""
     n, labels = len(classes), [name if len(name) <= _LABEL else f"{name[:_LABEL]}…" for name in classes]
     rows = counts.sum(axis=1, keepdims=True)
     share = counts / np.maximum(rows, 1)
@@ -159,7 +160,7 @@ def draw_confusion(counts: np.ndarray, classes: Sequence[str], name: str) -> Fig
 
 @lru_cache
 def _font_with(letters: frozenset[str]) -> str | None:
-    """Name an installed font with the letters that the default lacks; None if it lacks none, or no font has them."""
+    """Return the name of an installed font with the letters that the default lacks; None if it lacks none, or no font has them."""
     lacking = {ord(letter) for letter in letters if letter.isprintable()}
     lacking -= font_manager.get_font(font_manager.findfont(_DEFAULT_FONT)).get_charmap().keys()
     if not lacking:

@@ -1,4 +1,4 @@
-"""Between a numeric column's own units and those in which it is learned: a logarithm, a shift and a scale, perhaps by category."""
+"""Transforms of a numeric column between its own units and those of learning: logarithm, shift and scale, perhaps by category."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 NARROWEST = 1e-12
-"""A category whose spread is below this share of that of all samples is taken to have none."""
+"""A category whose range is at most this share of that of all samples counts as constant."""
 
 LARGEST = 1e20
 """Beyond this, a value as a multiple of a standard deviation may not fit into single precision."""
@@ -19,16 +19,17 @@ Values = TypeVar("Values", np.ndarray, Tensor)
 
 @dataclass(frozen=True)
 class TargetTransform:
-    """``(g(y) − centre) / scale``, g the identity or log(1 + y); pure, and the same for arrays and tensors.
+    """The function ``(g(y) − centre) / scale``, g the identity or log(1 + y); the same for arrays and tensors.
 
     Attributes
     ----------
     centre, scale
-        Of all training samples.
+        Centre and scale of all training samples.
     is_log
         Whether g is the logarithm; own values are then not below 0.
     centres, scales
-        Of each category, by its number; empty where categories do not matter. A sample of category −1 has those of all.
+        Centre and scale of each category, by its number; empty where categories do not matter. A sample of category −1 has those of
+        all training samples.
 
     Examples
     --------
@@ -45,16 +46,16 @@ class TargetTransform:
 
     @property
     def is_linear(self) -> bool:
-        """Whether it is a change of unit alone, the same for all samples."""
+        """Whether the transform is a shift and a scale alone, the same for all samples."""
         return not self.is_log and not self.centres
 
     def to_learned(self, values: Values, category: Values | None = None) -> Values:
-        """Turn own values, [S] or [S, K], into those that are learned; ``category`` numbers each sample's, int64 [S]."""
+        """Return values in units of learning, from values in own units, [S] or [S, K], and numbers of categories, int64 [S]."""
         centre, scale = self._sizes(values, category)
         return ((_library(values).log1p(values) if self.is_log else values) - centre) / scale
 
     def to_own(self, learned: Values, category: Values | None = None) -> Values:
-        """Undo `to_learned`; under a logarithm, what is learned may not lead below 0 nor beyond `LARGEST`."""
+        """Return values in own units: the inverse of `to_learned`; with a logarithm they are clipped to between 0 and `LARGEST`."""
         centre, scale = self._sizes(learned, category)
         values = learned * scale + centre
         return _library(values).expm1(values.clip(min=0.0, max=float(np.log1p(LARGEST)))) if self.is_log else values
@@ -69,17 +70,17 @@ class TargetTransform:
 
 
 def fit_transform(kind: str, values: np.ndarray, category: np.ndarray | None = None) -> TargetTransform:
-    """Learn a transform from the training samples' values.
+    """Return the transform that the training samples' values define.
 
     Parameters
     ----------
     kind
         A choice of ``--target-transform``.
     values
-        Own units, [S].
+        Values in own units, [S].
     category
         Number of each sample's category, −1 for none, [S]. A category whose values do not differ (`NARROWEST`) has the
-        sizes of all.
+        centre and scale of all.
     """
     is_log = kind.startswith("log-")
     measure = _MEASURES[kind.removeprefix("log-").removesuffix("-category")]
@@ -89,7 +90,10 @@ def fit_transform(kind: str, values: np.ndarray, category: np.ndarray | None = N
         return TargetTransform(*overall, is_log)
     members = [values[category == number] for number in range(category.max() + 1)]
     least = NARROWEST * np.ptp(values)
-    sizes = [measure(some) if len(some) and np.ptp(some) > least else overall for some in members]
+    sizes = [
+        measure(member_values) if len(member_values) and np.ptp(member_values) > least else overall
+        for member_values in members
+    ]
     centres, scales = (tuple(size[k] for size in sizes) for k in (0, 1))
     return TargetTransform(*overall, is_log, centres, scales)
 

@@ -1,4 +1,4 @@
-"""How sure a model may be, from what its members said of groups that they were fitted without."""
+"""Intervals, sets of classes and calibrated probabilities, from predictions for groups that a model was fitted without."""
 
 import logging
 import math
@@ -11,14 +11,16 @@ logger = logging.getLogger(__name__)
 
 
 COLDEST, HOTTEST = 0.25, 20.0
+"""Lowest and highest temperature that logits are divided by."""
 
 FARTHEST = 0.99
-"""Share of the samples left out that are nearer to those fitted than a sample that is unlike them."""
+"""Quantile of the distances of held-out samples to those fitted, beyond which a sample is an outlier."""
 
 INTERVAL, SET, OUTLIER = ("lower", "upper"), "set", "is_outlier"
-"""Columns of predictions: ends of an interval, names of the classes that may be, and whether a sample is far from training's."""
+"""Columns of predictions: ends of an interval, names of the classes in a set, and whether a sample is an outlier."""
 
 SET_SEPARATOR = "|"
+"""Between the names of the classes of a set."""
 
 _TOLERANCE = 1e-12  # of sums that are the coverage exactly
 
@@ -26,7 +28,7 @@ _NEVER = -1e5  # a logit that no temperature brings near to others
 
 
 def conformal_quantile(scores: np.ndarray, groups: np.ndarray, coverage: float) -> float:
-    """Give the score that a new group's sample stays below with probability ``coverage``; inf with too few groups.
+    """Return the score that a new group's sample stays below with probability ``coverage``; inf with too few groups.
 
     Every group weighs the same, whatever its number of samples, and one more group has an infinite score (hierarchical
     conformal prediction: Lee, Barber & Willett 2023). With scores from fits that left the group out this is the jackknife of
@@ -35,11 +37,11 @@ def conformal_quantile(scores: np.ndarray, groups: np.ndarray, coverage: float) 
     Parameters
     ----------
     scores
-        Of the training samples, larger is worse; [n].
+        Scores of the training samples, larger is worse; [n].
     groups
-        Group of each.
+        Group of each training sample, [n].
     coverage
-        Between 0 and 1.
+        Probability, between 0 and 1.
 
     Examples
     --------
@@ -49,18 +51,18 @@ def conformal_quantile(scores: np.ndarray, groups: np.ndarray, coverage: float) 
     _, number, size = np.unique(groups, return_inverse=True, return_counts=True)
     order = np.argsort(scores, kind="stable")
     mass = np.cumsum(1 / (size[number[order]] * (len(size) + 1)))
-    place = np.searchsorted(mass, coverage - _TOLERANCE)
-    return float(scores[order[place]]) if place < len(scores) else math.inf
+    position = np.searchsorted(mass, coverage - _TOLERANCE)
+    return float(scores[order[position]]) if position < len(scores) else math.inf
 
 
 def threshold_of(scores: np.ndarray, groups: np.ndarray, coverage: float) -> float:
-    """Give `conformal_quantile`, or the largest score where there are fewer groups than `groups_needed`."""
+    """Return `conformal_quantile`, or the largest score where there are fewer groups than `groups_needed`."""
     threshold = conformal_quantile(scores, groups, coverage)
     return threshold if math.isfinite(threshold) else float(scores.max())
 
 
 def groups_needed(coverage: float) -> int:
-    """Give the number of groups from which on `conformal_quantile` is finite.
+    """Return the least number of groups with which `conformal_quantile` is finite.
 
     Examples
     --------
@@ -72,7 +74,7 @@ def groups_needed(coverage: float) -> int:
 
 
 def warn_of_few_groups(n_groups: int, coverage: float) -> None:
-    """Say, before anything is trained, that there are too few groups to train on for a coverage."""
+    """Warn, before anything is trained, of too few groups to train on for a coverage."""
     if n_groups < groups_needed(coverage):
         logger.warning(
             "--coverage %g needs %d groups to train on, and there are %d: intervals and sets will be as wide as the largest error "
@@ -81,7 +83,19 @@ def warn_of_few_groups(n_groups: int, coverage: float) -> None:
 
 
 def fit_temperature(logit: np.ndarray, label: np.ndarray, n_classes: int, weight: np.ndarray) -> float:
-    """Find what held-out logits must be divided by for the least log loss (Guo et al. 2017)."""
+    """Return the temperature by which to divide held-out logits for the least log loss (Guo et al. 2017).
+
+    Parameters
+    ----------
+    logit
+        Held-out logits, [n, C], or [n, 1] of the second of two classes.
+    label
+        Class numbers, [n].
+    n_classes
+        Number of classes.
+    weight
+        Weight of each sample, [n].
+    """
     rows = np.arange(len(label))
 
     def loss(log_temperature: float) -> float:
@@ -93,28 +107,31 @@ def fit_temperature(logit: np.ndarray, label: np.ndarray, n_classes: int, weight
 
 
 def to_probabilities(logit: np.ndarray, n_classes: int) -> np.ndarray:
-    """Turn one logit per class, or that of the second of two classes, into probabilities, [n, C]."""
+    """Compute probabilities, [n, C], from one logit per class, [n, C], or from that of the second of two classes, [n, 1]."""
     assert logit.shape[1] == (n_classes if n_classes > 2 else 1)
-    both = np.hstack([-logit / 2, logit / 2]) if n_classes == 2 else logit
-    shifted = np.exp(both - both.max(axis=1, keepdims=True))
+    class_logits = np.hstack([-logit / 2, logit / 2]) if n_classes == 2 else logit
+    shifted = np.exp(class_logits - class_logits.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
 def logits_of(probability: np.ndarray) -> np.ndarray:
-    """Undo `to_probabilities`, [n, C], or [n, 1] of two classes; a class that cannot be keeps probability 0 at any temperature."""
+    """Return logits, [n, C], or [n, 1] of two classes: the inverse of `to_probabilities`.
+
+    A class of probability 0 keeps it at any temperature.
+    """
     logit = np.log(probability, out=np.full(probability.shape, _NEVER), where=probability > 0)
     return logit if probability.shape[1] > 2 else logit[:, 1:] - logit[:, :1]
 
 
 def prediction_sets(probability: np.ndarray, threshold: float) -> np.ndarray:
-    """Choose the classes whose probability is at least 1 − threshold, and always the likeliest; bool [n, C]."""
+    """Return which classes have a probability of at least 1 − threshold, or are the likeliest; bool [n, C]."""
     chosen = 1 - probability <= threshold
     chosen[np.arange(len(chosen)), probability.argmax(axis=1)] = True
     return chosen
 
 
 def write_set(classes: Iterable[str]) -> str:
-    """Write a set of classes in one cell; a bar or a backslash in a name gets a backslash before it.
+    """Return the text of a set of classes for one cell; a bar or a backslash in a name gets a backslash before it.
 
     Examples
     --------
@@ -127,7 +144,7 @@ def write_set(classes: Iterable[str]) -> str:
 
 
 def named_sets(chosen: np.ndarray, probability: np.ndarray, classes: Sequence[str]) -> list[str]:
-    """Write sets of classes down by their names, the likeliest first.
+    """Return the text of each sample's set of classes, the likeliest class first.
 
     Examples
     --------

@@ -156,7 +156,7 @@ def test_sets_that_are_read_some_at_a_time_give_the_same_vectors_and_gradients(a
 COMPARE_COMPILED = """
 import copy, torch
 from aam.config.model import ModelConfig
-from aam.nn.attention import Rows
+from aam.nn.attention import PaddedLayout
 from aam.nn.transformer import Transformer
 
 torch.manual_seed(0)
@@ -165,8 +165,8 @@ compiled = copy.deepcopy(plain)
 compiled.compile_blocks()
 x, results = torch.randn(2, 5, 8, dtype=torch.float64), []
 for stack in (plain, compiled):
-    stack(x, Rows()).square().sum().backward()
-    results.append([stack(x, Rows()).detach(), *(parameter.grad for parameter in stack.parameters())])
+    stack(x, PaddedLayout()).square().sum().backward()
+    results.append([stack(x, PaddedLayout()).detach(), *(parameter.grad for parameter in stack.parameters())])
 for first, second in zip(*results, strict=True):
     torch.testing.assert_close(first, second, rtol=0, atol=1e-10)
 assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0

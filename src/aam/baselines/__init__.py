@@ -1,1 +1,1 @@
-"""Classical methods that a model has to be compared with, tuned inside the training part: one file per family."""
+"""Classical methods to compare a model with, tuned inside the training part: one file per family."""

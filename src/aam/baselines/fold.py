@@ -1,4 +1,4 @@
-"""What a method may see of one fold, what it reads in place of counts, and how its hyper-parameters are chosen."""
+"""The data of one fold that a method may see, its transformed counts, and the choice of hyper-parameters."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from aam.labels.splits import fold_numbers, strata
 from aam.labels.target import Task
 
 LEAST_SAMPLES_WITH_FEATURE = 3
-"""Training samples that a feature must be seen in to be used."""
+"""Least number of training samples with a feature for it to be used."""
 
 INNER_FOLDS = 3
-"""Grouped folds of the training part in which hyper-parameters are chosen."""
+"""Number of grouped folds of the training part in which hyper-parameters are chosen."""
 
 
 @dataclass(frozen=True)
 class FoldData:
-    """One fold for a baseline; the values of the held-out samples are not in it.
+    """The data of one fold for a baseline; the true values of the held-out samples are not in it.
 
     Attributes
     ----------
@@ -32,11 +32,11 @@ class FoldData:
     groups
         Group of each training sample, [n].
     task
-        What the truth is.
+        Kind of target.
     n_classes
-        Classes of the study; not all of them need be in the training part.
+        Number of classes in the study; the training part may lack some.
     seed
-        Fixes what is drawn.
+        Seed of all random draws.
     distances, test_distances
         UniFrac of the training samples, and of the held-out ones to these, [n, n] and [m, n]; None without a tree.
     """
@@ -54,16 +54,19 @@ class FoldData:
     test_distances: np.ndarray | None = None
 
     def inner_folds(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Divide the training samples, whole groups each, into rows to fit and rows to judge; every fit sees two classes."""
+        """Return inner folds of the training samples, as rows to fit and rows to score.
+
+        Groups stay whole. Folds that would be fitted to a single class, or would score no sample, are left out.
+        """
         n_folds = min(INNER_FOLDS, len(np.unique(self.groups)))
         number = fold_numbers(self.groups, strata(self.truth), n_folds, self.seed)
         folds = [(np.flatnonzero(number != fold), np.flatnonzero(number == fold)) for fold in range(n_folds)]
-        return [(fit, judge) for fit, judge in folds if len(np.unique(self.truth[fit])) > 1 and len(judge)]
+        return [(fit, scored) for fit, scored in folds if len(np.unique(self.truth[fit])) > 1 and len(scored)]
 
 
 @dataclass(frozen=True)
 class StudyData:
-    """All samples that take part, from which the problem of each fold is cut.
+    """The data of all samples that take part, from which `FoldData` are cut.
 
     Attributes
     ----------
@@ -72,7 +75,7 @@ class StudyData:
     truth, groups
         Value or class number, and group, of each sample, [S].
     task, n_classes
-        What the truth is.
+        Kind of target, and number of classes.
     distances
         UniFrac of all samples, [S, S]: a distance depends on its two samples alone; None without a tree.
     """
@@ -85,13 +88,13 @@ class StudyData:
     distances: np.ndarray | None = None
 
     def fold(self, train: np.ndarray, test: np.ndarray, seed: int) -> FoldData:
-        """Cut out one fold, with the features that its training samples show."""
+        """Return the data of one fold, with the features that enough of its training samples hold."""
         train_counts, test_counts = self.counts[train], self.counts[test]
-        seen = np.asarray((train_counts > 0).sum(axis=0)).ravel()
-        kept = np.flatnonzero(seen >= min(LEAST_SAMPLES_WITH_FEATURE, len(train)))
+        n_holding = np.asarray((train_counts > 0).sum(axis=0)).ravel()
+        kept_features = np.flatnonzero(n_holding >= min(LEAST_SAMPLES_WITH_FEATURE, len(train)))
         return FoldData(
-            counts=train_counts[:, kept].toarray().astype(np.float32),
-            test_counts=test_counts[:, kept].toarray().astype(np.float32),
+            counts=train_counts[:, kept_features].toarray().astype(np.float32),
+            test_counts=test_counts[:, kept_features].toarray().astype(np.float32),
             depths=np.asarray(train_counts.sum(axis=1), dtype=np.float64),
             test_depths=np.asarray(test_counts.sum(axis=1), dtype=np.float64),
             truth=self.truth[train],
@@ -109,15 +112,16 @@ class StudyData:
 
 
 PSEUDO_COUNT = 0.5
+"""Added to counts before the logarithm is taken."""
 
 
 def shares_of(fold: FoldData) -> tuple[np.ndarray, np.ndarray]:
-    """Give each feature's share of the sample's reads, of the training and the held-out samples, float32."""
+    """Compute each feature's share of a sample's reads, of the training and of the held-out samples; float32 [n, F] and [m, F]."""
     return _shares(fold.counts, fold.depths), _shares(fold.test_counts, fold.test_depths)
 
 
 def centred_log_ratios(fold: FoldData) -> tuple[np.ndarray, np.ndarray]:
-    """Give log(reads + 0.5) minus its mean over the features of the sample (Aitchison 1982), float64."""
+    """Compute log(reads + 0.5) minus its mean over the sample's features (Aitchison 1982); float64 [n, F] and [m, F]."""
     return _centred_log_ratios(fold.counts), _centred_log_ratios(fold.test_counts)
 
 
@@ -133,35 +137,35 @@ def _centred_log_ratios(counts: np.ndarray) -> np.ndarray:
 T = TypeVar("T")
 
 _LEAST_PROBABILITY = 1e-3
-"""Forests say never; without a floor one such sample decides the choice."""
+"""Floor of probabilities: forests may predict 0, and without a floor one such sample decides the choice."""
 
 FitSome = Callable[[T, np.ndarray, np.ndarray], np.ndarray]
-"""Fits a candidate to some rows of the training part and predicts others."""
+"""Fits a candidate to some rows of the training part, and predicts other rows."""
 
 
 def best_candidate(fold: FoldData, candidates: Sequence[T], predict: FitSome[T]) -> T:
-    """Give the candidate whose predictions lose least, over all inner folds together; the first of equals."""
+    """Return the candidate with the least loss over all inner folds together; the first of equals."""
     folds = fold.inner_folds()
     if len(candidates) == 1 or not folds:
         return candidates[0]
-    judged = np.concatenate([judge for _, judge in folds])
+    all_scored = np.concatenate([scored for _, scored in folds])
     losses = []
     for candidate in candidates:
-        predicted = np.concatenate([predict(candidate, fit, judge) for fit, judge in folds])
-        losses.append(loss(fold.task, predicted, fold.truth[judged]))
+        predicted = np.concatenate([predict(candidate, fit, scored) for fit, scored in folds])
+        losses.append(loss(fold.task, predicted, fold.truth[all_scored]))
     return candidates[int(np.argmin(losses))]
 
 
 def loss(task: str, prediction: np.ndarray, truth: np.ndarray) -> float:
-    """Mean squared error, or the mean over classes of −log of the probability of the true class."""
+    """Compute the mean squared error, or the mean over classes of −log of the true class's probability."""
     if task == "regression":
         return float(np.square(prediction - truth).mean())
     cost = -np.log(np.maximum(prediction[np.arange(len(truth)), truth], _LEAST_PROBABILITY))
     return float(np.mean([cost[truth == label].mean() for label in np.unique(truth)]))
 
 
-def all_classes(probability: np.ndarray, known: np.ndarray, n_classes: int) -> np.ndarray:
-    """Give classes that a fit never saw probability 0, float64 [m, C]."""
+def all_classes(probability: np.ndarray, seen_classes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return probabilities of all classes, float64 [m, C], with 0 for those that are not among the ``seen_classes``."""
     whole = np.zeros((len(probability), n_classes))
-    whole[:, known] = probability
+    whole[:, seen_classes] = probability
     return whole

@@ -1,4 +1,4 @@
-"""The baselines by their names, with the two that read no microbes: the guess, and sequencing depth."""
+"""The baselines by their names, and the two that use no microbes: the guess, and sequencing depth."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from aam.baselines.trees import extra_trees, gradient_boosting, random_forest
 
 
 def guess(fold: FoldData) -> np.ndarray:
-    """Predict the median of the training samples, or the share of each class in them."""
+    """Predict the median of the training samples, [m], or the share of each class in them, [m, C]."""
     n_test = len(fold.test_counts)
     if fold.task == "regression":
         return np.full(n_test, float(np.median(fold.truth)))
@@ -19,7 +19,7 @@ def guess(fold: FoldData) -> np.ndarray:
 
 
 def depth(fold: FoldData) -> np.ndarray:
-    """Predict from the logarithm of the reads of each sample and its square, whatever they are of."""
+    """Predict the held-out samples, [m] or [m, C], from the logarithm of each sample's number of reads, and its square."""
     logs, test_logs = (np.log(reads)[:, None] for reads in (fold.depths, fold.test_depths))
     mean, spread = logs.mean(), logs.std() + 1e-9
     features, test_features = (
@@ -38,7 +38,7 @@ BASELINES: dict[str, Callable[[FoldData], np.ndarray]] = {
     "extra-trees": extra_trees,
     "gradient-boosting": gradient_boosting,
 }
-"""By the values of ``--baselines``; each gives values [m] or probabilities [m, C] of the held-out samples."""
+"""Baselines by the values of ``--baselines``; each returns values [m] or probabilities [m, C] of the held-out samples."""
 
 NEED_TREE = ("unifrac",)
-"""Those that only a study with a tree can have."""
+"""Baselines that need a tree."""

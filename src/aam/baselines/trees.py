@@ -16,18 +16,19 @@ from sklearn.ensemble import (
 from aam.baselines.fold import FoldData, all_classes, best_candidate, loss, shares_of
 
 FOREST_SIZE, TUNING_FOREST_SIZE = 500, 100
+"""Number of trees of the final forest, and of those in the inner folds."""
 
 CANDIDATES = ((1, "sqrt"), (1, 0.1), (3, "sqrt"), (3, 0.1))
-"""Least samples in a leaf, and features that are tried at a split."""
+"""Least number of samples in a leaf, and features that are tried at a split."""
 
 
 def random_forest(fold: FoldData) -> np.ndarray:
-    """Average trees that were each grown on a draw of the samples (Breiman 2001)."""
+    """Predict the held-out samples, [m] or [m, C], by trees that were each grown on a draw of the samples (Breiman 2001)."""
     return _forest(fold, {"regression": RandomForestRegressor, "classification": RandomForestClassifier})
 
 
 def extra_trees(fold: FoldData) -> np.ndarray:
-    """Average trees whose thresholds are drawn at random (Geurts, Ernst & Wehenkel 2006)."""
+    """Predict the held-out samples, [m] or [m, C], by trees with random thresholds (Geurts, Ernst & Wehenkel 2006)."""
     return _forest(fold, {"regression": ExtraTreesRegressor, "classification": ExtraTreesClassifier})
 
 
@@ -44,14 +45,15 @@ def _forest(fold: FoldData, kinds: dict[str, Any]) -> np.ndarray:
             return forest.predict(x_test)
         return all_classes(forest.predict_proba(x_test), forest.classes_, fold.n_classes)
 
-    def predict_some(candidate: tuple[int, Any], fit: np.ndarray, judge: np.ndarray) -> np.ndarray:
-        return predict(candidate, shares[fit], fold.truth[fit], shares[judge], TUNING_FOREST_SIZE)
+    def predict_some(candidate: tuple[int, Any], fit: np.ndarray, scored: np.ndarray) -> np.ndarray:
+        return predict(candidate, shares[fit], fold.truth[fit], shares[scored], TUNING_FOREST_SIZE)
 
     chosen = best_candidate(fold, CANDIDATES, predict_some)
     return predict(chosen, shares, fold.truth, test_shares, FOREST_SIZE)
 
 
 MOST_TREES = 200
+"""Most trees of gradient boosting."""
 
 FIXED = {
     "learning_rate": 0.05,
@@ -63,7 +65,10 @@ FIXED = {
 
 
 def gradient_boosting(fold: FoldData) -> np.ndarray:
-    """Add up trees on binned values (Friedman 2001); their number is chosen in the inner folds."""
+    """Predict the held-out samples, [m] or [m, C], by gradient boosting on binned values (Friedman 2001).
+
+    The number of trees is chosen in the inner folds.
+    """
     shares, test_shares = shares_of(fold)
     n_trees = _best_number(fold, shares)
     model = _model(fold, n_trees).fit(shares, fold.truth)
@@ -73,15 +78,15 @@ def gradient_boosting(fold: FoldData) -> np.ndarray:
 
 
 def _best_number(fold: FoldData, shares: np.ndarray) -> int:
-    """Find after how many trees the inner folds lose least."""
+    """Return the number of trees with the least loss in the inner folds."""
     folds = fold.inner_folds()
     if not folds:
         return MOST_TREES
     losses = np.zeros(MOST_TREES)
-    for fit, judge in folds:
+    for fit, scored in folds:
         model = _model(fold, MOST_TREES).fit(shares[fit], fold.truth[fit])
-        for n, predicted in enumerate(_stages(fold, model, shares[judge])):
-            losses[n] += len(judge) * loss(fold.task, predicted, fold.truth[judge])
+        for n, predicted in enumerate(_stages(fold, model, shares[scored])):
+            losses[n] += len(scored) * loss(fold.task, predicted, fold.truth[scored])
     return int(np.argmin(losses)) + 1
 
 

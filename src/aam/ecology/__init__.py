@@ -1,1 +1,1 @@
-"""Distances and diversity on trees and tables."""
+"""Distances between samples, and their diversity, on trees and tables."""

@@ -8,7 +8,7 @@ from aam.ecology.resources import StudyResources
 
 
 def pairwise(rows: np.ndarray, metric: str, wanted: np.ndarray | slice) -> np.ndarray:
-    """Compare rows with all rows by one of scipy's distances, each pair once where all are wanted; float64 [wanted, B]."""
+    """Compute one of scipy's distances between wanted rows and all rows, each pair once if all are wanted; float64 [wanted, B]."""
     if isinstance(wanted, slice):
         return squareform(pdist(rows, metric))  # type: ignore[arg-type]
     return cdist(rows[wanted], rows, metric)  # type: ignore[arg-type]
@@ -22,19 +22,19 @@ def bray_curtis(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
 
 
 def jaccard(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
-    """Compute the share of the ASVs of two samples that only one of them holds, in [0, 1] (Jaccard 1912); float64 [B, B]."""
+    """Compute the fraction of the ASVs of two samples that only one of them holds, in [0, 1] (Jaccard 1912); float64 [B, B]."""
     _, reads = packed.dense()
     presence = (reads > 0).astype(np.float64)
-    wanted, own = packed.wanted, presence.sum(axis=1)
+    wanted, richness = packed.wanted, presence.sum(axis=1)
     shared = presence[wanted] @ presence.T
-    return 1.0 - shared / (own[wanted, None] + own - shared)
+    return 1.0 - shared / (richness[wanted, None] + richness - shared)
 
 
 def aitchison(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
     """Compute the Euclidean distance of centred log-ratios (Aitchison 1982) with a pseudo-count of 1; float64 [B, B], unbounded.
 
     1 is added to the reads of every feature of the study, also to those that no sample of the batch holds, so that a distance
-    does not depend on the batch. Those cost nothing: with x = ln(reads + 1), which is 0 for them, and F features,
+    does not depend on the batch. These features need no computation: with x = ln(reads + 1), which is 0 for them, and F features,
     d² = Σ(xᵢ − xⱼ)² − (Σ(xᵢ − xⱼ))² / F.
     """
     _, reads = packed.dense()
@@ -61,8 +61,8 @@ def robust_aitchison(packed: PackedCounts, resources: StudyResources) -> np.ndar
 
 
 def given_matrix(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
-    """Look up the distances of the samples of a batch in the user's matrix, whatever reads were drawn; float64 [B, B]."""
+    """Return the distances of the samples of a batch from the user's matrix, whatever reads were drawn; float64 [B, B]."""
     matrix = resources.matrix
     assert matrix is not None, "there is no matrix of distances"
-    chosen = matrix.rows[packed.samples]
-    return np.asarray(matrix.values[chosen[packed.wanted]][:, chosen], dtype=np.float64)
+    matrix_rows = matrix.rows[packed.samples]
+    return np.asarray(matrix.values[matrix_rows[packed.wanted]][:, matrix_rows], dtype=np.float64)

@@ -10,7 +10,7 @@ from aam.ecology.unifrac import shares_below
 def faith_pd(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
     """Compute Faith's phylogenetic diversity (Faith 1992).
 
-    As in scikit-bio, the branches between the ASVs' common ancestor and the root count. ASVs that the tree lacks are passed over.
+    As in scikit-bio, the branches between the ASVs' common ancestor and the root count. ASVs that the tree lacks are ignored.
 
     Returns
     -------

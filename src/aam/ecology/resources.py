@@ -1,4 +1,4 @@
-"""What targets may be computed from beside the reads that were drawn: what the user gave with the study, opened once."""
+"""Data beside the reads that targets may be computed from: the user's tree, taxonomy and distances, opened once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class SampleMatrix:
     Attributes
     ----------
     values
-        Square, may be a memory map.
+        Square matrix; may be a memory map.
     rows
-        Row of each sample of the study, int64 [S].
+        Row of each sample of the study in the matrix, int64 [S].
     """
 
     values: np.ndarray
@@ -28,24 +28,24 @@ class SampleMatrix:
 
 @dataclass(frozen=True)
 class StudyResources:
-    """What belongs to a study; None for what the objectives in use do not need.
+    """Tree, taxonomy and distances of a study; None for those that the objectives in use do not need.
 
     Attributes
     ----------
     n_features
-        Features of the whole study, F.
+        Number of features of the whole study, F.
     is_seen
-        Which features any training sample holds, bool [F]; None where there is no taxonomy.
+        Whether any training sample holds each feature, bool [F]; None where there is no taxonomy.
     tree
         Phylogeny of the features.
     lineages
         Taxonomy of the features.
     matrix
-        The user's distances.
+        The user's distances between samples.
     taxonomy_rank
-        Number of the rank at which compositions are added up.
+        Index in `RANKS` of the rank at which compositions are added up.
     unifrac_alpha
-        How much generalised UniFrac lets abundant lineages decide.
+        Exponent α of generalised UniFrac; with a larger one abundant lineages weigh more.
     """
 
     n_features: int
@@ -58,4 +58,4 @@ class StudyResources:
 
 
 Measure = Callable[[PackedCounts, StudyResources], np.ndarray]
-"""Distances between the samples of a batch, float64 [B, B], or a value of each, float64 [B]."""
+"""Computes the distances between the samples of a batch, float64 [B, B], or a value of each sample, float64 [B]."""

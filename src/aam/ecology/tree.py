@@ -1,4 +1,4 @@
-"""A phylogenetic tree as depths in the order of a walk: what distances need, and nothing else."""
+"""A phylogenetic tree as depths in the order of a walk, which is all that distances need."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ class Branches:
     start, stop
         The features below a branch are numbers ``start`` to ``stop - 1``, int64 [N].
     length
-        In the tree's units, float64 [N].
+        Length of each branch, in the tree's units, float64 [N].
     """
 
     start: np.ndarray
@@ -35,22 +35,22 @@ class Branches:
 
 @dataclass(frozen=True)
 class FeatureTree:
-    """A rooted tree cut down to the features of a study: three numbers for each.
+    """A rooted tree cut down to the features of a study: three numbers per feature.
 
-    Features are taken in the order in which a walk of the tree meets them. The branch lengths above any of them follow from how far
-    each is from the root, and how far the common ancestor of each and the next is: the common ancestor of two features is
-    the nearest to the root of those between them.
+    Features are in the order in which a walk of the tree meets them. The branch lengths above any of them follow from the depth of
+    each feature, and from the depth of the common ancestor of each feature and the next: the common ancestor of two features is the
+    one nearest to the root among those between them.
 
     Attributes
     ----------
     position
-        Place of each feature of the study in the walk, −1 if the tree lacks it; int64 [F].
+        Position of each feature of the study in the walk, −1 if the tree lacks it; int64 [F].
     depth
         Distance of each feature from the root, in the order of the walk; float64 [P].
     ancestor_depth
         Distance from the root of the last common ancestor of each feature and the next; float64 [P − 1].
     release
-        Lets go of the pages that were read.
+        Releases the pages of the memory maps that were read.
     """
 
     position: np.ndarray
@@ -60,14 +60,14 @@ class FeatureTree:
 
     @classmethod
     def from_arrays(cls, tree: TreeArrays, feature_ids: Sequence[str]) -> "FeatureTree":
-        """Cut a tree down to the features of a study, as `write_feature_tree` does, for the time that it is used."""
+        """Return a tree cut down to the features of a study, as by `write_feature_tree`, in temporary files."""
         with tempfile.TemporaryDirectory(prefix="aam-") as folder:
             write_feature_tree(tree, feature_ids, Path(folder))
             return cls.open(Path(folder))  # maps stay when their files are deleted
 
     @classmethod
     def open(cls, directory: Path) -> "FeatureTree":
-        """Open what `write_feature_tree` wrote, by memory map.
+        """Return the tree that `write_feature_tree` wrote, as memory maps.
 
         Raises
         ------
@@ -78,22 +78,22 @@ class FeatureTree:
         return cls(**arrays, release=arrays.release)
 
     def missing(self) -> np.ndarray:
-        """Give the features of the study that the tree lacks, int64."""
-        found = []
+        """Return the rows of the features of the study that the tree lacks, int64."""
+        absent = []
         for start in range(0, len(self.position), _PER_BLOCK):
-            found.append(start + np.flatnonzero(self.position[start : start + _PER_BLOCK] == _NOT_IN_TREE))
+            absent.append(start + np.flatnonzero(self.position[start : start + _PER_BLOCK] == _NOT_IN_TREE))
             self.release()
-        return np.concatenate([np.empty(0, dtype=np.int64), *found])
+        return np.concatenate([np.empty(0, dtype=np.int64), *absent])
 
     def branches_above(self, positions: np.ndarray) -> Branches:
-        """Give the branches between some features and the root, those above their common ancestor included.
+        """Return the branches between some features and the root, those above their common ancestor included.
 
-        Branches with the same features below them count as one.
+        Branches with the same features below them are joined to one.
 
         Parameters
         ----------
         positions
-            Distinct places in the walk, increasing, int64 [U]; they are numbered from 0.
+            Distinct positions of the features in the walk, increasing, int64 [U]; the branches number these features from 0.
         """
         n = len(positions)
         ancestors = _least_between(self.ancestor_depth, positions)
@@ -106,14 +106,14 @@ class FeatureTree:
         self.release()
         numbers = np.arange(n)
         start, stop = np.concatenate([numbers, before + 1]), np.concatenate([numbers + 1, after + 1])
-        kept = length > 0
-        return Branches(start[kept], stop[kept], length[kept])
+        has_length = length > 0
+        return Branches(start[has_length], stop[has_length], length[has_length])
 
 
 def write_feature_tree(tree: TreeArrays, feature_ids: Sequence[str], directory: Path) -> None:
     """Cut a tree down to the features of a study, and write it into an empty directory.
 
-    The walk goes from the last node to the first: so a node comes after the one above it, and its depth is known.
+    The walk goes from the last node to the first, so that a node comes after the one above it, and its depth is known.
 
     Raises
     ------
@@ -135,15 +135,15 @@ def write_feature_tree(tree: TreeArrays, feature_ids: Sequence[str], directory: 
         )
     with ArrayWriter(directory) as writer:
         _write_depths(tree, is_kept, writer)
-        place = np.cumsum(is_kept[::-1], dtype=np.int32)[::-1]
-        place -= 1
+        walk_position = np.cumsum(is_kept[::-1], dtype=np.int32)[::-1]
+        walk_position -= 1
         for part in parts:
-            writer.append("position", np.where(tip[part] >= 0, place[tip[part]], _NOT_IN_TREE).astype(np.int64))
+            writer.append("position", np.where(tip[part] >= 0, walk_position[tip[part]], _NOT_IN_TREE).astype(np.int64))
         writer.finish({})
 
 
 def _write_depths(tree: TreeArrays, is_kept: np.ndarray, writer: ArrayWriter) -> None:
-    """Walk the tree; a common ancestor of two tips is the node nearest to the root above those between them."""
+    """Walk the tree and write the depths; the common ancestor of two tips is the node nearest to the root between them."""
     depths_above, n_tips_before, is_first, least = [0.0], len(is_kept), True, np.inf
     deepest, shallowest_ancestor = 0.0, np.inf
     writer.append("ancestor_depth", np.empty(0))
@@ -154,13 +154,13 @@ def _write_depths(tree: TreeArrays, is_kept: np.ndarray, writer: ArrayWriter) ->
             length[0] = np.nan_to_num(length[0])  # the root needs no branch above it
         above = _depths_above(tree.level[part][::-1], length, depths_above)
         n_tips_after, n_tips_before = n_tips_before, n_tips_before - int(is_tip.sum())
-        kept = np.flatnonzero(is_tip)[is_kept[n_tips_before:n_tips_after][::-1]]
+        kept_tips = np.flatnonzero(is_tip)[is_kept[n_tips_before:n_tips_after][::-1]]
         tree.release()
-        depth = above[kept] + length[kept]
+        depth = above[kept_tips] + length[kept_tips]
         if np.isnan(depth).any():
             raise _unknown_lengths(tree)
         # fmin passes over NaN: a node of unknown depth is above nothing that is kept
-        ancestors = np.fmin.reduceat(np.append(above, np.inf), np.append(0, kept + 1))
+        ancestors = np.fmin.reduceat(np.append(above, np.inf), np.append(0, kept_tips + 1))
         ancestors[0] = min(ancestors[0], least)
         least = ancestors[-1]
         between = ancestors[int(is_first) : -1]
@@ -169,7 +169,7 @@ def _write_depths(tree: TreeArrays, is_kept: np.ndarray, writer: ArrayWriter) ->
         )  # fmt: skip
         writer.append("depth", depth)
         writer.append("ancestor_depth", between)
-        is_first &= not len(kept)
+        is_first &= not len(kept_tips)
     if deepest <= shallowest_ancestor < np.inf:
         raise TreeError(
             f"All branches of the tree between its {int(is_kept.sum()):,} features of the table have length 0, so that all "
@@ -178,17 +178,17 @@ def _write_depths(tree: TreeArrays, is_kept: np.ndarray, writer: ArrayWriter) ->
 
 
 def _depths_above(level: np.ndarray, length: np.ndarray, depths_above: list[float]) -> np.ndarray:
-    """Give the depth of the node above each, float64 [N]; ``depths_above`` has that of the last node's level, and those above."""
-    found = []
-    for place, branch in zip(level.tolist(), length.tolist(), strict=True):
-        del depths_above[place + 1 :]
-        found.append(depths_above[place])
-        depths_above.append(depths_above[place] + branch)
-    return np.array(found)
+    """Return the depth above each node, float64 [N]; ``depths_above`` holds the depths down to the last node's level."""
+    depths = []
+    for depth_level, branch in zip(level.tolist(), length.tolist(), strict=True):
+        del depths_above[depth_level + 1 :]
+        depths.append(depths_above[depth_level])
+        depths_above.append(depths_above[depth_level] + branch)
+    return np.array(depths)
 
 
 def _least_between(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Give the least of ``values[positions[k]:positions[k + 1]]`` for each k; float64 [U − 1]."""
+    """Return the least of ``values[positions[k]:positions[k + 1]]`` for each k; float64 [U − 1]."""
     if len(positions) < 2:
         return np.empty(0)
     part = values[positions[0] : positions[-1]]
@@ -196,16 +196,16 @@ def _least_between(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def _nearest_shallower(depths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give for each place the nearest one before that is not deeper (−1: none), and the nearest after that is shallower."""
+    """Return, for each position, the nearest before that is not deeper (−1: none), and the nearest after that is shallower."""
     values = depths.tolist()
     before, after = [-1] * len(values), [len(values)] * len(values)
     waiting: list[int] = []
-    for place, value in enumerate(values):
+    for position, value in enumerate(values):
         while waiting and values[waiting[-1]] > value:
-            after[waiting.pop()] = place
+            after[waiting.pop()] = position
         if waiting:
-            before[place] = waiting[-1]
-        waiting.append(place)
+            before[position] = waiting[-1]
+        waiting.append(position)
     return np.array(before, dtype=np.int64), np.array(after, dtype=np.int64)
 
 

@@ -8,52 +8,6 @@ from aam.ecology.resources import StudyResources
 from aam.ecology.tree import FeatureTree
 
 
-def unweighted_unifrac(
-    tree: FeatureTree, features: np.ndarray, sample_offsets: np.ndarray, wanted: np.ndarray | slice = slice(None)
-) -> np.ndarray:
-    """Compute all pairwise unweighted UniFrac distances of a batch.
-
-    With presence ``P [B, N]`` of samples in the N branches that the batch touches and their lengths ``l [N]``, the shared
-    length is ``S = (P·l) Pᵀ`` and the distance is ``1 − S / (dᵢ + dⱼ − S)`` with ``d = diag(S)`` (Lozupone & Knight 2005;
-    the same branches as in scikit-bio, those between the samples' common ancestor and the root included).
-
-    Parameters
-    ----------
-    tree
-        The tree of the study.
-    features
-        Features present in each sample, packed: int [T]. Those that the tree lacks are passed over.
-    sample_offsets
-        Sample ``i`` holds ``features[sample_offsets[i]:sample_offsets[i + 1]]``; int [B + 1].
-    wanted
-        Samples whose rows are computed.
-
-    Returns
-    -------
-    float64 [B, B], or the rows that are wanted: symmetric, in [0, 1] with a zero diagonal. Two samples without any branch have
-    distance 0.
-    """
-    n_samples = len(sample_offsets) - 1
-    position, sample = tree.position[features], np.repeat(np.arange(n_samples), np.diff(sample_offsets))
-    tree.release()
-    is_tip = position >= 0
-    touched, column = np.unique(position[is_tip], return_inverse=True)
-    branches, sample = tree.branches_above(touched), sample[is_tip]
-    seen = np.zeros((n_samples, len(touched) + 1))
-    seen[sample, column + 1] = 1
-    seen_before = np.cumsum(seen, axis=1)
-    presence = (seen_before[:, branches.stop] > seen_before[:, branches.start]).astype(np.float64)
-    length = branches.length
-    shared = (presence[wanted] * length) @ presence.T
-    own = presence @ length
-    union = own[wanted, None] + own - shared
-    distance = 1.0 - np.divide(shared, union, out=np.ones_like(shared), where=union > 0)
-    if isinstance(wanted, slice):
-        distance = (distance + distance.T) / 2
-    distance[np.arange(n_samples)[wanted, None] == np.arange(n_samples)] = 0.0
-    return distance.clip(0.0, 1.0)
-
-
 def unweighted(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
     """Compute unweighted UniFrac of the reads that were drawn; float64 [B, B]."""
     assert resources.tree is not None, "UniFrac needs a tree"
@@ -64,16 +18,26 @@ def weighted(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
     """Compute weighted UniFrac, in the tree's units: Σ l·|pᵢ − pⱼ| over the branches (Lozupone et al. 2007).
 
     ``p [B, N]`` are the shares of a sample's reads below each branch that the batch touches, ``l [N]`` the branches' lengths. Reads
-    of features that the tree lacks are left out before shares are taken.
+    of features that the tree lacks are left out before shares are computed.
+
+    Returns
+    -------
+    np.ndarray
+        Distances, float64 [B, B], or the rows that are wanted.
     """
     share, length = shares_below(packed, resources)
     return pairwise(share * length, "cityblock", packed.wanted)
 
 
 def normalized(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
-    """Compute normalised weighted UniFrac, in [0, 1]: the plain one over the sum of both samples' mean depths of a read.
+    """Compute normalised weighted UniFrac, in [0, 1]: weighted UniFrac over the sum of both samples' mean depths of a read.
 
     The depth of a tip is measured from the root of the whole tree, as scikit-bio does; summed over branches it is Σ l·(pᵢ + pⱼ).
+
+    Returns
+    -------
+    np.ndarray
+        Distances, float64 [B, B], or the rows that are wanted.
     """
     share, length = shares_below(packed, resources)
     mean_depth = share @ length
@@ -86,6 +50,11 @@ def generalized(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
 
     Branches where s is 0 do not count. With alpha 1 it is normalised weighted UniFrac; with alpha 0 every branch that either
     sample touches counts alike.
+
+    Returns
+    -------
+    np.ndarray
+        Distances, float64 [B, B], or the rows that are wanted.
     """
     share, length = shares_below(packed, resources)
 
@@ -103,8 +72,63 @@ def generalized(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
     return distance + distance.T
 
 
+def unweighted_unifrac(
+    tree: FeatureTree, features: np.ndarray, sample_offsets: np.ndarray, wanted: np.ndarray | slice = slice(None)
+) -> np.ndarray:
+    """Compute all pairwise unweighted UniFrac distances of a batch.
+
+    With presence ``P [B, N]`` of samples in the N branches that the batch touches and their lengths ``l [N]``, the shared
+    length is ``S = (P·l) Pᵀ`` and the distance is ``1 − S / (dᵢ + dⱼ − S)`` with ``d = diag(S)`` (Lozupone & Knight 2005;
+    the same branches as in scikit-bio, those between the samples' common ancestor and the root included).
+
+    Parameters
+    ----------
+    tree
+        The tree of the study.
+    features
+        Features present in each sample, packed: int [T]. Those that the tree lacks are ignored.
+    sample_offsets
+        Sample ``i`` holds ``features[sample_offsets[i]:sample_offsets[i + 1]]``; int [B + 1].
+    wanted
+        Samples whose rows are computed.
+
+    Returns
+    -------
+    np.ndarray
+        Distances, float64 [B, B], or the rows that are wanted: symmetric, in [0, 1] with a zero diagonal. Two samples without any
+        branch have distance 0.
+    """
+    n_samples = len(sample_offsets) - 1
+    position, sample = tree.position[features], np.repeat(np.arange(n_samples), np.diff(sample_offsets))
+    tree.release()
+    is_tip = position >= 0
+    touched, column = np.unique(position[is_tip], return_inverse=True)
+    branches, sample = tree.branches_above(touched), sample[is_tip]
+    is_present = np.zeros((n_samples, len(touched) + 1))
+    is_present[sample, column + 1] = 1
+    n_before = np.cumsum(is_present, axis=1)
+    presence = (n_before[:, branches.stop] > n_before[:, branches.start]).astype(np.float64)
+    length = branches.length
+    shared = (presence[wanted] * length) @ presence.T
+    touched_length = presence @ length
+    union = touched_length[wanted, None] + touched_length - shared
+    distance = 1.0 - np.divide(shared, union, out=np.ones_like(shared), where=union > 0)
+    if isinstance(wanted, slice):
+        distance = (distance + distance.T) / 2
+    distance[np.arange(n_samples)[wanted, None] == np.arange(n_samples)] = 0.0
+    return distance.clip(0.0, 1.0)
+
+
 def shares_below(packed: PackedCounts, resources: StudyResources) -> tuple[np.ndarray, np.ndarray]:
-    """Give the share of each sample's reads below each branch, float64 [B, N], and the branches' lengths, float64 [N]."""
+    """Compute the share of each sample's reads below each branch that the batch touches.
+
+    Returns
+    -------
+    share
+        Shares of the reads of ASVs in the tree, float64 [B, N].
+    length
+        Length of each branch, in the tree's units, float64 [N].
+    """
     tree = resources.tree
     assert tree is not None, "UniFrac needs a tree"
     position = tree.position[packed.features]
@@ -119,6 +143,6 @@ def shares_below(packed: PackedCounts, resources: StudyResources) -> tuple[np.nd
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Divide, and give 0 where there is nothing to divide by."""
+    """Return the ratio; 0 where the denominator is 0."""
     shape = np.broadcast_shapes(numerator.shape, denominator.shape)
     return np.divide(numerator, denominator, out=np.zeros(shape), where=np.broadcast_to(denominator > 0, shape))

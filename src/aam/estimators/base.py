@@ -1,4 +1,4 @@
-"""What both estimators share: a table of counts as samples, and the fit of the ensemble."""
+"""The base of both estimators: checks of the table of counts, and the fit of the ensemble."""
 
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,17 @@ from aam.labels.predicted import Predicted
 from aam.labels.target import TargetState
 
 _MOST_OF_SHARES = 1.01
-"""What shares of a sample that were rounded may add up to."""
+"""Largest sum of a sample's shares, with room for their rounding."""
 
 _SAME_TOTAL = 1e-3
-"""Difference between totals, as a share of them, that rounding explains."""
+"""Largest difference between equal totals, as a share of them, with room for rounding."""
 
 
 def are_shares(table: np.ndarray) -> bool:
-    """Tell whether a table holds relative abundances, percentages or counts scaled to one total, and no counts.
+    """Return whether a table holds relative abundances, percentages or counts scaled to one total, rather than counts.
 
-    The command line refuses every fraction. Here counts may come as floats that some step of a pipeline made, so a table with
-    fractions is refused only where the totals give it away: all at most 1, or all equal.
+    The command line refuses every fraction. Here a step of a pipeline may have turned counts into fractions, so a table with
+    fractions is refused only if its totals are all at most 1, or all equal.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ def are_shares(table: np.ndarray) -> bool:
 
 
 class KernelEstimator(BaseEstimator):
-    """Kernel machines on log-ratios and, with a tree, on UniFrac and clades, and a random forest; weighed by group-wise validation.
+    """Kernel machines on log-ratios, and with a tree on UniFrac and clades, and a random forest; weighted by group-wise validation.
 
     Parameters
     ----------
     tree
         Rooted Newick file (or ``.qza``) with the columns of X as tips; X must then be a pandas DataFrame.
     coverage
-        Of intervals and sets, between 0 and 1.
+        Coverage of intervals and sets, at least 0.5 and below 1.
     """
 
     def __init__(self, *, tree: str | Path | None = None, coverage: float = 0.9) -> None:
@@ -62,7 +62,7 @@ class KernelEstimator(BaseEstimator):
         self.coverage = coverage
 
     def __sklearn_tags__(self) -> Tags:
-        """Say that X holds counts, and may be sparse."""
+        """Return scikit-learn's tags: X is not negative, and may be sparse."""
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         tags.input_tags.sparse = True
@@ -76,11 +76,11 @@ class KernelEstimator(BaseEstimator):
         X
             Counts, validated, [S, F].
         y
-            Of the samples, for their number.
+            Targets of the samples, read for their number alone.
         target, truth
-            What is predicted, and its value or class number for each.
+            The target to predict, and its value or class number for each sample, [S].
         groups
-            Subject of each; None if every sample has one of its own.
+            Subject of each sample, [S]; None if all samples are of different subjects.
 
         Raises
         ------
@@ -115,7 +115,7 @@ class KernelEstimator(BaseEstimator):
         return Phylogeny.above(tree, number)
 
     def _validated(self, X: Any, **options: Any) -> Any:  # noqa: N803
-        """Check a table, and give dense counts, float64 [S, F]; with ``y``, also that."""
+        """Check a table, and return dense counts, float64 [S, F]; with ``y``, also that."""
         checked = validate_data(self, X, accept_sparse="csr", dtype=np.float64, **options)
         counts: Any
         counts, *rest = checked if isinstance(checked, tuple) else (checked,)
@@ -142,11 +142,16 @@ class KernelEstimator(BaseEstimator):
         return self.ensemble_.report(self.ensemble_.outputs(samples))
 
     def is_outlier(self, X: Any) -> np.ndarray:  # noqa: N803
-        """Tell which samples are farther from all training samples than these are from each other; bool [S].
+        """Return which samples are farther from all training samples than these are from each other.
 
         Parameters
         ----------
         X
             Counts, [S, F].
+
+        Returns
+        -------
+        np.ndarray
+            Bool [S].
         """
         return self.ensemble_.nearest(self._samples(X)) > self.ensemble_.calibration.farthest

@@ -1,4 +1,4 @@
-"""Classes from a feature table, the scikit-learn way."""
+"""A classifier of feature tables for scikit-learn."""
 
 from typing import Any, Self
 
@@ -12,8 +12,9 @@ from aam.labels.target import TargetState
 
 
 class AAMClassifier(ClassifierMixin, KernelEstimator):
-    """Predict a class from a feature table, with calibrated probabilities and sets; the head that ``aam train`` takes for small
-    studies. Classes weigh the same, however many samples they have.
+    """Predict a class from a feature table, with calibrated probabilities and sets.
+
+    This is the head that ``aam train`` uses for small studies. Classes weigh the same, however many samples they have.
 
     Parameters
     ----------
@@ -25,17 +26,17 @@ class AAMClassifier(ClassifierMixin, KernelEstimator):
     Attributes
     ----------
     classes_
-        As they came, sorted.
+        Classes in ``y``, sorted.
     """
 
     def __sklearn_tags__(self) -> Tags:
-        """Say that what total counts tell is not seen: ratios and shares are, of which two features make one."""
+        """Return scikit-learn's tags: total counts are not used, only ratios and shares, so that two features make one."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = True
         return tags
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:  # noqa: N803
-        """Fit.
+        """Fit the classifier, and return it.
 
         Parameters
         ----------
@@ -44,7 +45,7 @@ class AAMClassifier(ClassifierMixin, KernelEstimator):
         y
             Classes, [S].
         groups
-            Subject of each sample, [S], so that penalties, weights and sets are chosen for new subjects; None: each its own.
+            Subject of each sample, [S], so that penalties, weights and sets are chosen for new subjects; None: all differ.
 
         Raises
         ------
@@ -65,33 +66,48 @@ class AAMClassifier(ClassifierMixin, KernelEstimator):
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
-        """Give the probability of each class, [S, C].
+        """Predict the probability of each class.
 
         Parameters
         ----------
         X
             Counts, [S, F].
+
+        Returns
+        -------
+        np.ndarray
+            Probabilities, float64 [S, C].
         """
         return self._predicted(X).values
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
-        """Give the likeliest class, [S].
+        """Predict the likeliest class.
 
         Parameters
         ----------
         X
             Counts, [S, F].
+
+        Returns
+        -------
+        np.ndarray
+            Classes, [S].
         """
         likeliest = self.predict_proba(X).argmax(axis=1)
         return self.classes_[likeliest]
 
     def predict_set(self, X: Any) -> np.ndarray:  # noqa: N803
-        """Tell which classes are in the set that holds ``coverage`` of the truths of new groups; bool [S, C].
+        """Predict sets of classes, which hold the true class of ``coverage`` of the samples of new groups.
 
         Parameters
         ----------
         X
             Counts, [S, F].
+
+        Returns
+        -------
+        np.ndarray
+            Whether each class is in the set, bool [S, C].
         """
         chosen = self._predicted(X).chosen
         assert chosen is not None, "sets come with classes"

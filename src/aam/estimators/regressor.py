@@ -1,4 +1,4 @@
-"""Numbers from a feature table, the scikit-learn way."""
+"""A regressor of feature tables for scikit-learn."""
 
 from typing import Any, Self
 
@@ -10,14 +10,14 @@ from aam.labels.target import TargetState
 
 
 class AAMRegressor(RegressorMixin, KernelEstimator):
-    """Predict a number from a feature table, with intervals; the head that ``aam train`` takes for small studies.
+    """Predict a number from a feature table, with intervals; the head that ``aam train`` uses for small studies.
 
     Parameters
     ----------
     tree
         Rooted Newick file (or ``.qza``) with the columns of X as tips; adds UniFrac and clades. X must then be a DataFrame.
     coverage
-        Share of new groups' samples whose truth should lie in `predict_interval`.
+        Share of new groups' samples whose true value should lie in `predict_interval`.
 
     Examples
     --------
@@ -35,7 +35,7 @@ class AAMRegressor(RegressorMixin, KernelEstimator):
     """
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:  # noqa: N803
-        """Fit.
+        """Fit the regressor, and return it.
 
         Parameters
         ----------
@@ -44,7 +44,7 @@ class AAMRegressor(RegressorMixin, KernelEstimator):
         y
             Numbers, [S].
         groups
-            Subject of each sample, [S], so that penalties, weights and intervals are chosen for new subjects; None: each its own.
+            Subject of each sample, [S], so that penalties, weights and intervals are chosen for new subjects; None: all differ.
 
         Raises
         ------
@@ -60,22 +60,32 @@ class AAMRegressor(RegressorMixin, KernelEstimator):
         return self
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
-        """Give the predicted numbers, [S].
+        """Predict numbers.
 
         Parameters
         ----------
         X
             Counts, [S, F].
+
+        Returns
+        -------
+        np.ndarray
+            Values, float64 [S].
         """
         return self._predicted(X).values
 
     def predict_interval(self, X: Any) -> tuple[np.ndarray, np.ndarray]:  # noqa: N803
-        """Give the lower and the upper ends of intervals that hold ``coverage`` of the truths of new groups, both [S].
+        """Predict intervals, which hold the true values of ``coverage`` of the samples of new groups.
 
         Parameters
         ----------
         X
             Counts, [S, F].
+
+        Returns
+        -------
+        tuple of np.ndarray
+            Lower and upper ends, float64 [S] each.
         """
         columns = self._predicted(X).columns
         return np.asarray(columns["lower"]), np.asarray(columns["upper"])

@@ -1,4 +1,4 @@
-"""Samples as numbers that kernels compare: log ratios of ASVs and of clades, touched branches, vectors of a pre-trained model."""
+"""Features of samples that kernels compare: log ratios of ASVs and of clades, touched branches, vectors of a pre-trained model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class Phylogeny:
     order
         Known ASVs that are in the tree, in the order of a walk; int64 [P].
     start, stop
-        Below a branch are ``order[start:stop]``; int64 [N].
+        The ASVs below a branch are ``order[start:stop]``; int64 [N].
     length
-        Of each branch, in the tree's units; float64 [N].
+        Length of each branch, in the tree's units; float64 [N].
     """
 
     order: np.ndarray
@@ -30,7 +30,20 @@ class Phylogeny:
 
     @classmethod
     def above(cls, tree: FeatureTree, number: np.ndarray) -> "Phylogeny | None":
-        """Cut the tree of a study down to its known features, numbered from 0 (−1: unknown); None if it holds none of them."""
+        """Return a study's tree, cut down to its known features.
+
+        Parameters
+        ----------
+        tree
+            The tree of the study.
+        number
+            Number of each feature of the study among the known ASVs, −1 for unknown ones; [F].
+
+        Returns
+        -------
+        Phylogeny or None
+            None if the tree holds none of them.
+        """
         features = np.flatnonzero((number >= 0) & (np.asarray(tree.position) >= 0))
         _, first = np.unique(number[features], return_index=True)  # features with one sequence are one ASV
         features = features[first]
@@ -47,26 +60,26 @@ class Phylogeny:
         return (size >= 2) & (size < len(self.order))
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """Add values of the known ASVs [S, F] over those below each branch; [S, N]."""
+        """Compute the sum of values of the known ASVs, [S, F], over those below each branch; [S, N]."""
         before = np.zeros((len(values), len(self.order) + 1))
         np.cumsum(values[:, self.order], axis=1, out=before[:, 1:])
         return before[:, self.stop] - before[:, self.start]
 
 
 PSEUDO_COUNT = 0.5
-"""Added to counts, not to shares: a zero of a deep sample says more than a zero of a shallow one."""
+"""Added to counts, not to shares: a zero of a deep sample is more informative than a zero of a shallow one."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What is known of some samples.
+    """Counts and vectors of some samples.
 
     Attributes
     ----------
     counts
         Reads of each known ASV, not rarefied; float64 [S, F].
     vectors
-        Of a pre-trained model, float64 [S, D]; None without one.
+        Vectors of a pre-trained model, float64 [S, D]; None without one.
     """
 
     counts: np.ndarray
@@ -74,17 +87,17 @@ class Samples:
 
 
 View = Callable[[Samples], np.ndarray]
-"""Turns samples into features, [S, N]."""
+"""Computes features of samples, [S, N]."""
 
 
 def log_ratios(samples: Samples) -> np.ndarray:
-    """Centred log ratios (Aitchison 1986): log counts minus their mean over the known ASVs."""
+    """Compute centred log ratios (Aitchison 1986): log counts minus their mean over the known ASVs; [S, F]."""
     logs = np.log(samples.counts + PSEUDO_COUNT)
     return logs - logs.mean(axis=1, keepdims=True)
 
 
 def clade_log_ratios(phylogeny: Phylogeny) -> View:
-    """Log counts of each clade minus the mean log of the known ASVs."""
+    """Return the view of log counts of each clade minus the mean log count of the known ASVs."""
     return partial(_clade_log_ratios, phylogeny)
 
 
@@ -94,7 +107,7 @@ def _clade_log_ratios(phylogeny: Phylogeny, samples: Samples) -> np.ndarray:
 
 
 def touched_branches(phylogeny: Phylogeny) -> View:
-    """Root of the length of each branch above an ASV that the sample holds, 0 for the others."""
+    """Return the view of the square root of the length of each branch above an ASV that the sample holds, 0 for other branches."""
     return partial(_touched_branches, phylogeny)
 
 
@@ -103,16 +116,16 @@ def _touched_branches(phylogeny: Phylogeny, samples: Samples) -> np.ndarray:
 
 
 def model_vectors(samples: Samples) -> np.ndarray:
-    """Vectors of the pre-trained model."""
+    """Return the vectors of the pre-trained model, [S, D]."""
     assert samples.vectors is not None
     return samples.vectors
 
 
 def scaled(view: View, training: Samples, exponent: float) -> View:
-    """Centre a view at the training mean, and divide by a power of the training standard deviation.
+    """Return a view, centred at the training mean and divided by a power of the training standard deviation.
 
-    An exponent of 1 makes all features alike; 0.5 is half-way between that and the raw ones, so that rare ASVs count, but less
-    than common ones.
+    With an exponent of 1 all features have the same spread; 0.5 is half-way between that and the raw ones, so that rare ASVs count,
+    but less than common ones.
     """
     features = view(training)
     mean, spread = features.mean(axis=0), (features.std(axis=0) + 1e-9) ** exponent

@@ -1,4 +1,4 @@
-"""What a head is made of, by name."""
+"""Fitting of a kernel head: its members by name, their weights and their calibration."""
 
 import logging
 
@@ -36,13 +36,14 @@ MEANINGS = {
     BOOSTED: "gradient-boosted trees on shares",
     DEEP: "sample vectors of the pre-trained model (linear and radial)",
 }
+"""Description of each member, by its name."""
 
 TREE_MEMBERS: tuple[str, ...] = (FOREST, BOOSTED)
-"""Members that are trees."""
+"""Names of the members that are trees."""
 
 
 def member_kernels(training: Samples, phylogeny: Phylogeny | None) -> dict[str, MeanKernel]:
-    """Fit the kernels of all members that the training samples allow; no label is seen."""
+    """Return the kernels, fitted without labels, of all members that the training samples allow, by name of the member."""
     parts: dict[str, list[tuple[View, Similarity]]] = {
         FEATURES: [
             (scaled(log_ratios, training, 0.5), linear),
@@ -63,7 +64,7 @@ def member_kernels(training: Samples, phylogeny: Phylogeny | None) -> dict[str, 
 
 
 TOLERANCE = 0.1
-"""A member whose loss is this share above the least keeps exp(−1) of its weight."""
+"""A member whose loss exceeds the least by this fraction has exp(−1) of the weight of the best."""
 
 
 def fit_kernel_head(
@@ -76,13 +77,18 @@ def fit_kernel_head(
     study
         All samples; nothing of those that are not in ``rows`` is used.
     rows
-        Training samples.
+        Rows of the training samples.
     target
-        What is predicted.
+        The target to predict.
     truth, groups
         Value or class number, and subject, of each sample of the study, [S].
     resources
-        What else may be used.
+        Tree, vectors and options.
+
+    Returns
+    -------
+    KernelHead
+        The fitted head.
 
     Raises
     ------
@@ -91,14 +97,14 @@ def fit_kernel_head(
     """
     vectors = None if resources.vectors is None else resources.vectors(study.select_samples(rows))
     study = rarefy_once(study, resources.fixed_rarefaction)
-    known = KnownASVs.of_training(study, rows)
-    number = known.find(study)
+    known_asvs = KnownASVs.of_training(study, rows)
+    number = known_asvs.find(study)
     phylogeny = None if resources.tree is None else Phylogeny.above(resources.tree, number)
-    training = Samples(sample_counts(study.select_samples(rows), number, len(known)).toarray(), vectors)
+    training = Samples(sample_counts(study.select_samples(rows), number, len(known_asvs)).toarray(), vectors)
     fitted = fit_ensemble(training, phylogeny, target, truth[rows], groups[rows], resources.coverage)
     return KernelHead(
         **vars(fitted),
-        known=known,
+        known=known_asvs,
         phylogeny=phylogeny,
         vectors=resources.vectors,
         fixed_rarefaction=resources.fixed_rarefaction,
@@ -118,33 +124,38 @@ def fit_ensemble(
     Parameters
     ----------
     training
-        The samples.
+        The training samples.
     phylogeny
         Branches above their ASVs; None leaves out UniFrac and clades.
     target
-        What is predicted.
+        The target to predict.
     truth, groups
-        Value or class number, and subject, of each, [n].
+        Value or class number, and subject, of each training sample, [n].
     coverage
-        Of intervals and sets.
+        Coverage of intervals and sets.
+
+    Returns
+    -------
+    KernelEnsemble
+        The fitted ensemble.
     """
     kernels = member_kernels(training, phylogeny)
     subject = _groups(groups)
     warn_of_few_groups(int(subject.max()) + 1, coverage)
     machines, fitted = _fit_members(kernels, training, target, truth, subject)
-    weights = member_weights([one.loss for one in fitted])
+    weights = member_weights([fitted_machine.loss for fitted_machine in fitted])
     members = tuple(
-        KernelMember(name, one.penalty, one.loss, float(weight), machine)
-        for (name, machine), one, weight in zip(machines.items(), fitted, weights, strict=True)
+        KernelMember(name, fitted_machine.penalty, fitted_machine.loss, float(weight), machine)
+        for (name, machine), fitted_machine, weight in zip(machines.items(), fitted, weights, strict=True)
     )
-    held_out = np.tensordot(weights, np.stack([one.held_out for one in fitted]), axes=1)
+    held_out = np.tensordot(weights, np.stack([fitted_machine.held_out for fitted_machine in fitted]), axes=1)
     farthest = _farthest(kernels[FEATURES], training, subject)
     calibration = _calibrate(held_out, target, truth, subject, coverage, farthest)
     return KernelEnsemble(target, training, members, calibration)
 
 
 def member_weights(losses: list[float]) -> np.ndarray:
-    """Weigh members by exp(−(loss / least loss − 1) / `TOLERANCE`); the sum is 1.
+    """Return the weights of members: exp(−(loss / least loss − 1) / `TOLERANCE`), over their sum.
 
     Examples
     --------
@@ -156,7 +167,7 @@ def member_weights(losses: list[float]) -> np.ndarray:
 
 
 def _groups(groups: np.ndarray) -> np.ndarray:
-    """Number the groups; a single one says nothing about others, so that then each sample is left out alone."""
+    """Return a number for each sample's group; with a single group, a number for each sample, so that each is left out alone."""
     names, number = np.unique(groups, return_inverse=True)
     if len(names) > 1:
         return number
@@ -177,9 +188,9 @@ def _fit_members(
         n_classes = len(classes)
         fitted = {name: fit_logistic(gram, label, n_classes, rows) for name, gram in grams.items()}
     machines: dict[str, KernelMachine | Trees] = {}
-    for name, one in fitted.items():
-        assert one.dual is not None
-        machines[name] = KernelMachine(kernels[name], one.dual)
+    for name, fitted_machine in fitted.items():
+        assert fitted_machine.dual is not None
+        machines[name] = KernelMachine(kernels[name], fitted_machine.dual)
     of_trees = {FOREST: random_forest} | ({BOOSTED: boosted_trees} if n_classes is None else {})
     for name, fit in of_trees.items():
         machines[name], fitted[name] = fit_trees(fit, training, label, n_classes, subject)
@@ -187,7 +198,7 @@ def _fit_members(
 
 
 def _farthest(kernel: MeanKernel, training: Samples, subject: np.ndarray) -> float:
-    """Give the distance to another group's nearest sample that nearly all training samples keep below."""
+    """Return the `FARTHEST` quantile, over training samples, of the distance to the nearest sample of another group."""
     distances = np.where(subject[:, None] == subject, np.inf, kernel.distances(training))
     return float(np.quantile(distances.min(axis=1), FARTHEST))
 

@@ -9,22 +9,22 @@ import numpy as np
 from aam.kernels.features import Samples, View
 
 Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Compares features [m, N] with others [n, N]; [m, n]."""
+"""Computes the similarity of features [m, N] to others [n, N]; [m, n]."""
 
 
 def linear(features: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Compare by the inner product."""
+    """Compute inner products, [m, n]."""
     return features @ others.T
 
 
 def squared_distances(features: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Square the Euclidean distances; at least 0."""
-    own, other = np.square(features).sum(axis=1), np.square(others).sum(axis=1)
-    return np.maximum(own[:, None] + other[None] - 2 * features @ others.T, 0)
+    """Compute squared Euclidean distances, at least 0; [m, n]."""
+    squares, other_squares = np.square(features).sum(axis=1), np.square(others).sum(axis=1)
+    return np.maximum(squares[:, None] + other_squares[None] - 2 * features @ others.T, 0)
 
 
 def radial(training: np.ndarray) -> Similarity:
-    """Compare by exp(−squared distance / its median over pairs of training samples)."""
+    """Return the similarity exp(−squared distance / its median over pairs of training samples)."""
     pairs = squared_distances(training, training)[np.triu_indices(len(training), 1)]
     width = max(float(np.median(pairs)), 1e-12) if len(pairs) else 1.0
     return partial(_radial, width)
@@ -35,13 +35,13 @@ def _radial(width: float, features: np.ndarray, others: np.ndarray) -> np.ndarra
 
 
 def shared_branches(features: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Compare by 1 − unweighted UniFrac, features being roots of the lengths of touched branches.
+    """Compute 1 − unweighted UniFrac, [m, n], from square roots of the lengths of touched branches.
 
-    This is the Tanimoto similarity, and so positive semi-definite (Gower 1971); samples without a branch are like nothing.
+    This is the Tanimoto similarity, and so positive semi-definite (Gower 1971); a sample without a branch has similarity 0 to all.
     """
     shared = features @ others.T
-    own, other = np.square(features).sum(axis=1), np.square(others).sum(axis=1)
-    return shared / np.maximum(own[:, None] + other[None] - shared, 1e-12)
+    length, other_length = np.square(features).sum(axis=1), np.square(others).sum(axis=1)
+    return shared / np.maximum(length[:, None] + other_length[None] - shared, 1e-12)
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Term:
     Attributes
     ----------
     view, similarity
-        What is compared, and how.
+        Features of samples, and the similarity of features.
     training
         The training samples' features, [n, N].
     mean, grand_mean
-        Mean similarity of each training sample to all, [n], and of all pairs.
+        Mean similarity of each training sample to all training samples, [n], and of all pairs.
     size
         Mean similarity of a training sample to itself, after centring.
     """
@@ -69,7 +69,7 @@ class Term:
 
     @classmethod
     def fit(cls, view: View, similarity: Similarity, training: Samples) -> "Term":
-        """Learn the centre and the scale of a kernel from the training samples."""
+        """Return a kernel, centred and scaled by the training samples."""
         features = view(training)
         kernel = similarity(features, features)
         mean = kernel.mean(axis=1)
@@ -77,17 +77,17 @@ class Term:
         return cls(view, similarity, features, mean, float(mean.mean()), max(size, 1e-12))
 
     def against_training(self, samples: Samples) -> np.ndarray:
-        """Compare samples with the training samples, centred and scaled; [m, n]."""
+        """Compute the centred and scaled similarity of samples to the training samples, [m, n]."""
         kernel = self.similarity(self.view(samples), self.training)
         return (kernel - kernel.mean(axis=1, keepdims=True) - self.mean + self.grand_mean) / self.size
 
     def distances(self, samples: Samples) -> np.ndarray:
-        """Square the distances to the training samples in the kernel's space, in units of its scale; [m, n]."""
+        """Compute squared distances to the training samples in the kernel's space, in units of its scale; [m, n]."""
         features = self.view(samples)
-        own = _self_similarity(self.similarity, features)
+        self_similarity = _self_similarity(self.similarity, features)
         training = _self_similarity(self.similarity, self.training)
         kernel = self.similarity(features, self.training)
-        return np.maximum(own[:, None] + training - 2 * kernel, 0) / self.size
+        return np.maximum(self_similarity[:, None] + training - 2 * kernel, 0) / self.size
 
 
 def _self_similarity(similarity: Similarity, features: np.ndarray) -> np.ndarray:
@@ -101,9 +101,9 @@ class MeanKernel:
     terms: Sequence[Term]
 
     def against_training(self, samples: Samples) -> np.ndarray:
-        """Compare samples with the training samples; [m, n]."""
+        """Compute the similarity of samples to the training samples, [m, n]."""
         return np.mean([term.against_training(samples) for term in self.terms], axis=0) + 1.0
 
     def distances(self, samples: Samples) -> np.ndarray:
-        """Give the distances to the training samples, [m, n]; a training sample's to itself is 0 but for rounding."""
+        """Compute distances to the training samples, [m, n]; a training sample's distance to itself is 0 but for rounding."""
         return np.sqrt(np.mean([term.distances(samples) for term in self.terms], axis=0))

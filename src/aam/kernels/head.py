@@ -1,4 +1,4 @@
-"""The kernel head: an ensemble of machines that reads studies, its members weighed by groups that they were fitted without."""
+"""The kernel head: an ensemble of machines that reads studies, weighted by their losses on groups that they were fitted without."""
 
 import logging
 from collections.abc import Callable
@@ -27,13 +27,13 @@ class KernelMember:
     Attributes
     ----------
     name
-        Key of `members.MEANINGS`.
+        Key of `fitting.MEANINGS`.
     penalty, loss
-        What was chosen (None for trees), and its loss on groups left out.
+        Penalty that was chosen (None for trees), and the loss on groups left out.
     weight
-        In the mean.
+        Weight in the ensemble's mean.
     machine
-        Gives its outputs.
+        Computes the member's outputs.
     """
 
     name: str
@@ -45,22 +45,22 @@ class KernelMember:
 
 @dataclass(frozen=True)
 class KernelCalibration:
-    """Numbers that turn the members' mean into what is reported.
+    """Numbers that turn the members' mean into predictions.
 
     Attributes
     ----------
     centre
-        Mean of the training samples (regression).
+        Mean value of the training samples (regression).
     temperature
-        Divides the logits (classification).
+        Divisor of the logits (classification).
     classes
         Numbers of the classes that training samples have.
     coverage
-        Of intervals and sets.
+        Coverage of intervals and sets.
     threshold
-        Half of an interval's width, or the least probability of a set's classes, subtracted from 1.
+        Half of an interval's width, or 1 − the least probability of a set's classes.
     farthest
-        Distance to the nearest training sample from which on a sample is unlike them.
+        Distance to the nearest training sample beyond which a sample is an outlier.
     """
 
     centre: float
@@ -73,18 +73,18 @@ class KernelCalibration:
 
 @dataclass(frozen=True)
 class KernelEnsemble:
-    """Fitted machines.
+    """An ensemble of fitted machines.
 
     Attributes
     ----------
     target
-        What is predicted.
+        The target to predict.
     training
-        The samples that they were fitted to.
+        The samples that the machines were fitted to.
     members
-        The machines; the first is that on the ASVs.
+        The machines; the first is the kernel machine on ASVs.
     calibration
-        What their outputs mean.
+        Numbers that turn their outputs into predictions.
     """
 
     target: TargetState
@@ -93,17 +93,17 @@ class KernelEnsemble:
     calibration: KernelCalibration
 
     def outputs(self, samples: Samples) -> np.ndarray:
-        """Give the members' mean: centred values [m, 1], or logits."""
+        """Compute the members' weighted mean: centred values [m, 1], or logits [m, C] ([m, 1] for two classes)."""
         return np.sum([member.weight * member.machine.outputs(samples) for member in self.members], axis=0)
 
     def nearest(self, samples: Samples) -> np.ndarray:
-        """Give the distance of each sample to the nearest training sample, by the first member, [m]."""
+        """Compute the distance of each sample to the nearest training sample, in the first member's kernel space, [m]."""
         machine = self.members[0].machine
         assert isinstance(machine, KernelMachine)
         return machine.kernel.distances(samples).min(axis=1)
 
     def report(self, outputs: np.ndarray) -> Predicted:
-        """Turn outputs into values with intervals, or probabilities with sets of classes."""
+        """Compute predictions from outputs: values with intervals, or probabilities with sets of classes."""
         calibration = self.calibration
         if self.target.task == "regression":
             values = outputs[:, 0] + calibration.centre
@@ -117,25 +117,25 @@ class KernelEnsemble:
 
 
 LEAST_KNOWN = 0.5
-"""Share of a sample's reads that a head should know."""
+"""Least share of a sample's reads that are of known ASVs; a sample with less is an outlier."""
 
-_BLOCK = 512  # samples that are dense at a time
+_BLOCK = 512  # samples whose counts are dense at a time
 
 
 @dataclass(frozen=True)
 class KernelInputs:
-    """What a head may use beside the counts.
+    """Inputs and options of a head beside the counts.
 
     Attributes
     ----------
     tree
-        Of the study; None leaves out UniFrac and clades.
+        Tree of the study; None leaves out UniFrac and clades.
     vectors
-        Gives the vectors of a study's samples by a pre-trained model, [S, D]; None leaves out that member.
+        Computes the vectors of a study's samples by a pre-trained model, [S, D]; None leaves out that member.
     coverage
-        Of intervals and sets.
-    equal_depth
-        How deeply samples are read; None for all reads. Vectors are of whole samples.
+        Coverage of intervals and sets.
+    fixed_rarefaction
+        Rarefaction of the samples; None for all reads. Vectors are of whole samples.
     """
 
     tree: FeatureTree | None = None
@@ -146,13 +146,13 @@ class KernelInputs:
 
 @dataclass(frozen=True)
 class KernelHead(KernelEnsemble):
-    """An ensemble that reads studies, whose ASVs it knows by their sequences.
+    """An ensemble that reads studies, and recognises their ASVs by their sequences.
 
     Attributes
     ----------
     known, phylogeny
-        ASVs that it knows, and the branches above them, if there was a tree.
-    vectors, equal_depth
+        Known ASVs, and the branches above them; None without a tree.
+    vectors, fixed_rarefaction
         As in `KernelInputs`.
     """
 
@@ -166,7 +166,8 @@ class KernelHead(KernelEnsemble):
 
         Returns
         -------
-        Values or probabilities, and the columns lower and upper (or set), known_reads and is_outlier.
+        Predicted
+            Values [m] or probabilities [m, C], and the columns lower and upper (or set), known_reads and is_outlier.
         """
         chosen = study if rows is None else study.select_samples(rows)
         vectors = None if self.vectors is None else self.vectors(chosen)
@@ -179,15 +180,15 @@ class KernelHead(KernelEnsemble):
             samples = Samples(counts, None if vectors is None else vectors[block])
             parts.append((self.outputs(samples), self.nearest(samples), counts.sum(axis=1)))
         outputs, nearest, reads = (np.concatenate(part) for part in zip(*parts, strict=True))
-        known = reads / np.maximum(chosen.depths, 1)
-        _warn_of_unknown_reads(known)
-        is_outlier = (nearest > self.calibration.farthest) | (known < LEAST_KNOWN)
+        known_share = reads / np.maximum(chosen.depths, 1)
+        _warn_of_unknown_reads(known_share)
+        is_outlier = (nearest > self.calibration.farthest) | (known_share < LEAST_KNOWN)
         reported = self.report(outputs)
-        return replace(reported, columns={**reported.columns, "known_reads": known, OUTLIER: is_outlier})
+        return replace(reported, columns={**reported.columns, "known_reads": known_share, OUTLIER: is_outlier})
 
 
-def _warn_of_unknown_reads(known: np.ndarray) -> None:
-    median = float(np.median(known))
+def _warn_of_unknown_reads(known_share: np.ndarray) -> None:
+    median = float(np.median(known_share))
     if median < LEAST_KNOWN:
         logger.warning(
             "The model knows the ASVs of %.0f %% of the reads in the median sample, as it matches them by their sequence: were "

@@ -1,4 +1,4 @@
-"""The ASVs that training saw often enough, known by their sequences, and how often a study's samples hold them."""
+"""ASVs in enough training samples, identified by their sequences, and their counts in the samples of a study."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from aam.data.study import Study
 from aam.errors import TableError
 
 MINIMUM_PREVALENCE = 3
-"""Training samples that an ASV must be seen in: rarer ones are noise, a share of all samples would be too many (lab log)."""
+"""Least number of training samples with an ASV: rarer ones are noise, a share of all samples would be too many (lab log)."""
 
 
 @dataclass(frozen=True)
 class KnownASVs:
-    """Sequences that a head knows.
+    """Sequences of the ASVs that a head knows.
 
     A sequence of another study is the same ASV if its first ``length`` nucleotides are the same.
 
@@ -23,9 +23,9 @@ class KnownASVs:
     letters
         All sequences as tokens, one after the other, sorted; uint8.
     offsets
-        Where each begins, and the end of the last; int64 [F + 1].
+        Start of each sequence, and the end of the last; int64 [F + 1].
     length
-        Nucleotides that are compared: those of the longest.
+        Number of nucleotides that are compared: the length of the longest sequence.
     """
 
     letters: np.ndarray
@@ -37,28 +37,28 @@ class KnownASVs:
 
     @classmethod
     def of_training(cls, study: Study, rows: np.ndarray) -> "KnownASVs":
-        """Choose those that are seen in at least `MINIMUM_PREVALENCE` of the samples ``rows``.
+        """Return the ASVs that are seen in at least `MINIMUM_PREVALENCE` of the samples ``rows``.
 
         Raises
         ------
         TableError
-            There is none.
+            There is no such ASV.
         """
         names, number = np.unique(_sequences(study), return_inverse=True)
         counts = sample_counts(study.select_samples(rows), number, len(names))
         prevalence = np.bincount(counts.indices[counts.data > 0], minlength=len(names))
-        kept = [bytes(names[k]) for k in np.flatnonzero(prevalence >= MINIMUM_PREVALENCE)]
-        if not kept:
+        kept_sequences = [bytes(names[k]) for k in np.flatnonzero(prevalence >= MINIMUM_PREVALENCE)]
+        if not kept_sequences:
             raise TableError(
                 f"No ASV is seen in {MINIMUM_PREVALENCE} or more of the {len(rows):,} training samples, so that --head kernel has "
                 "nothing to compare: cluster the ASVs to OTUs first, or pass --head network."
             )
-        lengths = [len(sequence) for sequence in kept]
-        letters = np.frombuffer(b"".join(kept), dtype=np.uint8)
+        lengths = [len(sequence) for sequence in kept_sequences]
+        letters = np.frombuffer(b"".join(kept_sequences), dtype=np.uint8)
         return cls(letters, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), max(lengths))
 
     def find(self, study: Study) -> np.ndarray:
-        """Give the number of each feature of a study among the known ASVs, −1 for those that are unknown; int64 [F]."""
+        """Return the number of each feature of a study among the known ASVs, −1 for unknown features; int64 [F]."""
         number = {self.letters[a:b].tobytes(): k for k, (a, b) in enumerate(_spans(self.offsets))}
         sequences = _sequences(study.cut(self.length))
         return np.array([number.get(bytes(sequence), -1) for sequence in sequences], dtype=np.int64)
@@ -69,18 +69,33 @@ def _spans(offsets: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _sequences(study: Study) -> np.ndarray:
-    """Give the nucleotides that are read of each feature as bytes; object [F]."""
+    """Return the nucleotides that are read of each feature as bytes, object [F]."""
     begin = np.asarray(study.tokens.offsets[:-1])
     ends = begin + np.minimum(study.tokens.lengths, study.tokens.longest)
     letters = study.tokens.letters
-    found = np.empty(len(begin), dtype=object)
-    found[:] = [letters[a:b].tobytes() for a, b in zip(begin.tolist(), ends.tolist(), strict=True)]
+    sequences = np.empty(len(begin), dtype=object)
+    sequences[:] = [letters[a:b].tobytes() for a, b in zip(begin.tolist(), ends.tolist(), strict=True)]
     study.release()
-    return found
+    return sequences
 
 
 def sample_counts(study: Study, number: np.ndarray, n: int) -> csr_array:
-    """Count the reads of each numbered ASV in each sample; features numbered −1 are passed over, equal numbers added; [S, n]."""
+    """Count the reads of each ASV in each sample.
+
+    Parameters
+    ----------
+    study
+        The samples.
+    number
+        Number of each feature's ASV, below ``n``; −1 for features to leave out. Features with equal numbers are added up.
+    n
+        Number of ASVs.
+
+    Returns
+    -------
+    csr_array
+        Reads, float64 [S, n].
+    """
     parts = [study.sample(row) for row in range(study.n_samples)]
     features = np.concatenate([part[0] for part in parts])
     counts = np.concatenate([part[1] for part in parts]).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Kernel machines: ridge and one-vs-rest logistic regression, their penalties chosen by leaving out one group at a time."""
+"""Kernel machines: ridge and one-vs-rest logistic regression, with penalties chosen by leaving out one group at a time."""
 
 from dataclasses import dataclass
 
@@ -11,21 +11,21 @@ from aam.kernels.gram import MeanKernel
 
 @dataclass(frozen=True)
 class KernelMachine:
-    """Gives ``f(x) = Σ K(x, xᵢ) αᵢ``.
+    """The function ``f(x) = Σ K(x, xᵢ) αᵢ``.
 
     Attributes
     ----------
     kernel
-        Compares with the training samples.
+        Kernel between samples and the training samples.
     dual
-        α, [n, K].
+        Coefficients α, [n, K].
     """
 
     kernel: MeanKernel
     dual: np.ndarray
 
     def outputs(self, samples: Samples) -> np.ndarray:
-        """Give centred values [m, 1], or logits, one per class or of the second of two classes."""
+        """Compute centred values [m, 1], or logits: [m, C], or [m, 1] of the second of two classes."""
         return self.kernel.against_training(samples) @ self.dual
 
 
@@ -36,13 +36,13 @@ class FittedMachine:
     Attributes
     ----------
     penalty
-        The one chosen; None for a machine without one.
+        The penalty chosen; None for a machine without one.
     loss
-        On groups left out: squared error over variance, or log loss with classes of equal weight.
+        Loss on groups left out: squared error over variance, or log loss with classes of equal weight.
     held_out
         Outputs for each training sample by a machine that was fitted without its group, [n, K].
     dual
-        Coefficients of the training samples, [n, K]; of kernel machines.
+        Coefficients of the training samples, [n, K]; None for trees.
     """
 
     penalty: float | None
@@ -52,6 +52,7 @@ class FittedMachine:
 
 
 RIDGE_PENALTIES = tuple(10.0 ** np.arange(1.5, -3.1, -0.5))
+"""Penalties λ that ridge regression tries."""
 
 
 def fit_ridge(kernel: np.ndarray, target: np.ndarray, groups: list[np.ndarray]) -> FittedMachine:
@@ -63,11 +64,16 @@ def fit_ridge(kernel: np.ndarray, target: np.ndarray, groups: list[np.ndarray]) 
     Parameters
     ----------
     kernel
-        Of the training samples, with a constant for the intercept.
+        Kernel between the training samples, with a constant for the intercept; [n, n].
     target
         Centred values, [n].
     groups
         Rows of each group.
+
+    Returns
+    -------
+    FittedMachine
+        The machine with the best penalty.
     """
     values, vectors = np.linalg.eigh(kernel)
     rotated, best = vectors.T @ target, None
@@ -85,9 +91,10 @@ def fit_ridge(kernel: np.ndarray, target: np.ndarray, groups: list[np.ndarray]) 
 
 
 LOGISTIC_PENALTIES = tuple(10.0 ** np.arange(1.5, -4.1, -0.5))
+"""Penalties λ that logistic regression tries, in this order."""
 
 WORSE_PENALTIES = 3
-"""Penalties in a row that are no better, after which weaker ones are not tried."""
+"""Number of penalties in a row without a better loss, after which weaker ones are not tried."""
 
 _LEAST_GAIN, _NEWTON_STEPS, _SMALL_STEP = 1e-4, 10, 0.02
 
@@ -111,13 +118,18 @@ def fit_logistic(kernel: np.ndarray, label: np.ndarray, n_classes: int, groups: 
     Parameters
     ----------
     kernel
-        Of the training samples, with a constant for the intercept.
+        Kernel between the training samples, with a constant for the intercept; [n, n].
     label
-        Class numbers, every one from 0 to ``n_classes − 1`` at least once.
+        Class numbers, [n]; every one from 0 to ``n_classes − 1`` occurs.
     n_classes
-        How many.
+        Number of classes, C.
     groups
         Rows of each group.
+
+    Returns
+    -------
+    FittedMachine
+        The machines with the best penalty; K is C, or 1 for two classes.
     """
     weight = class_weights(label, n_classes)
     is_class = is_of_class(label, n_classes)
@@ -143,17 +155,17 @@ def fit_logistic(kernel: np.ndarray, label: np.ndarray, n_classes: int, groups: 
 
 
 def class_weights(label: np.ndarray, n_classes: int) -> np.ndarray:
-    """Weigh samples so that all classes weigh the same; the mean is 1."""
+    """Compute weights of samples with which all classes weigh the same, [n]; their mean is 1."""
     return len(label) / (np.bincount(label, minlength=n_classes)[label] * n_classes)
 
 
 def is_of_class(label: np.ndarray, n_classes: int) -> np.ndarray:
-    """Say whether each sample is of each class, [n, C]; of two classes the second only, [n, 1]."""
+    """Return whether each sample is of each class, bool [n, C]; of two classes for the second only, [n, 1]."""
     return label[:, None] == (np.arange(n_classes) if n_classes > 2 else np.array([1]))
 
 
 def log_loss(logit: np.ndarray, is_class: np.ndarray, weight: np.ndarray) -> float:
-    """Mean over machines of the weighted log loss; a logit beyond ±15 counts as that."""
+    """Compute the weighted log loss, averaged over machines; logits are clipped to ±15."""
     margin = np.where(is_class, 1, -1) * np.clip(logit, -15, 15)
     return float(np.average(np.logaddexp(0, -margin).mean(axis=1), weights=weight))
 
@@ -161,7 +173,7 @@ def log_loss(logit: np.ndarray, is_class: np.ndarray, weight: np.ndarray) -> flo
 def _fit_machine(
     kernel: np.ndarray, is_class: np.ndarray, weight: np.ndarray, penalty: float, start: np.ndarray
 ) -> _Machine:
-    """Take Newton steps until the logits stand still."""
+    """Take Newton steps until the logits hardly change."""
     logit, n_steps = start, 0
     while True:
         probability = 1 / (1 + np.exp(-np.clip(logit, -30, 30)))

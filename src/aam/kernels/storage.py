@@ -1,4 +1,4 @@
-"""A kernel head as plain arrays and plain values, and back."""
+"""Conversion of a kernel head to plain arrays and values, and back."""
 
 import dataclasses
 from typing import Any
@@ -21,7 +21,7 @@ _TREE_FIELDS = tuple(field.name for field in dataclasses.fields(Trees))
 
 
 def head_arrays(head: KernelHead) -> dict[str, np.ndarray]:
-    """Give a head's arrays by name: the known sequences, the training samples' counts of them, and the coefficients."""
+    """Return a head's arrays by name: the known sequences, the training samples' counts of them, and the coefficients."""
     counts = csr_array(head.training.counts)
     arrays = {
         "sequence_letters": head.known.letters,
@@ -44,7 +44,7 @@ def head_arrays(head: KernelHead) -> dict[str, np.ndarray]:
 
 
 def head_info(head: KernelHead) -> dict[str, Any]:
-    """Give what a head is beside its arrays, for JSON."""
+    """Return the parts of a head that are no arrays, as plain values for JSON."""
     members = [
         {"name": member.name, "penalty": member.penalty, "loss": member.loss, "weight": member.weight}
         for member in head.members
@@ -59,17 +59,17 @@ def head_info(head: KernelHead) -> dict[str, Any]:
 
 
 def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], info: dict[str, Any]) -> KernelHead:
-    """Undo `head_arrays` and `head_info`; what gives the vectors of samples is not set yet.
+    """Return the head that `head_arrays` and `head_info` describe; the function that computes sample vectors is not set yet.
 
     Raises
     ------
     KeyError, ValueError
-        Something is missing, or parts do not fit together.
+        An entry is missing, or parts do not fit together.
     """
-    known = KnownASVs(arrays["sequence_letters"], arrays["sequence_offsets"], info["nucleotides"])
+    known_asvs = KnownASVs(arrays["sequence_letters"], arrays["sequence_offsets"], info["nucleotides"])
     pointers = arrays["count_offsets"]
     sparse = (arrays["counts"], arrays["count_asvs"], pointers)
-    counts = csr_array(sparse, shape=(len(pointers) - 1, len(known))).toarray()
+    counts = csr_array(sparse, shape=(len(pointers) - 1, len(known_asvs))).toarray()
     phylogeny = None
     if "branch_order" in arrays:
         phylogeny = Phylogeny(**{name: arrays[f"branch_{name}"] for name in _PHYLOGENY})
@@ -88,7 +88,7 @@ def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], info: dict[
     fixed_rarefaction = info.get("equal_depth")
     return KernelHead(
         target=target,
-        known=known,
+        known=known_asvs,
         phylogeny=phylogeny,
         training=training,
         members=members,

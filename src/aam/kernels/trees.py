@@ -1,4 +1,4 @@
-"""Decision trees on shares of reads, as arrays: members that err where kernels do not."""
+"""Decision trees on shares of reads, as arrays: members of the ensemble whose errors differ from those of kernels."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,13 +13,14 @@ from aam.kernels.features import Samples
 from aam.kernels.machines import FittedMachine, class_weights, is_of_class, log_loss
 
 FOLDS = 5
+"""Number of parts of the subjects that are left out in turn."""
 
 _LEAST_PROBABILITY = 0.005
 
 
 @dataclass(frozen=True)
 class Trees:
-    """All trees, one after the other.
+    """The nodes of all trees, one tree after the other.
 
     Attributes
     ----------
@@ -28,9 +29,9 @@ class Trees:
     left, right
         Children of each node, −1 in a leaf, [N].
     feature, threshold
-        A sample goes left where this feature is at most that.
+        A sample goes to the left child where this feature is at most this threshold, [N].
     value
-        What a leaf adds to the value, or to the class probabilities, [N, K].
+        Summand of a leaf to the value, or to the class probabilities, [N, K].
     """
 
     roots: np.ndarray
@@ -42,7 +43,7 @@ class Trees:
 
     @classmethod
     def of(cls, estimators: Sequence[Any], scale: float) -> "Trees":
-        """Take the arrays of fitted trees of scikit-learn, and ``scale`` times their values."""
+        """Return the arrays of fitted trees of scikit-learn, with ``scale`` times their values."""
         trees = [estimator.tree_ for estimator in estimators]
         roots = np.concatenate([[0], np.cumsum([tree.node_count for tree in trees])[:-1]]).astype(np.int64)
 
@@ -56,7 +57,7 @@ class Trees:
         return cls(roots, left, right, joined("feature").astype(np.int64), joined("threshold"), value)
 
     def sums(self, features: np.ndarray) -> np.ndarray:
-        """Add up what the trees say of each sample, [m, K]."""
+        """Compute the sum of the trees' values for each sample, [m, K]."""
         values = features.astype(np.float32)  # as scikit-learn compares them
         node = np.repeat(self.roots[None], len(features), axis=0)
         rows = np.arange(len(features))[:, None]
@@ -66,7 +67,7 @@ class Trees:
         return self.value[node].sum(axis=1)
 
     def outputs(self, samples: Samples) -> np.ndarray:
-        """Give centred values [m, 1], or logits, one per class or of the second of two classes."""
+        """Compute centred values [m, 1], or logits: [m, C], or [m, 1] of the second of two classes."""
         return _as_outputs(self.sums(shares(samples)))
 
 
@@ -75,27 +76,34 @@ FitTrees = Callable[[np.ndarray, np.ndarray, int | None], Trees]
 
 
 def shares(samples: Samples) -> np.ndarray:
-    """Share of each ASV in the reads of known ASVs, [S, F]."""
+    """Compute the share of each ASV in the reads of known ASVs, [S, F]."""
     return samples.counts / np.maximum(samples.counts.sum(axis=1, keepdims=True), 1)
 
 
 def fit_trees(
     fit: FitTrees, training: Samples, target: np.ndarray, n_classes: int | None, subject: np.ndarray
 ) -> tuple[Trees, FittedMachine]:
-    """Fit to all samples, and `FOLDS` times to all but a part of the subjects for what is said of those left out.
+    """Fit trees to all samples, and `FOLDS` times to all but a part of the subjects, to predict those left out.
 
     Parameters
     ----------
     fit
-        How.
+        Function that fits trees.
     training
-        The samples.
+        The training samples.
     target
-        Centred values, or class numbers.
+        Centred values, or class numbers, [n].
     n_classes
-        How many; None for values.
+        Number of classes; None for values.
     subject
-        Group number of each sample.
+        Group number of each sample, [n].
+
+    Returns
+    -------
+    trees
+        Trees that were fitted to all samples.
+    fitted
+        Loss and outputs on the samples left out.
     """
     features, n_folds = shares(training), min(FOLDS, len(np.unique(subject)))
     if n_classes is not None:
@@ -106,8 +114,10 @@ def fit_trees(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # groups decide, not classes
         parts = list(folds.split(features, target, subject))
-    for rows, others in parts:
-        held_out[others] = _as_outputs(fit(features[rows], target[rows], n_classes).sums(features[others]))
+    for rows, held_out_rows in parts:
+        held_out[held_out_rows] = _as_outputs(
+            fit(features[rows], target[rows], n_classes).sums(features[held_out_rows])
+        )
     if n_classes is None:
         loss = float(np.mean((held_out[:, 0] - target) ** 2) / target.var())
     else:
@@ -124,12 +134,13 @@ def _as_outputs(sums: np.ndarray) -> np.ndarray:
 
 
 FOREST_TREES = 300
+"""Number of trees in a random forest."""
 
 _FOREST_OPTIONS = {"max_features": 0.1, "min_samples_leaf": 3, "random_state": 0, "n_jobs": -1}
 
 
 def random_forest(features: np.ndarray, target: np.ndarray, n_classes: int | None) -> Trees:
-    """Average trees that were each grown on other samples and features (Breiman 2001); classes have equal weight."""
+    """Fit a random forest: the mean of trees on random samples and features (Breiman 2001); classes have equal weight."""
     if n_classes is None:
         machine = RandomForestRegressor(FOREST_TREES, **_FOREST_OPTIONS).fit(features, target)
         return Trees.of(machine.estimators_, 1 / FOREST_TREES)
@@ -141,6 +152,7 @@ def random_forest(features: np.ndarray, target: np.ndarray, n_classes: int | Non
 
 
 BOOSTED_TREES, RATE = 200, 0.05
+"""Number of boosted trees, and their learning rate."""
 
 _BOOSTING_OPTIONS = {
     "max_leaf_nodes": 8,
@@ -152,7 +164,10 @@ _BOOSTING_OPTIONS = {
 
 
 def boosted_trees(features: np.ndarray, target: np.ndarray, n_classes: int | None) -> Trees:
-    """Add up shallow trees that correct each other, from 0 (Friedman 2001); ``target`` is centred."""
+    """Fit boosted trees: the sum of shallow trees, each fitted to the errors of those before it (Friedman 2001).
+
+    ``target`` is centred, as the sum starts from 0.
+    """
     assert n_classes is None, "boosting is of values"
     machine = GradientBoostingRegressor(
         n_estimators=BOOSTED_TREES, learning_rate=RATE, init="zero", **_BOOSTING_OPTIONS

@@ -1,1 +1,1 @@
-"""Validation metrics that hold no predictions, and a bounded sample of predictions to draw."""
+"""Validation metrics that keep no predictions, a bounded sample of predictions to draw, and scores of arrays."""

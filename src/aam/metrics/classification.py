@@ -1,4 +1,4 @@
-"""How well classes are predicted, accumulated batch by batch in constant memory."""
+"""Metrics of predicted classes, accumulated batch by batch in constant memory."""
 
 import torch
 from jaxtyping import Float, Int
@@ -7,14 +7,14 @@ from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassF1Score
 
 N_BINS = 2048
-"""Bins of a class's predicted probability."""
+"""Number of bins of a class's predicted probability."""
 
 LARGEST_LOG_ODDS = 32.0
-"""Bins are equally wide in log-odds from minus to plus this, probabilities of 10⁻¹⁴ to 1 − 10⁻¹⁴; the outer two hold the rest."""
+"""Bins are equally wide in log-odds from minus to plus this: probabilities of 10⁻¹⁴ to 1 − 10⁻¹⁴; the outer two hold the rest."""
 
 
 def classification_metrics(n_classes: int) -> dict[str, Metric]:
-    """Make accuracy, balanced accuracy, macro F1, AUROC and the confusion matrix, rows true, columns predicted."""
+    """Return new metrics by name: accuracies, macro F1, AUROC and the confusion matrix, rows true, columns predicted."""
     return {
         "accuracy": MulticlassAccuracy(n_classes, average="micro"),
         "balanced_accuracy": BalancedAccuracy(n_classes),
@@ -30,7 +30,7 @@ class BalancedAccuracy(MulticlassConfusionMatrix):
     higher_is_better = True
 
     def compute(self) -> Tensor:
-        """Average the recalls."""
+        """Return the mean recall, a float64 scalar."""
         confusion = super().compute().double()
         n_true = confusion.sum(dim=1)
         return (confusion.diag() / n_true)[n_true > 0].mean()
@@ -54,30 +54,30 @@ class BinnedAUROC(Metric):
         self.add_state("counts", torch.zeros(n_classes, 2, n_bins, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, preds: Float[Tensor, "N C"], target: Int[Tensor, "N"]) -> None:
-        """Take a batch of class probabilities and true class numbers."""
+        """Add a batch of class probabilities and true class numbers."""
         n_classes, _, n_bins = self.counts.shape
         log_odds = preds.double().logit().nan_to_num(nan=0.0)
-        place = ((log_odds / LARGEST_LOG_ODDS + 1) * (n_bins / 2)).floor().clamp(0, n_bins - 1).long()
+        bins = ((log_odds / LARGEST_LOG_ODDS + 1) * (n_bins / 2)).floor().clamp(0, n_bins - 1).long()
         classes = torch.arange(n_classes, device=target.device)
         is_true = (target[:, None] == classes).long()
-        cell = (2 * classes + is_true) * n_bins + place
+        cell = (2 * classes + is_true) * n_bins + bins
         self.counts += cell.flatten().bincount(minlength=self.counts.numel()).view_as(self.counts)
 
     def compute(self) -> Tensor:
-        """Average the classes' shares of pairs in which the sample of the class has the higher probability."""
-        rest, own = self._shares()
+        """Return the mean, over classes, of the share of pairs in which the class's sample has the higher probability; float64."""
+        rest, in_class = self._shares()
         below = rest.cumsum(dim=1) - rest / 2
-        return (own * below).sum(dim=1).mean()
+        return (in_class * below).sum(dim=1).mean()
 
     def error_bound(self) -> float:
-        """Give the most by which the value may differ from the exact one."""
-        rest, own = self._shares()
-        return float((own * rest).sum(dim=1).mean() / 2)
+        """Return the largest possible difference between the value and the exact one."""
+        rest, in_class = self._shares()
+        return float((in_class * rest).sum(dim=1).mean() / 2)
 
     def _shares(self) -> tuple[Float[Tensor, "K B"], Float[Tensor, "K B"]]:
-        """Give the share of the rest, and of a class's own samples, in each bin, for each class that can be told from others."""
+        """Return the share of the other and of the class's samples in each bin, for each class that has both; [K, bins] each."""
         counts = self.counts.double()
         n = counts.sum(dim=2, keepdim=True)
         is_scored = (n > 0).all(dim=1).flatten()
-        rest, own = (counts / n.clamp(min=1))[is_scored].unbind(dim=1)
-        return rest, own
+        rest, in_class = (counts / n.clamp(min=1))[is_scored].unbind(dim=1)
+        return rest, in_class

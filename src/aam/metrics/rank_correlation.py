@@ -8,20 +8,20 @@ from torch import Tensor
 from torchmetrics import Metric
 
 MOST_CELLS = 32_768
-"""Distinct pairs up to which the correlation is exact, and cells of the histogram beyond them: 0.8 MB."""
+"""Number of distinct pairs up to which the correlation is exact, and of cells of the histogram beyond it: 0.8 MB."""
 
 _MOST_BITS = 62
-"""Bits of a double below its sign that can be dropped so that one is left."""
+"""Number of bits of a double below its sign that can be dropped so that one is left."""
 
 
 class Spearman(Metric):
     """Spearman's correlation of predictions and truths; nan where one of them is constant.
 
-    Pairs are kept, equal ones as one with a weight, while there are at most ``most_cells`` distinct ones. Beyond that, all values
-    lose as many of the last bits of their double as leave at most ``most_cells``: a sparse joint histogram with bins that grow with
-    the value, and are equally wide between powers of two, so it suits skewed values as well as those far from 0. A bin gives its
-    members the mean of their ranks. How many bits depends on the pairs alone, so the value does not depend on their order, on
-    batches or on processes. `error_bound` says how far the value may be from the exact one.
+    Pairs are kept, equal ones as one with a weight, while there are at most ``most_cells`` distinct ones. Beyond that, as many of
+    the last bits of all values are dropped as leave at most ``most_cells``: a sparse joint histogram with bins that grow with the
+    value, and are equally wide between powers of two, so it suits skewed values as well as those far from 0. The members of a bin
+    have the mean of their ranks. The number of bits depends on the pairs alone, so the value does not depend on their order, on
+    batches or on processes. `error_bound` bounds the difference from the exact value.
 
     torchmetrics' SpearmanCorrCoef keeps all predictions.
     """
@@ -39,7 +39,7 @@ class Spearman(Metric):
         self.add_state("dropped_bits", torch.tensor(0), dist_reduce_fx="max")
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Take a batch of predictions and truths [N]."""
+        """Add a batch of predictions and truths, [N] each."""
         pairs = torch.stack([preds.double(), target.double(), torch.ones_like(target, dtype=torch.float64)], dim=1)
         self.cells.append(pairs.flatten())  # flat: a process without a batch gathers an empty list as a flat tensor
         if sum(part.numel() // 3 for part in self.cells) > 2 * self.most_cells:
@@ -47,14 +47,14 @@ class Spearman(Metric):
             self.cells, self.dropped_bits = [cells.flatten()], torch.full_like(self.dropped_bits, dropped)
 
     def compute(self) -> Tensor:
-        """Correlate the mean ranks of the bins."""
+        """Return the correlation of the mean ranks of the bins, a float64 scalar."""
         cells, _ = self._compact()
         return _correlation(cells)
 
     def error_bound(self) -> float:
-        """Give the most by which the value may differ from the exact one; 0 while it is exact.
+        """Return the largest possible difference between the value and the exact one; 0 while it is exact.
 
-        Within a bin with a share p of the pairs, ranks deviate from their mean by a variance of p²/12 at most. What they deviate is
+        Within a bin with a share p of the pairs, ranks deviate from their mean by a variance of p²/12 at most. The deviations are
         orthogonal to the bins' means, so the angle between the exact ranks and the means is at most atan(√(Σp³/12) / σ), σ the
         spread of the means; the angle between predictions and truths differs by the sum of both at most, and the correlation is
         its cosine.
@@ -72,7 +72,7 @@ class Spearman(Metric):
         return max(highest - value, value - lowest)
 
     def _compact(self) -> tuple[Float[Tensor, "K 3"], int]:
-        """Merge equal pairs, of the most bits that leave few enough; give them, and how many bits were dropped."""
+        """Return the pairs, merged after dropping the fewest bits that leave few enough, and the number of bits dropped."""
         parts = self.cells if isinstance(self.cells, list) else [self.cells]  # gathered from processes, it is a tensor
         cells = torch.cat([part.reshape(-1, 3) for part in parts])
         dropped = int(self.dropped_bits)
@@ -84,7 +84,7 @@ class Spearman(Metric):
 
 
 def _fewest_bits_to_drop(cells: Float[Tensor, "M 3"], low: int, most: int) -> int:
-    """Find how many bits to drop, from ``low`` on, that few enough cells are left; their number only falls, for bins are nested."""
+    """Return the least number of bits to drop, from ``low`` on, that leaves at most ``most`` cells; the bins are nested."""
     high = _MOST_BITS
     while low < high:
         middle = (low + high) // 2
@@ -96,7 +96,7 @@ def _fewest_bits_to_drop(cells: Float[Tensor, "M 3"], low: int, most: int) -> in
 
 
 def _merge(cells: Float[Tensor, "M 3"], dropped_bits: int) -> Float[Tensor, "K 3"]:
-    """Set the last bits of values to 0, and add up the weights of equal pairs."""
+    """Return the pairs with the last bits of their values set to 0, and the weights of equal pairs added up."""
     values = cells[:, :2].contiguous()
     shortened = (values.view(torch.int64) >> dropped_bits << dropped_bits).view(torch.float64)
     values = torch.where(values.isfinite(), shortened, values)
@@ -110,24 +110,24 @@ def _merge(cells: Float[Tensor, "M 3"], dropped_bits: int) -> Float[Tensor, "K 3
 
 
 def _differs(values: Float[Tensor, "M 2"]) -> Bool[Tensor, "M"]:
-    """Whether each sorted row is another than the one before."""
+    """Return whether each of the sorted rows differs from the row before it."""
     is_new = torch.ones(len(values), dtype=torch.bool, device=values.device)
     is_new[1:] = (values[1:] != values[:-1]).any(dim=1)
     return is_new
 
 
 def _ranks(values: Float[Tensor, "K"], weights: Float[Tensor, "K"]) -> tuple[Float[Tensor, "K"], Float[Tensor, "J"]]:
-    """Give the mean rank of each value, from −½ to ½, and the share of the pairs in each distinct one."""
-    distinct, place = values.unique(return_inverse=True)
-    share = torch.zeros_like(distinct).index_add_(0, place, weights) / weights.sum()
-    return (share.cumsum(0) - share / 2 - 0.5)[place], share
+    """Return the mean rank of each value, from −½ to ½, [K], and the share of the pairs in each distinct value, [J]."""
+    distinct, group = values.unique(return_inverse=True)
+    share = torch.zeros_like(distinct).index_add_(0, group, weights) / weights.sum()
+    return (share.cumsum(0) - share / 2 - 0.5)[group], share
 
 
 def _correlation(cells: Float[Tensor, "K 3"]) -> Float[Tensor, ""]:
-    """Correlate the ranks of weighted pairs."""
+    """Return the correlation of the ranks of weighted pairs."""
     weights = cells[:, 2]
     (first, n_first), (second, n_second) = (_ranks(cells[:, column], weights) for column in (0, 1))
-    product, *squares = ((weights * each).sum() for each in (first * second, first.square(), second.square()))
+    product, *squares = ((weights * products).sum() for products in (first * second, first.square(), second.square()))
     score = product / (squares[0].sqrt() * squares[1].sqrt())
     is_defined = len(n_first) > 1 and len(n_second) > 1 and not bool(cells.isnan().any())
     return score.clamp(-1, 1) if is_defined else torch.full_like(score, torch.nan)

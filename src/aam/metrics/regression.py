@@ -1,4 +1,4 @@
-"""How well numbers are predicted, accumulated batch by batch in constant memory, for one column or one of several."""
+"""Metrics of predicted numbers, accumulated batch by batch in constant memory, for one column or one of several."""
 
 from typing import Any
 
@@ -12,44 +12,44 @@ from aam.metrics.rank_correlation import Spearman
 
 
 class OfColumn(WrapperMetric):
-    """Give a metric the rows of predictions and truths [N, K] whose truth in a column is not nan.
+    """Compute a metric from one column of predictions and truths [N, K], over the rows whose truth is not nan there.
 
     Parameters
     ----------
     metric
-        Of one column; it is accumulated, and brought together over processes, as if it were by itself.
-    place
-        Which column.
+        Metric of one column; it is accumulated, and reduced over processes, as if it were by itself.
+    column
+        Index of the column.
     """
 
-    def __init__(self, metric: Metric, place: int) -> None:
+    def __init__(self, metric: Metric, column: int) -> None:
         super().__init__()
-        self.metric, self.place = metric, place
+        self.metric, self.column = metric, column
 
     @property
     def higher_is_better(self) -> bool | None:  # type: ignore[override]
-        """Direction of the metric."""
+        """Whether a larger value of the metric is better."""
         return self.metric.higher_is_better
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Take a batch."""
-        truth = target[:, self.place]
+        """Add the column of a batch."""
+        truth = target[:, self.column]
         has_value = ~truth.isnan()
         if has_value.any():
-            self.metric.update(preds[has_value, self.place], truth[has_value])
+            self.metric.update(preds[has_value, self.column], truth[has_value])
 
     def compute(self) -> Any:
-        """Give the metric."""
+        """Return the value of the metric."""
         return self.metric.compute()
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Forget all batches."""
         self.metric.reset()
         super().reset()
 
 
 def regression_metrics() -> dict[str, Metric]:
-    """Make R², mean absolute error, root mean squared error, Pearson's and Spearman's correlation."""
+    """Return new metrics by name: R², mean absolute error, root mean squared error, Pearson's and Spearman's correlation."""
     return {
         "r2": R2(),
         "mae": MeanAbsoluteError(),
@@ -60,9 +60,9 @@ def regression_metrics() -> dict[str, Metric]:
 
 
 class PairMoments(Metric):
-    """Means, spreads and errors of predictions and truths, merged as Chan, Golub and LeVeque (1979) do.
+    """Means, sums of squares and errors of predictions and truths, merged as Chan, Golub and LeVeque (1979) do.
 
-    Sums of squares are taken around the mean of each batch, so that an offset costs no digits. ``moments`` holds the number of
+    Sums of squares are computed around the mean of each batch, so that an offset costs no digits. ``moments`` holds the number of
     pairs, the mean of the predictions and of the truths, the sums of squares around these, of their products, and of the errors.
     """
 
@@ -79,7 +79,7 @@ class PairMoments(Metric):
         self.add_state("high", torch.full((2,), -float("inf"), dtype=torch.float64), dist_reduce_fx="max")
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Take a batch of predictions and truths [N], N at least 1."""
+        """Add a batch of predictions and truths, [N] each, N at least 1."""
         values = torch.stack([preds, target]).double()
         mean = values.mean(dim=1)
         centred = values - mean[:, None]
@@ -93,7 +93,7 @@ class PairMoments(Metric):
 
     @property
     def varies(self) -> Tensor:
-        """Whether the predictions, and the truths, are of more than one value."""
+        """Whether the predictions, and whether the truths, have more than one value; bool [2]."""
         return self.high > self.low
 
 
@@ -101,13 +101,13 @@ class R2(PairMoments):
     """Share of the truth's variance explained, 1 − Σ(truth − prediction)² / Σ(truth − mean)²; nan for a constant truth.
 
     torchmetrics' R2Score subtracts sums of squares, which loses the digits of a column far from 0 (wrong in the third digit at mean
-    10⁶ and spread 1), and takes sums below 10⁻⁴ for 0.
+    10⁶ and standard deviation 1), and takes sums below 10⁻⁴ for 0.
     """
 
     higher_is_better = True
 
     def compute(self) -> Tensor:
-        """Divide the sums."""
+        """Return R², a float64 scalar."""
         score = 1 - self.moments[6] / self.moments[4]
         return torch.where(self.varies[1], score, torch.nan)
 
@@ -121,13 +121,13 @@ class Pearson(PairMoments):
     higher_is_better = True
 
     def compute(self) -> Tensor:
-        """Divide the sums."""
+        """Return the correlation, a float64 scalar."""
         score = self.moments[5] / (self.moments[3].sqrt() * self.moments[4].sqrt())
         return torch.where(self.varies.all(), score.clamp(-1, 1), torch.nan)
 
 
 def merge_moments(parts: Float[Tensor, "P 7"]) -> Float[Tensor, "7"]:
-    """Give the moments of all pairs from those of parts; parts may be empty."""
+    """Return the moments of all pairs, [7], from those of parts, [P, 7]; parts may be empty."""
     total = parts[0]
     for part in parts[1:]:
         n = total[0] + part[0]

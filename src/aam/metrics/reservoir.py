@@ -1,4 +1,4 @@
-"""A bounded sample of predictions, each with the same chance to be in it."""
+"""A bounded sample of predictions, each with the same probability of being in it."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Reservoir:
-    """Keeps the ``size`` predictions with the smallest random keys of all that were added, in the order of their coming.
+    """Keep the ``size`` predictions with the smallest random keys of all that were added, in the order in which they were added.
 
     Every prediction draws one number from the stream, so which are kept depends on the stream and on the predictions' order, but
     not on how they are divided into batches. The smallest of independent keys are a uniform sample without replacement (Efraimidis
@@ -19,7 +19,7 @@ class Reservoir:
     size
         Most predictions to keep.
     stream
-        Gives the keys.
+        Generator of the keys.
     """
 
     def __init__(self, size: int, stream: np.random.Generator) -> None:
@@ -30,19 +30,19 @@ class Reservoir:
         self._rows: tuple[Tensor, Tensor] | None = None
 
     def add(self, prediction: Tensor, truth: Tensor) -> None:
-        """Take a batch of predictions [N, ...] and truths [N]; of those that may stay, copies go to the CPU."""
+        """Add a batch of predictions [N, ...] and truths [N]; those that may be kept are copied to the CPU."""
         keys = self._stream.random(len(truth))
         self.n_seen += len(truth)
         limit = self._keys.max() if len(self._keys) == self.size else 1.0
-        some = np.flatnonzero(keys < limit)
-        if self._rows is not None and not len(some):
+        candidates = np.flatnonzero(keys < limit)
+        if self._rows is not None and not len(candidates):
             return
-        place = torch.from_numpy(some).to(truth.device)
-        prediction, truth = (rows.detach()[place].cpu() for rows in (prediction, truth))
-        self._keep(keys[some], prediction, truth)
+        index = torch.from_numpy(candidates).to(truth.device)
+        prediction, truth = (rows.detach()[index].cpu() for rows in (prediction, truth))
+        self._keep(keys[candidates], prediction, truth)
 
     def join(self, other: "Reservoir") -> None:
-        """Take in what another, with a stream of its own, has kept of other predictions."""
+        """Add what another reservoir, with another stream, has kept of other predictions."""
         self.n_seen += other.n_seen
         if other._rows is not None:
             self._keep(other._keys, *other._rows)
@@ -58,13 +58,13 @@ class Reservoir:
 
     @property
     def points(self) -> tuple[Tensor, Tensor]:
-        """The predictions that were kept, and their truths."""
+        """The predictions that were kept, [M, ...], and their truths, [M]."""
         assert self._rows is not None, "nothing was added"
         return self._rows
 
 
 def merge(reservoirs: Sequence[Reservoir]) -> Reservoir:
-    """Join the reservoirs of several ranks in the first: as if one had seen all predictions."""
+    """Join the reservoirs of several ranks in the first one, and return it."""
     first, *others = reservoirs
     for other in others:
         first.join(other)

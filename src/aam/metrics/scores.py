@@ -1,4 +1,4 @@
-"""Scores of predictions in plain arrays: fast enough to be taken of a thousand draws of the samples."""
+"""Scores of predictions in NumPy arrays, fast enough to be computed for a thousand draws of the samples."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from scipy.stats import rankdata
 
 @dataclass(frozen=True)
 class Score:
-    """One way to judge predictions.
+    """A score of predictions.
 
     Attributes
     ----------
     label
-        As people write it.
+        Name for reports.
     compute
-        Takes predictions (values [S], or probabilities [S, C]) and truth [S]; nan where it is not defined.
+        Computes the score from predictions (values [S], or probabilities [S, C]) and truth [S]; nan where it is not defined.
     is_loss
-        Whether less is better.
+        Whether a smaller value is better.
     """
 
     label: str
@@ -27,35 +27,35 @@ class Score:
 
 
 def r_squared(prediction: np.ndarray, truth: np.ndarray) -> float:
-    """Share of the variance explained: 1 − Σ(truth − prediction)² / Σ(truth − mean)²; nan for a constant truth."""
+    """Compute the share of the variance explained: 1 − Σ(truth − prediction)² / Σ(truth − mean)²; nan for a constant truth."""
     spread = float(np.square(truth - truth.mean()).sum())
     return 1.0 - float(np.square(truth - prediction).sum()) / spread if np.ptp(truth) > 0 else float("nan")
 
 
 def mean_absolute_error(prediction: np.ndarray, truth: np.ndarray) -> float:
-    """Mean distance of prediction and truth."""
+    """Compute the mean absolute difference of prediction and truth."""
     return float(np.abs(prediction - truth).mean())
 
 
 def root_mean_square_error(prediction: np.ndarray, truth: np.ndarray) -> float:
-    """Root of the mean squared error."""
+    """Compute the square root of the mean squared error."""
     return float(np.sqrt(np.square(prediction - truth).mean()))
 
 
 def spearman(prediction: np.ndarray, truth: np.ndarray) -> float:
-    """Correlate the ranks; nan if either is constant."""
+    """Compute the correlation of the ranks; nan if either is constant."""
     if not (np.ptp(truth) > 0 and np.ptp(prediction) > 0):
         return float("nan")
     return float(np.corrcoef(rankdata(prediction), rankdata(truth))[0, 1])
 
 
 def accuracy(probability: np.ndarray, truth: np.ndarray) -> float:
-    """Share of the samples whose most probable class is theirs."""
+    """Compute the share of the samples whose most probable class is the true one."""
     return float((probability.argmax(axis=1) == truth).mean())
 
 
 def balanced_accuracy(probability: np.ndarray, truth: np.ndarray) -> float:
-    """Mean over the classes present of the share that is recognised."""
+    """Compute the mean recall over the classes present."""
     n_classes = probability.shape[1]
     size = np.bincount(truth, minlength=n_classes)
     right = np.bincount(truth[probability.argmax(axis=1) == truth], minlength=n_classes)
@@ -63,7 +63,7 @@ def balanced_accuracy(probability: np.ndarray, truth: np.ndarray) -> float:
 
 
 def macro_f1(probability: np.ndarray, truth: np.ndarray) -> float:
-    """Mean of F1 over the classes that are present or predicted."""
+    """Compute the mean F1 over the classes that are present or predicted."""
     n_classes, prediction = probability.shape[1], probability.argmax(axis=1)
     right = np.bincount(truth[prediction == truth], minlength=n_classes)
     involved = np.bincount(truth, minlength=n_classes) + np.bincount(prediction, minlength=n_classes)
@@ -71,7 +71,7 @@ def macro_f1(probability: np.ndarray, truth: np.ndarray) -> float:
 
 
 def auroc(probability: np.ndarray, truth: np.ndarray) -> float:
-    """Mean over the classes present of the one-against-rest area under the ROC curve; nan with a single class."""
+    """Compute the mean, over the classes present, of the one-against-rest area under the ROC curve; nan with a single class."""
     areas = []
     for label in np.unique(truth):
         is_label = truth == label
@@ -84,12 +84,12 @@ def auroc(probability: np.ndarray, truth: np.ndarray) -> float:
 
 
 def rank_error(probability: np.ndarray, truth: np.ndarray) -> float:
-    """Mean number of classes between the most probable class and the true one, of classes in their order."""
+    """Compute the mean distance, in steps of the classes' order, between the most probable class and the true one."""
     return float(np.abs(probability.argmax(axis=1) - truth).mean())
 
 
 def quadratic_kappa(probability: np.ndarray, truth: np.ndarray) -> float:
-    """Cohen's kappa with squared distances of classes in their order (Cohen 1968); nan where all are of one class."""
+    """Compute Cohen's kappa with squared distances of ordered classes (Cohen 1968); nan where all are of one class."""
     prediction = probability.argmax(axis=1)
     by_chance = np.square(np.subtract.outer(prediction, truth)).mean()
     return 1.0 - float(np.square(prediction - truth).mean() / by_chance) if by_chance > 0 else float("nan")
@@ -116,4 +116,4 @@ SCORES: dict[str, dict[str, Score]] = {
         **CLASS_SCORES,
     },
 }
-"""By task, the most telling first."""
+"""Scores by task, the most informative first."""

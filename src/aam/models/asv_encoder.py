@@ -28,17 +28,18 @@ class ASVEncoder(nn.Module):
         self.pooling = AttentionPooling(config)
 
     def forward(self, tokens: Int[Tensor, "U L"]) -> Float[Tensor, "U D"]:
-        """Give one vector per ASV."""
+        """Compute one vector per ASV, [U, D]."""
         return self._in_chunks(self._pooled, tokens)
 
     def at_positions(self, tokens: Int[Tensor, "R L"], columns: Int[Tensor, "R K"]) -> Float[Tensor, "R K D"]:
-        """Give the vectors of the patches that hold some nucleotides of each ASV, and of no others."""
+        """Compute the vectors of the patches that hold the nucleotides at ``columns`` of each ASV, [R, K, D]."""
         return self._in_chunks(self._gathered, tokens, columns)
 
-    def _in_chunks(self, encode: Callable[..., Tensor], tokens: Tensor, *others: Tensor) -> Tensor:
+    def _in_chunks(self, encode: Callable[..., Tensor], tokens: Tensor, *aligned: Tensor) -> Tensor:
+        """Encode ASVs chunk by chunk, sorted by length; rows of ``aligned`` go with those of ``tokens``."""
         lengths = (tokens != vocabulary.PAD).sum(dim=1)
         order = None if bool((lengths == lengths[:1]).all()) else lengths.argsort(stable=True)
-        parts = [part if order is None else part[order] for part in (tokens, *others)]
+        parts = [part if order is None else part[order] for part in (tokens, *aligned)]
         encoded = []
         for chunk, *rest in zip(*(part.split(self.config.asv_chunk_size) for part in parts), strict=True):
             longest = max([1, *(chunk != vocabulary.PAD).sum(dim=1).tolist()])  # a rank may have none to read

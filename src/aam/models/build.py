@@ -1,4 +1,4 @@
-"""Models from their description: the one place that makes objectives by their names in the table."""
+"""Models from their description; nothing else builds objectives by their names in the table."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,28 +16,28 @@ NO_SETTINGS: Mapping[str, Settings] = {}
 
 
 def class_of(name: str) -> type[UnlabelledObjective]:
-    """Load the class of an objective that needs no labels."""
+    """Return the class of an objective that needs no labels, by its name in `OBJECTIVES`."""
     return load(OBJECTIVES[name].path)
 
 
 def build_objectives(
     config: ModelConfig, names: Sequence[str], settings: Mapping[str, Settings] = NO_SETTINGS
 ) -> dict[str, UnlabelledObjective]:
-    """Build objectives; ``settings`` are by name, as `Objective.settle` gave them."""
+    """Return objectives by name; ``settings`` are by name, as `UnlabelledObjective.choose_settings` returned them."""
     return {name: class_of(name).build(config, name, settings.get(name, {})) for name in names}
 
 
 def build_encoder(
     config: ModelConfig, objectives: Sequence[str], settings: Mapping[str, Settings] = NO_SETTINGS
 ) -> SequenceEncoder:
-    """Build a `SequenceEncoder` with the objectives named."""
+    """Return a new `SequenceEncoder` with the objectives named."""
     return SequenceEncoder(config, build_objectives(config, objectives, settings))
 
 
 def build_covariates(
     config: ModelConfig, shape: CovariateShape, options: CovariatesConfig
 ) -> CovariateConditioning | None:
-    """Build what brings columns of the metadata to the target's head; None without any."""
+    """Return a new layer that brings covariates to the target's head; None without any covariate."""
     if not shape.n_vectors:
         return None
     return CovariateConditioning(config, N_SOURCES * config.embedding_dim, shape, options)
@@ -50,6 +50,6 @@ def build_predictor(
     freeze_base: bool = False,
     conditioning: CovariateConditioning | None = None,
 ) -> SequencePredictor:
-    """Build a `SequencePredictor` on a base, with a target and further objectives of its own."""
+    """Return a new `SequencePredictor` on a base, with a target and further objectives of its own."""
     heads: dict[str, Objective] = {"target": target, **build_objectives(base_model.config, objectives)}
     return SequencePredictor(base_model, heads, freeze_base, conditioning)

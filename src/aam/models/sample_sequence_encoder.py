@@ -12,7 +12,7 @@ from aam.nn.transformer import Transformer
 
 
 class SampleSequenceEncoder(nn.Module):
-    """Give each ASV's vector its abundance, and let the ASVs of a sample read each other; their order is nothing."""
+    """Add abundances to the ASVs' vectors, and apply a transformer to the ASVs of each sample; their order does not matter."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -29,12 +29,26 @@ class SampleSequenceEncoder(nn.Module):
         hidden: Int[Tensor, "Q"] | None = None,
         hidden_asvs: Int[Tensor, "G"] | None = None,
     ) -> Float[Tensor, "T D"]:
-        """Give each sample's ASVs in context, packed.
+        """Encode each sample's ASVs in the context of their sample.
 
-        ``hidden`` pairs are read without abundance, ``hidden_asvs`` without knowing which ASV it is.
+        Parameters
+        ----------
+        asv_vectors
+            Vectors of the batch's distinct ASVs, [U, D].
+        batch
+            The samples.
+        hidden
+            Packed pairs that are read without their abundance, [Q].
+        hidden_asvs
+            Packed pairs that are read without their ASV's vector, [G].
+
+        Returns
+        -------
+        Tensor
+            One vector per packed pair, [T, D].
         """
         vectors = gather_rows(self.standardise(asv_vectors), batch.asv_index)
         if hidden_asvs is not None:
-            nothing = self.hidden_asv.to(vectors.dtype).expand(len(hidden_asvs), -1)
-            vectors = vectors.index_copy(0, hidden_asvs, nothing)
+            unknown = self.hidden_asv.to(vectors.dtype).expand(len(hidden_asvs), -1)
+            vectors = vectors.index_copy(0, hidden_asvs, unknown)
         return self.transformer(self.counts(vectors, batch, hidden), Packed(batch.sample_offsets))

@@ -1,4 +1,4 @@
-"""A vector per sample, and the heads that learn without labels."""
+"""The encoder of samples, with the heads that learn without labels."""
 
 import torch
 from jaxtyping import Float
@@ -15,10 +15,10 @@ from aam.objectives.objective import UnlabelledObjective
 
 
 class SequenceEncoder(nn.Module):
-    """Nucleotides to ASV vectors to a sample vector; self-supervised objectives read them.
+    """Encode nucleotides as ASV vectors, and these as one vector per sample; self-supervised objectives read both.
 
-    Sample vectors are not normalised, for their differences mean something: ``scale`` brings them to the size of the distances
-    that they reproduce.
+    Sample vectors are not normalised, since objectives compare their differences with distances between samples: ``scale`` brings
+    them to the size of these distances.
     """
 
     def __init__(self, config: ModelConfig, objectives: dict[str, UnlabelledObjective]) -> None:
@@ -32,34 +32,34 @@ class SequenceEncoder(nn.Module):
         self.objectives = nn.ModuleDict(objectives)
 
     def asv_vectors(self, batch: Batch) -> Float[Tensor, "U D"]:
-        """Encode the batch's distinct ASVs, unless that was done beforehand."""
+        """Return the vectors of the batch's distinct ASVs, [U, D]; those computed beforehand are not computed again."""
         if batch.asv_vectors is not None:
             return batch.asv_vectors.to(self.scale.dtype)
         tokens = batch.tokens if batch.share is None else batch.tokens[batch.share.encoded]
         return place_asv_vectors(self.asv_encoder(tokens), len(batch.tokens), batch.share)
 
     def encode_samples(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> SampleEncoding:
-        """Encode the samples of a batch from the vectors of its distinct ASVs."""
+        """Encode the samples of a batch from the vectors of its distinct ASVs, [U, D]."""
         layout = Packed(batch.sample_offsets)
         context = self.encoder(self.sample_encoder(asv_vectors, batch), layout)
         return SampleEncoding(context, batch.sample_offsets, self.pooling(context, layout) * self.scale)
 
     def encode_hidden(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> Float[Tensor, "Q D"] | None:
-        """Encode the pairs whose abundance is to be predicted, without showing it."""
+        """Encode the pairs whose abundance is to be predicted, without showing it; [Q, D], or None without such pairs."""
         if batch.hidden is None:
             return None
         context = self.sample_encoder(asv_vectors, batch, batch.hidden)
         return gather_rows(self.encoder(context, Packed(batch.sample_offsets)), batch.hidden)
 
     def encode_hidden_asvs(self, asv_vectors: Float[Tensor, "U D"], batch: Batch) -> Float[Tensor, "G D"] | None:
-        """Encode the pairs whose ASV is to be predicted, without showing it; their abundance is shown."""
+        """Encode the pairs whose ASV is to be predicted, showing their abundance alone; [G, D], or None without such pairs."""
         if batch.hidden_asvs is None:
             return None
         context = self.sample_encoder(asv_vectors, batch, hidden_asvs=batch.hidden_asvs)
         return gather_rows(self.encoder(context, Packed(batch.sample_offsets)), batch.hidden_asvs)
 
     def forward(self, batch: Batch) -> Encoding:
-        """Encode all that the batch asks for."""
+        """Compute all vectors that the batch asks for."""
         asv_vectors = self.asv_vectors(batch)
         masked = batch.masked
         return Encoding(
@@ -71,5 +71,5 @@ class SequenceEncoder(nn.Module):
         )
 
     def active_objectives(self) -> dict[str, UnlabelledObjective]:
-        """Give the objectives that this model can learn from, by name."""
+        """Return the objectives that this model can learn from, by name."""
         return dict(self.objectives.items())  # type: ignore[arg-type]

@@ -19,8 +19,8 @@ from aam.objectives.target import Target
 class SequencePredictor(nn.Module):
     """Fine-tune a `SequenceEncoder` on a metadata column.
 
-    The heads read the sample vector and a pooling of the ASVs of their own, so that a target may depend on other ASVs than
-    the distances between samples do; with a conditioning, changed by further columns of the metadata.
+    The heads read the sample vector and a second pooling of the ASVs, so that a target may depend on other ASVs than the distances
+    between samples do. A conditioning changes these features by covariates.
     """
 
     def __init__(
@@ -39,30 +39,30 @@ class SequencePredictor(nn.Module):
         base_model.requires_grad_(not freeze_base)
 
     def train(self, mode: bool = True) -> "SequencePredictor":
-        """Switch dropout on or off; a frozen base never drops anything."""
+        """Switch dropout on or off, and return the model; a frozen base never drops anything."""
         super().train(mode)
         if self.freeze_base:
             self.base_model.eval()
         return self
 
     def forward(self, batch: Batch) -> Encoding:
-        """Encode all that the batch asks for."""
+        """Compute all vectors that the batch asks for, and the input of the target's heads."""
         encoding = self.base_model(batch)
         return replace(encoding, target_features=self.target_features(encoding.samples, batch))
 
     def target_features(self, samples: SampleEncoding, batch: Batch) -> Float[Tensor, "B F"]:
-        """Give what the target's head reads: the features, with what the metadata make of them."""
+        """Compute the input of the target's heads: microbial features, changed by the covariates if there are any; [B, F]."""
         features = self.microbial_features(samples)
         return features if self.conditioning is None else self.conditioning(features, samples, batch)
 
     def microbial_features(self, samples: SampleEncoding) -> Float[Tensor, "B F"]:
-        """Give what microbes say of the target: the sample vector beside a pooling of its own."""
+        """Concatenate the sample vectors with the second pooling of the samples' ASVs, [B, F]."""
         pooled = self.pooling(samples.context, Packed(samples.sample_offsets))
         return torch.cat([samples.sample_vectors, pooled], dim=1)
 
     @property
     def asv_encoder(self) -> ASVEncoder:
-        """The encoder of ASVs of the base."""
+        """The base's encoder of ASVs."""
         return self.base_model.asv_encoder
 
     @property
@@ -71,6 +71,6 @@ class SequencePredictor(nn.Module):
         return self.objectives["target"]  # type: ignore[return-value]
 
     def active_objectives(self) -> dict[str, Objective]:
-        """Give the objectives that this model can learn from, by name; a frozen base has nothing to learn."""
-        own = dict(self.objectives.items())
-        return own if self.freeze_base else {**self.base_model.active_objectives(), **own}  # type: ignore[return-value]
+        """Return the objectives that this model can learn from, by name; those of a frozen base are left out."""
+        heads = dict(self.objectives.items())
+        return heads if self.freeze_base else {**self.base_model.active_objectives(), **heads}  # type: ignore[return-value]

@@ -22,12 +22,12 @@ class Standardise(nn.Module):
         self.scale = nn.Parameter(torch.ones(dim))
 
     def forward(self, x: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
-        """Standardise the rows."""
+        """Return the standardised rows, [B, D]."""
         return (x - self.mean) * self.scale
 
     @torch.no_grad()
     def fit(self, x: Float[Tensor, "B D"]) -> None:
-        """Start from the mean and the standard deviation of some rows; a feature that does not vary is only shifted."""
+        """Set mean and scale from the moments of some rows, [B, D]; a feature that does not vary is only shifted."""
         std = x.std(dim=0, correction=0)
         self.mean.copy_(x.mean(dim=0))
         self.scale.copy_(torch.where(std > 1e-6 * std.max(), 1 / std.clamp(min=1e-12), torch.ones_like(std)))
@@ -37,31 +37,32 @@ TYPICAL_LOG_ABUNDANCE = -6.0
 """Middle of the natural logarithm of relative abundances in amplicon studies."""
 
 LOG_ABUNDANCE_SPREAD = 2.0
+"""Their typical standard deviation, by which they are divided."""
 
 
 def log_abundance(batch: Batch) -> Float[Tensor, "T"]:
-    """Give the natural logarithm of each pair's relative abundance in its sample, in float64."""
+    """Compute the natural logarithm of each pair's relative abundance in its sample, float64 [T]."""
     counts = batch.counts.double()
     depth = counts.new_zeros(batch.n_samples).index_add(0, batch.sample_of_pair, counts)
     return counts.log() - depth.log()[batch.sample_of_pair]
 
 
 def standardise(log_abundances: Tensor) -> Tensor:
-    """Bring logarithms of relative abundance to about zero mean and unit spread."""
+    """Return logarithms of relative abundance, shifted and scaled to about zero mean and unit spread."""
     return (log_abundances - TYPICAL_LOG_ABUNDANCE) / LOG_ABUNDANCE_SPREAD
 
 
 def unstandardise(standardised: Tensor) -> Tensor:
-    """Undo `standardise`."""
+    """Return natural logarithms of relative abundance: the inverse of `standardise`."""
     return standardised * LOG_ABUNDANCE_SPREAD + TYPICAL_LOG_ABUNDANCE
 
 
 class CountEmbedding(nn.Module):
-    """Join an ASV's abundance in a sample to its vector, in the way that ``--count-embedding`` names.
+    """Combine an ASV's abundance in a sample with its vector, in the way that ``--count-embedding`` names.
 
-    With ``film`` the abundance scales and shifts the vector (Perez et al. 2018): so already a mean over the ASVs tells how abundant
-    each kind is, and not only which kinds there are. ``add`` shifts it, ``concat`` lays both side by side before a linear layer,
-    and ``none`` shows no abundance.
+    With ``film`` the abundance scales and shifts the vector (Perez et al. 2018): so already a mean over the ASVs depends on how
+    abundant each kind is, and not only on which kinds there are. ``add`` shifts it, ``concat`` lays both side by side before a
+    linear layer, and ``none`` shows no abundance.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -77,7 +78,7 @@ class CountEmbedding(nn.Module):
     def forward(
         self, vectors: Float[Tensor, "T D"], batch: Batch, hidden: Int[Tensor, "Q"] | None = None
     ) -> Float[Tensor, "T D"]:
-        """Give the vectors of all pairs with their abundances; ``hidden`` pairs are read without theirs."""
+        """Compute the vectors of all pairs with their abundances, [T, D]; those of ``hidden`` pairs are without."""
         if self.way == "none":
             return vectors
         abundance = self.embedding(standardise(log_abundance(batch)).to(vectors.dtype)[:, None])

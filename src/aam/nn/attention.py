@@ -15,29 +15,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 logger = logging.getLogger(__name__)
 
-
-def gather_rows(matrix: Float[Tensor, "N D"], index: Int[Tensor, "T"]) -> Float[Tensor, "T D"]:
-    """Give ``matrix[index]``; where a row is read more than once, its gradient is the same in every run.
-
-    The gradient of plain indexing is summed by all threads of a CPU at once, in the order in which they happen to come, if it has
-    32,768 elements or more; then no two trainings are equal.
-    """
-    return F.embedding(index, matrix)
-
-
-def pad_mask(offsets: Int[Tensor, "B1"]) -> Bool[Tensor, "B A"]:
-    """Tell which positions of the padded rows are real."""
-    lengths = offsets.diff()
-    return torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
-
-
-def pad(packed: Float[Tensor, "T ..."], mask: Bool[Tensor, "B A"]) -> Float[Tensor, "B A ..."]:
-    """Give every set a row of its own, with zeros after its last position."""
-    padded = packed.new_zeros(*mask.shape, *packed.shape[1:])
-    padded[mask] = packed
-    return padded
-
-
 KERNELS = {
     "flash": (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH),
     "mem_efficient": (SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH),
@@ -46,19 +23,19 @@ KERNELS = {
 """By the value of ``--attn-implementation``: the kernel, and those that take its place where it cannot read a mask."""
 
 POSITIONS_AT_A_TIME = 1024
-"""Of sets, on a CPU; their hidden layer takes 2 MB at width 128."""
+"""Most positions, of whole sets, that a CPU reads at a time; their hidden layer takes 2 MB at width 128."""
 
 
 @contextmanager
 def attention_kernel(name: str, device: torch.device, dtype: torch.dtype) -> Iterator[None]:
-    """Let all attention in the block run on one kind of kernel, in the backward pass, too.
+    """Run all attention in the block on one kind of kernel, in the backward pass, too.
 
     Parameters
     ----------
     name
         A key of `KERNELS`, or ``sdpa`` for PyTorch's choice. One that cannot run is replaced by ``sdpa`` with one warning.
     device, dtype
-        Where, and in which arithmetic.
+        Device and number format of the attention.
     """
     if name == "sdpa":
         yield
@@ -74,19 +51,41 @@ def attention_kernel(name: str, device: torch.device, dtype: torch.dtype) -> Ite
 
 
 def _can_run(kernel: SDPBackend, device: torch.device, dtype: torch.dtype) -> bool:
-    some = torch.zeros(1, 1, 8, 8, device=device, dtype=dtype)
+    sample = torch.zeros(1, 1, 8, 8, device=device, dtype=dtype)
     with sdpa_kernel(kernel), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch warns of each reason, and then raises
         try:
-            F.scaled_dot_product_attention(some, some, some)
+            F.scaled_dot_product_attention(sample, sample, sample)
         except RuntimeError:
             return False
     return True
 
 
+def gather_rows(matrix: Float[Tensor, "N D"], index: Int[Tensor, "T"]) -> Float[Tensor, "T D"]:
+    """Return ``matrix[index]``, [T, D]; where a row is read more than once, its gradient is the same in every run.
+
+    The gradient of plain indexing is summed by all threads of a CPU at once, in an order that changes from run to run, if it has
+    32,768 elements or more; then no two trainings are equal.
+    """
+    return F.embedding(index, matrix)
+
+
+def pad_mask(offsets: Int[Tensor, "B1"]) -> Bool[Tensor, "B A"]:
+    """Return which positions of the padded rows are real, [B, A]."""
+    lengths = offsets.diff()
+    return torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
+
+
+def pad(packed: Float[Tensor, "T ..."], mask: Bool[Tensor, "B A"]) -> Float[Tensor, "B A ..."]:
+    """Return one row per set, with zeros after its last position, [B, A, ...]."""
+    padded = packed.new_zeros(*mask.shape, *packed.shape[1:])
+    padded[mask] = packed
+    return padded
+
+
 @dataclass(frozen=True)
 class PaddedLayout:
-    """Positions as rows of a block [B, A, ...]; each reads the real ones of its row.
+    """Positions as rows of a block [B, A, ...]; each position attends to the real ones of its row.
 
     Attributes
     ----------
@@ -97,13 +96,13 @@ class PaddedLayout:
     mask: Bool[Tensor, "B A"] | None = None
 
     def parts(self, x: Tensor) -> list[tuple[Tensor, "PaddedLayout"]]:
-        """Give all rows as one part: whoever lays them out reads as many at a time as is good."""
+        """Return all rows as one part: the caller has chosen how many rows to read at a time."""
         return [(x, self)]
 
     def attend(
         self, query: Float[Tensor, "B Q H d"], key: Float[Tensor, "B A H d"], value: Float[Tensor, "B A H d"]
     ) -> Float[Tensor, "B Q H d"]:
-        """Let the queries of each row read its keys and values."""
+        """Compute the attention of each row's queries to its keys and values, [B, Q, H, d]."""
         mask = None if self.mask is None else self.mask[:, None, None, :]
         query, key, value = (part.transpose(1, 2) for part in (query, key, value))
         return _attention(query, key, value, mask).transpose(1, 2)
@@ -111,7 +110,7 @@ class PaddedLayout:
 
 @dataclass(frozen=True)
 class Packed:
-    """Positions one after the other, [T, ...]; each reads those of its own set. On a CPU, nothing is padded.
+    """Positions of all sets one after the other, [T, ...]; each attends to those of its set. On a CPU, nothing is padded.
 
     Attributes
     ----------
@@ -122,7 +121,7 @@ class Packed:
     offsets: Int[Tensor, "B1"]
 
     def parts(self, x: Float[Tensor, "T D"]) -> list[tuple[Tensor, "Packed"]]:
-        """Cut positions between sets into parts that stay in a CPU's cache; on a GPU, give all as one part."""
+        """Cut positions between sets into parts that stay in a CPU's cache; on a GPU, return all as one part."""
         if x.device.type != "cpu" or len(x) <= POSITIONS_AT_A_TIME:
             return [(x, self)]
         ends, starts = self.offsets.tolist(), [0]
@@ -135,7 +134,7 @@ class Packed:
     def attend(
         self, query: Float[Tensor, "Q H d"], key: Float[Tensor, "T H d"], value: Float[Tensor, "T H d"]
     ) -> Float[Tensor, "Q H d"]:
-        """Let the queries of each set, as many as it has positions (Q = T) or one (Q = B), read its keys and values."""
+        """Compute the attention of each set's queries to its keys and values; one query per position (Q = T) or per set (Q = B)."""
         ends = self.offsets
         if len(ends) == 1:  # a rank without samples: nothing, with the gradients, zeros, that the others have
             return query * (key.sum() + value.sum())
@@ -145,21 +144,34 @@ class Packed:
 
 
 def attend_padded(query: Tensor, key: Tensor, value: Tensor, query_ends: Tensor, ends: Tensor) -> Tensor:
-    """Attend inside all sets in one call, padded to the largest: few and large kernels, as GPUs need them."""
+    """Compute attention inside all sets in one call, padded to the largest: few and large kernels, as GPUs need them.
+
+    Parameters
+    ----------
+    query, key, value
+        Packed, [Q, H, d], [T, H, d] and [T, H, d].
+    query_ends, ends
+        Offsets of each set's queries, and of its keys and values, [B + 1].
+
+    Returns
+    -------
+    Tensor
+        Attention of each query, [Q, H, d].
+    """
     query_mask, mask = pad_mask(query_ends), pad_mask(ends)
     return PaddedLayout(mask).attend(pad(query, query_mask), pad(key, mask), pad(value, mask))[query_mask]
 
 
 def _attend_one_by_one(query: Tensor, key: Tensor, value: Tensor, query_ends: Tensor, ends: Tensor) -> Tensor:
     attended = []
-    for reading, read in zip(pairwise(query_ends.tolist()), pairwise(ends.tolist()), strict=True):
-        parts = query[slice(*reading)], key[slice(*read)], value[slice(*read)]
+    for query_bounds, bounds in zip(pairwise(query_ends.tolist()), pairwise(ends.tolist()), strict=True):
+        parts = query[slice(*query_bounds)], key[slice(*bounds)], value[slice(*bounds)]
         attended.append(_attention(*(part.transpose(0, 1)[None] for part in parts))[0].transpose(0, 1))
     return torch.cat(attended)
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Attend [B, H, A, d]; a CPU does it in float32, for the backward pass of bfloat16 attention is far slower there."""
+    """Compute attention, [B, H, A, d]; on a CPU in float32, as the backward pass of bfloat16 attention is far slower there."""
     if query.device.type != "cpu" or query.dtype != torch.bfloat16:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     with torch.autocast("cpu", enabled=False):

@@ -1,4 +1,4 @@
-"""Metadata cells as vectors, and the features of samples changed by them."""
+"""Covariates as vectors, and the features of samples changed by them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from aam.nn.fusion import FUSIONS
 
 @dataclass(frozen=True)
 class CovariateShape:
-    """How many categories and columns there are.
+    """Numbers of categories and of columns among the covariates.
 
     Attributes
     ----------
     sizes
-        Categories of each column of categories; parents before their children.
+        Number of categories in each categorical column; parents before their children.
     parents
-        Place of each column's parent among these columns, −1 for none.
+        Index of each column's parent among these columns, −1 for none.
     n_numbers
-        Columns of numbers.
+        Number of numeric columns.
     """
 
     sizes: Sequence[int]
@@ -36,29 +36,30 @@ class CovariateShape:
 
     @property
     def ends(self) -> list[int]:
-        """Columns of categories that are nobody's parent: each gives a vector, in which those above it are."""
-        return [place for place in range(len(self.sizes)) if place not in self.parents]
+        """Categorical columns that are no column's parent: each has one vector, which includes those of the columns above it."""
+        return [column for column in range(len(self.sizes)) if column not in self.parents]
 
     @property
     def n_vectors(self) -> int:
-        """M."""
+        """Number of vectors per sample, M."""
         return len(self.ends) + self.n_numbers
 
 
 class CovariateVectors(nn.Module):
-    """Give a vector per column.
+    """Embed covariates, one vector per column.
 
-    The vector of a category is learned; so is that of an unknown one. With a parent it is the parent's vector and an offset that
-    begins at nothing, so that an unknown child is its parent. A number is a line through space, and where it is unknown a point.
+    The vector of a category is learned; so is that of an unknown one. With a parent it is the parent's vector plus an offset that
+    starts at zero, so that an unknown child has its parent's vector. A number is multiplied by a learned vector; an unknown number
+    has a learned vector of its own.
 
     Parameters
     ----------
     shape
-        Of the metadata.
+        Numbers of categories and columns.
     width
-        Of the vectors.
+        Width of the vectors, W.
     dropout
-        Chance that a cell is unknown in training; with a parent its children are, too.
+        Probability that a cell is made unknown in training; the children of such a cell are made unknown, too.
     """
 
     def __init__(self, shape: CovariateShape, width: int, dropout: float) -> None:
@@ -72,7 +73,7 @@ class CovariateVectors(nn.Module):
         self.unknown_numbers = nn.ParameterList(torch.zeros(width) for _ in range(shape.n_numbers))
 
     def forward(self, batch: Batch) -> Float[Tensor, "B M W"]:
-        """Give the vectors of a batch's samples."""
+        """Compute the vectors of a batch's samples, [B, M, W]."""
         categories, numbers = batch.targets[CATEGORIES], batch.targets[NUMBERS]
         if self.training and self.dropout:
             categories = torch.where(self._with_children(self._hidden(categories)), -1, categories)
@@ -83,19 +84,19 @@ class CovariateVectors(nn.Module):
         return torch.rand(cells.shape, device=cells.device) < self.dropout
 
     def _with_children(self, hidden: Bool[Tensor, "B E"]) -> Bool[Tensor, "B E"]:
-        """Hide what is below a hidden parent."""
-        for place, parent in enumerate(self.shape.parents):
+        """Hide the cells below a hidden parent, in place."""
+        for column, parent in enumerate(self.shape.parents):
             if parent >= 0:
-                hidden[:, place] |= hidden[:, parent]
+                hidden[:, column] |= hidden[:, parent]
         return hidden
 
     def _of_categories(self, categories: Int[Tensor, "B E"]) -> list[Tensor]:
-        found: list[Tensor] = []
+        vectors: list[Tensor] = []
         for number, table, parent in zip(categories.unbind(dim=1), self.tables, self.shape.parents, strict=True):
             of_unknown = F.pad(table, (0, 0, 0, 1)) if parent >= 0 else table  # an unknown child adds nothing
-            own = gather_rows(of_unknown, number % len(of_unknown))  # the last row is that of -1
-            found.append(own if parent < 0 else found[parent] + own)
-        return [found[place] for place in self.shape.ends]
+            vector = gather_rows(of_unknown, number % len(of_unknown))  # the last row is that of -1
+            vectors.append(vector if parent < 0 else vectors[parent] + vector)
+        return [vectors[column] for column in self.shape.ends]
 
     def _of_numbers(self, numbers: Float[Tensor, "B N"]) -> list[Tensor]:
         return [
@@ -105,18 +106,18 @@ class CovariateVectors(nn.Module):
 
 
 class CovariateConditioning(nn.Module):
-    """Standardises features, so that they and the vectors of metadata are of one size, and fuses both.
+    """Standardise the features, so that they and the vectors of covariates are of one size, and fuse both.
 
     Parameters
     ----------
     config
         Shape of the model.
     width
-        F.
+        Width of the features, F.
     shape
-        Of the metadata.
+        Numbers of categories and columns.
     options
-        How.
+        Kind of fusion, and dropout of cells.
     """
 
     def __init__(self, config: ModelConfig, width: int, shape: CovariateShape, options: CovariatesConfig) -> None:
@@ -127,5 +128,5 @@ class CovariateConditioning(nn.Module):
         self.fusion = kind(config, width, shape.n_vectors)
 
     def forward(self, features: Float[Tensor, "B F"], samples: SampleEncoding, batch: Batch) -> Float[Tensor, "B F"]:
-        """Give the features as the target's head is to read them."""
+        """Compute the input of the target's heads from microbial features and covariates, [B, F]."""
         return self.fusion(self.standardise(features), self.vectors(batch), samples)

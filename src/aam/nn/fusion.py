@@ -1,4 +1,4 @@
-"""How vectors of metadata meet the features of a sample: one class per choice of ``--categorical-fusion``."""
+"""Fusion of covariates with the features of a sample: one class per choice of ``--categorical-fusion``."""
 
 from abc import abstractmethod
 
@@ -12,36 +12,36 @@ from aam.nn.attention import Packed, PaddedLayout, attend_padded
 from aam.nn.transformer import Block
 
 N_LATENTS = 4
-"""Of the perceiver: vectors that read columns and ASVs."""
+"""Number of the perceiver's learned vectors, which read columns and ASVs."""
 
 
 class Fusion(nn.Module):
-    """Changes the features of samples by what is known about them.
+    """Change the features of samples by the vectors of their covariates.
 
     Parameters
     ----------
     config
         Shape of the model.
     width
-        F.
+        Width of the features, F.
     n_vectors
-        M.
+        Number of vectors per sample, M.
     """
 
     @staticmethod
     def vector_width(config: ModelConfig, width: int) -> int:
-        """Choose the width of the vectors of metadata, W."""
+        """Return the width of the vectors of covariates, W."""
         return config.embedding_dim
 
     @abstractmethod
     def forward(
         self, features: Float[Tensor, "B F"], vectors: Float[Tensor, "B M W"], samples: SampleEncoding
     ) -> Float[Tensor, "B F"]:
-        """Bring them together."""
+        """Compute the changed features, [B, F], from the features, the vectors of covariates and the samples' ASVs."""
 
 
 class Concat(Fusion):
-    """Both side by side, mixed by a linear layer that begins by passing the features on."""
+    """Concatenate features and vectors, and apply a linear layer that at first returns the features."""
 
     def __init__(self, config: ModelConfig, width: int, n_vectors: int) -> None:
         super().__init__()
@@ -52,25 +52,25 @@ class Concat(Fusion):
     def forward(
         self, features: Float[Tensor, "B F"], vectors: Float[Tensor, "B M W"], samples: SampleEncoding
     ) -> Float[Tensor, "B F"]:
-        """Mix them."""
+        """Apply the linear layer, [B, F]."""
         return self.mix(torch.cat([features, vectors.flatten(1)], dim=1))
 
 
 class Add(Fusion):
-    """The sum of all."""
+    """Add the vectors to the features."""
 
     def __init__(self, config: ModelConfig, width: int, n_vectors: int) -> None:
         super().__init__()
 
     @staticmethod
     def vector_width(config: ModelConfig, width: int) -> int:
-        """Choose that of the features."""
+        """Return the width of the features."""
         return width
 
     def forward(
         self, features: Float[Tensor, "B F"], vectors: Float[Tensor, "B M W"], samples: SampleEncoding
     ) -> Float[Tensor, "B F"]:
-        """Add them up."""
+        """Compute the sum, [B, F]."""
         return features + vectors.sum(dim=1)
 
 
@@ -87,14 +87,14 @@ class GatedUnit(Fusion):
     def forward(
         self, features: Float[Tensor, "B F"], vectors: Float[Tensor, "B M W"], samples: SampleEncoding
     ) -> Float[Tensor, "B F"]:
-        """Let the gate choose."""
+        """Compute the gated sum, [B, F]."""
         flat = vectors.flatten(1)
         share = self.gate(torch.cat([features, flat], dim=1)).sigmoid()
         return share * self.of_features(features).tanh() + (1 - share) * self.of_vectors(flat).tanh()
 
 
 class Reader(nn.Module):
-    """Multi-head attention of a few queries of each sample to a set of its own; padded, for few queries cost little."""
+    """Multi-head attention of a few queries per sample to the sample's set of vectors; padded, as few queries cost little."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -106,19 +106,19 @@ class Reader(nn.Module):
     def forward(
         self, queries: Float[Tensor, "B M D"], read: Float[Tensor, "T D"], layout: Packed
     ) -> Float[Tensor, "B M D"]:
-        """Give what each query finds."""
+        """Compute the attention of each query to its sample's set, [B, M, D]."""
         key, value = self.key_and_value(read).unflatten(-1, (2, self.heads, -1)).unbind(-3)
         query = self.query(queries).flatten(0, 1).unflatten(-1, (self.heads, -1))
         if not len(query):  # a rank without samples: nothing, with the gradients, zeros, that the others have
-            found = query * (key.sum() + value.sum())
+            attended = query * (key.sum() + value.sum())
         else:
             ends = queries.shape[1] * torch.arange(len(queries) + 1, device=query.device)
-            found = attend_padded(query, key, value, ends, layout.offsets)
-        return self.project_out(found.flatten(1)).unflatten(0, queries.shape[:2])
+            attended = attend_padded(query, key, value, ends, layout.offsets)
+        return self.project_out(attended.flatten(1)).unflatten(0, queries.shape[:2])
 
 
 class CrossAttention(Fusion):
-    """Each column's vector reads the sample's ASVs, so that a category looks for ASVs of its own; what they find is added."""
+    """Attend from each column's vector to the sample's ASVs, so that each category may look for other ASVs; add the result."""
 
     def __init__(self, config: ModelConfig, width: int, n_vectors: int) -> None:
         super().__init__()
@@ -129,13 +129,13 @@ class CrossAttention(Fusion):
     def forward(
         self, features: Float[Tensor, "B F"], vectors: Float[Tensor, "B M W"], samples: SampleEncoding
     ) -> Float[Tensor, "B F"]:
-        """Add what the columns find to what they are, and both to the features."""
-        found = vectors + self.reader(self.norm(vectors), samples.context, Packed(samples.sample_offsets))
-        return features + self.project(found.flatten(1))
+        """Add the columns' vectors and their attention to the ASVs, projected, to the features; [B, F]."""
+        attended = vectors + self.reader(self.norm(vectors), samples.context, Packed(samples.sample_offsets))
+        return features + self.project(attended.flatten(1))
 
 
 class Perceiver(Fusion):
-    """A few learned vectors read columns and ASVs together, then each other (Jaegle et al. 2021); their mean is added."""
+    """Attend from a few learned vectors to columns and ASVs, then to each other (Jaegle et al. 2021); add their mean."""
 
     def __init__(self, config: ModelConfig, width: int, n_vectors: int) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class Perceiver(Fusion):
     def forward(
         self, features: Float[Tensor, "B F"], vectors: Float[Tensor, "B M W"], samples: SampleEncoding
     ) -> Float[Tensor, "B F"]:
-        """Add what the latents make of both to the features."""
+        """Add the mean of the learned vectors, projected, to the features; [B, F]."""
         read, layout = _join(vectors, samples)
         latents = self.latents.to(features.dtype).expand(len(features), -1, -1)
         latents = latents + self.reader(self.norm_of_latents(latents), self.norm(read), layout)
@@ -157,7 +157,7 @@ class Perceiver(Fusion):
 
 
 def _join(vectors: Float[Tensor, "B M D"], samples: SampleEncoding) -> tuple[Float[Tensor, "N D"], Packed]:
-    """Lay the vectors of each sample before its ASVs."""
+    """Put the vectors of each sample before its ASVs, packed."""
     n_samples, n_vectors, _ = vectors.shape
     number = torch.arange(n_samples, device=vectors.device)
     of_asvs = torch.repeat_interleave(number, samples.sample_offsets.diff(), output_size=len(samples.context))
@@ -169,4 +169,4 @@ def _join(vectors: Float[Tensor, "B M D"], samples: SampleEncoding) -> tuple[Flo
 FUSIONS: dict[str, type[Fusion]] = {
     "concat": Concat, "add": Add, "gmu": GatedUnit, "cross-attention": CrossAttention, "perceiver": Perceiver,
 }  # fmt: skip
-"""By the choices of ``--categorical-fusion``."""
+"""Fusions by the choices of ``--categorical-fusion``."""

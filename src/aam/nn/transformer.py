@@ -1,4 +1,4 @@
-"""A pre-norm transformer encoder on scaled dot-product attention, its recomputed blocks, and attention pooling."""
+"""A pre-norm transformer encoder on scaled dot-product attention, recomputation of its blocks, and attention pooling."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,45 +11,12 @@ from torch.utils.checkpoint import checkpoint
 from aam.config.model import ModelConfig
 from aam.nn.attention import Packed, PaddedLayout
 
-
-class AttentionPooling(nn.Module):
-    """A learned query reads the positions of each row or set (Lee et al. 2019, Set Transformer, with one seed vector)."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        dim, self.heads = config.embedding_dim, config.attention_heads
-        self.query = nn.Parameter(torch.randn(self.heads, dim // self.heads) * (dim // self.heads) ** -0.5)
-        self.key_and_value = nn.Linear(dim, 2 * dim)
-        self.project_out = nn.Linear(dim, dim)
-
-    def forward(self, x: Float[Tensor, "*A D"], layout: PaddedLayout | Packed) -> Float[Tensor, "B D"]:
-        """Average the real positions, weighted by how well they answer the query."""
-        key, value = self.key_and_value(x).unflatten(-1, (2, self.heads, -1)).unbind(-3)
-        query = self.query.to(key.dtype)
-        if isinstance(layout, PaddedLayout):
-            pooled = layout.attend(query.expand(len(x), 1, -1, -1), key, value)[:, 0]
-        else:
-            pooled = layout.attend(query.expand(len(layout.offsets) - 1, -1, -1), key, value)
-        return self.project_out(pooled.flatten(1))
-
-
-def recomputed(run: Callable[..., Tensor], *arguments: Any) -> Tensor:
-    """Call it, and keep for the backward pass only its arguments (Chen et al. 2016, Training deep nets with sublinear memory cost).
-
-    Recomputation stops before the last product, whose result no gradient needs. What is called must not draw random numbers: it
-    would draw others the second time.
-    """
-    if not torch.is_grad_enabled():
-        return run(*arguments)
-    return checkpoint(run, *arguments, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
-
-
 INITIAL_STD = 0.02
-"""Spread of the weights that write into the residual stream, before depth is taken into account."""
+"""Standard deviation of the initial weights that write into the residual stream, before depth is taken into account."""
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention; positions outside the layout are neither read nor matter."""
+    """Multi-head self-attention inside rows or sets; positions outside the layout do not matter."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -58,13 +25,13 @@ class SelfAttention(nn.Module):
         self.project_out = nn.Linear(config.embedding_dim, config.embedding_dim)
 
     def forward(self, x: Float[Tensor, "*A D"], layout: PaddedLayout | Packed) -> Float[Tensor, "*A D"]:
-        """Let every position read every real position of its row or set."""
+        """Attend from every position to every real position of its row or set, [*A, D]."""
         query, key, value = self.project_in(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)  # *A D -> *A H D/H
         return self.project_out(layout.attend(query, key, value).flatten(-2))
 
 
 class Block(nn.Module):
-    """Self-attention and a feed-forward layer, each normalised before and added to its input."""
+    """Self-attention and a feed-forward layer; each normalises its input and adds its result to it."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -80,19 +47,30 @@ class Block(nn.Module):
         )
 
     def start_small(self, n_layers: int) -> None:
-        """Let both branches begin as small corrections, so that a new stack passes its input on (Radford et al. 2019)."""
+        """Draw small last weights for both branches, so that a new stack passes its input on (Radford et al. 2019)."""
         for last in (self.attention.project_out, self.feed_forward[-1]):
             nn.init.normal_(last.weight, std=INITIAL_STD / (2 * n_layers) ** 0.5)  # type: ignore[arg-type]
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Float[Tensor, "*A D"], layout: PaddedLayout | Packed) -> Float[Tensor, "*A D"]:
-        """Refine every position with what it reads from the others."""
+        """Add attention and feed-forward layer to every position, [*A, D]."""
         x = x + self.attention(self.attention_norm(x), layout)
         return x + self.feed_forward(x)
 
 
+def recomputed(run: Callable[..., Tensor], *arguments: Any) -> Tensor:
+    """Return ``run(*arguments)``, keeping only the arguments for the backward pass, which recomputes the rest.
+
+    Chen et al. 2016, Training deep nets with sublinear memory cost. Recomputation stops before the last product, whose result no
+    gradient needs. ``run`` must not draw random numbers: it would draw others the second time.
+    """
+    if not torch.is_grad_enabled():
+        return run(*arguments)
+    return checkpoint(run, *arguments, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
+
+
 class Transformer(nn.Module):
-    """A stack of blocks, normalised at its end; the order of positions matters only if their embeddings tell it.
+    """A stack of blocks with a final normalisation; the order of positions matters only if their embeddings encode it.
 
     With ``gradient_checkpointing`` each block is recomputed in the backward pass, one at a time; this changes no number.
     """
@@ -106,8 +84,8 @@ class Transformer(nn.Module):
             block.start_small(config.attention_layers)  # type: ignore[operator]
 
     def forward(self, x: Float[Tensor, "*A D"], layout: PaddedLayout | Packed) -> Float[Tensor, "*A D"]:
-        """Put every position in the context of its row or set; some sets at a time, which changes no number."""
-        parts = [self._in_context(some, its) for some, its in layout.parts(x)]
+        """Encode every position in the context of its row or set, [*A, D]; some sets at a time, which changes no number."""
+        parts = [self._in_context(positions, part) for positions, part in layout.parts(x)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _in_context(self, x: Tensor, layout: PaddedLayout | Packed) -> Tensor:
@@ -116,6 +94,27 @@ class Transformer(nn.Module):
         return self.norm(x)
 
     def compile_blocks(self) -> None:
-        """Compile the blocks, which share what is compiled, for rows of any size."""
+        """Compile the blocks for rows of any size; all blocks share the compiled code."""
         for block in self.blocks:
             block.compile(dynamic=True)
+
+
+class AttentionPooling(nn.Module):
+    """Pool the positions of each row or set by a learned query (Lee et al. 2019, Set Transformer, with one seed vector)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim, self.heads = config.embedding_dim, config.attention_heads
+        self.query = nn.Parameter(torch.randn(self.heads, dim // self.heads) * (dim // self.heads) ** -0.5)
+        self.key_and_value = nn.Linear(dim, 2 * dim)
+        self.project_out = nn.Linear(dim, dim)
+
+    def forward(self, x: Float[Tensor, "*A D"], layout: PaddedLayout | Packed) -> Float[Tensor, "B D"]:
+        """Average the real positions, weighted by attention to the query; [B, D]."""
+        key, value = self.key_and_value(x).unflatten(-1, (2, self.heads, -1)).unbind(-3)
+        query = self.query.to(key.dtype)
+        if isinstance(layout, PaddedLayout):
+            pooled = layout.attend(query.expand(len(x), 1, -1, -1), key, value)[:, 0]
+        else:
+            pooled = layout.attend(query.expand(len(layout.offsets) - 1, -1, -1), key, value)
+        return self.project_out(pooled.flatten(1))

@@ -1,1 +1,1 @@
-"""One prediction, one file: head, loss and metrics."""
+"""Objectives, one file each: a head, its loss and its metrics."""

@@ -1,4 +1,4 @@
-"""Hidden abundances: how abundant an ASV is, from the rest of its sample."""
+"""Hidden abundances: the abundance of an ASV, predicted from the rest of its sample."""
 
 from typing import Any
 
@@ -27,10 +27,10 @@ class HiddenAbundance(UnlabelledObjective):
     Parameters
     ----------
     dim
-        Width of the vectors.
+        Width of the pairs' vectors.
     is_compositional
-        Predict how the reads of a sample's hidden ASVs are divided among them. How many reads these are together is no secret: the
-        shares of the others are shown. Else predict each by itself.
+        Whether to predict how the reads of a sample's hidden ASVs are divided among them, given their sum, which the shares of the
+        other ASVs show. Else each abundance is predicted by itself.
     """
 
     masks = ("count_mask_ratio",)
@@ -43,21 +43,25 @@ class HiddenAbundance(UnlabelledObjective):
 
     @classmethod
     def choose_settings(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
-        """Keep what kind of loss was asked for."""
+        """Return the kind of loss that ``--count-loss`` chooses."""
         return {"is_compositional": options.count_loss == "multinomial"}
 
     @classmethod
     def build(cls, config: ModelConfig, name: str, settings: Settings) -> "HiddenAbundance":
-        """Build the head."""
+        """Return a new head."""
         return cls(config.embedding_dim, **settings)
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "Q"]:
-        """Give the standardised log relative abundance of each hidden pair."""
+        """Predict the standardised log relative abundance of each hidden pair, [Q]."""
         assert encoding.hidden_context is not None, "the batch hides no abundance"
         return self.head(encoding.hidden_context).squeeze(-1)
 
     def loss(self, prediction: Float[Tensor, "Q"], batch: Batch) -> Float[Tensor, ""]:
-        """Mean squared error in standardised units, or the multinomial's negative log-likelihood per read, in nats, of a sample."""
+        """Compute the loss, averaged over the whole batch.
+
+        It is the squared error of a pair, in standardised units, or the multinomial's negative log-likelihood of a sample, in nats
+        per read.
+        """
         if not self.is_compositional:
             truth = standardise(self._truth(batch)).to(prediction.dtype)
             return mean_over_ranks(F.mse_loss(prediction, truth, reduction="sum"), len(truth), batch.share)
@@ -66,33 +70,33 @@ class HiddenAbundance(UnlabelledObjective):
         return mean_over_ranks(total, batch.n_samples, batch.share)
 
     def metrics(self) -> dict[str, Metric]:
-        """Errors and correlations of the natural logarithm."""
+        """Return errors and correlations of the natural logarithm, by name."""
         return regression_metrics()
 
     def scored(self, prediction: Float[Tensor, "Q"], batch: Batch) -> tuple[Tensor, Tensor]:
-        """Predicted and true natural logarithms of relative abundance."""
+        """Return predicted and true natural logarithms of relative abundance, [Q] each."""
         predicted, truth = unstandardise(prediction), self._truth(batch)
         if not self.is_compositional:
             return predicted, truth
         return self._within_sample(predicted, batch) + self._total(truth, batch), truth
 
     def baseline(self) -> Baseline:
-        """Predict the mean logarithm of training samples for every ASV."""
+        """Return the baseline that predicts the mean logarithm of training samples for every ASV."""
         return MeanBaseline(self._truth)
 
     def draw(self, prediction: Tensor, truth: Tensor, overall: ValidationSummary) -> Figure:
-        """Predicted against true log abundances."""
+        """Draw predicted against true log abundances."""
         name = "ln relative abundance of a hidden ASV"
         r2 = float(overall.metrics["r2"])
         return draw_regression(prediction.numpy(), truth.numpy(), name, r2, overall.n, "ASVs in samples")
 
     def _within_sample(self, logarithms: Tensor, batch: Batch) -> Tensor:
-        """Let the hidden abundances of each sample add up to 1."""
+        """Return logarithms shifted so that the hidden abundances of each sample add up to 1."""
         return logarithms - self._total(logarithms, batch)
 
     @staticmethod
     def _total(logarithms: Tensor, batch: Batch) -> Tensor:
-        """Give each hidden pair the logarithm of the sum over the hidden pairs of its sample."""
+        """Return, for each hidden pair, the logarithm of the sum over the hidden pairs of its sample, [Q]."""
         assert batch.hidden is not None, "the batch hides no abundance"
         sample = batch.sample_of_pair[batch.hidden]
         largest = logarithms.detach().new_full((batch.n_samples,), -torch.inf)

@@ -1,4 +1,4 @@
-"""Masked ASVs: which ASV a sample holds at a place that was hidden, from the rest of the sample."""
+"""Masked ASVs: the ASV of a pair whose ASV was hidden, predicted from the rest of the sample."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,13 +13,14 @@ from aam.objectives.baselines import MeanScore
 from aam.objectives.objective import Baseline, Settings, UnlabelledObjective
 
 FIRST_TEMPERATURE = 0.1
+"""Temperature of a new model."""
 
 
 class MaskedASVs(UnlabelledObjective):
-    """Tell the ASV that was hidden from the other ASVs of the batch (InfoNCE, van den Oord et al. 2018).
+    """Identify the hidden ASV among the distinct ASVs of the batch (InfoNCE, van den Oord et al. 2018).
 
-    What the model made of the hidden place, and the vectors of the batch's distinct ASVs, are mapped to one space and compared by
-    their cosine, over a temperature that is learned. ASVs that the sample shows elsewhere are no candidates: a sample holds each
+    The vectors of the hidden pairs in context, and those of the batch's distinct ASVs, are mapped to one space and compared by
+    their cosine, divided by a learned temperature. ASVs that the sample shows elsewhere are no candidates: a sample holds each ASV
     once.
     """
 
@@ -34,39 +35,39 @@ class MaskedASVs(UnlabelledObjective):
 
     @classmethod
     def build(cls, config: ModelConfig, name: str, settings: Settings) -> "MaskedASVs":
-        """Build the head."""
+        """Return a new head."""
         return cls(config.embedding_dim)
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "G U"]:
-        """Give the logits of the distinct ASVs at each hidden place; −inf for those that are no candidates."""
+        """Compute the logits of the distinct ASVs for each hidden pair, [G, U]; −inf for those that are no candidates."""
         assert encoding.hidden_asv_context is not None, "the batch hides no ASV"
         assert encoding.asv_vectors is not None, "the model gives no vectors of ASVs"
-        place = F.normalize(self.from_context(encoding.hidden_asv_context), dim=1)
+        context = F.normalize(self.from_context(encoding.hidden_asv_context), dim=1)
         asv = F.normalize(self.from_asv(gather_asvs(encoding.asv_vectors, batch.share)), dim=1)
-        logits = place @ asv.T / self.log_temperature.exp()
+        logits = context @ asv.T / self.log_temperature.exp()
         return logits.masked_fill(~candidates(batch), -torch.inf)
 
     def loss(self, prediction: Float[Tensor, "G U"], batch: Batch) -> Float[Tensor, ""]:
-        """Mean cross-entropy over the hidden places, in nats."""
+        """Compute the mean cross-entropy over the hidden pairs, in nats."""
         truth = _truth(batch)
         return mean_over_ranks(F.cross_entropy(prediction, truth, reduction="sum"), len(truth), batch.share)
 
     def metrics(self) -> dict[str, Metric]:
-        """Accuracy, and the mean of one over the rank of the right ASV, among the candidates of each batch."""
+        """Return accuracy and mean reciprocal rank of the right ASV, among the candidates of each batch, by name."""
         return {"accuracy": MeanScore(_is_first), "reciprocal_rank": MeanScore(_reciprocal)}
 
     def scored(self, prediction: Float[Tensor, "G U"], batch: Batch) -> tuple[Tensor, Tensor]:
-        """Rank of the right ASV, from 1; the best that it can be is 1."""
+        """Return the rank of the right ASV, from 1, and the best possible rank, 1; [G] each."""
         rank = ranks(prediction, _truth(batch))
         return rank, torch.ones_like(rank)
 
     def baseline(self) -> Baseline:
-        """Predict the candidate that most training samples hold."""
+        """Return the baseline that predicts the candidate that most training samples hold."""
         return CommonestASV()
 
 
 def candidates(batch: Batch) -> Bool[Tensor, "G U"]:
-    """Tell for each hidden place which of the batch's distinct ASVs its sample does not show elsewhere."""
+    """Return, for each hidden pair, which of the batch's distinct ASVs its sample does not show elsewhere, [G, U]."""
     hidden, sample = _hidden(batch), batch.sample_of_pair
     is_shown = torch.ones_like(batch.counts, dtype=torch.bool).index_fill(0, hidden, False)
     shown = torch.zeros(batch.n_samples, len(batch.features), dtype=torch.bool, device=hidden.device)
@@ -75,7 +76,7 @@ def candidates(batch: Batch) -> Bool[Tensor, "G U"]:
 
 
 def ranks(logits: Float[Tensor, "G U"], truth: Tensor) -> Float[Tensor, "G"]:
-    """Give the rank of the right one, from 1; of equals, all others go first."""
+    """Compute the rank of the right ASV, from 1, [G]; among equal logits it comes last."""
     right = logits.gather(1, truth[:, None])
     return (logits >= right).sum(dim=1).to(logits.dtype)
 
@@ -110,13 +111,13 @@ class CommonestASV(Baseline):
         self.n_samples = F.pad(self.n_samples, (0, len(held) - len(self.n_samples))) + held
 
     def score(self, batch: Batch) -> None:
-        """Rank the right one."""
+        """Rank the right ASVs of a validation batch."""
         missing = max(0, int(batch.features.max()) + 1 - len(self.n_samples))
         frequency = F.pad(self.n_samples, (0, missing))[batch.features].double()
         self.ranks.append(ranks(torch.where(candidates(batch), frequency, -torch.inf), _truth(batch)))
 
     def scores(self) -> dict[str, float]:
-        """Give the metrics of the objective."""
+        """Return the metrics of the objective, by name; nothing if no pair was scored."""
         if not self.ranks:
             return {}
         rank = torch.cat(self.ranks)

@@ -1,4 +1,4 @@
-"""Masked nucleotides: which of A, C, G and T was hidden at a position."""
+"""Masked nucleotides: A, C, G or T at a masked position, predicted from the rest of the sequence."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -19,14 +19,14 @@ class FlatPerplexity(Perplexity):
     """Perplexity of predictions that are already a flat list."""
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Take logits [M, V] and labels [M]."""
+        """Add logits [M, V] and labels [M]."""
         super().update(preds[None], target[None])
 
 
 class MaskedNucleotides(UnlabelledObjective):
     """Predict masked nucleotides from the rest of their sequence (Devlin et al. 2019); logits exist at masked positions only.
 
-    The head reads the vector of the nucleotide's patch, and which of its nucleotides it is.
+    The head reads the vector of the nucleotide's patch, and the nucleotide's position in the patch.
     """
 
     masks = ("nuc_mask_ratio", "nuc_asv_fraction", "nuc_mask_strategy")
@@ -42,33 +42,33 @@ class MaskedNucleotides(UnlabelledObjective):
 
     @classmethod
     def build(cls, config: ModelConfig, name: str, settings: Settings) -> "MaskedNucleotides":
-        """Build the head."""
+        """Return a new head."""
         return cls(config)
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "M V"]:
-        """Give the logits of the four nucleotides at each masked position that can be scored."""
+        """Compute the logits of the four nucleotides at each masked position that can be scored, [M, V]."""
         assert encoding.masked_nucleotides is not None, "the batch holds no masked nucleotides"
         is_scored = _labels(batch) != IGNORED
-        places = batch.masked.columns[is_scored] % self.patch_size  # type: ignore[union-attr]
-        return self.head(encoding.masked_nucleotides[is_scored] + self.place_in_patch(places))
+        positions = batch.masked.columns[is_scored] % self.patch_size  # type: ignore[union-attr]
+        return self.head(encoding.masked_nucleotides[is_scored] + self.place_in_patch(positions))
 
     def loss(self, prediction: Float[Tensor, "M V"], batch: Batch) -> Float[Tensor, ""]:
-        """Mean cross-entropy over the masked nucleotides, in nats; 0 where all of them are ambiguous."""
+        """Compute the mean cross-entropy over the masked nucleotides, in nats; 0 where all of them are ambiguous."""
         prediction, labels = self.scored(prediction, batch)
         return mean_over_ranks(F.cross_entropy(prediction, labels, reduction="sum"), len(labels), batch.share)
 
     def metrics(self) -> dict[str, Metric]:
-        """Accuracy and perplexity."""
+        """Return accuracy and perplexity, by name."""
         accuracy = MulticlassAccuracy(len(vocabulary.NUCLEOTIDES), average="micro")
         return {"accuracy": accuracy, "perplexity": FlatPerplexity()}
 
     def scored(self, prediction: Float[Tensor, "M V"], batch: Batch) -> tuple[Tensor, Tensor]:
-        """Logits and labels, one masked nucleotide a row."""
+        """Return logits [M, V] and labels [M] of the masked nucleotides that can be scored."""
         labels = _labels(batch)
         return prediction, labels[labels != IGNORED]
 
     def baseline(self) -> Baseline:
-        """Predict each position's usual nucleotide, and the one that usually follows those before it."""
+        """Return the baselines: each position's usual nucleotide, and the one that usually follows those before it."""
         return NucleotideBaselines()
 
 

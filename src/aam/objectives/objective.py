@@ -1,4 +1,4 @@
-"""What every objective is: a head, a loss, and metrics, on what the model made of a batch."""
+"""Base classes of objectives: a head, a loss and metrics, on the encoding of a batch."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from aam.ecology.resources import StudyResources
 
 @dataclass(frozen=True)
 class ValidationSummary:
-    """What is known of all validation predictions of an objective, where a picture shows some of them.
+    """Number and metrics of all validation predictions of an objective, for a picture that shows some of them.
 
     Attributes
     ----------
     n
-        How many there are.
+        Number of validation predictions.
     metrics
         Values of the metrics, by name.
     """
@@ -32,7 +32,7 @@ class ValidationSummary:
 
     @classmethod
     def compute(cls, n_scored: Metric, metrics: Mapping[str, Metric]) -> "ValidationSummary":
-        """Compute the metrics of all processes, and make them ready for the next validation; ``n_scored`` is a sum."""
+        """Compute the metrics over all processes and reset them for the next validation; ``n_scored`` sums up numbers."""
         n = int(n_scored.compute())
         overall = cls(n, {name: metric.compute() for name, metric in metrics.items()} if n else {})
         for metric in (n_scored, *metrics.values()):
@@ -43,69 +43,69 @@ class ValidationSummary:
 class Objective(nn.Module, ABC):
     """One thing to predict.
 
-    A subclass holds its head, and a weight-free description of how well it does. The model owns objectives by name; the
-    trainer adds up their losses, weighted.
+    A subclass holds its head, and makes metrics, which have no weights. The model owns objectives by name; the trainer adds up
+    their losses, weighted.
 
     Attributes
     ----------
     headline
-        The metric that progress shows, if any.
+        Name of the metric that the progress bar shows, if any.
     """
 
     headline: ClassVar[str | None] = None
 
     @abstractmethod
     def forward(self, encoding: Encoding, batch: Batch) -> Tensor:
-        """Predict, in the units in which the loss compares."""
+        """Compute the prediction, in the units of the loss."""
 
     @abstractmethod
     def loss(self, prediction: Tensor, batch: Batch) -> Tensor:
-        """Compare with the truth: a scalar; zero where the batch holds nothing to compare."""
+        """Compute the loss, a scalar; zero where the batch holds nothing to compare."""
 
     @abstractmethod
     def metrics(self) -> dict[str, Metric]:
-        """Make fresh validation metrics, by name; those whose value is no single number are for the picture alone."""
+        """Return new validation metrics, by name; those whose value is no single number are for the picture alone."""
 
     @abstractmethod
     def scored(self, prediction: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Give prediction and truth in the units that metrics and plots show; the first axes agree."""
+        """Return prediction and truth in the units that metrics and plots show; the first axes agree."""
 
     def is_headline(self, metric: str) -> bool:
-        """Whether progress shows a metric."""
+        """Return whether the progress bar shows a metric."""
         return metric == self.headline
 
     def draw(self, prediction: Tensor, truth: Tensor, overall: ValidationSummary) -> Figure | None:
-        """Draw how `scored` predictions, some of all, compare with the truth; None where no picture helps."""
+        """Draw some of the `scored` predictions against the truth; None where no picture helps."""
         return None
 
 
 Settings = Mapping[str, Any]
-"""What an objective is built from beside the model's shape: plain values, which the model directory keeps as JSON."""
+"""Values that an objective is built from beside the model's shape; plain ones, as the model directory keeps them as JSON."""
 
 
 class Baseline(ABC):
-    """A trivial prediction: it learns from training batches what it can without a model, and is scored on validation batches."""
+    """A trivial prediction, fitted on training batches without a model, and scored on validation batches."""
 
     @abstractmethod
     def learn(self, batch: Batch) -> None:
-        """Take in a training batch."""
+        """Fit to a training batch, in addition to those before it."""
 
     @abstractmethod
     def score(self, batch: Batch) -> None:
-        """Predict a validation batch."""
+        """Predict a validation batch, and score the prediction."""
 
     @abstractmethod
     def scores(self) -> dict[str, float]:
-        """Give its metrics, by name."""
+        """Return the metrics over all batches that were scored, by name."""
 
 
 class UnlabelledObjective(Objective):
-    """One thing to predict that follows from the study itself; a row of `aam.config.objectives` makes it known.
+    """An objective whose true values are computed from the study itself; each is a row of `aam.config.objectives`.
 
     Attributes
     ----------
     masks
-        Options that say what a batch hides for it, as `Masking` calls them.
+        Options that decide what a batch hides for it, as `Masking` names them.
     """
 
     masks: ClassVar[tuple[str, ...]] = ()
@@ -113,34 +113,34 @@ class UnlabelledObjective(Objective):
     @classmethod
     @abstractmethod
     def build(cls, config: ModelConfig, name: str, settings: Settings) -> "UnlabelledObjective":
-        """Build the objective called ``name`` in the table."""
+        """Return a new objective, called ``name`` in the table."""
 
     @classmethod
     def choose_settings(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
-        """Choose the settings of a new model's objective."""
+        """Return the settings for a new model's objective."""
         return {}
 
     @classmethod
     def compatibility_key(cls, name: str, settings: Settings) -> Settings:
-        """Say what settings make of the objective called ``name``: with the same meaning it can go on from earlier weights."""
+        """Return what settings mean for the objective called ``name``; with an equal key it can go on from earlier weights."""
         return settings
 
     def target(self, resources: StudyResources) -> BatchTarget | None:
-        """Say how what it compares with follows from the reads that were drawn; a batch keeps it by the objective's name."""
+        """Return the function that computes true values from the reads drawn; a batch keeps them by the objective's name."""
         return None
 
     def asv_target(self, resources: StudyResources) -> AsvTarget | None:
-        """Say the same of the distinct ASVs of a batch."""
+        """Return the function that computes true values for the distinct ASVs of a batch."""
         return None
 
     def vector_scale(self, encoding: Encoding, batch: Batch) -> float | None:
-        """Give the factor by which new sample vectors should be stretched before training; None if it does not matter."""
+        """Return the factor by which to scale new sample vectors before training; None if their scale does not matter."""
         return None
 
     def calibrate(self, encoding: Encoding, batch: Batch) -> None:
-        """Set sizes of a new head from a batch of training samples."""
+        """Set the scales of a new head from a batch of training samples."""
         return
 
     def baseline(self) -> Baseline | None:
-        """Make what a prediction must beat; None where there is nothing simple."""
+        """Return a new trivial prediction to compare with; None where there is none."""
         return None

@@ -1,4 +1,4 @@
-"""A number that each sample has, such as its diversity, read from the sample vector."""
+"""A value of each sample, such as its diversity, predicted from the sample vector."""
 
 from functools import partial
 
@@ -24,13 +24,13 @@ from aam.objectives.sample_distance import measure_of
 class SampleValue(UnlabelledObjective):
     """Predict a value of each sample's reads.
 
-    It is learned standardised by mean and standard deviation of one batch of training samples (`calibrate`), which then stay. The
-    sample vectors that the head reads are standardised likewise, by statistics that are learned further.
+    The value is learned standardised by mean and standard deviation of one batch of training samples (`calibrate`), which stay
+    fixed. The sample vectors that the head reads are standardised likewise, by statistics that training goes on to change.
 
     Parameters
     ----------
     name
-        Of the value, in the table.
+        Name of the value in the table of objectives.
     dim
         Width of the sample vectors.
     """
@@ -47,15 +47,15 @@ class SampleValue(UnlabelledObjective):
 
     @classmethod
     def build(cls, config: ModelConfig, name: str, settings: Settings) -> "SampleValue":
-        """Build the head."""
+        """Return a new head."""
         return cls(name, config.embedding_dim)
 
     def target(self, resources: StudyResources) -> BatchTarget:
-        """Compute the value of each sample, from the reads that were drawn."""
+        """Return the function that computes the value of each sample from the reads drawn, float64 [B]."""
         return partial(measure_of(self.name), resources=resources)  # type: ignore[return-value]
 
     def calibrate(self, encoding: Encoding, batch: Batch) -> None:
-        """Standardise what the head reads and what it predicts."""
+        """Set the standardisation of the head's input and of its output from a batch of training samples."""
         truth = self._truth(batch)
         self.standardise.fit(encoding.samples.sample_vectors)
         self.get_buffer("mean").copy_(truth.mean())
@@ -63,29 +63,29 @@ class SampleValue(UnlabelledObjective):
         self.get_buffer("std").copy_(std if std > 0 else torch.ones_like(std))
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B"]:
-        """Give each sample's value, standardised."""
+        """Predict each sample's value, standardised, [B]."""
         return self.head(self.standardise(encoding.samples.sample_vectors)).squeeze(1)
 
     def loss(self, prediction: Float[Tensor, "B"], batch: Batch) -> Float[Tensor, ""]:
-        """Huber loss in standard deviations."""
+        """Compute the mean Huber loss, in standard deviations."""
         truth = (self._truth(batch) - self.get_buffer("mean")) / self.get_buffer("std")
         total = F.huber_loss(prediction, truth.to(prediction.dtype), reduction="sum")
         return mean_over_ranks(total, len(truth), batch.share)
 
     def metrics(self) -> dict[str, Metric]:
-        """Errors and correlations in the value's own units."""
+        """Return errors and correlations in the value's own units, by name."""
         return regression_metrics()
 
     def scored(self, prediction: Float[Tensor, "B"], batch: Batch) -> tuple[Tensor, Tensor]:
-        """Predicted and true values in own units."""
+        """Return predicted and true values in own units, [B] each."""
         return prediction * self.get_buffer("std") + self.get_buffer("mean"), self._truth(batch)
 
     def baseline(self) -> Baseline:
-        """Predict the mean of training samples."""
+        """Return the baseline that predicts the mean of training samples."""
         return MeanBaseline(self._truth)
 
     def draw(self, prediction: Tensor, truth: Tensor, overall: ValidationSummary) -> Figure:
-        """Predicted against true values."""
+        """Draw predicted against true values."""
         r2 = float(overall.metrics["r2"])
         return draw_regression(prediction.numpy(), truth.numpy(), self.name, r2, overall.n)
 

@@ -1,4 +1,4 @@
-"""The user's target: a metadata column, regressed or classified."""
+"""The user's target: heads that regress or classify a metadata column."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -26,23 +26,23 @@ from aam.objectives.target_losses import OutputTransform, monotone_quantiles, nu
 from aam.target_transform import TargetTransform
 
 N_SOURCES = 2
-"""The head reads the sample vector and the predictor's own pooling, side by side."""
+"""Number of vectors that the head reads side by side: the sample vector and the predictor's own pooling."""
 
 DEFAULT = NetworkHeadConfig()
 
 
 @dataclass(frozen=True)
 class TargetStatistics:
-    """What a head takes from the training samples, beside a transform or classes.
+    """Statistics of the training samples that a head needs, beside a transform or classes.
 
     Attributes
     ----------
     guess, bounds
-        Median, smallest and largest value, in own units; None for classes.
+        Median, and smallest and largest value, in own units; None for classes.
     class_weights
-        How much a sample of each class counts; empty where all count the same.
+        Weight of the samples of each class; empty where all weigh the same.
     n_scaled
-        Categories that have a scale of their own.
+        Number of categories that have a separate scale.
     """
 
     guess: float | None = None
@@ -55,47 +55,47 @@ NO_STATISTICS = TargetStatistics()
 
 
 class Target(Objective):
-    """What is learned of the metadata: a column, or several."""
+    """Base class of the heads for the user's target: one column of the metadata, or several."""
 
     suffixes: tuple[str, ...] = ()
-    """What the names of the columns of each predicted number end in."""
+    """Endings of the names of predicted columns, one for each predicted number."""
 
     @abstractmethod
     def calibrate_head(self, features: Float[Tensor, "B F"]) -> None:
-        """Standardise what the head reads, from some samples' features."""
+        """Set the standardisation of the head's input from the features of some samples."""
 
     @abstractmethod
     def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Tensor:
-        """Turn the head's outputs into what the user reads: values [B] or [B, K], or probabilities [B, C]."""
+        """Compute what the user reads from the head's outputs: values [B] or [B, K], or probabilities [B, C]."""
 
     def extra_columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
-        """Give further columns of the table of predictions, by name, [B] each."""
+        """Return further columns of the table of predictions, by name, [B] each."""
         return {}
 
     @abstractmethod
     def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
-        """Give the loss of each sample."""
+        """Compute the loss of each sample, [B]."""
 
     def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
-        """Average over the samples of all ranks, by their weights, whose mean over all training samples is 1."""
+        """Compute the mean loss over the samples of all ranks, times their weights, whose mean over all training samples is 1."""
         losses, weights = self.losses(prediction, batch), batch.targets.get(WEIGHT)
         total = (losses if weights is None else losses * weights.to(losses.dtype)).sum()
         return mean_over_ranks(total, batch.n_samples, batch.share)
 
 
 class TargetObjective(Target):
-    """A head on the target's features: linear, and hidden layers that add to it and begin at nothing.
+    """A head on the target's features: a linear layer, plus hidden layers whose output starts at zero.
 
     Parameters
     ----------
     config, column
         Shape of the model, and name of the column.
     n_outputs
-        C.
+        Number of outputs, C.
     options
         Shape of the head.
     n_scaled
-        Categories for each of which outputs are stretched and shifted by learned numbers; those of other samples stay.
+        Number of categories for each of which outputs are stretched and shifted by learned numbers; other samples' outputs stay.
     """
 
     def __init__(
@@ -121,11 +121,11 @@ class TargetObjective(Target):
         self.scaling = nn.Parameter(torch.zeros(2, n_scaled, n_outputs)) if n_scaled else None
 
     def calibrate_head(self, features: Float[Tensor, "B F"]) -> None:
-        """Standardise what the head reads, from some samples' features."""
+        """Set the standardisation of the head's input from the features of some samples."""
         self.standardise.fit(features)
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
-        """Give the head's outputs for each sample."""
+        """Compute the head's outputs for each sample, [B, C]."""
         assert encoding.target_features is not None, "the model has no target"
         features = self.dropout(self.standardise(encoding.target_features))
         outputs = self.hidden(features)
@@ -133,19 +133,19 @@ class TargetObjective(Target):
         return outputs if self.scaling is None else self._scaled(outputs, batch.targets.get(SCALING))
 
     def _scaled(self, outputs: Float[Tensor, "B C"], category: Tensor | None) -> Float[Tensor, "B C"]:
-        """Stretch and shift by category; the row below all categories is that of none, which changes nothing."""
+        """Stretch and shift outputs by category; samples without one use an added last row of zeros, which changes nothing."""
         assert self.scaling is not None, "outputs are not scaled"
         if category is None:
             return outputs
         log_scale, shift = F.pad(self.scaling, (0, 0, 0, 1))
-        place = category % len(shift)
-        return outputs * gather_rows(log_scale, place).exp() + gather_rows(shift, place)
+        row = category % len(shift)
+        return outputs * gather_rows(log_scale, row).exp() + gather_rows(shift, row)
 
 
 class RegressionTarget(TargetObjective):
-    """A numeric column, learned in the units of a transform that was fitted on the training samples.
+    """A head for a numeric column, learned in the units of a transform that was fitted on the training samples.
 
-    It has one output, or one for each quantile that is asked for, in increasing order.
+    It has one output, or one for each quantile of the options, in increasing order.
     """
 
     headline = "r2"
@@ -170,60 +170,60 @@ class RegressionTarget(TargetObjective):
             nn.init.constant_((self.hidden[-1] if self.linear is None else self.linear).bias, start)  # type: ignore[arg-type]
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
-        """Give the number, or its quantiles in increasing order, in the units of the transform."""
+        """Predict the number, or its quantiles in increasing order, in the units of the transform; [B, C]."""
         outputs = monotone_quantiles(super().forward(encoding, batch), self.middle)
         return self.limits.apply(outputs, batch.targets.get(CATEGORY))
 
     def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
-        """Compare in the units of the transform, by default standard deviations of the training samples."""
+        """Compute the loss of each sample in units of the transform, by default standard deviations of training samples; [B]."""
         truth = self.transform.to_learned(batch.targets[TARGET], batch.targets.get(CATEGORY))
         return number_losses(prediction, truth.to(prediction.dtype), self.options)
 
     def metrics(self) -> dict[str, Metric]:
-        """Errors and correlations in the target's own units."""
+        """Return errors and correlations in the target's own units, by name."""
         return regression_metrics()
 
     def scored(self, prediction: Float[Tensor, "B C"], batch: Batch) -> tuple[Tensor, Tensor]:
-        """Predicted and true values in the target's own units."""
+        """Return predicted and true values in the target's own units, [B] each."""
         return self.in_own_units(prediction, batch), batch.targets[TARGET]
 
     def draw(self, prediction: Tensor, truth: Tensor, overall: ValidationSummary) -> Figure:
-        """Predicted against true values."""
+        """Draw predicted against true values."""
         r2 = float(overall.metrics["r2"])
         return draw_regression(prediction.numpy(), truth.numpy(), self.column, r2, overall.n)
 
     def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
-        """Undo the transform."""
+        """Return the predicted values, or their medians, in the column's own units, float64 [B]."""
         return self._outputs_in_own_units(prediction, batch)[:, self.middle]
 
     def extra_columns(self, prediction: Float[Tensor, "B C"], batch: Batch) -> dict[str, Tensor]:
-        """Give the outer quantiles as lower and upper, and those between by their names."""
-        own = self._outputs_in_own_units(prediction, batch)
+        """Return the outer quantiles as lower and upper, and those between by their names, float64 [B] each."""
+        values = self._outputs_in_own_units(prediction, batch)
         last = len(self.levels) - 1
         names = {0: "lower", last: "upper"} | {
-            place: f"quantile:{level:g}"
-            for place, level in enumerate(self.levels)
-            if place not in (0, self.middle, last)
+            index: f"quantile:{level:g}"
+            for index, level in enumerate(self.levels)
+            if index not in (0, self.middle, last)
         }
-        return {name: own[:, place] for place, name in names.items()} if last else {}
+        return {name: values[:, index] for index, name in names.items()} if last else {}
 
     def _outputs_in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B C"]:
         return self.limits.in_own_units(prediction.double(), batch.targets.get(CATEGORY))
 
 
 class ClassificationTarget(TargetObjective):
-    """A categorical column.
+    """A head for a categorical column.
 
     Parameters
     ----------
     config, column
-        Shape, and name of the column.
+        Shape of the model, and name of the column.
     classes
-        Their names.
+        Names of the classes.
     options
-        Shape of the head, and what errors cost.
+        Shape of the head, and loss.
     fitted
-        What it takes from the training samples.
+        Statistics of the training samples.
     """
 
     class_weights: Tensor | None
@@ -245,11 +245,11 @@ class ClassificationTarget(TargetObjective):
 
     @staticmethod
     def n_outputs(n_classes: int) -> int:
-        """Count the outputs of the head."""
+        """Return the number of outputs of the head."""
         return n_classes
 
     def losses(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B"]:
-        """Cross-entropy, in nats, with classes or with shares of classes."""
+        """Compute the cross-entropy of each sample with classes or with shares of classes, in nats, [B]."""
         truth, weights = batch.targets[TARGET], self.class_weights
         return F.cross_entropy(
             prediction,
@@ -260,17 +260,17 @@ class ClassificationTarget(TargetObjective):
         )
 
     def metrics(self) -> dict[str, Metric]:
-        """Accuracies, macro F1, AUROC and the confusion matrix."""
+        """Return accuracies, macro F1, AUROC and the confusion matrix, by name."""
         return classification_metrics(len(self.classes))
 
     def scored(self, prediction: Float[Tensor, "B C"], batch: Batch) -> tuple[Tensor, Int[Tensor, "B"]]:
-        """Class probabilities and true class numbers."""
+        """Return class probabilities, [B, C], and true class numbers, [B]."""
         return self.in_own_units(prediction, batch), batch.targets[TARGET]
 
     def draw(self, prediction: Tensor, truth: Tensor, overall: ValidationSummary) -> Figure:
-        """Confusion matrix of all samples."""
+        """Draw the confusion matrix of all samples."""
         return draw_confusion(overall.metrics["confusion"].long().cpu().numpy(), self.classes, self.column)
 
     def in_own_units(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, "B C"]:
-        """Probability of each class."""
+        """Compute the probability of each class, float64 [B, C]."""
         return torch.softmax(prediction.double(), dim=1)

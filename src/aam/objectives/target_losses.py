@@ -1,4 +1,4 @@
-"""What an error of a predicted number costs, and the limits of outputs for numbers."""
+"""Losses of predicted numbers, and the transforms that limit a head's outputs."""
 
 import math
 from collections.abc import Callable
@@ -13,17 +13,21 @@ from aam.config.target import NumberConfig
 from aam.target_transform import TargetTransform
 
 Loss = Callable[[Tensor, Tensor, NumberConfig], Tensor]
+"""Computes the loss of each output from predictions and truths, [B, C] each."""
 
 
 def number_losses(
     prediction: Float[Tensor, "B C"], truth: Float[Tensor, "B"], options: NumberConfig
 ) -> Float[Tensor, "B"]:
-    """Give the loss of each sample by ``options.loss_type``; all outputs are compared with the one truth."""
+    """Compute the loss of each sample by ``options.loss_type``, [B]; all its outputs are compared with the same truth."""
     return LOSSES[options.loss_type](prediction, truth[:, None].expand_as(prediction), options).mean(dim=1)
 
 
 def monotone_quantiles(outputs: Float[Tensor, "B C"], middle: int) -> Float[Tensor, "B C"]:
-    """Turn outputs into ones that increase: the middle one stays, the others are how far each is from its neighbour towards it."""
+    """Compute increasing outputs, [B, C], from any outputs.
+
+    The middle one stays; the softplus of each other is its distance to its neighbour towards the middle.
+    """
     if outputs.shape[1] == 1:
         return outputs
     centre, steps = outputs[:, middle : middle + 1], F.softplus(outputs)
@@ -45,7 +49,7 @@ def _absolute(prediction: Tensor, truth: Tensor, options: NumberConfig) -> Tenso
 
 
 def _pinball(prediction: Tensor, truth: Tensor, options: NumberConfig) -> Tensor:
-    """Koenker and Bassett (1978): least where a share q of the truths is below the output of quantile q."""
+    """Compute the loss of Koenker and Bassett (1978): least where a share q of the truths is below the output of quantile q."""
     level, error = prediction.new_tensor(options.levels), truth - prediction
     return torch.maximum(level * error, (level - 1) * error)
 
@@ -58,12 +62,13 @@ def _asymmetric(prediction: Tensor, truth: Tensor, options: NumberConfig) -> Ten
 LOSSES: dict[str, Loss] = {
     "huber": _huber, "mse": _squared, "mae": _absolute, "quantile": _pinball, "asymmetric": _asymmetric,
 }  # fmt: skip
-"""By the choices of ``--loss-type``."""
+"""Losses by the choices of ``--loss-type``."""
 
 LARGEST_EXPONENT = 40.0
+"""Outputs beyond it are cut before the exponential is taken."""
 
 LEAST = 1e-3
-"""Nearest to an end of a range that an output starts from."""
+"""Least distance of a start value from the end of a range."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +92,19 @@ ACTIVATIONS = {
         lambda outputs: outputs.clamp(max=LARGEST_EXPONENT).exp(), lambda value: math.log(max(value, LEAST))
     ),
 }
-"""By the choices of ``--output-activation``."""
+"""Activations by the choices of ``--output-activation``."""
 
 
 @dataclass(frozen=True)
 class OutputTransform:
-    """What the outputs of a head for numbers are made of.
+    """Limits of a head's outputs for numbers, and their conversion to own units.
 
     Attributes
     ----------
     options
-        Of the head.
+        Options of the head.
     transform
-        Between own units and those of the outputs.
+        Transform between own units and those of the outputs.
     bounds
         Smallest and largest training value, in own units.
     """
@@ -109,23 +114,23 @@ class OutputTransform:
     bounds: tuple[float, float] | None
 
     def apply(self, outputs: Float[Tensor, "B C"], category: Int[Tensor, "B"] | None) -> Float[Tensor, "B C"]:
-        """Limit outputs; the order of a sample's outputs stays."""
+        """Compute limited outputs, [B, C]; the order of a sample's outputs stays."""
         if not self.options.bounded_targets:
             return ACTIVATIONS[self.options.output_activation].apply(outputs)
         low, high = (self._learned(outputs, bound, category) for bound in self._range())
         return low + (high - low) * torch.sigmoid(outputs)
 
     def in_own_units(self, outputs: Float[Tensor, "B C"], category: Int[Tensor, "B"] | None) -> Float[Tensor, "B C"]:
-        """Undo the transform; bounded values do not leave the range by a rounding error either."""
-        own = self.transform.to_own(outputs, category)
-        return own.clip(*self._range()) if self.options.bounded_targets else own
+        """Return outputs in own units, [B, C]; bounded ones do not leave the range by a rounding error either."""
+        values = self.transform.to_own(outputs, category)
+        return values.clip(*self._range()) if self.options.bounded_targets else values
 
     def start(self, guess: float) -> float | None:
-        """Give the bias from which the outputs start at a guess in own units; None where it does not matter."""
+        """Return the bias with which the outputs start at a guess in own units; None where it does not matter."""
         if self.options.bounded_targets:
             low, high = self._range()
             return _logit((guess - low) / (high - low))
-        activation, learned = self.options.output_activation, self._plain(guess)
+        activation, learned = self.options.output_activation, self._learned_value(guess)
         starts_at_guess = activation != "none" or self.transform == TargetTransform()
         return ACTIVATIONS[activation].undo(learned) if starts_at_guess else None
 
@@ -133,9 +138,9 @@ class OutputTransform:
         assert self.bounds is not None, "the range of the training samples is not known"
         return self.bounds
 
-    def _plain(self, value: float) -> float:
+    def _learned_value(self, value: float) -> float:
         return float(self.transform.to_learned(torch.tensor([value], dtype=torch.float64)))
 
     def _learned(self, outputs: Tensor, bound: float, category: Tensor | None) -> Tensor:
-        own = torch.full((len(outputs),), bound, dtype=torch.float64, device=outputs.device)
-        return self.transform.to_learned(own, category).to(outputs.dtype)[:, None]
+        bounds = torch.full((len(outputs),), bound, dtype=torch.float64, device=outputs.device)
+        return self.transform.to_learned(bounds, category).to(outputs.dtype)[:, None]

@@ -1,4 +1,4 @@
-"""TaxonAbundance: the share of each taxon in a sample, at a rank."""
+"""Taxon abundances: the share of each taxon in a sample, at one rank, predicted from the sample vector."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,20 +22,20 @@ from aam.objectives.objective import Baseline, Settings, UnlabelledObjective
 
 
 class TaxonAbundance(UnlabelledObjective):
-    """Predict from the sample vector which share of its reads each taxon has.
+    """Predict each taxon's share of a sample's reads from the sample vector.
 
-    Reads of ASVs that have no name at the rank, or one that training never saw, are left out before shares are taken.
+    Reads of ASVs that have no name at the rank, or one that training never saw, are left out before shares are computed.
 
     Parameters
     ----------
     name
-        In the table.
+        Name of the objective in the table of objectives.
     dim
         Width of the sample vectors.
     rank
-        Number of the rank.
+        Index of the rank in `RANKS`.
     taxa
-        Whole lineages down to the rank.
+        Taxa of that rank, as whole lineages down to it.
     """
 
     headline = "bray_curtis"
@@ -48,12 +48,12 @@ class TaxonAbundance(UnlabelledObjective):
 
     @classmethod
     def choose_settings(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
-        """Find the taxa that training samples hold.
+        """Return the rank, and the taxa that training samples hold at it.
 
         Raises
         ------
         TaxonomyError
-            There are no two at the rank.
+            There are fewer than two taxa at the rank.
         """
         assert resources.lineages is not None, "composition needs lineages"
         assert resources.is_seen is not None, "composition needs to know which features are trained on"
@@ -68,11 +68,11 @@ class TaxonAbundance(UnlabelledObjective):
 
     @classmethod
     def build(cls, config: ModelConfig, name: str, settings: Settings) -> "TaxonAbundance":
-        """Build the head."""
+        """Return a new head."""
         return cls(name, config.embedding_dim, settings["rank"], settings["taxa"])
 
     def target(self, resources: StudyResources) -> BatchTarget:
-        """Add up the reads of each taxon, as shares, float64 [B, C]; zeros for a sample without any."""
+        """Return the function that computes the share of each taxon, float64 [B, C]; zeros for a sample without reads of any."""
         assert resources.lineages is not None, "composition needs lineages"
         taxa: list[Sequence[str]] = [[] for _ in resources.lineages.taxa]
         taxa[self.rank] = self.taxa
@@ -88,39 +88,39 @@ class TaxonAbundance(UnlabelledObjective):
         return target
 
     def calibrate(self, encoding: Encoding, batch: Batch) -> None:
-        """Standardise what the head reads."""
+        """Set the standardisation of the head's input from a batch of training samples."""
         self.standardise.fit(encoding.samples.sample_vectors)
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "B C"]:
-        """Give the logits of each sample's shares."""
+        """Compute the logits of each sample's shares, [B, C]."""
         return self.head(self.standardise(encoding.samples.sample_vectors))
 
     def loss(self, prediction: Float[Tensor, "B C"], batch: Batch) -> Float[Tensor, ""]:
-        """Mean Kullback-Leibler divergence of the prediction from the true shares, in nats."""
+        """Compute the mean Kullback-Leibler divergence of the prediction from the true shares, in nats."""
         total = divergence(prediction, batch.targets[self.name]).sum().to(prediction.dtype)
         return mean_over_ranks(total, batch.n_samples, batch.share)
 
     def metrics(self) -> dict[str, Metric]:
-        """Kullback-Leibler divergence in nats, and Bray-Curtis dissimilarity of predicted and true shares."""
+        """Return Kullback-Leibler divergence in nats, and Bray-Curtis dissimilarity of predicted and true shares, by name."""
         return {"divergence": MeanError(divergence), "bray_curtis": MeanError(dissimilarity)}
 
     def scored(self, prediction: Float[Tensor, "B C"], batch: Batch) -> tuple[Tensor, Tensor]:
-        """Logits and true shares."""
+        """Return logits and true shares, [B, C] each."""
         return prediction, batch.targets[self.name]
 
     def baseline(self) -> Baseline:
-        """Predict the mean shares of training samples."""
+        """Return the baseline that predicts the mean shares of training samples."""
         return MeanShares(self.name)
 
 
 def divergence(logits: Float[Tensor, "B C"], truth: Float[Tensor, "B C"]) -> Float[Tensor, "B"]:
-    """Give Σ p·ln(p/q) of each sample; 0 for one without shares."""
+    """Compute Σ p·ln(p/q) of each sample, in nats, [B]; 0 for one without shares."""
     logarithm = torch.log_softmax(logits, dim=1)
     return (torch.xlogy(truth, truth) - truth * logarithm).sum(dim=1)
 
 
 def dissimilarity(logits: Float[Tensor, "B C"], truth: Float[Tensor, "B C"]) -> Float[Tensor, "B"]:
-    """Give half the sum of absolute differences of each sample, which for shares is Bray-Curtis."""
+    """Compute half the sum of absolute differences of each sample, which for shares is Bray-Curtis; [B]."""
     return (torch.softmax(logits, dim=1) - truth).abs().sum(dim=1) / 2
 
 
@@ -133,17 +133,17 @@ class MeanShares(Baseline):
         self.scored: list[Tensor] = []
 
     def learn(self, batch: Batch) -> None:
-        """Add to the mean."""
+        """Add a training batch to the mean."""
         self.total = self.total + batch.targets[self.name].sum(dim=0)
 
     def score(self, batch: Batch) -> None:
-        """Compare."""
+        """Compare the mean shares with those of a validation batch."""
         truth = batch.targets[self.name]
         logits = (self.total / self.total.sum()).clamp(min=1e-6).log().expand(len(truth), -1)
         self.scored.append(torch.stack([divergence(logits, truth), dissimilarity(logits, truth)]))
 
     def scores(self) -> dict[str, float]:
-        """Give the metrics of the objective."""
+        """Return the metrics of the objective, by name; nothing if no batch was scored."""
         if not self.scored:
             return {}
         means = torch.cat(self.scored, dim=1).mean(dim=1)

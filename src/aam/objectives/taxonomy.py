@@ -1,4 +1,4 @@
-"""Taxonomy: the lineage of each ASV, rank by rank."""
+"""Taxonomy: the lineage of each ASV, rank by rank, predicted from its vector."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,19 +22,19 @@ from aam.objectives.objective import Baseline, Settings, UnlabelledObjective
 
 
 class Taxonomy(UnlabelledObjective):
-    """Classify each distinct ASV of a batch at every rank, from its vector, which its nucleotides alone decide.
+    """Classify each distinct ASV of a batch at every rank, from its vector, which depends on its nucleotides alone.
 
-    Each rank has a softmax of its own over the taxa that training samples hold; a taxon is its whole lineage. Where an ASV has no
+    Each rank has a separate softmax over the taxa that training samples hold; a taxon is its whole lineage. Where an ASV has no
     name at a rank, or one that training never saw, the rank does not count for it.
 
     Parameters
     ----------
     name
-        In the table.
+        Name of the objective in the table of objectives.
     dim
-        Width of the vectors.
+        Width of the ASVs' vectors.
     taxa
-        Names at each rank; a rank of fewer than two is left out.
+        Names of the taxa at each rank; a rank with fewer than two is left out.
     """
 
     def __init__(self, name: str, dim: int, taxa: Sequence[Sequence[str]]) -> None:
@@ -47,12 +47,12 @@ class Taxonomy(UnlabelledObjective):
 
     @classmethod
     def choose_settings(cls, options: ObjectivesConfig, resources: StudyResources) -> dict[str, Any]:
-        """Find the taxa that training samples hold.
+        """Return the taxa that training samples hold at each rank.
 
         Raises
         ------
         TaxonomyError
-            There is but one at every rank.
+            No rank has two taxa.
         """
         assert resources.lineages is not None, "taxonomy needs lineages"
         assert resources.is_seen is not None, "taxonomy needs to know which features are trained on"
@@ -66,11 +66,11 @@ class Taxonomy(UnlabelledObjective):
 
     @classmethod
     def build(cls, config: ModelConfig, name: str, settings: Settings) -> "Taxonomy":
-        """Build the head."""
+        """Return a new head."""
         return cls(name, config.embedding_dim, settings["taxa"])
 
     def asv_target(self, resources: StudyResources) -> AsvTarget:
-        """Look up the numbers of the taxa of the distinct ASVs at the ranks that are learned, int64 [U, ranks]."""
+        """Return the function that looks up the numbers of ASVs' taxa at the ranks that are learned, int64 [U, ranks]."""
         assert resources.lineages is not None, "taxonomy needs lineages"
         numbers = resources.lineages.numbered_as(self.taxa)[:, self.ranks]
 
@@ -80,12 +80,12 @@ class Taxonomy(UnlabelledObjective):
         return target
 
     def forward(self, encoding: Encoding, batch: Batch) -> Float[Tensor, "R C"]:
-        """Give the logits of all ranks, side by side, for each distinct ASV that counts here."""
+        """Compute the logits of all ranks, side by side, for each distinct ASV that this rank of the training counts, [R, C]."""
         assert encoding.asv_vectors is not None, "the model gives no vectors of ASVs"
         return self.head(encoding.asv_vectors[batch.counted_asvs])
 
     def loss(self, prediction: Float[Tensor, "R C"], batch: Batch) -> Float[Tensor, ""]:
-        """Cross-entropy in nats, averaged over the names of each rank, and then over the ranks that have any."""
+        """Compute the cross-entropy in nats, averaged over the ASVs named at each rank, then over the ranks that have any."""
         ranks = list(zip(prediction.split(self.widths, dim=1), self._truth(batch).T, strict=True))
         totals = [F.cross_entropy(*rank, ignore_index=UNKNOWN, reduction="sum") for rank in ranks]
         n = torch.stack([(truth != UNKNOWN).sum() for _, truth in ranks]).to(prediction.dtype)
@@ -93,19 +93,19 @@ class Taxonomy(UnlabelledObjective):
         return (total / n.detach().clamp(min=1)).sum() / (n > 0).sum().clamp(min=1)
 
     def metrics(self) -> dict[str, Metric]:
-        """Accuracy at each rank, over the distinct ASVs of each batch that have a name there."""
+        """Return the accuracy at each rank, over the distinct ASVs of each batch that have a name there, by name."""
         starts = np.cumsum([0, *self.widths])
         return {
-            f"{RANKS[rank]}_accuracy": MeanScore(_AccuracyAt(place, slice(starts[place], starts[place + 1])))
-            for place, rank in enumerate(self.ranks)
+            f"{RANKS[rank]}_accuracy": MeanScore(_AccuracyAt(index, slice(starts[index], starts[index + 1])))
+            for index, rank in enumerate(self.ranks)
         }
 
     def scored(self, prediction: Float[Tensor, "R C"], batch: Batch) -> tuple[Tensor, Tensor]:
-        """Logits of all ranks, and numbers of the taxa."""
+        """Return the logits of all ranks, [R, C], and the numbers of the true taxa, [R, ranks]."""
         return prediction, self._truth(batch)
 
     def baseline(self) -> Baseline:
-        """Predict each rank's commonest taxon."""
+        """Return the baseline that predicts each rank's commonest taxon."""
         return MajorityTaxa(self)
 
     def _truth(self, batch: Batch) -> Int[Tensor, "R K"]:
@@ -113,14 +113,14 @@ class Taxonomy(UnlabelledObjective):
 
 
 class _AccuracyAt:
-    """Whether each ASV that has a name at a rank is given the right one."""
+    """Compute whether each ASV that has a name at a rank is classified correctly there."""
 
-    def __init__(self, place: int, columns: slice) -> None:
-        self.place, self.columns = place, columns
+    def __init__(self, index: int, columns: slice) -> None:
+        self.index, self.columns = index, columns
 
     def __call__(self, prediction: Tensor, truth: Tensor) -> Tensor:
-        named = truth[:, self.place] != UNKNOWN
-        return prediction[named][:, self.columns].argmax(dim=1) == truth[named, self.place]
+        named = truth[:, self.index] != UNKNOWN
+        return prediction[named][:, self.columns].argmax(dim=1) == truth[named, self.index]
 
 
 class MajorityTaxa(Baseline):
@@ -132,20 +132,20 @@ class MajorityTaxa(Baseline):
         self.right, self.named = np.zeros(len(self.ranks)), np.zeros(len(self.ranks))
 
     def learn(self, batch: Batch) -> None:
-        """Count taxa."""
+        """Count the taxa of a training batch."""
         for counts, truth in zip(self.counts, batch.targets[self.name].T, strict=True):
             counts.add_(torch.bincount(truth[truth != UNKNOWN], minlength=len(counts)))
 
     def score(self, batch: Batch) -> None:
-        """Count how many ASVs belong to the commonest."""
-        for place, (counts, truth) in enumerate(zip(self.counts, batch.targets[self.name].T, strict=True)):
-            self.right[place] += int((truth == counts.argmax()).sum())
-            self.named[place] += int((truth != UNKNOWN).sum())
+        """Count how many ASVs of a validation batch belong to each rank's commonest taxon."""
+        for index, (counts, truth) in enumerate(zip(self.counts, batch.targets[self.name].T, strict=True)):
+            self.right[index] += int((truth == counts.argmax()).sum())
+            self.named[index] += int((truth != UNKNOWN).sum())
 
     def scores(self) -> dict[str, float]:
-        """Give the accuracy at each rank."""
+        """Return the accuracy at each rank with a named ASV, by name."""
         return {
-            f"{RANKS[rank]}_accuracy": float(self.right[place] / self.named[place])
-            for place, rank in enumerate(self.ranks)
-            if self.named[place]
+            f"{RANKS[rank]}_accuracy": float(self.right[index] / self.named[index])
+            for index, rank in enumerate(self.ranks)
+            if self.named[index]
         }

@@ -1,4 +1,4 @@
-"""What is known of each simulated sample, and the counts of each ASV in it."""
+"""Metadata of each simulated sample, and the counts of each ASV in it."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ N_BATCHES = 3
 
 @dataclass(frozen=True)
 class SimulatedMetadata:
-    """Metadata of each sample, and what the clades follow.
+    """Metadata of each sample, and the drivers that clades of ASVs respond to.
 
     Attributes
     ----------
@@ -30,8 +30,7 @@ class SimulatedMetadata:
     subject, batch
         Number of each sample's subject and sequencing run, int64 [S].
     drivers
-        What the clades of a column respond to, float64 [S]: the column on the scale of the effects, plus
-        noise that no model can see through.
+        Driver of the clades of a column, float64 [S]: the column on the scale of the effects, plus noise that no model can predict.
     """
 
     columns: dict[str, list]
@@ -41,10 +40,10 @@ class SimulatedMetadata:
 
 
 def simulate_metadata(config: SimulationConfig, rng: np.random.Generator) -> SimulatedMetadata:
-    """Draw the metadata of all samples; nothing here depends on ASVs.
+    """Draw the metadata of all samples, independently of ASVs.
 
-    Disease, sex and birth weight belong to the subject, half of the subjects are diseased, and age and batch
-    belong to the sample. Sex, birth weight and batch are independent of all else.
+    Disease, sex and birth weight belong to the subject, half of the subjects are diseased, and age and batch belong to the sample.
+    Sex, birth weight and batch are independent of all other columns.
     """
     n_samples, n_subjects = config.samples, config.n_subjects
     subject = np.sort(np.concatenate([np.arange(n_subjects), rng.integers(n_subjects, size=n_samples - n_subjects)]))
@@ -68,7 +67,7 @@ def simulate_metadata(config: SimulationConfig, rng: np.random.Generator) -> Sim
 
 
 def _maturity(age: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add noise to the standardised age, so that age explains a known share of the result."""
+    """Return the standardised age plus noise, so that age explains a known share of the result."""
     standard = (age - age.mean()) / max(age.std(), 1.0)
     return np.sqrt(EXPLAINABLE_AGE) * standard + rng.normal(0, np.sqrt(1 - EXPLAINABLE_AGE), len(age))
 
@@ -110,11 +109,16 @@ def simulate_counts(
     clades: list[Clade],
     rng: np.random.Generator,
 ) -> csr_array:
-    """Draw the reads of each ASV (columns) in each sample (rows).
+    """Draw the reads of each ASV in each sample.
 
-    Each ASV has a fitness in each sample; where it exceeds what the sample demands, the ASV lives there, and
-    its abundance grows with the excess. So one effect moves presence and abundance alike. Reads are
-    Dirichlet-multinomial. An ASV that no sample shows gets two reads in the sample that suits it best.
+    Each ASV has a fitness in each sample; where it exceeds the sample's demand, the ASV is present, and its abundance grows with
+    the excess. So one effect changes presence and abundance alike. Reads are Dirichlet-multinomial. An ASV without reads in any
+    sample gets two reads in the sample where its fitness is greatest.
+
+    Returns
+    -------
+    csr_array
+        Reads, int64 [S, F].
     """
     fitness = (
         _own_fitness(config, metadata, rng)
@@ -132,7 +136,7 @@ def simulate_counts(
 
 
 def brownian_traits(tree: SimulatedTree, n_traits: int, rng: np.random.Generator) -> np.ndarray:
-    """Let traits drift down the tree, so that relatives are alike; standardised, float64 [F, n_traits]."""
+    """Draw traits of ASVs by Brownian motion down the tree, so that relatives are alike; standardised, float64 [F, n_traits]."""
     steps = rng.standard_normal((len(tree.parent), n_traits)) * np.sqrt(tree.length)[:, None]
     for nodes in tree.levels:
         steps[nodes] += steps[tree.parent[nodes]]
@@ -148,7 +152,7 @@ def _own_fitness(config: SimulationConfig, metadata: SimulatedMetadata, rng: np.
 
 
 def _gradients(metadata: SimulatedMetadata, rng: np.random.Generator) -> np.ndarray:
-    """Draw where each sample lies on each habitat gradient, float64 [S, gradients]."""
+    """Draw the position of each sample on each habitat gradient, float64 [S, gradients]."""
     of_subject = rng.normal(0, np.sqrt(SUBJECT_SHARE), (metadata.subject.max() + 1, N_GRADIENTS))
     of_sample = rng.normal(0, np.sqrt(1 - SUBJECT_SHARE), (len(metadata.subject), N_GRADIENTS))
     return of_subject[metadata.subject] + of_sample
@@ -168,7 +172,7 @@ def _clade_effects(config: SimulationConfig, metadata: SimulatedMetadata, clades
 
 
 def _proportions(fitness: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Let the fittest ASVs live in each sample, and share the sample out among them."""
+    """Return the proportion of each ASV in each sample, [S, F]; only ASVs whose fitness exceeds the sample's demand have one."""
     n_samples, n_features = fitness.shape
     living_share = min(0.5, UNSEEN_FACTOR * RICHNESS_FACTOR / np.sqrt(n_features))
     demand = np.quantile(fitness, 1 - living_share) + rng.normal(0, RICHNESS_SPREAD, (n_samples, 1))

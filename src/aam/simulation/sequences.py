@@ -18,9 +18,13 @@ RATE_MEMORY = 0.8  # correlation of the ranks of two neighbouring sites, roughly
 def simulate_sequences(tree: SimulatedTree, length: int, rng: np.random.Generator) -> list[str]:
     """Evolve one sequence per tip under HKY85 with gamma-distributed rates across sites.
 
-    There are no insertions or deletions. Neighbouring sites have similar rates, so conserved and
-    hypervariable stretches alternate. Tips that came out equal are mutated, mostly at fast sites, until all
-    sequences differ.
+    There are no insertions or deletions. Neighbouring sites have similar rates, so conserved and hypervariable stretches alternate.
+    Tips with equal sequences are mutated, mostly at fast sites, until all sequences differ.
+
+    Returns
+    -------
+    list of str
+        One sequence of ``length`` nucleotides per tip, in the order of the tips.
 
     Examples
     --------
@@ -36,7 +40,7 @@ def simulate_sequences(tree: SimulatedTree, length: int, rng: np.random.Generato
 
 
 def site_rates(length: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw gamma rates of mean 1 and lay them out so that neighbouring sites have similar ones."""
+    """Draw gamma-distributed rates of mean 1, [L], ordered so that neighbouring sites have similar ones."""
     noise = rng.standard_normal(length)
     smooth = noise.copy()
     for site in range(1, length):
@@ -46,17 +50,17 @@ def site_rates(length: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def rate_matrix() -> np.ndarray:
-    """Build the rate matrix of HKY85 (Hasegawa, Kishino and Yano 1985): one substitution per unit of time."""
+    """Return the rate matrix of HKY85 (Hasegawa, Kishino and Yano 1985), [4, 4]: one substitution per unit of time."""
     rates = np.tile(FREQUENCIES, (4, 1))
-    for one, other in ((0, 2), (1, 3)):  # A and G, C and T
-        rates[[one, other], [other, one]] *= TRANSITIONS_PER_TRANSVERSION
+    for first, second in ((0, 2), (1, 3)):  # A and G, C and T
+        rates[[first, second], [second, first]] *= TRANSITIONS_PER_TRANSVERSION
     np.fill_diagonal(rates, 0)
     np.fill_diagonal(rates, -rates.sum(axis=1))
     return rates / -(FREQUENCIES @ np.diag(rates))
 
 
 def _evolve(tree: SimulatedTree, rates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw the states of all nodes (rows) at all sites, one level of the tree at a time."""
+    """Draw the nucleotides of all nodes (rows) at all sites, as numbers, one level of the tree at a time."""
     scale = np.sqrt(FREQUENCIES)  # HKY85 is reversible: scaled like this, its matrix is symmetric
     values, vectors = np.linalg.eigh(rate_matrix() * scale[:, None] / scale)
     vectors, inverse = vectors / scale[:, None], vectors.T * scale
@@ -66,8 +70,8 @@ def _evolve(tree: SimulatedTree, rates: np.ndarray, rng: np.random.Generator) ->
         time = tree.length[nodes, None] * rates
         start = states[tree.parent[nodes]]
         chance = (vectors[start] * np.exp(time[..., None] * values)) @ inverse
-        passed = rng.random((*start.shape, 1)) > np.cumsum(chance, axis=-1)[..., :3]
-        states[nodes] = passed.sum(axis=-1)
+        is_passed = rng.random((*start.shape, 1)) > np.cumsum(chance, axis=-1)[..., :3]
+        states[nodes] = is_passed.sum(axis=-1)
     return states
 
 

@@ -1,4 +1,4 @@
-"""A whole study whose truth is known, as a function of its config."""
+"""A whole simulated study with a known truth."""
 
 import hashlib
 from dataclasses import dataclass
@@ -29,13 +29,12 @@ class SimulatedStudy:
     counts
         Reads of each ASV in each sample, int64, samples × features; every ASV occurs.
     sample_ids
-        "S0001" and on.
+        Names of the samples: "S0001", "S0002", …
     metadata
         Metadata columns, one value per sample.
     truth
-        Columns feature-id, column, clade and effect: which ASVs respond to which metadata column, by how
-        large a natural log fold change (per standard deviation of age; from healthy to disease). At signal 0
-        the effects are 0.
+        Columns feature-id, column, clade and effect, a row for each ASV that responds to a metadata column. The effect is a natural
+        log fold change (per standard deviation of age; from healthy to disease). At signal 0 the effects are 0.
     """
 
     tree: SimulatedTree
@@ -49,10 +48,9 @@ class SimulatedStudy:
 
 
 def simulate_study(config: SimulationConfig) -> SimulatedStudy:
-    """Simulate a study: the metadata come first, and clades of the tree follow them.
+    """Return a simulated study: metadata are drawn independently, and clades of the tree respond to them.
 
-    Each part has its own random stream, so that a change of ``signal`` leaves the tree, the sequences and the
-    metadata as they are.
+    Each part has its own random stream, so that a change of ``signal`` leaves the tree, the sequences and the metadata as they are.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A birth–death tree of ASVs, the taxonomy cut from it, and the clades that respond to metadata: the truth."""
+"""A birth–death tree of ASVs, the taxonomy cut from it, and the clades that respond to metadata."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,12 +35,12 @@ class SimulatedTree:
 
     @cached_property
     def tips(self) -> np.ndarray:
-        """Nodes of the tips, in the order of their numbers."""
+        """Nodes of the tips, in the order of the tips' numbers, int64 [F]."""
         return np.flatnonzero(self.age == 0)
 
     @cached_property
     def n_tips_below(self) -> np.ndarray:
-        """Number of tips below each node, counting a tip itself."""
+        """Number of tips below each node, a tip itself included, int64 [2F − 1]."""
         below = (self.age == 0).astype(np.int64)
         for node in range(len(below) - 1):
             below[self.parent[node]] += below[node]
@@ -48,7 +48,7 @@ class SimulatedTree:
 
     @cached_property
     def levels(self) -> list[np.ndarray]:
-        """Nodes at each number of steps from the root: first its children, last the deepest tips."""
+        """Nodes at each number of steps from the root, int64: first its children, last the deepest tips."""
         steps = np.zeros(len(self.parent), dtype=np.int64)
         for node in range(len(steps) - 2, -1, -1):
             steps[node] = steps[self.parent[node]] + 1
@@ -56,7 +56,7 @@ class SimulatedTree:
         return np.split(nodes, np.cumsum(np.bincount(steps))[:-1])[1:]
 
     def members(self, node: int) -> np.ndarray:
-        """Number the tips below a node: in post-order they follow each other."""
+        """Return the numbers of the tips below a node, increasing, int64; in post-order they are consecutive."""
         stop = np.searchsorted(self.tips, node, side="right")
         return np.arange(stop - self.n_tips_below[node], stop)
 
@@ -64,11 +64,10 @@ class SimulatedTree:
 def simulate_tree(n_tips: int, rng: np.random.Generator) -> SimulatedTree:
     """Draw the tree that a birth–death process leaves, given the number of its living tips.
 
-    Given the age of the origin, the heights of the gaps between neighbouring tips are independent draws from
-    one known distribution (the coalescent point process: Gernhard 2008, Stadler 2009), so no extinct lineage
-    is ever simulated. The origin is as old as it takes to expect this many tips. Rates differ between
-    lineages (an uncorrelated log-normal clock), so tips are not equally far from the root; lengths are scaled
-    to a fixed mean distance between two tips.
+    Given the age of the origin, the heights of the gaps between neighbouring tips are independent draws from one known distribution
+    (the coalescent point process: Gernhard 2008, Stadler 2009), so no extinct lineage is ever simulated. The age of the origin is
+    that at which this many tips are expected. Rates differ between lineages (an uncorrelated log-normal clock), so tips are not
+    equally far from the root; lengths are scaled to a fixed mean distance between two tips.
 
     Examples
     --------
@@ -89,14 +88,14 @@ def simulate_tree(n_tips: int, rng: np.random.Generator) -> SimulatedTree:
 
 
 def mean_tip_distance(tree: SimulatedTree) -> float:
-    """Average the path length over all pairs of tips, each branch counted for the pairs it separates."""
+    """Compute the mean path length over all pairs of tips; each branch counts for the pairs it separates."""
     below, n_tips = tree.n_tips_below, len(tree.tips)
     separated = below * (n_tips - below) / (n_tips * (n_tips - 1) / 2)
     return float(tree.length @ separated)
 
 
 def _gap_heights(n_tips: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw the age of the last common ancestor of each two neighbouring tips; the origin's is 1."""
+    """Draw the age of the last common ancestor of each two neighbouring tips, [n_tips − 1]; the origin's age is 1."""
     diversification = 1 - EXTINCTION_PER_SPECIATION  # per speciation
     origin = np.log1p(diversification * (n_tips - 1))
     # P(height > t) = 1 / (1 + (e^t − 1) / diversification), inverted; at the origin it is 1 / n_tips.
@@ -105,7 +104,7 @@ def _gap_heights(n_tips: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _join_neighbours(heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Build the post-order tree where two tips' last common ancestor is the highest gap between them."""
+    """Return parent and age of each node, in post-order, where two tips' last common ancestor is the highest gap between them."""
     n_nodes = 2 * len(heights) + 1
     parent, age = np.full(n_nodes, -1), np.zeros(n_nodes)
     open_nodes: list[int] = []
@@ -130,11 +129,10 @@ NAMELESS_WHEN_ALONE = ("g", "s")
 
 
 def cut_taxonomy(tree: SimulatedTree) -> list[str]:
-    """Name the seven ranks of each tip in the style of Greengenes.
+    """Return the seven ranks of each tip as one string in the style of Greengenes, in the order of the tips.
 
-    Each rank cuts the tree at one age, and the branches that are cut are its groups; younger cuts divide
-    older ones, so ranks nest. A tip alone in its genus or species has no name there, as an ASV that no
-    reference resembles.
+    Each rank cuts the tree at one age, and the branches that are cut are its groups; younger cuts divide older ones, so ranks nest.
+    A tip alone in its genus or species has no name there, as an ASV that no reference resembles.
 
     Examples
     --------
@@ -152,7 +150,7 @@ def cut_taxonomy(tree: SimulatedTree) -> list[str]:
 
 
 def _groups(tree: SimulatedTree, n_groups: int) -> np.ndarray:
-    """Cut the tree where it has this many branches, and number the branch above each tip."""
+    """Cut the tree where it has this many branches, and return the number of the cut branch above each tip, [F]."""
     splits = np.sort(tree.age[tree.age > 0])[::-1]
     cut = splits[n_groups - 1] if n_groups <= len(splits) else 0.0
     parent_age = np.append(tree.age[tree.parent[:-1]], np.inf)
@@ -174,7 +172,7 @@ class Clade:
     Attributes
     ----------
     name
-        Such as "age-clade-1".
+        Name of the clade, such as "age-clade-1".
     column
         Metadata column that the clade responds to.
     node
@@ -194,22 +192,22 @@ class Clade:
 
 
 def choose_clades(tree: SimulatedTree, signal: float, rng: np.random.Generator) -> list[Clade]:
-    """Pick clades of moderate size, no two of which share a tip, and give each a column and an effect.
+    """Return clades of moderate size without common tips, each with a metadata column and an effect.
 
-    Where the tree has too few clades of 3 to 10 % of its tips, smaller ones are taken as well.
+    Where the tree has too few clades of 3 to 10 % of its tips, smaller ones are chosen as well.
     """
-    wanted = [
+    responses = [
         (column, number, effect) for column, effects in EFFECTS.items() for number, effect in enumerate(effects, 1)
     ]
-    nodes = _disjoint_nodes(tree, len(wanted), rng)
+    nodes = _disjoint_nodes(tree, len(responses), rng)
     return [
         Clade(f"{column}-clade-{number}", column, node, tree.members(node), signal * effect)
-        for node, (column, number, effect) in zip(nodes, wanted, strict=True)
+        for node, (column, number, effect) in zip(nodes, responses, strict=True)
     ]
 
 
 def _disjoint_nodes(tree: SimulatedTree, n_nodes: int, rng: np.random.Generator) -> list[int]:
-    """Pick nodes at random among those of the right size, skipping those that overlap one already picked."""
+    """Draw nodes among those of the right size, without those that overlap a node drawn before."""
     below, n_tips = tree.n_tips_below, len(tree.tips)
     smallest, largest = SMALLEST_SHARE * n_tips, max(2.0, LARGEST_SHARE * n_tips)
     while True:
