@@ -130,15 +130,26 @@ def is_first_process(environment: Mapping[str, str]) -> bool:
     return environment.get("RANK", environment.get("SLURM_PROCID", "0")) == "0"
 
 
-def wait_for_first_process(environment: Mapping[str, str]) -> bool:
-    """Whether a mistake is told by the first process of this machine, and need not be by this one.
+def is_secondary_process(environment: Mapping[str, str]) -> bool:
+    """Whether a launcher started this process beside another one, the first of this machine.
 
-    A launcher ends all processes once one has failed: this one gives the first time to say what all have found, and waits to be
-    ended. If it is not, it alone has found the mistake.
+    The first process of a machine reports a mistake that all have found. A process that aam itself started does not count as
+    secondary: it reports at once.
     """
-    _, placement = started_by(environment) or ("", ProcessRank())
-    if placement.local_rank == 0 or STARTER in environment:
-        return False
+    _, process = started_by(environment) or ("", ProcessRank())
+    return process.local_rank != 0 and STARTER not in environment
+
+
+def wait_for_first_process() -> bool:
+    """Wait up to `PATIENCE_SECONDS` for the first process of this machine to report a mistake and for the launcher to end this one.
+
+    A launcher ends all processes once one has failed. If it does not, this process alone has found the mistake.
+
+    Returns
+    -------
+    bool
+        Whether the launcher has ended this process; the mistake is then reported already.
+    """
     try:
         time.sleep(PATIENCE_SECONDS)
     except KeyboardInterrupt:  # by which the launcher ends it
