@@ -108,7 +108,7 @@ def inspect_study(parts: Mapping[str, Found], notes: list[str]) -> StudyReport:
     if isinstance(metadata, Metadata) and "metadata" not in problems:
         known = set(metadata.sample_ids)
         frame = metadata.frame.loc[[sample for sample in totals.sample_ids if sample in known]]
-        with listening("aam.data"):  # what it says of single columns is in their summaries
+        with listening("aam.labels"):  # what it says of single columns is in their summaries
             columns, groups = summarise_columns(frame), summarise_groups(frame, SUBJECT_WORDS)
     overlaps = _overlaps(parts, totals)
     token_limit = SamplingConfig().token_limit
