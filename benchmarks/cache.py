@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def measure(folder: Path) -> list[str]:
-    """Time each thing with an empty cache and with a full one."""
+    """Time each cached object with an empty cache and with a full one."""
     with tempfile.TemporaryDirectory() as scratch:
         config = StudyConfig(
             table=folder / "table.biom", sequences=folder / "sequences.fasta", cache_dir=Path(scratch) / "cache"
@@ -73,7 +73,7 @@ def measure(folder: Path) -> list[str]:
 
 
 def times(cache: Cache, run: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Give the median seconds of a miss and of a hit."""
+    """Return the median seconds of a miss and of a hit."""
     misses, hits = [], []
     for _ in range(repeats):
         cache.shrink(0)

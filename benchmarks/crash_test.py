@@ -37,13 +37,13 @@ COMMANDS = {
 }
 SIMULATE = ("simulate", "--samples", "28", "--features", "40", "--sequence-length", "40")
 KILLS = {False: 30, True: 3}
-"""Of each command, in full and with ``--quick``."""
+"""Number of kills of each command, in full and with ``--quick``."""
 RESULTS = ("model/model.safetensors", "metrics.json", "splits.tsv")
 
 
 @dataclass
 class Tally:
-    """What happened to the runs of a command."""
+    """Counts of kills and of outcomes over the runs of a command."""
 
     runs: int = 0
     kills: int = 0
@@ -74,12 +74,12 @@ def main() -> None:
 
 
 def row(command: str, tally: Tally) -> list[object]:
-    """Lay a tally out."""
+    """Format a tally as a row of the table."""
     return [command, tally.kills, tally.before_first, tally.runs, tally.steps, tally.lost, tally.different]
 
 
 class Process:
-    """The command line in a process of its own, which has its libraries already."""
+    """The command line in a process of its own, with its libraries loaded already."""
 
     def __init__(self, arguments: list, log: Path) -> None:
         self.pid = os.fork()
@@ -91,7 +91,7 @@ class Process:
             os._exit(aam([str(argument) for argument in arguments]))
 
     def join(self, seconds: float | None = None) -> int | None:
-        """Wait for the end; None if it did not come in time."""
+        """Wait for the process to end; return its exit code, or None if it does not end in time."""
         end = None if seconds is None else time.monotonic() + seconds
         while True:
             pid, status = os.waitpid(self.pid, 0 if end is None else os.WNOHANG)
@@ -102,19 +102,19 @@ class Process:
             time.sleep(0.001)
 
     def kill(self) -> None:
-        """Kill it and what it started."""
+        """Kill the process and those that it started."""
         os.killpg(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
 
 
 def start(arguments: list) -> Process:
-    """Run aam; what it says goes beside its output directory."""
+    """Run aam; its output goes to a file beside its output directory."""
     output = Path(arguments[arguments.index("--output-dir") + 1])
     return Process(arguments, output.with_suffix(".log"))
 
 
 def crash(command: str, given: list[str], folder: Path, kills: int, stream: np.random.Generator) -> Tally:
-    """Kill runs of a command until they were killed so often, and bring the last to its end."""
+    """Kill runs of a command until a number of kills is reached, and let the last run end."""
     study = [
         "--table",
         folder / "s/table.biom",
@@ -144,7 +144,7 @@ def crash(command: str, given: list[str], folder: Path, kills: int, stream: np.r
 def crash_run(
     arguments: list, output: Path, kills: int, seconds: float, shared: tuple[Tally, np.random.Generator]
 ) -> None:
-    """Kill one run, at moments up to the time that a whole run takes, until it ends by itself."""
+    """Kill one run, at random moments up to the time of a whole run, until it ends by itself."""
     tally, stream = shared
     saved = 0
     while True:
@@ -164,7 +164,7 @@ def crash_run(
 
 
 def saved_steps(output: Path) -> int | None:
-    """Read the checkpoints that a kill left: how many steps they hold; None if one is damaged."""
+    """Read the checkpoints that a kill left; return the number of steps in them, or None if one is damaged."""
     last, best = output / LAST_CHECKPOINT, output / BEST
     try:
         if best.exists():
@@ -176,7 +176,7 @@ def saved_steps(output: Path) -> int | None:
 
 
 def weights_of(output: Path) -> list[bytes]:
-    """Give the bits of the weights, of the optimiser and of the loss balance at the end of training."""
+    """Return the bits of the weights, of the optimiser and of the loss balance at the end of training."""
     content = read_checkpoint(output / LAST_CHECKPOINT)
     moments = [entry for state in content["optimizer_states"] for entry in state["state"].values()]
     tensors = [value for entry in (content["state_dict"], *moments) for value in entry.values()]
@@ -184,7 +184,7 @@ def weights_of(output: Path) -> list[bytes]:
 
 
 def check(code: int | None, output: Path) -> None:
-    """Stop if a run failed by itself."""
+    """Raise if a run failed by itself."""
     if code:
         raise subprocess.CalledProcessError(code, f"aam; its log is {output.with_suffix('.log').read_text()}")
 

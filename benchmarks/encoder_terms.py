@@ -1,9 +1,9 @@
-"""What the time of the ASV encoder's forward and backward passes goes to, operation by operation.
+"""Time of the ASV encoder's forward and backward passes, by operation.
 
     python benchmarks/encoder_terms.py [--quick] [--threads 1] [--results DIRECTORY] [--document PAGE]
 
 Reads random sequences in float32, as training does, with recomputation and without it, under PyTorch's profiler. The products are
-held against the fastest matrix product of the same process. Writes a dated page.
+compared with the fastest matrix product of the same process. Writes a dated page.
 """
 
 from dataclasses import replace
@@ -32,7 +32,7 @@ TERMS = {
         "aten::add", "aten::add_", "aten::copy_", "aten::cat", "aten::fill_", "aten::zero_", "aten::sum", "aten::mul",
     ),
 }  # fmt: skip
-"""By name: PyTorch's operations."""
+"""Names of PyTorch's operations, by group."""
 REST = "all else"
 
 

@@ -1,4 +1,4 @@
-"""Floating-point operations of the model by formula from the shapes, and how many a second the machine does at best."""
+"""Floating-point operations of the model, by formula from the shapes, and the most per second that the machine reaches."""
 
 import time
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class Flops:
     Attributes
     ----------
     asv_encoder
-        Of reading ASVs, those with masked nucleotides included.
+        Operations of encoding ASVs, those with masked nucleotides included.
     above
-        Of all else.
+        Operations of all layers above.
     asv_encoder_again, above_again
-        Those of them that recomputation repeats in the backward pass.
+        Operations of either that recomputation repeats in the backward pass.
     """
 
     asv_encoder: float
@@ -32,17 +32,17 @@ class Flops:
 
     @property
     def of_step(self) -> float:
-        """Forward and backward; the backward pass takes twice the forward one."""
+        """Operations of the forward and the backward pass, which takes twice those of the forward one."""
         return 3 * (self.asv_encoder + self.above)
 
     @property
     def of_recomputing_step(self) -> float:
-        """The same, with what is recomputed."""
+        """Operations of both passes, including those that are recomputed."""
         return self.of_step + self.asv_encoder_again + self.above_again
 
 
 def flops_of(config: ModelConfig, batch: Batch) -> Flops:
-    """Count those of pre-training on a batch, each distinct ASV read once and nothing padded."""
+    """Count the operations of pre-training on a batch, with each distinct ASV read once and no padding."""
     read, lengths = flops_of_asvs(config, batch.tokens), batch.sample_offsets.diff().numpy()
     asvs, again = read.asv_encoder, read.asv_encoder_again
     above = _samples(config, lengths, len(batch.asv_index))
@@ -55,7 +55,7 @@ def flops_of(config: ModelConfig, batch: Batch) -> Flops:
 
 
 def flops_of_asvs(config: ModelConfig, tokens: torch.Tensor) -> Flops:
-    """Count those of reading ASVs into vectors."""
+    """Count the operations of encoding ASVs as vectors."""
     patches = _patches(config, tokens)
     pooling, last_product = _pooling(config, patches), 2 * config.embedding_dim**2 * len(patches)
     again = _stack_again(config, patches) + config.gradient_checkpointing * (pooling - last_product)
@@ -63,7 +63,7 @@ def flops_of_asvs(config: ModelConfig, tokens: torch.Tensor) -> Flops:
 
 
 def padded_flops_of(config: ModelConfig, batch: Batch, token_limit: int, with_nucleotides: bool = True) -> Flops:
-    """Count those of the padded reference on the same batch, padding included; prediction leaves out the nucleotides' head."""
+    """Count the operations of the padded reference on the same batch, with padding; prediction leaves out the nucleotides' head."""
     n_pairs, n_positions = len(batch.asv_index), batch.tokens.shape[1]
     patches = np.full(n_pairs, -(-n_positions // config.patch_size))
     asvs = _stack(config, patches) + _pooling(config, patches)
@@ -78,14 +78,14 @@ def _patches(config: ModelConfig, tokens: torch.Tensor) -> np.ndarray:
 
 
 def _samples(config: ModelConfig, lengths: np.ndarray, n_pairs: int) -> float:
-    """Two stacks, pooling, and the abundances' embedding."""
+    """Count the operations of two stacks, pooling, and the abundances' embedding."""
     dim = config.embedding_dim
     abundances = 2 * n_pairs * (dim + dim * 2 * dim)
     return 2 * _stack(config, lengths) + _pooling(config, lengths) + abundances
 
 
 def _stack(config: ModelConfig, lengths: np.ndarray) -> float:
-    """Blocks over sets of some sizes: projections (4 D²), feed-forward (2 D × its width), and every position reads every other."""
+    """Count operations of blocks over sets: projections (4 D²), feed-forward (2 D × its width), attention between all positions."""
     dim, hidden = config.embedding_dim, max(1, round(config.ffn_ratio * config.embedding_dim))
     lengths = lengths.astype(np.float64)
     per_position = 2 * (4 * dim**2 + 2 * dim * hidden)
@@ -93,7 +93,7 @@ def _stack(config: ModelConfig, lengths: np.ndarray) -> float:
 
 
 def _stack_again(config: ModelConfig, lengths: np.ndarray) -> float:
-    """Those that recomputation repeats: all but the last product of each block."""
+    """Count the operations that recomputation repeats: all but the last product of each block."""
     if not config.gradient_checkpointing:
         return 0.0
     hidden = max(1, round(config.ffn_ratio * config.embedding_dim))
@@ -112,7 +112,7 @@ def _nucleotide_head(config: ModelConfig, n_positions: int) -> float:
 
 
 def peak_flops(dtype: torch.dtype, size: int, repeats: int = 3) -> float:
-    """Measure how many operations a second a large matrix product does, the fastest of some."""
+    """Measure the operations per second of a large matrix product, the fastest of some."""
     first, second = torch.randn(2, size, size).to(dtype)
     times = []
     for _ in range(repeats + 1):

@@ -1,4 +1,4 @@
-"""Does any damaged file make a reader do anything but read it or raise one AamError?
+"""Check that every damaged file is either read or refused with one AamError.
 
     nice python benchmarks/fuzz_readers.py --minutes 10 --seed 0
     python benchmarks/fuzz_readers.py --case 0:123 --keep case.bin     # one case again, and its file kept
@@ -193,7 +193,7 @@ def change_file(path: Path, stream: random.Random, scratch: Path) -> bytes:
 
 
 def run_case(files: list[tuple[str, Path]], case: str, folder: Path) -> tuple[str, str | None]:
-    """Make a case and read it; give what happened, and a traceback if it is a finding."""
+    """Build a case and read it; return what happened, and a traceback if it is a finding."""
     stream = random.Random(case)
     option, path = stream.choice(files)
     target = folder / f"case{''.join(path.suffixes)}"

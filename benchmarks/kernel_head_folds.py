@@ -1,4 +1,4 @@
-"""How good is the kernel head on the fixed folds of the real studies? Pooled score, and mean ± sd of the folds.
+"""Scores of the kernel head on the fixed folds of the real studies: pooled, and mean ± sd of the folds.
 
     python benchmarks/kernel_head_folds.py DATA [PRETRAINED]
 

@@ -1,4 +1,4 @@
-"""What pre-training is worth: scores against the number of labelled samples, with and without it.
+"""Scores against the number of labelled samples, with and without pre-training.
 
     python benchmarks/learning_curve.py --pretrained DIRECTORY [--heads kernel network] [--seeds 3] [--folds 5] [--threads 1]
 
@@ -40,13 +40,13 @@ TASKS = (
     ("ecam_infant", "delivery", "balanced accuracy"),
 )
 SIZES = (25, 50, 100, 200, None)
-"""None: all."""
+"""Numbers of labelled samples; None for all."""
 EPOCHS, DEPTH = 20, 2000
 COLUMNS = ("study", "column", "head", "pre-trained", "labelled samples", "score", "sd over seeds", "s")
 
 
 def main() -> None:
-    """Score each, and write as far as it has come."""
+    """Score each combination, and write the page after each one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=REPOSITORY.parent / "shared" / "data")
     parser.add_argument("--pretrained", type=Path, required=True)
@@ -73,7 +73,7 @@ def main() -> None:
 def configure(
     options: argparse.Namespace, study: str, column: str, head: str, is_pretrained: bool, output: Path
 ) -> EvaluateFoldsConfig:
-    """Give the options of ``aam evaluate --fold-file``."""
+    """Return the options of ``aam evaluate --fold-file``."""
     data = options.data / study
     freezes = is_pretrained and head == "network"
     return EvaluateFoldsConfig(
@@ -95,7 +95,7 @@ def configure(
 
 
 def curve(config: EvaluateFoldsConfig, options: argparse.Namespace) -> Iterator[list[object]]:
-    """Give a row for each number of labelled samples."""
+    """Return a row for each number of labelled samples."""
     pretrained = load_pretrained(config.transfer.pretrained)
     shape = config.model if pretrained is None else shape_of(pretrained[0], config.model)
     crossval_samples = read_crossval_samples(config, shape.max_bp)
@@ -130,7 +130,7 @@ def score(
 
 
 def draw(rows: np.ndarray, crossval_samples: CrossvalSamples, size: int, stream: np.random.Generator) -> np.ndarray:
-    """Draw samples, of each class its share."""
+    """Draw samples, from each class in proportion to its size."""
     if crossval_samples.target.task == "regression":
         return np.sort(stream.choice(rows, size, replace=False))
     label = crossval_samples.truth[rows]
@@ -158,7 +158,7 @@ def write(options: argparse.Namespace, rows: list[list[object]]) -> None:
 
 
 def draw_curves(frame: pd.DataFrame, path: Path) -> None:
-    """Plot each task; all labelled samples are drawn at 400."""
+    """Plot each task; the point of all labelled samples is drawn at 400."""
     tasks = frame[["study", "column"]].drop_duplicates().itertuples(index=False)
     panels = list(tasks)
     figure = Figure(figsize=(4.2 * len(panels), 4), dpi=120, layout="constrained")

@@ -1,4 +1,4 @@
-"""What the benchmarks of speed share: fresh processes, peak memory, times taken in turn, and pages of results."""
+"""Tools of the benchmarks of speed: fresh processes, peak memory, times taken in turn, and pages of results."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ Task = Callable[..., dict[str, Any]]
 
 
 def parse(description: str | None) -> argparse.Namespace:
-    """Read the options that all of them have."""
+    """Parse the options that all benchmarks of speed have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--quick", action="store_true", help="a small model on a small simulated study, to try the script"
@@ -44,7 +44,7 @@ def parse(description: str | None) -> argparse.Namespace:
 
 
 def present_studies(data: Path, names: Sequence[str] = STUDIES) -> list[Path]:
-    """Give the folders of the studies that are there, and say which are not."""
+    """Return the folders of the studies that exist, and log those that do not."""
     for name in names:
         if not (data / name).is_dir():
             sys.stderr.write(f"Skipped {name}: not in {data}; pass --data.\n")
@@ -62,7 +62,7 @@ def in_fresh_process(name: str, threads: int, **arguments: Any) -> dict[str, Any
 
 
 def in_fresh_process_or_none(name: str, threads: int, **arguments: Any) -> dict[str, Any] | None:
-    """Run a task that may fail here, for want of memory or of a compiler, without losing what was measured before."""
+    """Run a task; return None if it fails, as for want of memory or of a compiler, so that earlier results are kept."""
     try:
         return in_fresh_process(name, threads, **arguments)
     except subprocess.CalledProcessError as error:
@@ -71,7 +71,7 @@ def in_fresh_process_or_none(name: str, threads: int, **arguments: Any) -> dict[
 
 
 def run_task(tasks: dict[str, Task], options: argparse.Namespace) -> None:
-    """Be the fresh process."""
+    """Run a task in this process, which was started for it."""
     torch.set_num_threads(options.threads)
     logging.disable(logging.WARNING)  # every process would say which samples are too shallow
     task = json.loads(options.task)
@@ -79,7 +79,7 @@ def run_task(tasks: dict[str, Task], options: argparse.Namespace) -> None:
 
 
 def peak_bytes() -> int:
-    """Give the most memory that this process held.
+    """Return the peak memory of this process in bytes.
 
     ``ru_maxrss`` of a process that was just started counts what its parent held; Linux's VmHWM does not, and is equal else.
     """
@@ -92,7 +92,7 @@ def peak_bytes() -> int:
 
 
 def rise(run: Callable[[], object], times: int = 2) -> int:
-    """Give by how much the peak memory rises over some calls; warm the libraries up before."""
+    """Measure the rise of the peak memory, in bytes, over some calls; warm the libraries up before."""
     before = peak_bytes()
     for _ in range(times):
         run()
@@ -107,7 +107,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def in_turn(first: Callable[[int], object], second: Callable[[int], object], n: int) -> list[tuple[float, float]]:
-    """Time two things in turn, A B B A, after one call of each; what they are given counts the turns."""
+    """Time two functions in turn, A B B A, after one call of each; their argument is the number of the turn."""
     first(0)
     second(0)
     pairs = []
@@ -121,13 +121,13 @@ def in_turn(first: Callable[[int], object], second: Callable[[int], object], n: 
 
 
 def spread(values: Sequence[float], digits: int = 3) -> str:
-    """Write a median, and the smallest and the largest."""
+    """Format the median, the smallest and the largest of values."""
     low, middle, high = (f"{v:.{digits}g}" for v in (min(values), statistics.median(values), max(values)))
     return f"{middle} ({low}–{high})"
 
 
 def available_bytes() -> float:
-    """Give the memory that is free for a new process, where Linux tells it."""
+    """Return the bytes of memory that are free for a new process, where Linux reports them."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -150,7 +150,7 @@ def machine(options: argparse.Namespace) -> str:
 
 
 def processor() -> str:
-    """Name the processor."""
+    """Return the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -161,7 +161,7 @@ def processor() -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """Write a table as Markdown."""
+    """Format a table as Markdown."""
     head = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     return [*head, *("| " + " | ".join(map(str, row)) + " |" for row in rows)]
 
@@ -176,7 +176,7 @@ def write_page(options: argparse.Namespace, name: str, title: str, lines: Sequen
 
 
 def check_document(options: argparse.Namespace, sections: Sequence[str]) -> None:
-    """Stop before hours of measuring if the document cannot take the tables."""
+    """Exit, before hours of measuring, if the document has no section for the tables."""
     text = options.document.read_text(encoding="utf-8") if options.document else ""
     missing = [name for name in sections if text.count(_begin(name)) != 1 or text.count(_end(name)) != 1]
     if options.document and missing:
@@ -186,7 +186,7 @@ def check_document(options: argparse.Namespace, sections: Sequence[str]) -> None
 
 
 def quote(options: argparse.Namespace, section: str, page: Path, lines: Sequence[str]) -> None:
-    """Put a table into the marked section of the document, with a link to its page."""
+    """Write a table into the marked section of the document, with a link to its page."""
     if options.document is None:
         return
     before, rest = options.document.read_text(encoding="utf-8").split(_begin(section))

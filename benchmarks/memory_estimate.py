@@ -1,4 +1,4 @@
-"""How near the estimated memory of a training step is to the measured peak.
+"""Estimated memory of a training step against the measured peak.
 
     python benchmarks/memory_estimate.py
 
@@ -52,7 +52,7 @@ class Case:
 
     @property
     def lengths(self) -> np.ndarray:
-        """ASVs of each sample: from half of the most to the most."""
+        """Number of ASVs of each sample, from half of the largest number up to it."""
         lengths = np.random.default_rng(1).integers(
             max(1, self.longest // 2), self.longest, size=self.samples, endpoint=True
         )
@@ -85,7 +85,7 @@ class Case:
 
 
 def grid() -> list[Case]:
-    """Give small steps that differ in every number that the estimate reads."""
+    """Return small steps that differ in every number that the estimate reads."""
     cases = []
     for checkpointing in (True, False):
         cases += [
@@ -103,7 +103,7 @@ def grid() -> list[Case]:
 
 
 def larger() -> list[Case]:
-    """Give larger steps, of several chunks of ASVs."""
+    """Return larger steps, of several chunks of ASVs."""
     return [
         Case("pretrain", 128, 4, 4.0, True, 8, 100, 400, 150),
         Case("train", 64, 2, 4.0, True, 16, 150, 700, 150),
@@ -117,7 +117,7 @@ def larger() -> list[Case]:
 
 
 def random_batch(case: Case) -> Batch:
-    """Make a batch of exactly the case's shape."""
+    """Build a random batch of exactly the case's shape."""
     stream = np.random.default_rng(0)
     tokens = stream.integers(1, 5, size=(case.asvs, case.positions)).astype(np.uint8)
     if case.is_ragged:
@@ -149,7 +149,7 @@ def build(case: Case) -> torch.nn.Module:
 
 
 def train(case: Case, steps: int) -> int:
-    """Train on one batch; give the number of weights."""
+    """Train on one batch; return the number of weights."""
     model, batch = build(case), random_batch(case)
     optimizer = torch.optim.AdamW(model.parameters())
     for _ in range(steps):
@@ -184,7 +184,7 @@ def measure(case: Case, threads: int) -> dict[str, float]:
 
 
 def summarise(which: str, ratios: np.ndarray) -> str:
-    """Say how near the estimates are."""
+    """Summarise in words how near the estimates are."""
     return (
         f"Estimated ÷ measured, {which} ({len(ratios)} steps): median {np.median(ratios):.2f}, smallest {ratios.min():.2f}, "
         f"largest {ratios.max():.2f}; {int((np.abs(ratios - 1) <= 0.25).sum())} within ±25 %."
@@ -192,7 +192,7 @@ def summarise(which: str, ratios: np.ndarray) -> str:
 
 
 def page(cases: list[Case], results: list[dict[str, float]], threads: int) -> str:
-    """Write the result as Markdown."""
+    """Format the result as Markdown."""
     ratios = np.array([result["ratio"] for result in results])
     columns = ["command", "width", "layers", "ffn ratio", "checkpointing", "B", "A", "U", "L", "chunk"]
     columns += ["measured MiB", "estimated MiB", "estimated ÷ measured"]

@@ -1,4 +1,4 @@
-"""What a choice of the model or of training is worth: pre-training, then fine-tuning, as a user runs them, for each choice in turn.
+"""Scores of a choice of the model or of training: pre-training, then fine-tuning, as a user runs them, for each choice in turn.
 
     python benchmarks/model_choices.py patch-size [--only 5 10] [--study ibd_2538] [--column ibd] [--epochs 8] [--results DIRECTORY]
 
@@ -33,7 +33,7 @@ CHOICES = {
     },
 }
 OF_MODEL = ("patch-size", "count-embedding")
-"""What a pre-trained model settles, so that fine-tuning is not told again."""
+"""Options that a pre-trained model fixes, so that fine-tuning does not take them."""
 TUNINGS = {"frozen": ["--freeze-base", "--epochs", "30"], "trained on": ["--epochs", "5"]}
 COLUMNS = ("", "s", "peak MB", "UniFrac R²", "Spearman", "nucleotides right", "perplexity")
 
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def run(command: str, options: argparse.Namespace, output: Path, *arguments: str) -> tuple[float, float]:
-    """Run a command on the study; give the seconds of the processor and the peak memory in MB."""
+    """Run a command on the study; return the processor's seconds and the peak memory in MB."""
     study = options.data / options.study
     given = ["--table", study / "table.biom", "--sequences", study / "sequences.fasta", "--tree", study / "tree.nwk"]
     shared = [*SHAPE.split(), *TRAINING.split(), "--seed", options.seed, "--output-dir", output]
@@ -78,7 +78,7 @@ def run(command: str, options: argparse.Namespace, output: Path, *arguments: str
 
 
 def pretrain(options: argparse.Namespace, given: list[str], output: Path) -> list[object]:
-    """Pre-train, and give the cells that say what it cost and learned."""
+    """Pre-train, and return the cells of its cost and its scores."""
     seconds, peak = run("pretrain", options, output, "--epochs", str(options.epochs), *given)
     found = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
     names = ("unweighted-unifrac_r2", "unweighted-unifrac_spearman", "nucleotides_accuracy", "nucleotides_perplexity")
@@ -109,7 +109,7 @@ def tune(options: argparse.Namespace, given: list[str], pretrained: Path) -> lis
 
 
 def write(options: argparse.Namespace, rows: list[list[object]]) -> None:
-    """Write the page, or write it anew with one more choice."""
+    """Write the page, again after each choice."""
     tuned = [f"{options.column}, {tuning}{end}" for tuning in options.tunings for end in ("", ", s")]
     lines = [
         f"{options.study}; seed {options.seed}, {options.epochs} epochs of pre-training, then `{TUNINGS}`; `{SHAPE} {TRAINING}`. "

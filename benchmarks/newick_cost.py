@@ -1,4 +1,4 @@
-"""How long does reading a large tree take, and how much memory?
+"""Time and memory of reading a large tree.
 
 python benchmarks/newick_cost.py --tips 1000000 --letters 100
 """
@@ -28,12 +28,12 @@ def write_tree(path: Path, n_tips: int, n_letters: int) -> None:
 
 
 def peak_kilobytes() -> int:
-    """Give the most memory that this program has held; unlike getrusage, not what its parent held (Linux)."""
+    """Return the peak memory of this program in kB; unlike that of getrusage, without its parent's (Linux)."""
     return int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0])
 
 
 def measure(path: Path) -> None:
-    """Read the tree in this process, which has done nothing else."""
+    """Measure reading the tree in this process, which has done nothing else."""
     from aam.io.newick import read_newick
 
     before = peak_kilobytes()

@@ -1,4 +1,4 @@
-"""What each objective learns on a real study, beside what needs no model.
+"""Scores of each objective on a real study, beside those that need no model.
 
     python benchmarks/objectives.py [--study ecam_infant] [--types NAME …] [--results DIRECTORY]
 
@@ -24,12 +24,12 @@ SHAPE = (
     "--batch-size 16 --lr 1e-3 --precision 32-true --missing-features drop"
 )
 MATRIX = "distance"
-"""Needs a matrix of the user's own; here the study has none."""
+"""Objective that needs a matrix of the user, which the study lacks."""
 COLUMNS = ("objective", "score", "without a model", "R²", "Pearson", "Spearman", "epochs", "s")
 
 
 def main() -> None:
-    """Train on each, and write the page."""
+    """Pre-train on each objective, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=REPOSITORY.parent / "shared" / "data")
     parser.add_argument("--study", default="ecam_infant")
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def pretrain(options: argparse.Namespace, name: str, output: Path) -> dict[str, float]:
-    """Run the command with this objective alone, and give its metrics."""
+    """Run the command with this objective alone, and return its metrics."""
     study = options.data / options.study
     command = [sys.executable, "-m", "aam", "pretrain", *SHAPE.split(), "--output-dir", output, "--seed", options.seed]
     command += ["--table", study / "table.biom", "--sequences", study / "sequences.fasta", "--epochs", options.epochs]
@@ -69,7 +69,7 @@ def pretrain(options: argparse.Namespace, name: str, output: Path) -> dict[str, 
 
 
 def weights(name: str) -> list[str]:
-    """Give the options that leave one objective alone."""
+    """Return the options that leave one objective alone."""
     if name in encoder_types():
         return ["--encoder-type", name, "--nuc-penalty", "0"]
     alone = {"nucleotides": ["--nuc-penalty", "1"], "counts": ["--nuc-penalty", "0", "--count-penalty", "1"]}
@@ -77,7 +77,7 @@ def weights(name: str) -> list[str]:
 
 
 def scores(name: str, metrics: dict[str, float], seconds: float) -> list[list[object]]:
-    """Write a row for each score that has a trivial one."""
+    """Return a row for each score that has a trivial one."""
     found = {key.removeprefix(f"{name}_"): value for key, value in metrics.items() if key.startswith(f"{name}_")}
     trivial = {key: value for key, value in found.items() if key.startswith("baseline_")}
     rows = []

@@ -1,4 +1,4 @@
-"""What each option that trades time for memory does to one step of pre-training.
+"""Time and memory of one step of pre-training with each option that trades one for the other.
 
     python benchmarks/options_cost.py [--quick] [--threads 2] [--results DIRECTORY] [--document PAGE]
 
@@ -37,7 +37,7 @@ BATCH_SIZE, STEPS = 8, 5
 
 @dataclass(frozen=True)
 class Option:
-    """One row: the flag as the user types it, and what it changes."""
+    """Row of the table: the flag as the user types it, and the settings that it changes."""
 
     flag: str
     model: dict[str, Any] = field(default_factory=dict)
@@ -90,7 +90,7 @@ COLUMNS = ("option", "s/step", "time ÷ default", "peak memory MiB", "memory ÷ 
 
 
 def rows_of(found: dict[str, Any]) -> list[list[object]]:
-    """Write one row per option."""
+    """Return one row per option."""
     usual = found[DEFAULT.flag]["memory"]
     rows: list[list[object]] = []
     for flag, result in found.items():

@@ -26,12 +26,12 @@ from aam.objectives.target import TargetObjective
 
 @dataclass(frozen=True)
 class PaddedEncoding:
-    """What the reference makes of a batch.
+    """Vectors of the reference for a batch.
 
     Attributes
     ----------
     context, mask
-        ASVs in the context of their sample, [B, limit, D], and which are real.
+        ASVs in the context of their sample, [B, limit, D], and which of them are real.
     sample_vectors
         One vector per sample, [B, D].
     nucleotides
@@ -50,11 +50,11 @@ class PaddedReference(nn.Module):
     Parameters
     ----------
     model
-        Whose weights; they are shared, not copied.
+        Model with the weights, which are shared, not copied.
     token_limit
         ASVs that every sample is padded to.
     attention_dropout
-        Share of the attention weights that is dropped in training.
+        Fraction of the attention weights that is dropped in training.
     """
 
     def __init__(self, model: SequenceEncoder, token_limit: int = 1024, attention_dropout: float = 0.1) -> None:
@@ -71,28 +71,28 @@ class PaddedReference(nn.Module):
         return PaddedEncoding(context, mask, pooled, nucleotides)
 
     def read_asvs(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the vector of every ASV, and those of its patches."""
+        """Return the vector of every ASV, and those of its patches."""
         encoder = self.model.asv_encoder
         mask = patch_mask(tokens, encoder.config.patch_size)
         patches = self._transform(encoder.transformer, encoder.stem(tokens), mask)
         return self._pool(encoder.pooling, patches, mask), patches
 
     def nucleotide_logits(self, patches: Tensor) -> Tensor:
-        """Give the logits of the four nucleotides at every position of every ASV, [T, P × patch size, 4]."""
+        """Compute the logits of the four nucleotides at every position of every ASV, [T, P × patch size, 4]."""
         objective = self.model.active_objectives()["nucleotides"]
         assert isinstance(objective, MaskedNucleotides)
         positions = patches[:, :, None] + objective.place_in_patch.weight  # T P S D
         return objective.head(positions.flatten(1, 2))
 
     def loss(self, tokens: Tensor, labels: Tensor, distances: Tensor, batch: Batch) -> Tensor:
-        """Add up the losses of distances and of masked nucleotides; ``labels`` [T, L] are ignored where nothing is masked."""
+        """Sum the losses of distances and of masked nucleotides; ``labels`` [T, L] are ignored where nothing is masked."""
         encoding = self(tokens, batch)
         logits = self.nucleotide_logits(encoding.nucleotides)[:, : labels.shape[1]]
         nucleotides = F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED)
         return nucleotides + self.distance_loss(encoding.sample_vectors, distances)
 
     def distance_loss(self, vectors: Tensor, distances: Tensor) -> Tensor:
-        """Mean squared error over all pairs of different samples."""
+        """Compute the mean squared error over all pairs of different samples."""
         differences = vectors[:, None] - vectors[None]
         objective = self.model.active_objectives()[SAMPLE_DISTANCE]
         assert isinstance(objective, SampleDistance)
@@ -142,12 +142,12 @@ class PaddedReference(nn.Module):
 
 
 def pair_tokens(batch: Batch) -> Tensor:
-    """Give the sequence of every (sample, ASV) pair, [T, L]."""
+    """Return the sequence of every (sample, ASV) pair, [T, L]."""
     return batch.tokens[batch.asv_index]
 
 
 def mask_everywhere(tokens: Tensor, share: float, stream: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Mask a share of the nucleotides of every pair's ASV; give the tokens to read, and labels that are ignored elsewhere."""
+    """Mask some nucleotides of every pair's ASV; return the tokens to read, and labels that are ignored elsewhere."""
     is_nucleotide = (tokens >= vocabulary.FIRST_NUCLEOTIDE) & (tokens < vocabulary.AMBIGUOUS)
     is_masked = is_nucleotide & (torch.rand(tokens.shape, generator=stream) < share)
     labels = torch.where(is_masked, tokens - vocabulary.FIRST_NUCLEOTIDE, IGNORED)
@@ -155,7 +155,7 @@ def mask_everywhere(tokens: Tensor, share: float, stream: torch.Generator) -> tu
 
 
 def estimated_bytes(config: ModelConfig, n_pairs: int, n_positions: int, n_samples: int, token_limit: int) -> float:
-    """Estimate what a training step of the reference holds for its backward pass, in float32, to skip what would not fit.
+    """Estimate the bytes that a step of the reference holds for its backward pass, in float32, to skip what would not fit.
 
     A position of a block keeps 8 D + 2 hidden layers; attention with dropout keeps the weights, the dropped weights and a mask, and
     holds two more while it computes; the head at every position keeps 5 D.

@@ -1,4 +1,4 @@
-"""One step of pre-training on a study, as ``aam pretrain`` runs it by default: what the benchmarks of speed measure."""
+"""One step of pre-training on a study, as ``aam pretrain`` runs it by default, which the benchmarks of speed measure."""
 
 import os
 import tempfile
@@ -41,20 +41,20 @@ SMALL = {"embedding_dim": 16, "attention_heads": 2, "attention_layers": 1, "max_
 
 @dataclass(frozen=True)
 class Setting:
-    """What a step is run with; it can be written as JSON.
+    """Settings of a step; they can be written as JSON.
 
     Attributes
     ----------
     study
         Folder with `FILES`.
     cache
-        Where the study is kept as arrays; made by the first that opens it.
+        Folder where the study is kept as arrays; the first process that opens it makes it.
     model
         Changes to the default shape of the model, by field.
     depth, token_limit
-        Reads drawn of a sample, and its most ASVs.
+        Number of reads drawn from a sample, and its largest number of ASVs.
     precision, attention, is_compiled
-        As ``--precision``, ``--attn-implementation`` and ``--compile``.
+        Values of ``--precision``, ``--attn-implementation`` and ``--compile``.
     """
 
     study: str
@@ -99,7 +99,7 @@ class Pretraining:
         return BatchPlan(epoch, tuple(rows.tolist()))
 
     def step(self, plan: BatchPlan) -> Batch:
-        """Make a batch, and learn from it."""
+        """Build a batch, and train on it."""
         batch = self.maker[plan]
         with attention_kernel(
             self.setting.attention, torch.device("cpu"), torch.float32
@@ -110,20 +110,20 @@ class Pretraining:
         return batch
 
     def loss(self, batch: Batch) -> Tensor:
-        """Add up the losses of the objectives."""
+        """Compute the sum of the objectives' losses."""
         encoding = self.model(batch)
         heads = self.model.active_objectives()
         return torch.stack([head.loss(head(encoding, batch), batch).float() for head in heads.values()]).sum()
 
 
 def fused_adamw(model: torch.nn.Module) -> torch.optim.AdamW:
-    """Give the optimiser of training."""
+    """Build the optimiser of training."""
     options = TrainingConfig()
     return torch.optim.AdamW(model.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True)
 
 
 def finish(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor | None) -> None:
-    """Run what follows the losses: backward (unless ``loss`` is None: done already), clipping, and the optimiser's step."""
+    """Run the backward pass (unless ``loss`` is None, as it is done already), clipping, and the optimiser's step."""
     if loss is not None:
         loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), TrainingConfig().gradient_clip)
@@ -132,7 +132,7 @@ def finish(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: Tenso
 
 
 def arithmetic(setting: Setting) -> AbstractContextManager[object]:
-    """Compute the forward pass in the precision that is set."""
+    """Return the context of the forward pass in the precision of the settings."""
     return torch.autocast("cpu", torch.bfloat16) if setting.precision == "bf16-mixed" else nullcontext()
 
 
@@ -154,7 +154,7 @@ def dense_distances(training: Pretraining) -> np.ndarray:
 
 
 def warm_up(setting: Setting) -> None:
-    """Let the libraries take what they take once, with a tiny model."""
+    """Warm the libraries up with a tiny model, so that they allocate what they keep."""
     tiny = Pretraining(replace(setting, model=SMALL))
     for epoch in range(2):
         tiny.step(tiny.plan(epoch, 2))
@@ -162,7 +162,7 @@ def warm_up(setting: Setting) -> None:
 
 @contextmanager
 def simulated_study() -> Iterator[Path]:
-    """Give the folder of a small study for quick runs."""
+    """Return the folder of a small study for quick runs."""
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "simulated"
         directory.mkdir()

@@ -1,4 +1,4 @@
-"""How training scales over processes on this machine, what they send each other, and what that means for up to 64 GPUs.
+"""Scaling of training over processes on this machine, the bytes that they send each other, and an estimate for up to 64 GPUs.
 
     python benchmarks/ranks.py [--quick] [--threads 1] [--steps 10] [--results DIRECTORY] [--document PAGE]
 
@@ -40,22 +40,22 @@ ROWS = (
     ("strong", 1, 16, None, True), ("strong", 2, 16, "ddp", True), ("strong", 2, 16, "ddp", False), ("strong", 2, 16, "fsdp", True),
     ("weak", 1, 16, None, True), ("weak", 2, 32, "ddp", True), ("weak", 2, 32, "ddp", False),
 )  # fmt: skip
-"""Kind of scaling, processes, samples of a batch, strategy, and whether the vectors of ASVs are shared."""
+"""Kind of scaling, processes, samples of a batch, strategy, and whether ranks share the vectors of ASVs."""
 GPU_FLOPS, NODE_GPUS = 0.3 * 989e12, 8
-"""An H100's bfloat16 products, at a share that such models reach."""
+"""Operations per second of an H100's bfloat16 products, at a fraction that such models reach."""
 IN_NODE, BETWEEN_NODES, LATENCY = 200e9, 25e9, 30e-6
 """Bytes per second that an all-reduce moves per GPU over NVLink, and per machine over 400 Gbit/s; seconds of a collective."""
 COLLECTIVES, MEETINGS, MEETING = 12, 12, 126e-6
-"""Of a step: what is sent, and how often ranks ask each other by their CPUs whether memory has held; seconds of that, measured on
+"""Collectives of a step, and how often ranks ask each other by their CPUs whether memory has held; seconds of that, measured on
 two processes."""
 WIDER = 4
-"""The second model on paper: as many times as wide."""
+"""Width of the second model on paper, as a multiple of the first one's."""
 GPU_SAMPLES, WORKERS = 32, 7
-"""Samples of each GPU, and processes that make its batches."""
+"""Number of samples of each GPU, and of processes that build its batches."""
 
 
 class Clock(Callback):
-    """Times steps, and counts what goes over the loopback interface, after two steps to warm up."""
+    """Times steps, and counts the bytes over the loopback interface, after two steps to warm up."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -73,7 +73,7 @@ class Clock(Callback):
 
 
 def loopback_bytes() -> int:
-    """Read how much was sent within this machine so far."""
+    """Read the number of bytes sent within this machine so far."""
     try:
         lines = Path("/proc/net/dev").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -82,7 +82,7 @@ def loopback_bytes() -> int:
 
 
 def measure(task: dict[str, Any]) -> None:
-    """Be one of the processes: train some steps; the first says how they went."""
+    """Train some steps as one of the processes; the first one reports the result."""
     torch.set_num_threads(task["threads"])
     process = ProcessRank(**task["placement"])
     os.environ.update(process.environment)
@@ -119,7 +119,7 @@ def measure(task: dict[str, Any]) -> None:
 
 
 def draw(maker: BatchMaker, plan: BatchPlan) -> None:
-    """Make a whole batch, as every rank does before it takes its part."""
+    """Build a whole batch, as every rank does before it takes its part."""
     maker[plan]
 
 
@@ -147,7 +147,7 @@ def run(
 
 
 def on_paper(found: dict[str, Any], samples: int) -> list[list[str]]:
-    """Calculate weak scaling over GPUs: a step's products, what is sent, and what is drawn, if nothing overlaps but the drawing."""
+    """Calculate weak scaling over GPUs: products, sending and drawing of a step, if nothing overlaps but the drawing."""
     per_gpu = found["flops"] * GPU_SAMPLES / samples / GPU_FLOPS
     asvs_of_gpu, width = found["asvs"] * GPU_SAMPLES / samples, 4 * found["width"]
     rows, first = [], 0.0
@@ -165,7 +165,7 @@ def on_paper(found: dict[str, Any], samples: int) -> list[list[str]]:
 
 
 def paper_lines(alone: dict[str, Any], width: int) -> list[str]:
-    """Write what a step would take on GPUs, of the model that was measured and of one `WIDER` times as wide."""
+    """Format the time of a step on GPUs, of the model that was measured and of one `WIDER` times as wide."""
     lines: list[str] = []
     for times in (1, WIDER):
         found = alone | {"width": times * width}

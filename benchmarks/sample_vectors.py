@@ -1,4 +1,4 @@
-"""What the sample vectors of a pre-trained model are worth without fine-tuning: distances, and probes beside principal coordinates.
+"""Scores of a pre-trained model's sample vectors without fine-tuning: distances, and probes beside principal coordinates.
 
     python benchmarks/sample_vectors.py --model pretrained [--adapted ibd_2538=adapted]
 
@@ -48,7 +48,7 @@ UNSEEN = ("ibd_2538", "ecam_infant")
 
 
 def read(folder: Path, reader: NetworkPredictor, cache: Cache) -> tuple[Study, np.ndarray, np.ndarray]:
-    """Give a study's samples that are deep enough, their vectors [S, D], and their true distances [S, S]."""
+    """Return a study's samples that are deep enough, their vectors [S, D], and their true distances [S, S]."""
     config = StudyConfig(table=folder / "table.biom", sequences=folder / "sequences.fasta", cache_dir=cache.directory)
     whole = read_study(config, reader.base.config.max_bp)
     tree = read_tree(folder / "tree.nwk", whole, cache)
@@ -59,7 +59,7 @@ def read(folder: Path, reader: NetworkPredictor, cache: Cache) -> tuple[Study, n
 
 
 def predicted_distances(model: SequenceEncoder, vectors: np.ndarray) -> np.ndarray:
-    """Give the distance that the model's head makes of each pair of vectors, [S, S]."""
+    """Compute the distance that the model's head predicts for each pair of vectors, [S, S]."""
     head = model.active_objectives()[DISTANCE]
     assert isinstance(head, SampleDistance)
     own = np.logaddexp(0, head.double().unshared(torch.from_numpy(vectors)).detach().numpy())
@@ -69,7 +69,7 @@ def predicted_distances(model: SequenceEncoder, vectors: np.ndarray) -> np.ndarr
 
 
 def compare(name: str, predicted: np.ndarray, truth: np.ndarray) -> str:
-    """Write a row about all pairs."""
+    """Return a row of scores over all pairs."""
     pairs = np.triu_indices(len(truth), 1)
     found, true = predicted[pairs], truth[pairs]
     scores = r2_score(true, found), np.corrcoef(true, found)[0, 1], np.corrcoef(rankdata(true), rankdata(found))[0, 1]
@@ -79,7 +79,7 @@ def compare(name: str, predicted: np.ndarray, truth: np.ndarray) -> str:
 
 
 def principal_coordinates(distances: np.ndarray, n_axes: int) -> np.ndarray:
-    """Give the principal coordinates of a matrix of distances (Gower 1966), [S, n_axes]."""
+    """Compute the principal coordinates of a matrix of distances (Gower 1966), [S, n_axes]."""
     centring = np.eye(len(distances)) - 1 / len(distances)
     values, axes = np.linalg.eigh(-0.5 * centring @ np.square(distances) @ centring)
     return (axes * np.sqrt(np.maximum(values, 0)))[:, ::-1][:, :n_axes]
@@ -116,7 +116,7 @@ def _tuned_linear(is_number: bool, inner: list) -> GridSearchCV:
 
 
 def probe_rows(data: Path, study_name: str, column: str, known: dict, adapted: np.ndarray | None) -> list[str]:
-    """Write the rows of one task."""
+    """Return the rows of one task."""
     study, vectors, truth = known[study_name]
     folds = pd.read_csv(data / study_name / "folds" / f"{column}.tsv", sep="\t", dtype=str, index_col=0)
     rows = np.flatnonzero(np.isin(list(study.sample_ids), folds.index))

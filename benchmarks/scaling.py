@@ -1,4 +1,4 @@
-"""How the time and the memory of a pre-training step grow with distinct ASVs, samples, nucleotides and width.
+"""Time and memory of a pre-training step against distinct ASVs, samples, nucleotides and width.
 
     python benchmarks/scaling.py [--quick] [--threads 2] [--results DIRECTORY] [--document PAGE]
 
@@ -79,7 +79,7 @@ Found = dict[tuple[str, int], dict[str, Any]]
 
 
 def rows_of(found: Found) -> list[list[object]]:
-    """Write one row per shape."""
+    """Return one row per shape."""
     rows: list[list[object]] = []
     for (name, value), result in found.items():
         rate = result["flops"] / statistics.median(result["times"])
@@ -89,7 +89,7 @@ def rows_of(found: Found) -> list[list[object]]:
 
 
 def growth(found: Found) -> list[str]:
-    """Say by which power time and memory grow at the upper end of each range."""
+    """Estimate the power by which time and memory grow at the upper end of each range."""
     lines = []
     for name in dict.fromkeys(name for name, _ in found):
         (low, first), (high, second) = [(value, result) for (n, value), result in found.items() if n == name][-2:]

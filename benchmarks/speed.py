@@ -1,4 +1,4 @@
-"""How fast and how large pre-training and prediction are, and how much faster and smaller than a padded reference.
+"""Time and memory of pre-training and prediction, beside those of a padded reference.
 
     python benchmarks/speed.py [--quick] [--threads 2] [--results DIRECTORY] [--document PAGE]
 
@@ -35,11 +35,11 @@ from pretraining_step import SMALL, Pretraining, Setting, simulated_study
 from speed_tasks import PARTS, compare, parts, predict, prediction_memory, train
 
 PADDED_IN_WHOLE = 30.0
-"""Seconds up to which the reference predicts all samples of a study, and not a tenth."""
+"""Largest estimated time in seconds at which the reference predicts all samples of a study; beyond, it predicts a tenth."""
 
 
 def prepare(setting: dict[str, Any]) -> dict[str, Any]:
-    """Read a study into the cache, and say how large it is."""
+    """Read a study into the cache, and return its size."""
     training = Pretraining(Setting(**setting))
     return {"samples": training.study.n_samples, "features": training.study.n_features}
 
@@ -49,7 +49,7 @@ TASKS: dict[str, Task] = {run.__name__: run for run in (prepare, train, compare,
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is run: all of it, or a quick trial."""
+    """Sizes of a full run, or of a quick trial."""
 
     batch_sizes: tuple[int, ...] = (8, 32, 128)
     patch_sizes: tuple[int, ...] = (5, 1)
@@ -153,7 +153,7 @@ class Run:
         self.parts.append([*row, f"{found['peak'] / 1e9:.0f}"])
 
     def tables(self) -> dict[str, list[str]]:
-        """Write the tables, by title."""
+        """Format the tables, by title."""
         size = ["study", "patch size", "batch"]
         rates = ["model GFLOP/s (of peak)", "with recomputation"]
         speed = [*size, "pairs", "distinct ASVs", "s/step", "samples/s", "distinct ASVs/s", *rates, "peak memory MiB"]
@@ -186,7 +186,7 @@ class Run:
         }
 
     def write(self) -> None:
-        """Write the page, or write it anew with the studies measured since."""
+        """Write the page, again after each study."""
         options, size = self.options, self.sizes.matrix
         lines = [
             f"Fastest matrix product of {size} × {size} in these processes: {max(self.peaks) / 1e9:,.0f} GFLOP/s in float32, "

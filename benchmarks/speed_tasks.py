@@ -1,4 +1,4 @@
-"""What ``speed.py`` measures, each in a process of its own: numbers in, numbers out."""
+"""Tasks that ``speed.py`` measures, each in a process of its own: numbers in, numbers out."""
 
 import statistics
 import tempfile
@@ -29,7 +29,7 @@ from pretraining_step import OBJECTIVES, Pretraining, Setting, dense_distances, 
 
 PARTS = ("data", "distances", "ASV encoder forward", "ASV encoder backward", "layers above", "clip and optimiser")
 NEAR = {"32-true": 1e-4, "bf16-mixed": 0.1}
-"""How far predictions may differ between the model and its reference in single precision, in standard deviations of the target."""
+"""Largest difference between predictions of the model and of its reference in float32, in standard deviations of the target."""
 
 
 def train(setting: dict[str, Any], batch_size: int, steps: int, matrix: int) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class ReferenceTraining:
         self.stream = torch.Generator().manual_seed(0)
 
     def step(self, plan: BatchPlan) -> Batch:
-        """Make a batch, and learn from it."""
+        """Build a batch, and train on it."""
         batch = self.maker[plan]
         share = PretrainingObjectivesConfig().nuc_mask_ratio
         tokens, labels = mask_everywhere(pair_tokens(batch), share, self.stream)
@@ -195,7 +195,7 @@ class _Prediction:
         self.reference = PaddedReference(training.model, self.options.token_limit).eval()
 
     def of_table(self) -> np.ndarray:
-        """Run what ``aam predict`` runs, with an empty cache."""
+        """Predict as ``aam predict`` does, with an empty cache."""
         with tempfile.TemporaryDirectory() as folder:
             reading = PredictOptions(self.options.depth, Cache(Path(folder)), DEFAULT_BATCH_SIZE, self.precision)
             return NetworkPredictor(self.predictor, self.description, reading).predict(self.study)
@@ -235,7 +235,7 @@ def parts(setting: dict[str, Any], batch_size: int, steps: int, matrix: int) -> 
 
 
 def _step_in_parts(training: Pretraining, plan: BatchPlan) -> tuple[dict[str, float], Batch]:
-    """Run one step, cut at the vectors that the ASV encoder gives."""
+    """Run one step, cut at the vectors of the ASV encoder."""
     times: dict[str, float] = {}
     held: dict[str, Any] = {}
 

@@ -28,7 +28,7 @@ from aam.simulation.sequences import simulate_sequences
 from aam.simulation.tree import simulate_tree
 
 SIZES = ((10_000, 25_000), (40_000, 100_000), (100_000, 250_000), (200_000, 500_000))
-"""Samples and features of each study."""
+"""Numbers of samples and features of each study."""
 ASVS_PER_SAMPLE = 1_000
 DEPTH = 20_000
 SAMPLES_PER_BLOCK = 500
@@ -41,7 +41,7 @@ SMALL = (
 
 @dataclass
 class Run:
-    """What one process needed; memory in bytes."""
+    """Time and memory of one process; memory in bytes."""
 
     seconds: float = 0.0
     resident: int = 0
@@ -137,7 +137,7 @@ def run(arguments: list, limit_mb: int) -> Run:
 
 
 def watch(process: subprocess.Popen, found: Run, begin: float) -> None:
-    """Read a process's resident memory, and the most it ever was, fifty times a second, until it ends."""
+    """Read a process's resident memory, and its peak, fifty times a second, until it ends."""
     status = Path(f"/proc/{process.pid}/status")
     while process.poll() is None:
         try:
@@ -151,7 +151,7 @@ def watch(process: subprocess.Popen, found: Run, begin: float) -> None:
 
 
 def page(rows: list, limit_mb: int) -> str:
-    """Write the table as Markdown."""
+    """Format the table as Markdown."""
     columns = (
         "samples × features", "table", "study on disk", "build", "tree", "pre-train", "peak resident: build", "tree", "pre-train"
     )  # fmt: skip

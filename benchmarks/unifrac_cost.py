@@ -1,4 +1,4 @@
-"""What UniFrac per batch costs beside a training step of the default model, and beside scikit-bio.
+"""Time of UniFrac per batch beside a training step of the default model, and beside scikit-bio.
 
     python benchmarks/unifrac_cost.py ../shared/data/moving_pictures ../shared/data/ibd_2538
 
@@ -85,7 +85,7 @@ def measure(folder: Path) -> dict[str, str]:
 
 
 def masking() -> Masking:
-    """Give the masking of pre-training by default."""
+    """Return the masking of pre-training by default."""
     objectives = PretrainingObjectivesConfig()
     return Masking(objectives.nuc_mask_ratio, objectives.nuc_asv_fraction)
 
@@ -112,7 +112,7 @@ def scikit_bio(study: Study, tree: skbio.TreeNode, packed: PackedCounts) -> None
 
 
 def seconds(run: Callable[[], object], repeats: int = 1) -> float:
-    """Give the mean time of one call."""
+    """Return the mean time of one call in seconds."""
     start = time.perf_counter()
     for _ in range(repeats):
         run()
@@ -134,7 +134,7 @@ def row_of(name: str, study: Study, asvs: list[int], medians: dict[str, float]) 
 
 
 def page(rows: list[dict[str, str]], threads: int) -> str:
-    """Write the result as Markdown."""
+    """Format the result as Markdown."""
     columns = list(rows[0])
     lines = [
         f"# UniFrac per batch beside a training step, {date.today()}",

@@ -1,4 +1,4 @@
-"""Memory of validation, from a thousand to a million predictions, and the error of what is a sketch.
+"""Memory of validation, from a thousand to a million predictions, and the error of metrics that are sketches.
 
     python benchmarks/validation_memory.py
 
@@ -43,13 +43,13 @@ N_CLASSES = 10
 
 
 def numbers(stream: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Make a batch of predicted and true numbers."""
+    """Build a batch of predicted and true numbers."""
     truth = 45 + 20 * torch.randn(BATCH, generator=stream, dtype=torch.float64)
     return truth + 10 * torch.randn(BATCH, generator=stream, dtype=torch.float64), truth
 
 
 def classes(stream: torch.Generator, n: int = N_CLASSES) -> tuple[torch.Tensor, torch.Tensor]:
-    """Make a batch of probabilities and true classes; of four, they do for logits of nucleotides."""
+    """Build a batch of probabilities and true classes; with four classes, they serve as logits of nucleotides."""
     truth = torch.randint(n, (BATCH,), generator=stream)
     logits = torch.randn(BATCH, n, generator=stream, dtype=torch.float64) + torch.eye(n)[truth]
     return (2 * logits).softmax(dim=1), truth
@@ -70,7 +70,7 @@ OBJECTIVES: dict[
 
 
 def measure(name: str) -> list[tuple[int, float, float, float]]:
-    """Give predictions, growth of resident memory at its peak, bytes of states, and seconds, at each size."""
+    """Measure growth of resident memory at its peak, bytes of states, and seconds, at each number of predictions."""
     torch.set_num_threads(1)
     make, simulate = OBJECTIVES[name]
     validate(make(), simulate, [BATCH])  # what libraries set up at first use
@@ -100,7 +100,7 @@ def validate(objective: Objective, simulate: Callable, sizes: list[int] | tuple[
 
 
 def resident_bytes() -> int:
-    """Give the memory that this process holds (Linux)."""
+    """Return the resident memory of this process in bytes (Linux)."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
 
 
@@ -139,7 +139,7 @@ def errors() -> list[tuple[str, float, float, float]]:
 
 
 def streamed(metric: Spearman | BinnedAUROC, prediction: np.ndarray, truth: np.ndarray) -> Spearman | BinnedAUROC:
-    """Update in batches."""
+    """Update a metric in batches."""
     metric.set_dtype(torch.float64)
     for start in range(0, len(truth), BATCH):
         some = slice(start, start + BATCH)
@@ -148,7 +148,7 @@ def streamed(metric: Spearman | BinnedAUROC, prediction: np.ndarray, truth: np.n
 
 
 def page(results: dict[str, list], wrong: list) -> str:
-    """Write the tables as Markdown."""
+    """Format the tables as Markdown."""
     lines = [
         f"# Memory of validation against the number of predictions, {date.today()}",
         "",

@@ -127,7 +127,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(name: str, options: list[str]) -> int:
-    from aam.distributed.process import is_first_process, refuse_launched, wait_for_first_process
+    from aam.distributed.process import (
+        is_first_process,
+        is_secondary_process,
+        refuse_launched,
+        wait_for_first_process,
+    )
 
     config = None
     try:
@@ -141,7 +146,7 @@ def _run(name: str, options: list[str]) -> int:
         os.environ.setdefault(*ONEDNN_CACHE_CAPACITY)
         _load(form_of(name, options).function)(config)
     except AamError as error:
-        if not wait_for_first_process(os.environ):
+        if not (is_secondary_process(os.environ) and wait_for_first_process()):
             sys.stderr.write(f"aam {name}: {error}\n" if name in COMMANDS else f"aam: {error}\n")
         return 2
     except BrokenPipeError:  # who read the output, such as head, has seen enough

@@ -218,6 +218,19 @@ def test_a_word_among_numbers_is_pointed_out(study, tmp_path, inspect):
     )
 
 
+def test_advice_on_training_a_column_is_left_to_training(study, tmp_path, inspect):
+    """A column of two numbers is regressed, which aam train tells of; here each column has its own line."""
+    frame = pd.read_csv(study / "metadata.tsv", sep="\t", dtype=str)
+    frame["visit"] = np.resize(["1", "2"], len(frame))
+    frame.to_csv(tmp_path / "metadata.tsv", sep="\t", index=False)
+
+    code, text, error, _ = inspect(study / "table.biom", tmp_path / "metadata.tsv")
+
+    assert code == 0
+    assert "visit" in text
+    assert "--metadata-column visit" not in error
+
+
 def test_distances_take_the_place_of_a_tree_where_they_hold_all_samples(study, tmp_path, inspect):
     table = read_table(study / "table.biom")
     distances = squareform(pdist(table.counts.toarray(), "braycurtis"))

@@ -5,9 +5,11 @@ import pytest
 from aam.cli import main
 from aam.config.saving import DevicesConfig
 from aam.distributed.process import (
+    PATIENCE_SECONDS,
     STARTER,
     ProcessRank,
     is_first_process,
+    is_secondary_process,
     locate_process,
     refuse_launched,
     started_by,
@@ -103,19 +105,38 @@ def waited(monkeypatch):
     return seconds
 
 
-def test_the_first_process_of_each_machine_and_those_that_aam_started_tell_of_mistakes_at_once(waited):
-    for environment in (
-        {},
-        {**TORCHRUN, "RANK": "4", "LOCAL_RANK": "0"},
-        {**TORCHRUN, STARTER: "1"},
-        {**SRUN, "SLURM_LOCALID": "0"},
-    ):
-        assert not wait_for_first_process(environment)
+@pytest.mark.parametrize(
+    ("environment", "is_secondary"),
+    [
+        ({}, False),
+        ({**TORCHRUN, "RANK": "4", "LOCAL_RANK": "0"}, False),
+        ({**TORCHRUN, STARTER: "1"}, False),
+        ({**SRUN, "SLURM_LOCALID": "0"}, False),
+        (TORCHRUN, True),
+        (SRUN, True),
+    ],
+)
+def test_asking_whether_a_process_is_secondary_takes_no_time(environment, is_secondary, waited):
+    assert is_secondary_process(environment) == is_secondary
+
     assert waited == []
 
-    assert not wait_for_first_process(TORCHRUN)
-    assert not wait_for_first_process(SRUN)
-    assert len(waited) == 2
+
+def test_waiting_for_the_first_process_has_an_end(waited):
+    assert not wait_for_first_process()
+
+    assert waited == [PATIENCE_SECONDS]
+
+
+@pytest.mark.parametrize(("local_rank", "n_waits"), [("0", 0), ("1", 1)])
+def test_only_a_secondary_process_waits_before_it_tells_of_a_mistake(local_rank, n_waits, waited, monkeypatch, capsys):
+    for name, value in {**TORCHRUN, "LOCAL_RANK": local_rank}.items():
+        monkeypatch.setenv(name, value)
+
+    assert main(["cache"]) == 2
+
+    assert len(waited) == n_waits
+    assert "aam cache: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("is_ended", [True, False])

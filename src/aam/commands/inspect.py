@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aam.config.tools import InspectConfig
 from aam.errors import InputError
-from aam.inspection.files import Found, Report, inspect_file
+from aam.inspection.files import InspectedFile, Report, inspect_file
 from aam.inspection.study import inspect_study, suggest
 from aam.inspection.tables import TableTotals
 from aam.inspection.text import write_report
@@ -47,9 +47,9 @@ def inspect(config: InspectConfig) -> None:
         raise InputError(f"{n_unread:,} of {len(found):,} files cannot be used; the report says why.")
 
 
-def _choose_parts(found: list[Found]) -> tuple[dict[str, Found], list[str]]:
+def _choose_parts(found: list[InspectedFile]) -> tuple[dict[str, InspectedFile], list[str]]:
     """Take the first readable file of each kind for the study, and say which are left out."""
-    parts: dict[str, Found] = {}
+    parts: dict[str, InspectedFile] = {}
     notes = []
     for item in found:
         report = item.report
@@ -63,7 +63,7 @@ def _choose_parts(found: list[Found]) -> tuple[dict[str, Found], list[str]]:
     return parts, notes
 
 
-def _write(directory: Path, report: Report, table: Found | None) -> None:
+def _write(directory: Path, report: Report, table: InspectedFile | None) -> None:
     text = json.dumps(dataclasses.asdict(report), indent=2, ensure_ascii=False, allow_nan=False)
     write_text_atomic(directory / "inspect.json", text + "\n")
     if table is not None:

@@ -1,4 +1,4 @@
-"""Which of several processes this one is: as torchrun or SLURM say, or one that aam starts by itself."""
+"""Rank of this process among several: as torchrun or SLURM set it, or as aam starts them by itself."""
 
 import socket
 import time
@@ -9,24 +9,24 @@ from aam.config.saving import DevicesConfig
 from aam.errors import ConfigError
 
 STARTER = "AAM_STARTED_BY"
-"""Variable with the number of the aam that has started this process as one of several."""
+"""Environment variable with the process id of the aam that started this process as one of several."""
 
 PATIENCE_SECONDS = 15.0
-"""How much later the first process of a machine may find what the others have found."""
+"""Time that the first process of a machine is given to report a mistake that the others have found already, in seconds."""
 
 
 @dataclass(frozen=True)
 class ProcessRank:
-    """A process among those that train together.
+    """Rank of a process among those that train together.
 
     Attributes
     ----------
     rank, n_ranks
-        Its number among all, from 0, and how many there are.
+        Rank of this process among all, from 0, and the number of processes.
     local_rank, n_local
-        The same on its machine.
+        Rank of this process on its machine, from 0, and the number of processes there.
     address, port
-        Where the first one listens.
+        Address and port at which the process of rank 0 listens.
     """
 
     rank: int = 0
@@ -38,19 +38,25 @@ class ProcessRank:
 
     @property
     def n_nodes(self) -> int:
-        """Machines."""
+        """Number of machines."""
         return self.n_ranks // self.n_local
 
     @property
     def environment(self) -> dict[str, str]:
-        """Say the same as torchrun does, in variables."""
+        """The same values as the environment variables that torchrun sets, by name."""
         numbers = {"RANK": self.rank, "WORLD_SIZE": self.n_ranks, "LOCAL_RANK": self.local_rank}
         numbers |= {"LOCAL_WORLD_SIZE": self.n_local, "MASTER_PORT": self.port}
         return {"MASTER_ADDR": self.address, **{name: str(value) for name, value in numbers.items()}}
 
 
 def started_by(environment: Mapping[str, str]) -> tuple[str, ProcessRank] | None:
-    """Read from the environment who started this process among others, ``torchrun`` or ``srun``; None if it is alone."""
+    """Read from environment variables which launcher started this process as one of several.
+
+    Returns
+    -------
+    tuple of str and ProcessRank, or None
+        ``"torchrun"`` or ``"srun"``, and the rank of this process; None without a launcher, or if srun started only one.
+    """
     if {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= environment.keys():
         rank, n_ranks, local_rank, n_local, port = (
             int(environment[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT")
@@ -69,7 +75,12 @@ def started_by(environment: Mapping[str, str]) -> tuple[str, ProcessRank] | None
 
 
 def locate_process(config: DevicesConfig, environment: Mapping[str, str], n_gpus: int) -> tuple[ProcessRank, bool]:
-    """Place this process, and tell whether it has to start the others.
+    """Find the rank of this process among those that train together.
+
+    Returns
+    -------
+    tuple of ProcessRank and bool
+        Rank of this process, and whether it has to start the others, as no launcher did.
 
     Raises
     ------
@@ -84,26 +95,28 @@ def locate_process(config: DevicesConfig, environment: Mapping[str, str], n_gpus
                 "torchrun or srun; docs/explanation/bigger-runs.md shows how."
             )
         n_local = config.devices or 1
-        found, must_start = ProcessRank(n_ranks=n_local, n_local=n_local, port=_free_port()), n_local > 1
+        process, must_start = ProcessRank(n_ranks=n_local, n_local=n_local, port=_free_port()), n_local > 1
     else:
-        who, found = started
+        launcher, process = started
         must_start = False
-        for flag, asked, there in (
-            ("--devices", config.devices, found.n_local),
-            ("--num-nodes", config.num_nodes, found.n_nodes),
+        for flag, n_asked, n_started in (
+            ("--devices", config.devices, process.n_local),
+            ("--num-nodes", config.num_nodes, process.n_nodes),
         ):
-            if asked not in (None, there):
-                raise ConfigError(f"{flag} {asked}, but {who} has started aam for {there}: leave {flag} out, or agree.")
-        if found.n_ranks != found.n_nodes * found.n_local:
-            raise ConfigError(f"{who} has started {found.n_ranks} processes, not equally many on each machine.")
-    if n_gpus and found.n_local > n_gpus:
-        raise ConfigError(f"{found.n_local} processes on a machine with {n_gpus} GPUs: use at most one for each.")
-    if config.strategy == "fsdp" and found.n_ranks == 1:
+            if n_asked not in (None, n_started):
+                raise ConfigError(
+                    f"{flag} {n_asked}, but {launcher} has started aam for {n_started}: leave {flag} out, or agree."
+                )
+        if process.n_ranks != process.n_nodes * process.n_local:
+            raise ConfigError(f"{launcher} has started {process.n_ranks} processes, not equally many on each machine.")
+    if n_gpus and process.n_local > n_gpus:
+        raise ConfigError(f"{process.n_local} processes on a machine with {n_gpus} GPUs: use at most one for each.")
+    if config.strategy == "fsdp" and process.n_ranks == 1:
         raise ConfigError(
             "--strategy fsdp divides the model among devices, and there is one: pass --devices with the number to use, or leave "
             "--strategy out."
         )
-    return found, must_start
+    return process, must_start
 
 
 def _free_port() -> int:
@@ -113,32 +126,43 @@ def _free_port() -> int:
 
 
 def refuse_launched(environment: Mapping[str, str]) -> None:
-    """Refuse a launcher's processes for a command that uses one: each would write over the others.
+    """Raise if a launcher started several processes of a command that uses one: each would write over the others.
 
     Raises
     ------
     ConfigError
-        There are several.
+        A launcher started several processes.
     """
-    launcher, placement = started_by(environment) or ("", ProcessRank())
-    if placement.n_ranks > 1:
-        raise ConfigError(f"{launcher} started {placement.n_ranks} processes of a command that uses one: run it alone.")
+    launcher, process = started_by(environment) or ("", ProcessRank())
+    if process.n_ranks > 1:
+        raise ConfigError(f"{launcher} started {process.n_ranks} processes of a command that uses one: run it alone.")
 
 
 def is_first_process(environment: Mapping[str, str]) -> bool:
-    """Whether this is the first of the processes that torchrun, SLURM or aam started together, or the only one."""
+    """Whether this process is the first of those that torchrun, SLURM or aam started together, or the only one."""
     return environment.get("RANK", environment.get("SLURM_PROCID", "0")) == "0"
 
 
-def wait_for_first_process(environment: Mapping[str, str]) -> bool:
-    """Whether a mistake is told by the first process of this machine, and need not be by this one.
+def is_secondary_process(environment: Mapping[str, str]) -> bool:
+    """Whether a launcher started this process beside another one, the first of this machine.
 
-    A launcher ends all processes once one has failed: this one gives the first time to say what all have found, and waits to be
-    ended. If it is not, it alone has found the mistake.
+    The first process of a machine reports a mistake that all have found. A process that aam itself started does not count as
+    secondary: it reports at once.
     """
-    _, placement = started_by(environment) or ("", ProcessRank())
-    if placement.local_rank == 0 or STARTER in environment:
-        return False
+    _, process = started_by(environment) or ("", ProcessRank())
+    return process.local_rank != 0 and STARTER not in environment
+
+
+def wait_for_first_process() -> bool:
+    """Wait up to `PATIENCE_SECONDS` for the first process of this machine to report a mistake and for the launcher to end this one.
+
+    A launcher ends all processes once one has failed. If it does not, this process alone has found the mistake.
+
+    Returns
+    -------
+    bool
+        Whether the launcher has ended this process; the mistake is then reported already.
+    """
     try:
         time.sleep(PATIENCE_SECONDS)
     except KeyboardInterrupt:  # by which the launcher ends it

@@ -33,15 +33,15 @@ logger = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 GRACE_SECONDS = 15.0
-"""How long a process may take to notice by itself that another has failed."""
+"""Time that a process is given to notice by itself that another has failed, in seconds."""
 
 
 class RunsOnDevices(Protocol):
-    """The config of a command that may run on several devices."""
+    """Config of a command that may run on several devices."""
 
     @property
     def devices(self) -> DevicesConfig:
-        """Which."""
+        """Devices to train on."""
         ...
 
 
@@ -51,14 +51,14 @@ class Ranks:
 
     Attributes
     ----------
-    placement
-        Which one this is.
+    process
+        Rank of this process.
     strategy
-        How they train together; None for one process alone.
+        Parallel strategy; None for a single process.
     shares_asvs
-        Whether each distinct ASV of a batch is encoded on one of them.
+        Whether each distinct ASV of a batch is encoded on one rank only.
     shards_checkpoints
-        Whether each writes its part of a checkpoint, with FSDP.
+        Whether each rank writes its part of a checkpoint, with FSDP.
     """
 
     process: ProcessRank = field(default_factory=ProcessRank)
@@ -68,64 +68,64 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this one writes and speaks for all."""
+        """Whether this process writes files and reports for all."""
         return self.process.rank == 0
 
     @property
     def part(self) -> RankSpec | None:
-        """Say which part of each batch this one makes."""
+        """Part of each batch that this process builds; None for a single process."""
         n_ranks = self.process.n_ranks
         return RankSpec(self.process.rank, n_ranks, self.shares_asvs) if n_ranks > 1 else None
 
     def with_whole_models(self) -> "Ranks":
-        """Give the same processes, each with all weights."""
+        """Return the same ranks with a strategy under which each process holds all weights."""
         return self if self.strategy is None else replace(self, strategy="ddp")
 
     def gather(self, value: Any) -> list[Any]:
-        """Give what each rank has; values are pickled."""
+        """Gather a value from each rank, by pickling; return the values in the order of ranks."""
         values = [value] * self.process.n_ranks
         if self.strategy is not None:
             dist.all_gather_object(values, value)
         return values
 
     def from_first(self, value: Value) -> Value:
-        """Give what the first rank has; it is pickled."""
+        """Broadcast the first rank's value, by pickling; return it on every rank."""
         values = [value]
         if self.strategy is not None:
             dist.broadcast_object_list(values)
         return values[0]
 
     def average_gradients(self, module: nn.Module) -> None:
-        """Average the gradients of weights that every rank has whole."""
+        """Average over ranks the gradients of weights that every rank has whole, in place."""
         if self.strategy is not None:
             average_gradients(module.parameters())
 
     @contextmanager
     def raise_together(self) -> Iterator[None]:
-        """Wait at the end of a block until all ranks have come through it; if one has failed, all raise its error.
+        """Wait at the end of a block until all ranks have come to its end; if one has failed, raise its error on all.
 
         Raises
         ------
         AamError
-            What some rank raised, or that it failed.
+            The error that the first failed rank raised, or that names that rank where the error is not aam's.
         """
         failed: Exception | None = None
         try:
             yield
         except Exception as error:
             failed = error
-        found = self.gather(
+        failures = self.gather(
             None if failed is None else (isinstance(failed, AamError), str(failed), socket.gethostname())
         )
         if failed is not None and (self.strategy is None or not isinstance(failed, AamError)):
             raise failed
-        errors = [(rank, *error) for rank, error in enumerate(found) if error is not None]
+        errors = [(rank, *error) for rank, error in enumerate(failures) if error is not None]
         if not errors:
             return
         rank, is_ours, message, host = errors[0]
         if not is_ours:
             raise AamError(f"The process of rank {rank} on {host} failed: {message}")
-        raise AamError(message if len(errors) == len(found) else f"rank {rank} on {host}: {message}")
+        raise AamError(message if len(errors) == len(failures) else f"rank {rank} on {host}: {message}")
 
 
 SINGLE_PROCESS = Ranks()
@@ -133,9 +133,14 @@ SINGLE_PROCESS = Ranks()
 
 @contextmanager
 def process_group(config: RunsOnDevices) -> Iterator[Ranks]:
-    """Join the processes that train together; start those of this machine if nobody has.
+    """Join the processes that train together; start those of this machine if no launcher has.
 
-    The first one speaks for all: the others log errors only, and are silent about mistakes of the user.
+    The first process reports for all: the others log errors only, and are silent about mistakes of the user.
+
+    Yields
+    ------
+    Ranks
+        The processes, seen from this one.
 
     Raises
     ------
@@ -185,7 +190,7 @@ def _warn_of_few_cores(n_processes: int) -> None:
 
 
 def _end_with(starter: int) -> None:
-    """End this process, wherever it is or waits, once the one that has started it is gone."""
+    """End this process, whatever it waits for, once the process that started it is gone."""
     while os.getppid() == starter:
         time.sleep(0.5)
     _leave()
@@ -212,7 +217,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _others(config: RunsOnDevices, first: ProcessRank | None) -> Iterator[None]:
-    """Run the same command in the other processes of this machine, and end them with this one."""
+    """Run the same command in the other processes of this machine, and end them together with this one."""
     if first is None:
         yield
         return
@@ -225,8 +230,13 @@ def _others(config: RunsOnDevices, first: ProcessRank | None) -> Iterator[None]:
         command = [sys.executable, "-m", "aam", command_of(config), "--config", str(options)]
         processes = []
         for rank in range(1, first.n_local):
-            own = ProcessRank(rank, first.n_ranks, rank, first.n_local, first.address, first.port)
-            environment = {"OMP_NUM_THREADS": str(threads), **os.environ, **own.environment, STARTER: str(os.getpid())}
+            process_rank = ProcessRank(rank, first.n_ranks, rank, first.n_local, first.address, first.port)
+            environment = {
+                "OMP_NUM_THREADS": str(threads),
+                **os.environ,
+                **process_rank.environment,
+                STARTER: str(os.getpid()),
+            }
             processes.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL))
         is_over = threading.Event()
         threading.Thread(target=_watch, args=(processes, is_over), daemon=True).start()
@@ -270,7 +280,7 @@ def _wait(processes: list[subprocess.Popen]) -> None:
 
 
 def _what_failed(processes: list[subprocess.Popen]) -> str:
-    """Say of the processes of ranks 1, 2 and so on which has failed; one that was killed has said nothing itself."""
+    """Describe which of the processes of ranks 1, 2 and so on has failed; a killed one has reported nothing itself."""
     for rank, process in enumerate(processes, 1):
         if process.returncode is not None and process.returncode < 0:
             return (

@@ -1,4 +1,4 @@
-"""What each metadata column is good for: a target worth learning, or the groups that a split keeps together."""
+"""Use of each metadata column: a target worth learning, or the groups that a split keeps together."""
 
 import re
 from collections import Counter
@@ -21,7 +21,7 @@ _PARTS = {"train", "validation", "test"}
 
 _FOLDS = re.compile(r"\d+")
 
-_OF_A_RUN = {
+_RUN_WORDS = {
     "run", "runs", "lane", "plate", "batch", "primer", "primers", "barcode", "barcodes", "adapter", "linker",
     "library", "platform", "instrument", "sequencer", "sequencing", "sequenced", "extraction", "extracted", "kit",
     "lot", "reads", "spots", "bases", "bytes", "mbases", "mbytes", "center", "centre", "submission", "accession",
@@ -29,11 +29,11 @@ _OF_A_RUN = {
     "createdate", "uploaddate", "rundate", "wellid", "wellnumber", "wellposition", "insertsize", "avglength",
 }  # fmt: skip
 
-_DATES = {
+_DATE_WORDS = {
     "date", "dates", "timestamp", "epoch",
 }  # fmt: skip
 
-_NAMES = {
+_NAME_WORDS = {
     "id", "ids", "identifier", "description", "title", "summary", "studyid", "sampleid", "subjectid", "patientid",
     "participantid", "hostid", "donorid", "projectid", "anonymizedname",
 }  # fmt: skip
@@ -49,11 +49,11 @@ _LABELS = (
 
 _BEARER_NAMES = {bearer + label for bearer in _BEARERS for label in _LABELS}
 
-_CASES = {
+_CASE_WORDS = {
     "case", "cases", "control", "controls", "patient", "patients", "healthy", "diseased",
 }  # fmt: skip
 
-_EXPECTED = {
+_TARGET_WORDS = {
     "age", "sex", "gender", "bmi", "disease", "diagnosis", "status", "health", "healthy", "site", "habitat",
     "environment", "biome", "material", "tissue", "diet", "delivery", "feeding", "treatment", "antibiotic",
     "antibiotics", "phenotype", "genotype", "severity", "stage", "weight", "ph", "temperature", "salinity",
@@ -61,11 +61,31 @@ _EXPECTED = {
 }  # fmt: skip
 
 LEAST = 2
-"""Rank of columns of which nothing is expected."""
+"""Rank of columns whose names and values suggest no target."""
+
+FEWEST_VALUES = 4
+"""Least number of samples with a value that can be split into training and validation."""
+
+_CELLS = 5  # cells or classes that a summary lists
+
+FEWEST_GROUPS = 10
+"""Least number of groups at which a column that names no subjects is listed as one of groups."""
 
 
 def why_not_a_target(name: str, distinct: Collection[str]) -> str | None:
-    """Say what a column probably is instead of a target; None for one that may be a target.
+    """Guess from a column's name what it holds if it is probably no target.
+
+    Parameters
+    ----------
+    name
+        Name of the column.
+    distinct
+        Distinct values of the column.
+
+    Returns
+    -------
+    str or None
+        What the column probably holds; None for a column that may be a target.
 
     Examples
     --------
@@ -77,65 +97,70 @@ def why_not_a_target(name: str, distinct: Collection[str]) -> str | None:
         words == {"fold"} and all(map(_FOLDS.fullmatch, distinct))
     ):
         return "parts of a split (--split-file)"
-    if words & _OF_A_RUN:
+    if words & _RUN_WORDS:
         return "facts of sequencing or processing"
-    if words & (_NAMES | _BEARER_NAMES):
+    if words & (_NAME_WORDS | _BEARER_NAMES):
         return "names or descriptions of samples, subjects or studies"
-    return "dates" if words & _DATES else None
+    return "dates" if words & _DATE_WORDS else None
 
 
 def rank_of(name: str, distinct: Collection[str]) -> int:
-    """Rank targets: 0 for classes that tell cases from controls, 1 for what is often asked of microbes, `LEAST` for the rest.
+    """Rank a column as a target.
+
+    Parameters
+    ----------
+    name
+        Name of the column.
+    distinct
+        Distinct values of the column.
+
+    Returns
+    -------
+    int
+        0 for classes that tell cases from controls, 1 for names of common targets of microbiome studies, `LEAST` for the rest.
 
     Examples
     --------
     >>> rank_of("Subject", ["Patient", "Control"]), rank_of("age_days", ["1", "2"]), rank_of("trajectory", ["a", "b"])
     (0, 1, 2)
     """
-    if any(_words(value) & _CASES for value in distinct):
+    if any(_words(value) & _CASE_WORDS for value in distinct):
         return 0
-    return 1 if _words(name) & _EXPECTED else LEAST
+    return 1 if _words(name) & _TARGET_WORDS else LEAST
 
 
 def _words(name: str) -> set[str]:
-    """Give the words of a name, and each two that follow each other as one, in lower case."""
+    """Split a name into lower-case words; return them, and each two neighbouring ones joined."""
     words = [word.lower() for word in _WORDS.findall(name)]
     return {*words, *map("".join, pairwise(words))}
 
 
-FEWEST_VALUES = 4
-"""Samples with a value below which nothing can be split into training and validation."""
-
-_CELLS = 5
-
-FEWEST_GROUPS = 10
-"""Groups below which a column that names no subject is not offered as one."""
-
-
 @dataclass(frozen=True)
 class ColumnSummary:
-    """A column in the samples of the table.
+    """Summary of a metadata column over the samples of the table.
 
     Attributes
     ----------
-    name, n_values, n_missing, n_distinct
-        What it is called, and how far it is filled.
+    name
+        Name of the column.
+    n_values, n_missing, n_distinct
+        Number of samples with a value and without one, and number of distinct values.
     task
-        How 'aam train' learns it; None if it cannot.
+        Task by which 'aam train' learns the column; None if it cannot.
     reason
-        Why it cannot.
-    doubt
-        What it probably is instead of a target, if it can be learned but should hardly be.
-    rank
-        How likely one wants to learn it, the least number first.
+        Reason why 'aam train' cannot learn the column.
     low, median, high
-        Of a numeric column.
+        Least, median and largest value of a numeric column.
     classes
-        How many samples each value of another column has, the most frequent first.
+        Number of samples of each value of a categorical column, the most frequent first.
     not_numbers
         Up to five cells that keep a column of numbers from being numeric, such as "NA".
     probably_missing
-        Up to five classes that probably mean that none is known.
+        Up to five classes that probably mean a missing value.
+    doubt
+        What the column probably holds instead of a target, if it can be learned but is probably no target.
+    rank
+        Rank of the column as a target; the most likely ones have the least number.
     """
 
     name: str
@@ -156,16 +181,16 @@ class ColumnSummary:
 
 @dataclass(frozen=True)
 class GroupSummary:
-    """A column whose values repeat, as ``--group-column``.
+    """Summary of a column whose values repeat, for ``--group-column``.
 
     Attributes
     ----------
     name, n_groups
-        What it is called, and how many values it has.
+        Name of the column, and number of its distinct values.
     smallest, median, largest
-        Samples in a group.
+        Number of samples in a group.
     names_subject
-        Whether its name says that it names subjects.
+        Whether the name of the column means that its values name subjects.
     """
 
     name: str
@@ -177,7 +202,7 @@ class GroupSummary:
 
 
 def summarise_columns(frame: pd.DataFrame) -> list[ColumnSummary]:
-    """Summarise all columns, in their order."""
+    """Summarise all columns of the metadata; return the summaries in the order of the columns."""
     return [_summarise(name, column) for name, column in _columns(frame)]
 
 
@@ -220,7 +245,7 @@ def _task(values: pd.Series, classes: Counter[str], odd: list[str]) -> tuple[Tas
 
 
 def summarise_groups(frame: pd.DataFrame, subject_words: Sequence[str]) -> list[GroupSummary]:
-    """Summarise the columns that may name subjects, those first whose name says so, then by the number of groups."""
+    """Summarise the columns that may name subjects; return those first whose name says so, then those of more groups."""
     groups = []
     for name, column in _columns(frame):
         values = column.dropna()
@@ -229,6 +254,6 @@ def summarise_groups(frame: pd.DataFrame, subject_words: Sequence[str]) -> list[
         is_measured = values.dtype.kind == "f" and not (names_subject and bool((values == values.round()).all()))
         if is_measured or not 1 < len(sizes) <= len(values) / 2 or not (names_subject or len(sizes) >= FEWEST_GROUPS):
             continue
-        spread = int(sizes.min()), float(np.median(sizes)), int(sizes.max())
-        groups.append(GroupSummary(name, len(sizes), *spread, names_subject))
+        group_sizes = int(sizes.min()), float(np.median(sizes)), int(sizes.max())
+        groups.append(GroupSummary(name, len(sizes), *group_sizes, names_subject))
     return sorted(groups, key=lambda group: (not group.names_subject, -group.n_groups))

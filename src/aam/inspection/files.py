@@ -28,12 +28,14 @@ from aam.io.sequences import fasta_records
 from aam.io.tables import open_table
 from aam.io.taxonomy import read_taxonomy
 
-logger = logging.getLogger(__name__)
+_UNFINISHED = ("config.yaml", "checkpoints")  # files of a run that has not finished
+
+_ROWS_AT_ONCE = 2048  # of a distance matrix
 
 
 @dataclass(frozen=True)
 class TreeSummary:
-    """A tree in numbers."""
+    """Summary of a tree: number of tips, of nodes, and of nodes without a branch length."""
 
     n_tips: int
     n_nodes: int
@@ -42,7 +44,15 @@ class TreeSummary:
 
 @dataclass(frozen=True)
 class TaxonomySummary:
-    """A taxonomy in numbers: features, those of which nothing is known, and the median rank that is known (7: species)."""
+    """Summary of a taxonomy.
+
+    Attributes
+    ----------
+    n_features, n_unknown
+        Number of features, and of those without a taxon.
+    median_rank
+        Median over features of the lowest rank that is known, as a number; 7 is species.
+    """
 
     n_features: int
     n_unknown: int
@@ -51,7 +61,7 @@ class TaxonomySummary:
 
 @dataclass(frozen=True)
 class MetadataSummary:
-    """Metadata in numbers."""
+    """Summary of metadata: number of samples, and of numeric and categorical columns."""
 
     n_samples: int
     n_numeric: int
@@ -60,7 +70,7 @@ class MetadataSummary:
 
 @dataclass(frozen=True)
 class DistanceSummary:
-    """A distance matrix in numbers."""
+    """Summary of a distance matrix: number of samples, and the largest distance."""
 
     n_samples: int
     largest: float
@@ -68,24 +78,24 @@ class DistanceSummary:
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """A trained model in numbers.
+    """Summary of a trained model.
 
     Attributes
     ----------
     target
-        What it predicts, None for a pre-trained encoder.
+        Name of the column that the model predicts; None for a pre-trained encoder.
     task
-        How.
+        Task by which the target was learned.
     classes
-        Of a classification.
+        Classes of a classification.
     depth
-        Reads drawn from each sample, None for all.
+        Number of reads drawn from each sample; None for all.
     token_limit, max_bp
-        ASVs of a sample and nucleotides of an ASV that it reads.
+        Largest number of ASVs of a sample, and of nucleotides of an ASV, that the model reads.
     embedding_dim, n_parameters
-        Its size.
+        Width of the vectors, and number of weights.
     metrics
-        On its validation samples.
+        Metrics on the validation samples, by name.
     """
 
     target: str | None
@@ -106,26 +116,26 @@ Summary = (
 
 @dataclass(frozen=True)
 class FileReport:
-    """One file.
+    """Report of one file.
 
     Attributes
     ----------
     path
-        As the user typed it.
+        Path as the user typed it.
     kind
-        What it is to aam, None if that cannot be said.
+        Kind of content, such as "table"; None if it was not detected.
     format
-        How it is written.
+        File format.
     option
-        What takes it.
+        Options of aam that take the file.
     artifact
-        Type, format and uuid of a QIIME 2 artifact, and whether it has checksums; those that do not fit are an error.
+        Type, format and uuid of a QIIME 2 artifact, and whether it has checksums; checksums that do not fit are an error.
     summary
-        Its main numbers.
+        Main numbers of the content.
     error
-        Why it cannot be read.
+        Reason why the file cannot be read.
     notes
-        What its reader says of it, such as columns that are not read.
+        Messages that the reader logged, such as of columns that are not read.
     """
 
     path: str
@@ -140,32 +150,32 @@ class FileReport:
 
 @dataclass(frozen=True)
 class StudyReport:
-    """The study that the files form together.
+    """Report of the study that the files form together.
 
     Attributes
     ----------
     files
-        Which file has which part.
+        Path of each part of the study, by kind.
     table
-        The table in numbers.
+        Summary of the table.
     sequences
-        In the file, or else in the ids; None if neither has those of the table's features.
+        Summary of the sequences, in the file or else in the ids; None if neither has those of the table's features.
     overlaps
         Names that the table shares with each other file.
     n_over_token_limit, token_limit
-        Samples with more ASVs than are read unless ``--token-limit`` is set.
+        Number of samples with more ASVs than are read by default, and that default of ``--token-limit``.
     columns
-        What the metadata's columns are good for, in the samples of the table.
+        Summaries of the metadata columns, over the samples of the table.
     groups
-        Columns that may name subjects.
+        Summaries of the columns that may name subjects.
     group_column
-        The one to pass, as subjects repeat.
+        Column to pass as ``--group-column``, if subjects repeat.
     problems
-        Why a part cannot be used with the table, by kind.
+        Reasons why parts cannot be used with the table, by kind.
     notes
-        What to know.
+        Remarks on the study.
     commands
-        Command lines that fit.
+        Command lines that fit the study, as lists of words.
     """
 
     files: dict[str, str]
@@ -184,36 +194,37 @@ class StudyReport:
 
 @dataclass(frozen=True)
 class Report:
-    """All that was found; without a readable table there is no study."""
+    """Report of all files, and of their study; the study is None without a readable table."""
 
     files: list[FileReport]
     study: StudyReport | None
 
 
-_UNFINISHED = ("config.yaml", "checkpoints")
-
-_ROWS_AT_ONCE = 2048
-
-
 @dataclass(frozen=True)
-class Found:
-    """A file's report, and its content if it could be read."""
+class InspectedFile:
+    """Report of a file, and its content if the file could be read."""
 
     report: FileReport
     content: Any = None
 
 
-def inspect_file(path: Path) -> Found:
-    """Recognise and read a file or a directory; what is wrong with it goes into the report."""
+def inspect_file(path: Path) -> InspectedFile:
+    """Detect the format of a file or directory, and read it.
+
+    Returns
+    -------
+    InspectedFile
+        Report, with the error of a file that cannot be read, and content.
+    """
     report = FileReport(str(path))
     try:
         if path.is_dir():
-            return Found(_inspect_model(path))
+            return InspectedFile(_inspect_model(path))
         detected = detect_format(path)
         info = detected.artifact
-        described = None
+        artifact = None
         if info is not None:
-            described = {
+            artifact = {
                 "type": info.semantic_type,
                 "format": info.format,
                 "uuid": info.uuid,
@@ -224,31 +235,42 @@ def inspect_file(path: Path) -> Found:
             kind=detected.kind,
             format=detected.format,
             option=f"--{detected.kind}",
-            artifact=described,
+            artifact=artifact,
         )
-        with listening("aam.io") as notes:
+        with collecting_messages("aam.io") as notes:
             summary, content = _READERS[detected.kind](path)
     except AamError as error:
-        return Found(replace(report, error=str(error)))
-    return Found(replace(report, summary=summary, notes=notes), content)
+        return InspectedFile(replace(report, error=str(error)))
+    return InspectedFile(replace(report, summary=summary, notes=notes), content)
 
 
 @contextmanager
-def listening(name: str) -> Iterator[list[str]]:
-    """Collect what a part of aam logs, for the report, in the place of printing it."""
-    said: list[str] = []
+def collecting_messages(name: str) -> Iterator[list[str]]:
+    """Collect the messages of a logger and its children instead of printing them.
+
+    Parameters
+    ----------
+    name
+        Name of the logger, such as "aam.io".
+
+    Yields
+    ------
+    list of str
+        Messages so far, in the order of logging.
+    """
+    messages: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: said.append(record.getMessage())
+    handler.emit = lambda record: messages.append(record.getMessage())
     logger = logging.getLogger(name)
-    was_passed_on, level = logger.propagate, logger.level
+    propagates, level = logger.propagate, logger.level
     logger.propagate = False
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     try:
-        yield said
+        yield messages
     finally:
         logger.removeHandler(handler)
-        logger.propagate = was_passed_on
+        logger.propagate = propagates
         logger.setLevel(level)
 
 
@@ -314,7 +336,7 @@ def _inspect_model(path: Path) -> FileReport:
     model, description = load_model(path)
     networks = model.members if isinstance(model, NetworkEnsemble) else [model]
     target = description.target
-    numbers = {name: float(value) for name, value in description.metrics.items() if isinstance(value, int | float)}
+    metrics = {name: float(value) for name, value in description.metrics.items() if isinstance(value, int | float)}
     summary = ModelSummary(
         target=None if target is None else target.column,
         task=None if target is None else target.task,
@@ -323,15 +345,15 @@ def _inspect_model(path: Path) -> FileReport:
         token_limit=description.token_limit,
         max_bp=description.model.max_bp,
         embedding_dim=description.model.embedding_dim,
-        n_parameters=sum(parameter.numel() for part in networks for parameter in part.parameters()),
-        metrics=numbers,
+        n_parameters=sum(parameter.numel() for network in networks for parameter in network.parameters()),
+        metrics=metrics,
     )
-    what = "pre-trained encoder" if target is None else "trained predictor"
+    content = "pre-trained encoder" if target is None else "trained predictor"
     has_encoder = not isinstance(model, NetworkEnsemble) and getattr(model, "base_model", model) is not None
     return FileReport(
         str(path),
         kind="model",
-        format=f"aam run directory with a {what}" if is_run else f"aam model directory: {what}",
+        format=f"aam run directory with a {content}" if is_run else f"aam model directory: {content}",
         option="--model, --pretrained" if has_encoder else "--model",
         summary=summary,
     )

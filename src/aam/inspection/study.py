@@ -1,4 +1,4 @@
-"""How the files that ``aam inspect`` read fit together as a study, and which commands run on them."""
+"""The study that the files of ``aam inspect`` form together, and the commands that run on it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,7 +9,7 @@ from aam.config.study import SamplingConfig
 from aam.ecology.tree import FeatureTree
 from aam.errors import AamError, MetadataError, TableError, name_some
 from aam.inspection.columns import ColumnSummary, GroupSummary, summarise_columns, summarise_groups
-from aam.inspection.files import FileReport, Found, ModelSummary, StudyReport, listening
+from aam.inspection.files import FileReport, InspectedFile, ModelSummary, StudyReport, collecting_messages
 from aam.inspection.tables import (
     Overlap,
     SequenceSummary,
@@ -25,11 +25,27 @@ from aam.io.sequences import sequences_in_fasta, sequences_in_ids
 from aam.labels.groups import SUBJECT_WORDS
 from aam.storage.names import Names
 
+FEWEST_SUBJECTS = 5
+"""Least number of values of a column to pass as ``--group-column``; fewer may be classes."""
+
 _SHARE_FILLED = 0.5  # of the samples: a column filled less is a poor first example
 
 
 def suggest(study: StudyReport, model: FileReport | None = None) -> StudyReport:
-    """Add the commands that would run on the study; without the sequences of its features there are none."""
+    """Add to a report the commands that would run on the study; without the sequences of its features there are none.
+
+    Parameters
+    ----------
+    study
+        Report of the study.
+    model
+        Report of a model among the files, for the commands that use it.
+
+    Returns
+    -------
+    StudyReport
+        Report with commands.
+    """
     if study.sequences is None or not study.table.n_reads:
         return study
     commands = [*_with_model(study, model)] if model is not None else [_pretrain(study)]
@@ -71,7 +87,7 @@ def _study(study: StudyReport) -> list[str]:
 
 
 def _distances(study: StudyReport) -> list[str]:
-    """Give the source of distances that can be used, the tree before the matrix."""
+    """Return the options for a usable source of distances, the tree before the matrix."""
     if "tree" in study.files and "tree" not in study.problems:
         return ["--tree", study.files["tree"], *_drop(study, "tree", "--missing-features")]
     if "distances" in study.files and "distances" not in study.problems:
@@ -94,11 +110,21 @@ def _doubts(study: StudyReport, column: ColumnSummary) -> tuple[bool, int, int]:
     return column.doubt is not None, 2 * is_hardly_filled + bool(column.probably_missing), column.rank
 
 
-FEWEST_SUBJECTS = 5
+def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> StudyReport:
+    """Compare the parts of a study with its table.
 
+    Parameters
+    ----------
+    parts
+        Files by kind, with the table among them.
+    notes
+        Remarks to add to the report.
 
-def inspect_study(parts: Mapping[str, Found], notes: list[str]) -> StudyReport:
-    """Compare the parts of a study, by kind, with its table, which must be among them."""
+    Returns
+    -------
+    StudyReport
+        Report without commands.
+    """
     totals, summary = parts["table"].content, parts["table"].report.summary
     assert isinstance(totals, TableTotals)
     assert isinstance(summary, TableSummary)
@@ -106,14 +132,14 @@ def inspect_study(parts: Mapping[str, Found], notes: list[str]) -> StudyReport:
     metadata = parts["metadata"].content if "metadata" in parts else None
     columns, groups = [], []
     if isinstance(metadata, Metadata) and "metadata" not in problems:
-        known = set(metadata.sample_ids)
-        frame = metadata.frame.loc[[sample for sample in totals.sample_ids if sample in known]]
-        with listening("aam.data"):  # what it says of single columns is in their summaries
+        metadata_ids = set(metadata.sample_ids)
+        frame = metadata.frame.loc[[sample for sample in totals.sample_ids if sample in metadata_ids]]
+        with collecting_messages("aam.labels"):  # the summaries hold what is logged of single columns
             columns, groups = summarise_columns(frame), summarise_groups(frame, SUBJECT_WORDS)
     overlaps = _overlaps(parts, totals)
     token_limit = SamplingConfig().token_limit
     return StudyReport(
-        files={kind: found.report.path for kind, found in parts.items()},
+        files={kind: part.report.path for kind, part in parts.items()},
         table=summary,
         sequences=None if "sequences" in problems else _sequences(parts, totals),
         overlaps=overlaps,
@@ -128,7 +154,7 @@ def inspect_study(parts: Mapping[str, Found], notes: list[str]) -> StudyReport:
 
 
 def _subject_column(groups: list[GroupSummary]) -> str | None:
-    """Choose the column whose name says most clearly that it names subjects; few values may as well be classes."""
+    """Choose the column whose name most clearly means subjects; skip columns of few values, which may be classes."""
     for word in SUBJECT_WORDS:
         for group in groups:
             if word in group.name.lower() and group.n_groups >= FEWEST_SUBJECTS:
@@ -136,8 +162,8 @@ def _subject_column(groups: list[GroupSummary]) -> str | None:
     return None
 
 
-def _sequences(parts: Mapping[str, Found], totals: TableTotals) -> SequenceSummary:
-    """Summarise the sequences of the file, or else those that the ids are."""
+def _sequences(parts: Mapping[str, InspectedFile], totals: TableTotals) -> SequenceSummary:
+    """Summarise the sequences of the file, or else those in the ids."""
     if "sequences" in parts:
         summary = parts["sequences"].report.summary
         assert isinstance(summary, SequenceSummary)
@@ -145,7 +171,7 @@ def _sequences(parts: Mapping[str, Found], totals: TableTotals) -> SequenceSumma
     return summarise_sequences(((name, name) for name in totals.feature_ids), ModelConfig().max_bp)[1]
 
 
-def _overlaps(parts: Mapping[str, Found], totals: TableTotals) -> list[Overlap]:
+def _overlaps(parts: Mapping[str, InspectedFile], totals: TableTotals) -> list[Overlap]:
     features = (totals.feature_ids, totals.feature_reads)
     samples = (totals.sample_ids, totals.reads)
     overlaps = []
@@ -158,66 +184,66 @@ def _overlaps(parts: Mapping[str, Found], totals: TableTotals) -> list[Overlap]:
     return overlaps
 
 
-def _feature_names(found: Found) -> Names | list[str]:
-    content = found.content
+def _feature_names(part: InspectedFile) -> Names | list[str]:
+    content = part.content
     if isinstance(content, TreeArrays):
         return content.names
     return content if isinstance(content, Names) else content.feature_ids
 
 
-def _sample_names(found: Found) -> list[str]:
-    content = found.content
+def _sample_names(part: InspectedFile) -> list[str]:
+    content = part.content
     return content.ids if isinstance(content, DistanceMatrix) else content.sample_ids
 
 
-def _misfits(parts: Mapping[str, Found], totals: TableTotals) -> dict[str, str]:
-    """Try each part with the table as the commands do, and give what they would say, by kind."""
+def _misfits(parts: Mapping[str, InspectedFile], totals: TableTotals) -> dict[str, str]:
+    """Check each part against the table as the commands do; return their error messages by kind."""
     problems = {}
-    for kind, attempt in _ATTEMPTS.items():
+    for kind, check in _CHECKS.items():
         if kind in parts or kind == "sequences":
             try:
-                attempt(parts.get(kind), totals)
+                check(parts.get(kind), totals)
             except AamError as error:
                 problems[kind] = str(error)
     return problems
 
 
-def _try_table(_: Found | None, totals: TableTotals) -> None:
+def _check_table(_: InspectedFile | None, totals: TableTotals) -> None:
     if not totals.reads.any():
         raise TableError("The table holds no reads. Pass a table of counts.")
 
 
-def _try_sequences(found: Found | None, totals: TableTotals) -> None:
+def _check_sequences(part: InspectedFile | None, totals: TableTotals) -> None:
     names = totals.feature_ids
-    blocks = sequences_in_ids(names) if found is None else sequences_in_fasta(Path(found.report.path), names)
+    blocks = sequences_in_ids(names) if part is None else sequences_in_fasta(Path(part.report.path), names)
     for _ in blocks:
         pass
 
 
-def _try_tree(found: Found | None, totals: TableTotals) -> None:
-    assert found is not None
-    FeatureTree.from_arrays(found.content, totals.feature_ids)
+def _check_tree(part: InspectedFile | None, totals: TableTotals) -> None:
+    assert part is not None
+    FeatureTree.from_arrays(part.content, totals.feature_ids)
 
 
-def _try_distances(found: Found | None, totals: TableTotals) -> None:
-    assert found is not None
-    found.content.select(totals.sample_ids)
+def _check_distances(part: InspectedFile | None, totals: TableTotals) -> None:
+    assert part is not None
+    part.content.select(totals.sample_ids)
 
 
-def _try_metadata(found: Found | None, totals: TableTotals) -> None:
-    assert found is not None
-    named = found.content.sample_ids
-    if not set(named) & set(totals.sample_ids):
+def _check_metadata(part: InspectedFile | None, totals: TableTotals) -> None:
+    assert part is not None
+    metadata_ids = part.content.sample_ids
+    if not set(metadata_ids) & set(totals.sample_ids):
         raise MetadataError(
-            f"None of the {len(totals.sample_ids):,} samples of the table has a row in {found.report.path}: the table has "
-            f"{name_some(totals.sample_ids, 3)}, the metadata {name_some(named, 3)}. Make the ids the same in both."
+            f"None of the {len(totals.sample_ids):,} samples of the table has a row in {part.report.path}: the table has "
+            f"{name_some(totals.sample_ids, 3)}, the metadata {name_some(metadata_ids, 3)}. Make the ids the same in both."
         )
 
 
-_ATTEMPTS: dict[str, Callable[[Found | None, TableTotals], None]] = {
-    "table": _try_table,
-    "sequences": _try_sequences,
-    "tree": _try_tree,
-    "distances": _try_distances,
-    "metadata": _try_metadata,
+_CHECKS: dict[str, Callable[[InspectedFile | None, TableTotals], None]] = {
+    "table": _check_table,
+    "sequences": _check_sequences,
+    "tree": _check_tree,
+    "distances": _check_distances,
+    "metadata": _check_metadata,
 }

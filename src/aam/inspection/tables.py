@@ -1,4 +1,4 @@
-"""What a feature table and a file of sequences hold, counted block by block, and which names they share with other files."""
+"""Summaries of a feature table and a file of sequences, counted block by block, and the names they share with other files."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,17 @@ from aam.io.sequences import tokenize
 from aam.storage.names import HASH_DTYPE, NameIndex, Names, hash_names
 
 SHARES_KEPT = (1.0, 0.95, 0.9, 0.75, 0.5)
-"""Shares of the samples that the depths of the table keep, beside the automatic one."""
+"""Fractions of the samples that are kept by the depths to list, beside the automatic depth."""
+
+SHOWN = 5
+"""Number of names that an overlap lists of each file."""
+
+_PER_BLOCK = 1 << 14  # records that are counted at once
 
 
 @dataclass(frozen=True)
 class Quantiles:
-    """How values are spread."""
+    """Least value, quartiles and largest value."""
 
     least: float
     quarter: float
@@ -30,7 +35,7 @@ class Quantiles:
 
     @classmethod
     def of(cls, values: np.ndarray) -> "Quantiles":
-        """Compute them, between neighbouring values where a quantile falls between two.
+        """Compute the quantiles of values, by linear interpolation.
 
         Examples
         --------
@@ -42,20 +47,20 @@ class Quantiles:
 
 @dataclass(frozen=True)
 class DepthCost:
-    """What is left at one rarefaction depth.
+    """Samples and ASVs that are left at one rarefaction depth.
 
     Attributes
     ----------
     depth
-        Reads drawn from each sample.
+        Number of reads drawn from each sample.
     is_automatic
-        Whether ``--rarefy-depth auto`` takes it.
+        Whether ``--rarefy-depth auto`` chooses this depth.
     n_samples
-        Samples with at least so many reads.
+        Number of samples with at least `depth` reads.
     asvs
-        ASVs that a draw is expected to see in one of them, on average.
+        Expected number of ASVs in the draw from one of these samples, on average.
     share_of_asvs
-        The same as a share of the ASVs that they hold.
+        Expected number of ASVs in the draws as a fraction of the ASVs in these samples.
     """
 
     depth: int
@@ -67,20 +72,20 @@ class DepthCost:
 
 @dataclass(frozen=True)
 class TableSummary:
-    """A table in numbers.
+    """Summary of a table.
 
     Attributes
     ----------
     n_samples, n_features, n_reads
-        Sizes.
+        Number of samples, features and reads.
     sparsity
-        Share of the pairs of sample and feature that are zero.
+        Fraction of the pairs of sample and feature that are zero.
     reads, asvs
-        Of each sample.
+        Quantiles of the number of reads and of ASVs per sample.
     n_empty_samples
-        Samples without reads.
+        Number of samples without reads.
     depths
-        What rarefaction costs, by depth.
+        Samples and ASVs that are left at some rarefaction depths.
     """
 
     n_samples: int
@@ -100,11 +105,11 @@ class TableTotals:
     Attributes
     ----------
     sample_ids, feature_ids
-        In the order of the file.
+        Ids in the order of the file.
     reads, asvs
-        Reads and ASVs of each sample, int64 [S].
+        Number of reads and of ASVs of each sample, int64 [S].
     feature_reads
-        Reads of each feature, int64 [F].
+        Number of reads of each feature, int64 [F].
     """
 
     sample_ids: list[str]
@@ -115,7 +120,12 @@ class TableTotals:
 
 
 def count_table(table: Table) -> TableTotals:
-    """Add up a table, in memory that grows with its names only.
+    """Count the reads and ASVs of a table, in memory that grows with its names only.
+
+    Returns
+    -------
+    TableTotals
+        Ids, and totals of samples and features.
 
     Raises
     ------
@@ -142,7 +152,19 @@ def count_table(table: Table) -> TableTotals:
 
 
 def summarise_table(table: Table, totals: TableTotals) -> TableSummary:
-    """Summarise a table that was counted; it is read once more, for the ASVs that each depth is expected to see.
+    """Summarise a table; it is read once more, for the number of ASVs expected at each depth.
+
+    Parameters
+    ----------
+    table
+        Table to read.
+    totals
+        Totals of the table, of `count_table`.
+
+    Returns
+    -------
+    TableSummary
+        Sizes, quantiles per sample, and the costs of rarefaction depths.
 
     Raises
     ------
@@ -180,7 +202,19 @@ def _depth_costs(table: Table, totals: TableTotals) -> list[DepthCost]:
 
 
 def expected_asvs(counts: csr_array, depth: int) -> np.ndarray:
-    """Compute how many ASVs a draw of ``depth`` reads without replacement sees on average, NaN where there are fewer; float64 [S].
+    """Compute the expected number of ASVs in a draw of ``depth`` reads without replacement from each sample.
+
+    Parameters
+    ----------
+    counts
+        Number of reads of each ASV in each sample, [S, F].
+    depth
+        Number of reads to draw.
+
+    Returns
+    -------
+    np.ndarray
+        Expected number of ASVs, float64 [S]; NaN for samples with fewer reads than `depth`.
 
     Examples
     --------
@@ -196,27 +230,24 @@ def expected_asvs(counts: csr_array, depth: int) -> np.ndarray:
     return expected
 
 
-_PER_BLOCK = 1 << 14
-
-
 @dataclass(frozen=True)
 class SequenceSummary:
-    """Sequences in numbers.
+    """Summary of sequences.
 
     Attributes
     ----------
     n_sequences, n_distinct
-        Records, and how many of them differ.
+        Number of records, and of distinct sequences.
     shortest, median, longest
-        Nucleotides.
+        Length in nucleotides.
     n_ambiguous
-        Sequences with a letter that stands for several nucleotides, such as N.
+        Number of sequences with a letter that stands for several nucleotides, such as N.
     n_strange
-        Sequences with letters that are not nucleotides, such as gaps.
+        Number of sequences with letters that are not nucleotides, such as gaps.
     n_longer
-        Sequences with more nucleotides than ``--max-bp`` lets the model read, as it is unless set.
+        Number of sequences that are longer than `max_bp`.
     max_bp
-        Its value.
+        Default of ``--max-bp``, the number of nucleotides that the model reads.
     """
 
     n_sequences: int
@@ -231,7 +262,20 @@ class SequenceSummary:
 
 
 def summarise_sequences(records: Iterable[tuple[str, str]], max_bp: int) -> tuple[Names, SequenceSummary]:
-    """Count over (id, sequence) pairs; give the ids as well."""
+    """Summarise (id, sequence) pairs.
+
+    Parameters
+    ----------
+    records
+        Pairs of id and sequence.
+    max_bp
+        Length in nucleotides above which a sequence counts as longer than the model reads.
+
+    Returns
+    -------
+    tuple of Names and SequenceSummary
+        Ids in the order of the records, and the summary.
+    """
     lengths, hashes, names = [], [], []
     n_ambiguous = n_strange = 0
     for block in _blocks(records):
@@ -263,25 +307,22 @@ def _blocks(records: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]
         yield block
 
 
-SHOWN = 5
-
-
 @dataclass(frozen=True)
 class Overlap:
-    """How far two files hold the same names.
+    """Names that the table shares with another file.
 
     Attributes
     ----------
     axis
-        "samples" or "features".
+        Kind of names, "samples" or "features".
     other
-        What the table is compared with.
+        Kind of the other file.
     n_table, n_other, n_both
-        Names in the table, in the other file, and in both.
+        Number of names in the table, in the other file, and in both.
     share_of_reads
-        Share of the table's reads that belongs to names in both.
+        Fraction of the table's reads that belong to names in both.
     only_in_table, only_in_other
-        Up to five names.
+        Up to five names that only one of them has.
     """
 
     axis: str
@@ -295,23 +336,39 @@ class Overlap:
 
 
 def compare_names(axis: str, other: str, table: tuple[Sequence[str], np.ndarray], names: Sequence[str]) -> Overlap:
-    """Compare names of the table, which come with the reads of each, int64, with names in another file.
+    """Compare names of the table with names in another file.
+
+    Parameters
+    ----------
+    axis
+        Kind of names, "samples" or "features".
+    other
+        Kind of the other file.
+    table
+        Names of the table, and the number of reads of each, int64 [N].
+    names
+        Names in the other file.
+
+    Returns
+    -------
+    Overlap
+        Numbers of shared names, and up to five that only one of them has.
 
     Examples
     --------
     >>> compare_names("samples", "metadata", (["S1", "S2"], np.array([1, 3])), ["S2", "S3"]).share_of_reads
     0.75
     """
-    own, reads = table
-    is_shared = NameIndex(names).find(own) >= 0
-    is_known = NameIndex(own).find(names) >= 0
+    table_names, reads = table
+    is_in_other = NameIndex(names).find(table_names) >= 0
+    is_in_table = NameIndex(table_names).find(names) >= 0
     return Overlap(
         axis=axis,
         other=other,
-        n_table=len(own),
+        n_table=len(table_names),
         n_other=len(names),
-        n_both=int(is_shared.sum()),
-        share_of_reads=float(reads[is_shared].sum() / max(1, reads.sum())),
-        only_in_table=[own[int(row)] for row in np.flatnonzero(~is_shared)[:SHOWN]],
-        only_in_other=[names[int(row)] for row in np.flatnonzero(~is_known)[:SHOWN]],
+        n_both=int(is_in_other.sum()),
+        share_of_reads=float(reads[is_in_other].sum() / max(1, reads.sum())),
+        only_in_table=[table_names[int(row)] for row in np.flatnonzero(~is_in_other)[:SHOWN]],
+        only_in_other=[names[int(row)] for row in np.flatnonzero(~is_in_table)[:SHOWN]],
     )

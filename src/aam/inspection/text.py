@@ -1,4 +1,4 @@
-"""Lines of the report of ``aam inspect``: width, indentation, and names and shares cut to what can be read."""
+"""Text of the report of ``aam inspect``, within a fixed width, with long names cut."""
 
 import shlex
 import textwrap
@@ -26,11 +26,17 @@ WIDTH = 100
 INDENT = "  "
 
 NAME = 32
-"""Letters of a name that are shown: an MD5 sum has so many, and ids that are sequences have hundreds."""
+"""Number of letters of a name to show: an MD5 sum has 32, and ids that are sequences have hundreds."""
+
+_COLUMN = 28  # letters of a column's or a class's name that are shown
+
+_ROWS = 40  # columns of metadata that are shown
+
+_CLASSES = 4  # classes of a column that are shown
 
 
 def wrap(items: Iterable[str]) -> list[str]:
-    """Break sentences into indented lines; names are never cut, and stand out where they are too long."""
+    """Break each text into indented lines of at most `WIDTH` letters; long words are never cut, and make a line longer."""
     return [
         line
         for item in items
@@ -46,39 +52,32 @@ def wrap(items: Iterable[str]) -> list[str]:
 
 
 def fit(line: str) -> str:
-    """Cut a line to the width, and mark that."""
+    """Cut a line to `WIDTH` letters, the last of which is then an ellipsis."""
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 
 
-def short(name: str, limit: int = NAME) -> str:
-    """Cut a name, and mark that."""
+def shorten(name: str, limit: int = NAME) -> str:
+    """Cut a name to ``limit`` letters, the last of which is then an ellipsis."""
     return name if len(name) <= limit else f"{name[: limit - 1]}…"
 
 
-def share(part: float) -> str:
-    """Write a share so that 100 % means all, and 0 % none.
+def percentage(fraction: float) -> str:
+    """Format a fraction from 0 to 1 as a percentage, so that 100 % means all and 0 % none.
 
     Examples
     --------
-    >>> share(0.99999), share(1)
+    >>> percentage(0.99999), percentage(1)
     ('more than 99.9 %', '100 %')
     """
-    if 0.9995 <= part < 1:
+    if 0.9995 <= fraction < 1:
         return "more than 99.9 %"
-    if 0 < part < 0.0005:
+    if 0 < fraction < 0.0005:
         return "less than 0.1 %"
-    return f"{100 * part:.1f} %" if 0 < part < 1 else f"{100 * part:.0f} %"
-
-
-_COLUMN = 28  # letters of a column's or a class's name that are shown
-
-_ROWS = 40  # columns of metadata that are shown
-
-_CLASSES = 4
+    return f"{100 * fraction:.1f} %" if 0 < fraction < 1 else f"{100 * fraction:.0f} %"
 
 
 def write_report(report: Report) -> str:
-    """Lay out a report."""
+    """Format a report as text, which ends with a newline."""
     lines = ["Files"]
     for file in report.files:
         lines += ["", file.path, *wrap(_describe(file))]
@@ -106,16 +105,16 @@ def _table(table: TableSummary) -> str:
     return f"{table.n_samples:,} samples × {table.n_features:,} features, {table.n_reads:,} reads"
 
 
-def _sequences(found: SequenceSummary) -> str:
-    length = f"{found.shortest:,}"
-    if found.longest > found.shortest:
-        length = f"{found.shortest:,} to {found.longest:,} (median {found.median:,.0f})"
-    parts = [f"{found.n_sequences:,} sequences of {length} nucleotides"]
-    if found.n_distinct < found.n_sequences:
-        parts.append(f"{found.n_distinct:,} distinct")
-    parts.append(f"{found.n_ambiguous:,} with ambiguous letters")
-    if found.n_strange:
-        parts.append(f"{found.n_strange:,} with letters that are not nucleotides")
+def _sequences(summary: SequenceSummary) -> str:
+    length = f"{summary.shortest:,}"
+    if summary.longest > summary.shortest:
+        length = f"{summary.shortest:,} to {summary.longest:,} (median {summary.median:,.0f})"
+    parts = [f"{summary.n_sequences:,} sequences of {length} nucleotides"]
+    if summary.n_distinct < summary.n_sequences:
+        parts.append(f"{summary.n_distinct:,} distinct")
+    parts.append(f"{summary.n_ambiguous:,} with ambiguous letters")
+    if summary.n_strange:
+        parts.append(f"{summary.n_strange:,} with letters that are not nucleotides")
     return ", ".join(parts)
 
 
@@ -124,27 +123,27 @@ def _tree(tree: TreeSummary) -> str:
     return f"rooted, {tree.n_tips:,} tips, {tree.n_nodes:,} nodes{missing}"
 
 
-def _taxonomy(found: TaxonomySummary) -> str:
+def _taxonomy(summary: TaxonomySummary) -> str:
     return (
-        f"{found.n_features:,} features, {found.n_unknown:,} of them unassigned; "
-        f"{found.median_rank:.0f} ranks known of the median one"
+        f"{summary.n_features:,} features, {summary.n_unknown:,} of them unassigned; "
+        f"{summary.median_rank:.0f} ranks known of the median one"
     )
 
 
-def _metadata(found: MetadataSummary) -> str:
-    return f"{found.n_samples:,} samples, {found.n_numeric:,} numeric and {found.n_categorical:,} categorical columns"
+def _metadata(summary: MetadataSummary) -> str:
+    return f"{summary.n_samples:,} samples, {summary.n_numeric:,} numeric and {summary.n_categorical:,} categorical columns"
 
 
-def _distances(found: DistanceSummary) -> str:
-    return f"{found.n_samples:,} samples, distances up to {found.largest:.4g}"
+def _distances(summary: DistanceSummary) -> str:
+    return f"{summary.n_samples:,} samples, distances up to {summary.largest:.4g}"
 
 
 def _model(model: ModelSummary) -> str:
-    what = f"{model.task} of {model.target}" if model.target else "no target; learned without labels"
+    task = f"{model.task} of {model.target}" if model.target else "no target; learned without labels"
     classes = f" ({', '.join(model.classes)})" if model.classes else ""
     depth = "all reads" if model.depth is None else f"{model.depth:,} reads"
     return (
-        f"{what}{classes}; reads {model.max_bp:,} nucleotides of up to {model.token_limit:,} ASVs and {depth} of a sample; "
+        f"{task}{classes}; reads {model.max_bp:,} nucleotides of up to {model.token_limit:,} ASVs and {depth} of a sample; "
         f"width {model.embedding_dim:,}, {model.n_parameters:,} weights"
     )
 
@@ -182,18 +181,18 @@ def _sizes(study: StudyReport) -> list[str]:
     table = study.table
     head = f"{'':<20}{'least':>10}{'25 %':>10}{'median':>10}{'75 %':>10}{'most':>10}"
     rows = [head, _quantiles("reads per sample", table.reads), _quantiles("ASVs per sample", table.asvs)]
-    info = [f"{share(table.sparsity)} of the table are zeros."]
+    info = [f"{percentage(table.sparsity)} of the table are zeros."]
     if table.n_empty_samples:
         info.append(f"{table.n_empty_samples:,} samples hold no reads at all.")
     info.append(
         f"{study.n_over_token_limit:,} samples hold more than {study.token_limit:,} ASVs, the most that are read (--token-limit)."
     )
     if study.sequences is not None:
-        found = study.sequences
+        sequences = study.sequences
         if "sequences" not in study.files:
-            info.append(f"The feature ids are sequences: {_sequences(found)}.")
+            info.append(f"The feature ids are sequences: {_sequences(sequences)}.")
         info.append(
-            f"{found.n_longer:,} sequences are longer than {found.max_bp:,} nucleotides, the most that are read (--max-bp)."
+            f"{sequences.n_longer:,} sequences are longer than {sequences.max_bp:,} nucleotides, the most that are read (--max-bp)."
         )
     return [*(INDENT + row for row in rows), "", *wrap([" ".join(info)])]
 
@@ -206,29 +205,27 @@ def _quantiles(name: str, values: Quantiles) -> str:
 def _depths(table: TableSummary) -> list[str]:
     lines = [f"{'reads':>10}  {'samples kept':>20}  {'ASVs seen per sample':>24}"]
     for row in table.depths:
-        kept = f"{row.n_samples:,} ({share(row.n_samples / table.n_samples)})"
-        seen = f"{row.asvs:,.1f} ({share(row.share_of_asvs)} of theirs)"
+        kept = f"{row.n_samples:,} ({percentage(row.n_samples / table.n_samples)})"
+        seen = f"{row.asvs:,.1f} ({percentage(row.share_of_asvs)} of theirs)"
         lines.append(f"{row.depth:>10,}  {kept:>20}  {seen:>24}" + ("  auto" if row.is_automatic else ""))
     return [INDENT + line for line in lines]
 
 
-def _overlap(study: StudyReport, found: Overlap) -> list[str]:
-    axis, path = found.axis, study.files[found.other]
-    whole = (
-        f"{found.n_both:,} of {found.n_table:,} {axis} are in {path}, with {share(found.share_of_reads)} of the reads."
-    )
-    items = [whole]
-    n_only = found.n_table - found.n_both
+def _overlap(study: StudyReport, overlap: Overlap) -> list[str]:
+    axis, path = overlap.axis, study.files[overlap.other]
+    reads = percentage(overlap.share_of_reads)
+    items = [f"{overlap.n_both:,} of {overlap.n_table:,} {axis} are in {path}, with {reads} of the reads."]
+    n_only = overlap.n_table - overlap.n_both
     if n_only:
-        items.append(f"{INDENT}{n_only:,} are not: {_names(found.only_in_table, n_only)}.")
-    n_more = found.n_other - found.n_both
+        items.append(f"{INDENT}{n_only:,} are not: {_names(overlap.only_in_table, n_only)}.")
+    n_more = overlap.n_other - overlap.n_both
     if n_more:
-        items.append(f"{INDENT}{n_more:,} of the file are not in the table: {_names(found.only_in_other, n_more)}.")
+        items.append(f"{INDENT}{n_more:,} of the file are not in the table: {_names(overlap.only_in_other, n_more)}.")
     return wrap(items)
 
 
 def _names(names: Sequence[str], n: int) -> str:
-    shown = ", ".join(short(name) for name in names)
+    shown = ", ".join(shorten(name) for name in names)
     return f"{shown} and {n - len(names):,} more" if n > len(names) else shown
 
 
@@ -241,8 +238,8 @@ def _columns(columns: list[ColumnSummary]) -> list[str]:
     for task in ("regression", "classification"):
         rows = [column for column in usable if column.task == task]
         if rows:
-            what = "regression (samples: range)" if task == "regression" else "classification (samples: classes)"
-            lines += [f"{INDENT}{what}", *(fit(_column(column)) for column in rows[:_ROWS])]
+            title = "regression (samples: range)" if task == "regression" else "classification (samples: classes)"
+            lines += [f"{INDENT}{title}", *(fit(_column(column)) for column in rows[:_ROWS])]
             lines += [f"{INDENT * 2}… and {len(rows) - _ROWS:,} more"] if len(rows) > _ROWS else []
     lines += wrap(_by_reason("can be learned, but probably no targets", columns, lambda column: column.doubt))
     lines += wrap(_by_reason("not usable", columns, lambda column: column.reason))
@@ -250,22 +247,22 @@ def _columns(columns: list[ColumnSummary]) -> list[str]:
 
 
 def _by_reason(
-    what: str, columns: list[ColumnSummary], reason_of: Callable[[ColumnSummary], str | None]
+    title: str, columns: list[ColumnSummary], reason_of: Callable[[ColumnSummary], str | None]
 ) -> Iterable[str]:
-    """List the columns that are put aside, those of one reason together."""
+    """List the columns that are not suggested, those with the same reason together."""
     names: dict[str, list[str]] = {}
     for column in columns:
         reason = reason_of(column)
         if reason is not None:
-            names.setdefault(reason, []).append(short(column.name))
-    return (f"{what}, {reason}: {', '.join(group)}." for reason, group in names.items())
+            names.setdefault(reason, []).append(shorten(column.name))
+    return (f"{title}, {reason}: {', '.join(group)}." for reason, group in names.items())
 
 
 def _cells(columns: list[ColumnSummary]) -> Iterable[str]:
     for column in columns:
         if column.not_numbers:
             names, option = name_some(column.not_numbers), missing_values_option(column.not_numbers)
-            yield f"{short(column.name)} holds numbers but for {names}: correct them, or pass {option}, and it is numeric."
+            yield f"{shorten(column.name)} holds numbers but for {names}: correct them, or pass {option}, and it is numeric."
     empty = list(dict.fromkeys(cell for column in columns for cell in column.probably_missing))
     if empty:
         yield (
@@ -276,12 +273,12 @@ def _cells(columns: list[ColumnSummary]) -> Iterable[str]:
 
 def _column(column: ColumnSummary) -> str:
     missing = f" ({column.n_missing:,} missing)" if column.n_missing else ""
-    start = f"{INDENT * 2}{short(column.name, _COLUMN):<{_COLUMN}} {column.n_values:>7,}{missing}:"
+    start = f"{INDENT * 2}{shorten(column.name, _COLUMN):<{_COLUMN}} {column.n_values:>7,}{missing}:"
     if column.low is not None:
         hint = f"; {column.n_distinct} values" if column.n_distinct <= _CLASSES else ""
         return f"{start} {column.low:g} to {column.high:g}, median {column.median:g}{hint}"
     names = list(column.classes)
-    shown = ", ".join(f"{short(name, _COLUMN)} {column.classes[name]:,}" for name in names[:_CLASSES])
+    shown = ", ".join(f"{shorten(name, _COLUMN)} {column.classes[name]:,}" for name in names[:_CLASSES])
     if len(names) > _CLASSES:
         shown += f", … least {column.classes[names[-1]]:,}"
     return f"{start} {len(names):,} classes: {shown}"
@@ -300,7 +297,7 @@ def _groups(study: StudyReport) -> list[str]:
         if group.names_subject and group.n_groups < FEWEST_SUBJECTS:
             lines += wrap(
                 [
-                    f"{short(group.name)} has only {group.n_groups} values. If they are subjects, consider --group-column "
+                    f"{shorten(group.name)} has only {group.n_groups} values. If they are subjects, consider --group-column "
                     f"{shlex.quote(group.name)}; if they are classes, such as patient and control, it may be a target."
                 ]
             )
@@ -310,7 +307,7 @@ def _groups(study: StudyReport) -> list[str]:
 def _group(group: GroupSummary) -> str:
     sizes = f"{group.smallest:,} to {group.largest:,}" if group.smallest < group.largest else f"{group.smallest:,}"
     mark = "  (names subjects)" if group.names_subject else ""
-    return f"{INDENT * 2}{short(group.name, _COLUMN):<{_COLUMN}} {group.n_groups:>7,} groups of {sizes} samples{mark}"
+    return f"{INDENT * 2}{shorten(group.name, _COLUMN):<{_COLUMN}} {group.n_groups:>7,} groups of {sizes} samples{mark}"
 
 
 def _commands(study: StudyReport) -> list[str]:

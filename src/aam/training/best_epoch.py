@@ -1,4 +1,4 @@
-"""Which epoch is the best: by one of the numbers that validation gives, in the direction in which it gets better."""
+"""The criterion of the best epoch: a number of the validation, and the direction in which it gets better."""
 
 import math
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from aam.objectives.objective import Objective
 
 @dataclass(frozen=True)
 class Criterion:
-    """A number of the validation that chooses the best epoch.
+    """Number of the validation that chooses the best epoch.
 
     Attributes
     ----------
     name
-        As ``--best-metric`` and the metrics call it.
+        Name of the number, as in ``--best-metric`` and in the metrics.
     is_higher_better
-        Its direction.
+        Whether a higher number is better.
     """
 
     name: str
@@ -27,11 +27,11 @@ class Criterion:
 
     @property
     def logged_as(self) -> str:
-        """Name under which it is logged."""
+        """Name under which the number is logged."""
         return f"validation/{self.name}"
 
     def cost(self, logged: Mapping[str, Tensor]) -> float:
-        """Give a number that is the smaller the better; infinity where it was not logged or is none.
+        """Return a cost, which is smaller for a better epoch; infinity where the number was not logged or is NaN.
 
         Examples
         --------
@@ -43,19 +43,24 @@ class Criterion:
 
 
 def criterion_of(name: str, objectives: Mapping[str, Objective]) -> Criterion:
-    """Find the number that ``--best-metric`` names among those that a validation of these objectives gives.
+    """Find the number that ``--best-metric`` names among the losses and metrics of a run's objectives.
+
+    Returns
+    -------
+    Criterion
+        The number, and its direction.
 
     Raises
     ------
     ConfigError
-        There is none of that name; the message lists those that there are.
+        No number has that name; the message lists the names that exist.
     """
     directions = {"loss": False}
-    for objective, learned in objectives.items():
-        directions[f"{objective}_loss"] = False
-        for metric, measure in learned.metrics().items():
-            if measure.higher_is_better is not None:  # else it is for the picture alone
-                directions[f"{objective}_{metric}"] = measure.higher_is_better
+    for objective_name, objective in objectives.items():
+        directions[f"{objective_name}_loss"] = False
+        for metric_name, metric in objective.metrics().items():
+            if metric.higher_is_better is not None:  # else it is for the picture alone
+                directions[f"{objective_name}_{metric_name}"] = metric.higher_is_better
     if name not in directions:
         raise ConfigError(f"--best-metric {name} is none of this run's: choose from {', '.join(directions)}.")
     return Criterion(name, directions[name])

@@ -1,4 +1,4 @@
-"""Checkpoints of training: files that are whole or not there, hold numbers and names alone, and say which run they are of."""
+"""Checkpoint files of training: written whole or not at all, with numbers and names alone, and with the identity of their run."""
 
 import os
 import pickle
@@ -18,7 +18,7 @@ from aam.errors import InputError
 from aam.storage.atomic import atomic_path
 
 FORMAT = 2
-"""Raised when an older checkpoint can no longer be continued."""
+"""Version of the format; raised when older checkpoints can no longer be continued."""
 
 HEADER, PROGRESS = "aam", "progress"
 """Keys of a checkpoint beside those of Lightning."""
@@ -30,7 +30,7 @@ class CheckpointError(InputError):
 
 @dataclass(frozen=True)
 class Identity:
-    """What a run is a function of; continued under another, it would be a mixture of two.
+    """Inputs that determine a run; continued with others, it would be a mixture of two runs.
 
     Attributes
     ----------
@@ -49,14 +49,14 @@ class Identity:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come; always between two optimiser steps.
+    """Progress of a run, always between two optimiser steps.
 
     Attributes
     ----------
     epoch, batch
-        The next batch to train on, from 0; after the last batch of an epoch its validation follows.
+        Epoch and number of the next batch to train on, from 0; after the last batch of an epoch its validation follows.
     steps
-        Optimiser steps done.
+        Number of optimiser steps done.
     is_finished
         Whether nothing is left to train.
     """
@@ -67,19 +67,19 @@ class Progress:
     is_finished: bool = False
 
     def __str__(self) -> str:
-        """Say what is done."""
+        """Return the epochs, batches and steps done, in words."""
         counts = {"epoch": (self.epoch, "s"), "batch": (self.batch, "es"), "step": (self.steps, "s")}
         epochs, batches, steps = (f"{n:,} {name}{end * (n != 1)}" for name, (n, end) in counts.items())
         return f"{epochs}{f' and {batches}' if self.batch else ''} ({steps})"
 
 
 def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
-    """Write beside ``path``, sync, verify, and only then take the name ``path``; an earlier file stays until then.
+    """Write a checkpoint beside ``path``, sync it, verify it, and then rename it to ``path``; an earlier file stays until then.
 
     Raises
     ------
     OSError, RuntimeError, AamError
-        The disk refuses the data, or does not give back what was written.
+        The data cannot be written, or the file that is read back differs from them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
@@ -92,12 +92,17 @@ def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Open a checkpoint that aam wrote; tensors are mapped, and read where they are used.
+    """Load a checkpoint that aam wrote.
+
+    Returns
+    -------
+    dict of str to Any
+        Content of the checkpoint; tensors are mapped to the file, and read when they are used.
 
     Raises
     ------
     CheckpointError
-        It is missing, damaged, not aam's, of another version, or holds anything but numbers and names.
+        The file is missing, damaged, not aam's, of another version, or holds anything but numbers and names.
     """
     verify_checkpoint(path)
     content = _load(path)
@@ -116,7 +121,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def verify_checkpoint(path: Path) -> None:
-    """Compare each record with its checksum.
+    """Check each record of a checkpoint against its checksum.
 
     Raises
     ------
@@ -135,7 +140,7 @@ def verify_checkpoint(path: Path) -> None:
 
 
 def header_of(identity: Identity) -> dict[str, Any]:
-    """Describe the run and the program, for `read_checkpoint` and `differences`."""
+    """Build the entry of a checkpoint that describes the run and the program, for `read_checkpoint` and `differences`."""
     return {
         "format": FORMAT,
         "version": aam.__version__,
@@ -145,32 +150,45 @@ def header_of(identity: Identity) -> dict[str, Any]:
 
 
 def circumstances() -> dict[str, str]:
-    """Give what the last bits of a result depend on beside the run itself."""
+    """Return the versions, device and number of processes that the last bits of a result depend on, by name."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
     processes = str(dist.get_world_size() if dist.is_initialized() else 1)
     return {"aam": aam.__version__, "torch": str(torch.__version__), "device": device, "processes": processes}
 
 
-def differences(before: Mapping[str, Any], identity: Identity) -> list[str]:
-    """Name what a run that was saved, by the identity in its checkpoint, differs in from the one that is asked for."""
-    now = asdict(identity)
-    found = [
-        f"--{flag} was {_shown(before['settings'].get(flag))} and is {_shown(now['settings'].get(flag))}"
-        for flag in sorted(before["settings"].keys() | now["settings"].keys())
-        if before["settings"].get(flag) != now["settings"].get(flag)
+def differences(saved: Mapping[str, Any], identity: Identity) -> list[str]:
+    """Compare the identity of a saved run with that of the run that is asked for.
+
+    Parameters
+    ----------
+    saved
+        Identity in the checkpoint, as a dictionary.
+    identity
+        Identity of the run that is asked for.
+
+    Returns
+    -------
+    list of str
+        A clause for each difference, which names the flag.
+    """
+    requested = asdict(identity)
+    clauses = [
+        f"--{flag} was {_shown(saved['settings'].get(flag))} and is {_shown(requested['settings'].get(flag))}"
+        for flag in sorted(saved["settings"].keys() | requested["settings"].keys())
+        if saved["settings"].get(flag) != requested["settings"].get(flag)
     ]
-    for flag in sorted(before["contents"].keys() | now["contents"].keys()):
-        was, is_now = (side["contents"].get(flag) for side in (before, now))
-        if was != is_now:
-            missing = "was not given" if was is None else "is not given now"
-            found.append(f"--{flag} {missing if None in (was, is_now) else 'holds something else now'}")
-    if before["study"] != now["study"]:
-        found.append("the study (--table, --sequences, or which samples are deep enough) is another")
-    return found
+    for flag in sorted(saved["contents"].keys() | requested["contents"].keys()):
+        earlier, present = (run["contents"].get(flag) for run in (saved, requested))
+        if earlier != present:
+            missing = "was not given" if earlier is None else "is not given now"
+            clauses.append(f"--{flag} {missing if None in (earlier, present) else 'holds something else now'}")
+    if saved["study"] != requested["study"]:
+        clauses.append("the study (--table, --sequences, or which samples are deep enough) is another")
+    return clauses
 
 
 def sync_directory(directory: Path) -> None:
-    """Let a rename outlast a power failure, where the system can."""
+    """Sync a directory to the disk, where the system can, so that a rename in it outlasts a power failure."""
     with suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)
         try:
@@ -183,11 +201,11 @@ def _load(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = "an unknown instruction" if named is None else named[1]
+        match = re.search(r"GLOBAL ([\w.]+)", str(error))
+        instruction = "an unknown instruction" if match is None else match[1]
         raise CheckpointError(
-            f"{path} is refused: it holds more than numbers and names, and reading it could run a program ({what}). aam writes no "
-            "such file: find out where it comes from."
+            f"{path} is refused: it holds more than numbers and names, and reading it could run a program ({instruction}). aam "
+            "writes no such file: find out where it comes from."
         ) from None
     except (RuntimeError, OSError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
         raise _damaged(path, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None

@@ -39,9 +39,8 @@ from aam.training.strategies import on_devices, read_weights
 
 logger = logging.getLogger(__name__)
 
-
 WRITTEN = ("checkpoints", "tensorboard", "plots", REPORT)
-"""What a run writes into the output directory."""
+"""Files and folders that a run writes into the output directory."""
 
 EXPECTED_WARNINGS = (
     "does not have many workers",  # batches are made faster than they are trained on
@@ -57,16 +56,16 @@ EXPECTED_WARNINGS = (
 
 @dataclass(frozen=True)
 class FitSummary:
-    """How a run went.
+    """Result of a training run.
 
     Attributes
     ----------
     epochs
-        Epochs that were trained.
+        Number of epochs that were trained.
     best_epoch
-        Number of the epoch whose weights are kept; the first is 1.
+        Number of the epoch whose weights are kept, from 1.
     metrics
-        Its validation losses and metrics, by name.
+        Validation losses and metrics of that epoch, by name.
     """
 
     epochs: int
@@ -76,7 +75,7 @@ class FitSummary:
 
 @dataclass(frozen=True)
 class _Run:
-    """Where, how and by whom is trained."""
+    """Directory, options and ranks of one training run."""
 
     output_dir: Path
     config: TrainingConfig
@@ -94,30 +93,30 @@ def fit(
     plan: SavingPlan | None = None,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> FitSummary:
-    """Train, and leave the weights of the best epoch in the module.
+    """Train a module, and load the weights of the best epoch into it.
 
     Writes ``checkpoints/best.ckpt``, ``tensorboard/`` and ``plots/`` into ``output_dir``; with a plan also
-    ``checkpoints/last.ckpt``, and goes on from there if the plan says so. Of several ranks, the first writes.
+    ``checkpoints/last.ckpt``, and continues from there if the plan has progress. Of several ranks, the first writes.
 
     Parameters
     ----------
     module, config, callbacks
-        What is trained, and how.
+        Module to train, which is changed, options of training, and callbacks beside those of every run.
     loaders
-        Of training and validation; of several ranks, each loads its part of every batch.
-    output_dir
-        Directory of the run.
-    plan
-        How it is saved; None if only its best weights are.
+        Loaders of training and of validation batches; on several ranks, each loads its part of every batch.
+    output_dir, plan
+        Directory of the run, and plan by which it is saved; None to save its best weights only.
     ranks
-        Who trains together.
+        Ranks that train together.
+
+    Returns
+    -------
+    FitSummary
+        Number of epochs, the best one, and its scores.
     """
     run = _Run(output_dir, config, plan, ranks, CheckpointFiles(None if plan is None else plan.identity))
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings(), _stopping_reaches_the_caller(), kernel_of_attention(config):
-        for message in EXPECTED_WARNINGS:
-            warnings.filterwarnings("ignore", f".*{message}.*")
+        _silence_lightning()
         module.train().to(weight_type(config))
         trained = copy.deepcopy(module) if ranks.strategy == "fsdp" else module  # the copy is taken to parts
         if config.compile:
@@ -136,13 +135,20 @@ def fit(
     return FitSummary(epochs, best_epoch + 1, metrics)
 
 
+def _silence_lightning() -> None:
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in EXPECTED_WARNINGS:
+        warnings.filterwarnings("ignore", f".*{message}.*")
+
+
 def _train(
     module: TrainingModule,
     loaders: tuple[DataLoader[Batch], DataLoader[Batch]],
     run: _Run,
     callbacks: Sequence[Callback],
 ) -> int:
-    """Train, from the start or from where the run was saved; give the number of epochs."""
+    """Train from the start, or from the saved progress; return the number of epochs."""
     when, progress = (None, None) if run.plan is None else (run.plan.when, run.plan.progress)
     train, validation = loaders
     config, output_dir, ranks = run.config, run.output_dir, run.ranks
@@ -174,23 +180,23 @@ def _find_rate(module: TrainingModule, train: DataLoader[Batch], run: _Run) -> f
 
 
 def _take_best(module: TrainingModule, run: _Run) -> int:
-    """Load the weights of the best epoch, which the first rank reads for all; give its number."""
+    """Load the weights of the best epoch, which the first rank reads for all; return its number, from 0."""
     path, ranks = run.output_dir / BEST, run.ranks
     if ranks.shards_checkpoints:
         return int(read_weights(path, module)["epoch"])
-    found: Any = None
+    weights_and_epoch: Any = None
     with ranks.raise_together():
         if ranks.is_first:
             saved = run.files.best(path)
-            found = saved["state_dict"], int(saved["epoch"])
-    weights, epoch = ranks.from_first(found)
+            weights_and_epoch = saved["state_dict"], int(saved["epoch"])
+    weights, epoch = ranks.from_first(weights_and_epoch)
     module.load_state_dict(weights)
     return epoch
 
 
 @contextmanager
 def _stopping_reaches_the_caller() -> Iterator[None]:
-    """Raise the KeyboardInterrupt that Lightning, having cleaned up, makes exit code 1 of."""
+    """Raise the KeyboardInterrupt that Lightning turns into exit code 1 after cleaning up."""
     try:
         yield
     except SystemExit as stop:
@@ -200,7 +206,7 @@ def _stopping_reaches_the_caller() -> Iterator[None]:
 
 
 def _early_stopping(config: TrainingConfig, criterion: Criterion) -> EarlyStopping:
-    """Stop after the patience, at once if the loss is not finite; a score may have no value for an epoch."""
+    """Build the callback that stops after the patience, or at once if the loss is not finite; an epoch may lack a score."""
     return EarlyStopping(
         criterion.logged_as,
         patience=config.patience,
@@ -229,7 +235,7 @@ def _trainer(run: _Run, tensorboard: OverlaidTensorBoard | None, callbacks: list
 
 
 def _judge(config: TrainingConfig, ranks: Ranks) -> lightning.Trainer:
-    """Make a trainer that only scores the best weights, and leaves no trace."""
+    """Build a trainer that only validates the best weights and writes nothing."""
     return lightning.Trainer(
         accelerator=accelerator(),
         **on_devices(ranks),

@@ -1,4 +1,4 @@
-"""Whether memory holds a step: what is free, and one answer on all ranks."""
+"""Whether memory holds a step: the bytes that are free, and one answer on all ranks."""
 
 import gc
 import logging
@@ -14,23 +14,41 @@ from aam.errors import AamError
 
 logger = logging.getLogger(__name__)
 
-
 _GROUPS = (
     # folder of the hierarchy, its controller in /proc/self/cgroup, limit, usage, and what of that can be given back at once
     ("sys/fs/cgroup", "", "memory.max", "memory.current", "inactive_file"),
     ("sys/fs/cgroup/memory", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 
+ADVICE = (
+    "For a new run, pass a smaller --batch-size (auto finds one; --target-effective-batch-size keeps the steps of the optimiser as "
+    "large), --token-limit or --rarefy-depth. To continue this one, pass --resume with more --devices or, unless it has "
+    "--max-memory-gb, with a smaller --asv-chunk-size or --gradient-checkpointing: they change no more than the last digits."
+)
+"""Advice to the user whose memory does not hold a step."""
+
+_OF_A_CPU = "can't allocate memory"
+
 
 def available_bytes(root: Path = Path("/")) -> float:
-    """Give the bytes that this process may still take; without Linux's ``/proc``, all of the machine's.
+    """Compute the bytes of memory that this process may still take.
 
-    Control groups are what SLURM, Docker and systemd limit memory by, in both versions; a limit of any group above counts, too.
+    SLURM, Docker and systemd limit memory by control groups. Both versions are read, and limits of enclosing groups count, too.
+
+    Parameters
+    ----------
+    root
+        Directory that holds ``proc`` and ``sys``.
+
+    Returns
+    -------
+    float
+        Bytes; without Linux's ``/proc``, all memory of the machine.
     """
-    return min(_of_machine(root), *(_of_groups(root) or [float("inf")]))
+    return min(_available_on_machine(root), *(_available_in_groups(root) or [float("inf")]))
 
 
-def _of_machine(root: Path) -> float:
+def _available_on_machine(root: Path) -> float:
     try:
         lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
         return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
@@ -38,41 +56,31 @@ def _of_machine(root: Path) -> float:
         return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
-def _of_groups(root: Path) -> list[float]:
+def _available_in_groups(root: Path) -> list[float]:
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
-    left = []
+    available = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         for folder, controller, *names in _GROUPS:
             if controller in controllers.split(","):
-                own = root / folder / path.lstrip("/")
-                places = [own, *own.parents[: len(Path(path.lstrip("/")).parts)]]
-                left += [_left_in(place, *names) for place in places]
-    return left
+                innermost = root / folder / path.lstrip("/")
+                groups = [innermost, *innermost.parents[: len(Path(path.lstrip("/")).parts)]]
+                available += [_available_in_group(group, *names) for group in groups]
+    return available
 
 
-def _left_in(group: Path, limit: str, usage: str, reclaimable: str) -> float:
-    """Give what one group leaves; everything where it sets no limit, or cannot be seen from inside a container."""
+def _available_in_group(group: Path, limit: str, usage: str, reclaimable: str) -> float:
+    """Return the bytes that one group leaves; infinity where it sets no limit, or cannot be seen from inside a container."""
     try:
-        allowed = float((group / limit).read_text(encoding="ascii"))
-        used = int((group / usage).read_text(encoding="ascii"))
-        found = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
+        limit_bytes = float((group / limit).read_text(encoding="ascii"))
+        used_bytes = int((group / usage).read_text(encoding="ascii"))
+        statistics = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
     except (OSError, ValueError):  # the limit is the word max
         return float("inf")
-    return max(0.0, allowed - used + int(found.get(reclaimable, 0)))
-
-
-ADVICE = (
-    "For a new run, pass a smaller --batch-size (auto finds one; --target-effective-batch-size keeps the steps of the optimiser as "
-    "large), --token-limit or --rarefy-depth. To continue this one, pass --resume with more --devices or, unless it has "
-    "--max-memory-gb, with a smaller --asv-chunk-size or --gradient-checkpointing: they change no more than the last digits."
-)
-"""What the user can do."""
-
-_OF_A_CPU = "can't allocate memory"
+    return max(0.0, limit_bytes - used_bytes + int(statistics.get(reclaimable, 0)))
 
 
 class StepTooLargeError(AamError):
@@ -80,20 +88,25 @@ class StepTooLargeError(AamError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory did not suffice, of a GPU or of this machine."""
+    """Whether an error means that memory of a GPU or of this machine did not suffice."""
     is_named = isinstance(error, torch.OutOfMemoryError | MemoryError)
     return is_named or (isinstance(error, RuntimeError) and _OF_A_CPU in str(error))
 
 
 def fits(step: Callable[[], object], has_others: bool = False) -> bool:
-    """Run a step; say whether memory held it, and if not, let go of all that it allocated.
+    """Run a step; if memory does not hold it, free all that it allocated.
 
     Parameters
     ----------
     step
-        What to run. What it has changed before its end, such as gradients, the caller undoes.
+        Function to run. The caller undoes its changes, such as gradients, if it does not come to its end.
     has_others
-        Whether other ranks run it, too: then the answer is no on all of them if it is no on one.
+        Whether other ranks run the step, too: then the answer is False on all of them if it is False on one.
+
+    Returns
+    -------
+    bool
+        Whether memory held the step.
     """
     try:
         step()
@@ -113,17 +126,17 @@ def fits(step: Callable[[], object], has_others: bool = False) -> bool:
 
 @contextmanager
 def memory_is_explained(is_first: bool) -> Iterator[None]:
-    """Say what to do if memory runs out in a block for which nothing else is left to try.
+    """Raise with advice if memory runs out in a block for which nothing else is left to try.
 
     Parameters
     ----------
     is_first
-        Whether this rank speaks for all. Another one speaks for itself here: the others end because it did, without knowing why.
+        Whether this rank reports for all. Another rank logs the advice itself: the others end because it did, without knowing why.
 
     Raises
     ------
     StepTooLargeError
-        It did.
+        Memory ran out.
     """
     try:
         yield

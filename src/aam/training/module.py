@@ -1,4 +1,4 @@
-"""The Lightning module: adds up the objectives' losses and keeps their metrics."""
+"""The Lightning module: sums the objectives' losses and keeps their metrics."""
 
 import logging
 import math
@@ -37,7 +37,6 @@ from aam.training.strategies import clip_gradients, shard
 
 logger = logging.getLogger(__name__)
 
-
 Result = TypeVar("Result")
 
 LOSS = "validation/loss"
@@ -58,15 +57,15 @@ class TrainingModule(lightning.LightningModule):
     Attributes
     ----------
     criterion
-        What chooses it.
+        Number of the validation that chooses the best epoch.
     average
-        Average of the weights, by which the model is judged and kept, if there is one.
+        Moving average of the weights, with which the model is validated and saved; None without ``--ema-decay``.
     overall
-        Metrics and number of all predictions of the last validation, by objective.
+        Number of predictions and metrics of the last validation, by objective.
     n_halved
-        Batches that memory did not hold, and that were trained on in halves.
+        Number of batches that memory did not hold and that were trained on in halves.
     in_step
-        What was last trained on: a batch, or a half of one.
+        Batch, or half of one, that was last trained on.
     """
 
     def __init__(
@@ -102,37 +101,37 @@ class TrainingModule(lightning.LightningModule):
         )
 
     def configure_model(self) -> None:
-        """Shard the weights, where the strategy asks for it."""
+        """Shard the weights, with FSDP."""
         if self.device_mesh is not None:
             shard(self, self.device_mesh["data_parallel"])
 
     @torch.no_grad()
     def calibrate(self, batch: Batch) -> None:
-        """Let learned balances start from the losses of a training batch."""
+        """Start learned balances from the losses of a training batch."""
         self.eval()
         self.balance.calibrate(self._predict(batch)[1])
 
     def on_train_start(self) -> None:
-        """Log the means of an epoch that is continued, even if no batch of it is left."""
+        """Log the means of a continued epoch, even if no batch of it is left."""
         self._accumulate_in_double()
         for name, mean in self.means.items():
             if mean.weight > 0:  # type: ignore[operator]
                 self._log_mean(name)
 
     def on_train_epoch_start(self) -> None:
-        """Begin new means; an epoch that is continued keeps those that were saved with it."""
+        """Reset the means; a continued epoch keeps those that were saved with it."""
         for mean in self.means.values():
             mean.reset()  # type: ignore[operator]
         self._accumulate_in_double()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Let dropout depend on the seed and the step, not on what was drawn before a run was stopped."""
+        """Seed dropout by the seed and the step, so that it does not depend on draws from before a run was stopped."""
         seed_dropout(self.training_config.seed, self.current_epoch, batch_idx, self.global_rank)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the means of an epoch that has begun, and let any strategy read the optimiser's state.
+        """Save the means of an unfinished epoch, and the optimiser's state in a form that every strategy reads.
 
-        Weights that are kept by themselves, because they are the best so far, are the averaged ones.
+        A checkpoint of weights alone, saved because they are the best so far, holds the averaged weights.
         """
         means: dict[str, Any] = dict(self.means.items())
         is_whole = "optimizer_states" in checkpoint
@@ -140,13 +139,13 @@ class TrainingModule(lightning.LightningModule):
             averages = self.average.weights_of(self.model)
             checkpoint["state_dict"] |= {f"model.{name}": average for name, average in averages.items()}
         if is_whole:
-            as_read = numbered_by_module if self.device_mesh is None else with_all_states
+            convert = numbered_by_module if self.device_mesh is None else with_all_states
             states = zip(checkpoint["optimizer_states"], self.trainer.optimizers, strict=True)
-            checkpoint["optimizer_states"] = [as_read(*each, self) for each in states]
+            checkpoint["optimizer_states"] = [convert(state, optimiser, self) for state, optimiser in states]
         checkpoint[_MEANS] = {name: dict(mean.metric_state) for name, mean in means.items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take them up again."""
+        """Restore the means of an unfinished epoch."""
         for name, state in checkpoint[_MEANS].items():
             mean: Any = self.means[name]
             if state["weight"] > 0:
@@ -155,24 +154,29 @@ class TrainingModule(lightning.LightningModule):
                     setattr(mean, part, value.to(mean.device))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Give 1, in place of a loss: `backward` runs the model as well, so that it can do so again, on halves of the batch."""
+        """Return 1 in place of a loss: `backward` runs the model as well, so that it can run it again on halves of the batch."""
         self._current = batch, batch_idx
         self.log("train/learning_rate", self.lr_schedulers().get_last_lr()[0])  # type: ignore[union-attr]
         return torch.ones((), device=self.device, dtype=self.dtype)  # type: ignore[arg-type]
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Add the gradients of the losses, times what became of the 1: a share of accumulated batches, and a loss scale."""
+        """Add the gradients of the losses, times what became of the 1: the fraction of accumulated batches, and a loss scale."""
         for losses, n_samples in learn_from(self, *self._current, loss):
             for name, value in losses.items():
                 self.means[name].update(value, n_samples)  # type: ignore[operator]
 
     def add_gradients(self, batch: Batch, scale: Tensor) -> dict[str, Tensor]:
-        """Run the model on a batch, forwards and backwards; give the losses, by the names of `means`.
+        """Run the model on a batch, forwards and backwards.
+
+        Returns
+        -------
+        dict of str to Tensor
+            Losses and log-variances, scalars, by the names of `means`.
 
         Raises
         ------
         NonFiniteLossError
-            Their sum is not finite.
+            The sum of the losses is not finite.
         """
         self.in_step = batch
         with self.trainer.precision_plugin.train_step_context():
@@ -188,19 +192,19 @@ class TrainingModule(lightning.LightningModule):
         return {name: value.detach() for name, value in values.items()}
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Log the means, with this batch."""
+        """Log the means including this batch."""
         for name in self.means:
             self._log_mean(name)
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
-        """Take a step, and the weights into their average; where one rank has no memory for it, all stop together."""
+        """Take a step and update the average of the weights; where one rank has no memory for it, all stop together."""
         step = partial(super().optimizer_step, epoch, batch_idx, optimizer, optimizer_closure)
         self._run_whole(step)
         if self.average is not None:
             self.average.update(self.model)
 
     def on_train_end(self) -> None:
-        """Say how many batches were too large."""
+        """Warn of the number of batches that were too large."""
         if self.n_halved > 1:
             logger.warning("Memory did not hold %d batches, which were trained on in halves.", self.n_halved)
 
@@ -209,12 +213,12 @@ class TrainingModule(lightning.LightningModule):
         self._accumulate_in_double()
 
     def total_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Give the weighted sum of the losses, and each of them."""
+        """Compute the weighted sum of the losses of a batch; return it, and each loss by objective, as scalars."""
         losses = self._predict(batch)[1]
         return self.balance(losses), losses
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, tuple[Tensor, Tensor]]:
-        """Update losses and metrics; give each objective's predictions and truths for the plots."""
+        """Update losses and metrics; return each objective's scored predictions and true values, for the plots."""
         objectives = self.model.active_objectives()
         with nullcontext() if self.average is None else self.average.swapped_into(self.model):
             predictions, losses = self._run_whole(partial(self._predict, batch))
@@ -236,22 +240,22 @@ class TrainingModule(lightning.LightningModule):
             name: ValidationSummary.compute(self.n_scored[name], dict(metrics.items()))  # type: ignore[arg-type, operator, union-attr]
             for name, metrics in self.scores.items()
         }
-        for name, overall in self.overall.items():
+        for name, summary in self.overall.items():
             objective = self.model.active_objectives()[name]
-            for metric_name, value in overall.metrics.items():
-                if overall.n >= _FEWEST_SCORED and value.ndim == 0:
+            for metric_name, value in summary.metrics.items():
+                if summary.n >= _FEWEST_SCORED and value.ndim == 0:
                     full_name = f"validation/{name}_{metric_name}"
                     is_shown = objective.is_headline(metric_name) or full_name == self.criterion.logged_as
                     self.log(full_name, value.float(), prog_bar=is_shown)
 
     def _accumulate_in_double(self) -> None:
-        """Set the type of the metrics again: moving the module to a type takes them along."""
+        """Set the dtype of the metrics again: moving the module to a dtype moves them as well."""
         for metric in self.modules():
             if isinstance(metric, Metric):
                 metric.set_dtype(torch.float64)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Copy the batch while the device computes; it lies in page-locked memory."""
+        """Copy a batch from page-locked memory while the device computes."""
         return batch.to(device, non_blocking=True)
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
@@ -259,21 +263,21 @@ class TrainingModule(lightning.LightningModule):
         clip_gradients(self.model.parameters(), self.training_config.gradient_clip)
 
     def configure_optimizers(self) -> Any:
-        """Move each group of weights at its own rate, by the schedule; stepped per optimiser step."""
+        """Build the optimiser, with a learning rate for each group of weights, and the schedule, stepped per optimiser step."""
         config, groups = self.training_config, self.parameter_groups()
         optimizer = build_optimiser(config, groups)
         if config.schedule == "plateau":
-            falling = ReduceLROnPlateau(optimizer, factor=PLATEAU_FACTOR, patience=config.plateau_epochs - 1)
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": falling, "monitor": LOSS}}
+            scheduler = ReduceLROnPlateau(optimizer, factor=PLATEAU_FACTOR, patience=config.plateau_epochs - 1)
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": LOSS}}
         n_steps = int(self.trainer.estimated_stepping_batches)
-        share = rate_factor_of(config, n_steps)
-        first = [math.ceil(group.first_epoch * n_steps / config.epochs) for group in groups]
-        schedule = LambdaLR(optimizer, [partial(from_step, share, step) for step in first])
+        rate_factor = rate_factor_of(config, n_steps)
+        first_steps = [math.ceil(group.first_epoch * n_steps / config.epochs) for group in groups]
+        schedule = LambdaLR(optimizer, [partial(from_step, rate_factor, first_step) for first_step in first_steps])
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def parameter_groups(self) -> list[Group]:
-        """Group all that learns: the model's weights, and the balance of the losses."""
-        groups = group_parameters(self.model, _shape_of(self.model), self.training_config, self.transfer)
+        """Group all trainable weights: those of the model, and those that balance the losses."""
+        groups = group_parameters(self.model, _model_config_of(self.model), self.training_config, self.transfer)
         if balances := list(self.balance.parameters()):
             groups.append(Group(balances, self.training_config.lr, 0.0, 0, is_hidden=False))
         return groups
@@ -285,17 +289,17 @@ class TrainingModule(lightning.LightningModule):
         return predictions, {name: objectives[name].loss(predictions[name], batch) for name in self.weights}
 
     def _run_whole(self, step: Callable[[], Result]) -> Result:
-        """Run what is never run in parts; what no memory holds ends all ranks."""
-        found: list[Result] = []
+        """Run a step that is never run in halves; if memory does not hold it on one rank, raise on all."""
+        results: list[Result] = []
         if self.device_mesh is not None:
             return step()
-        if not fits(lambda: found.append(step()), self.trainer.world_size > 1):
-            what = "validation" if self.trainer.validating else "the optimiser"
-            raise StepTooLargeError(f"Memory does not hold a step of {what}. {ADVICE}")
-        return found[0]
+        if not fits(lambda: results.append(step()), self.trainer.world_size > 1):
+            task = "validation" if self.trainer.validating else "the optimiser"
+            raise StepTooLargeError(f"Memory does not hold a step of {task}. {ADVICE}")
+        return results[0]
 
     def _log_mean(self, name: str) -> None:
-        """Log the epoch's mean over training samples, as an object whose state can be saved within the epoch."""
+        """Log the epoch's mean over training samples as a metric, whose state can be saved within the epoch."""
         mean: Any = self.means[name]
         self.log(f"train/{name}", mean, prog_bar=name.endswith("loss"), on_step=False, on_epoch=True)
 
@@ -304,5 +308,5 @@ class TrainingModule(lightning.LightningModule):
         self.log(name, value, prog_bar=name == LOSS, on_step=False, on_epoch=True, batch_size=n_samples)
 
 
-def _shape_of(model: SequenceEncoder | SequencePredictor) -> ModelConfig:
+def _model_config_of(model: SequenceEncoder | SequencePredictor) -> ModelConfig:
     return model.base_model.config if isinstance(model, SequencePredictor) else model.config

@@ -1,4 +1,4 @@
-"""What is known of a batch whose loss was not finite: its samples, and where the first number went wrong."""
+"""Report of a batch whose loss was not finite: its samples, and where the first number that is not finite came up."""
 
 import json
 import logging
@@ -18,17 +18,16 @@ from aam.training.strategies import own_part
 
 logger = logging.getLogger(__name__)
 
-
 REPORT, WEIGHTS = "nonfinite-batch.json", "checkpoints/nonfinite.ckpt"
-"""In the output directory: what is known of the batch, and the weights that it met."""
+"""Files in the output directory: the report of the batch, and the weights at that step."""
 
 
 class NonFiniteLossError(AamError):
-    """Training cannot go on: the loss of a batch is infinite or not a number."""
+    """The loss of a batch is infinite or not a number, so that training cannot continue."""
 
 
 class NonFiniteReport(Callback):
-    """Computes a batch whose loss was not finite once more, as it was, and writes down what it finds.
+    """Computes a batch whose loss was not finite once more, with the same dropout, and writes a report.
 
     The weights are saved for ``--replay``. The run's last checkpoint is from before that batch, so ``--resume`` comes to it again.
 
@@ -37,11 +36,11 @@ class NonFiniteReport(Callback):
     output_dir
         Directory of the run.
     sample_ids
-        Of the study.
+        Ids of the study's samples, in the order of its rows.
     ranks
-        Who has a part of each batch; the first one writes.
+        Ranks that each have a part of the batch; the first one writes.
     keeps_weights
-        Whether they are saved.
+        Whether to save the weights.
     """
 
     def __init__(
@@ -52,11 +51,11 @@ class NonFiniteReport(Callback):
         self._batch_idx = 0
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int) -> None:
-        """Know the number of the batch."""
+        """Store the number of the batch."""
         self._batch_idx = batch_idx
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Write the report, and say where it is."""
+        """Write the report, and name it in the error's message."""
         if not isinstance(exception, NonFiniteLossError):
             return
         batch, batch_idx = pl_module.in_step, self._batch_idx
@@ -65,15 +64,17 @@ class NonFiniteReport(Callback):
         pl_module.on_train_batch_start(batch, batch_idx)  # the same dropout
         with trainer.precision_plugin.train_step_context(), torch.no_grad():
             first, losses = first_non_finite(pl_module, batch)
-        bad = [name for name, weight in pl_module.model.named_parameters() if not own_part(weight).isfinite().all()]
+        nonfinite = [
+            name for name, weight in pl_module.model.named_parameters() if not own_part(weight).isfinite().all()
+        ]
         samples = [self.sample_ids[row] for row in batch.sample_index.tolist()]
-        placed = list(zip(batch.sample_places.tolist(), samples, strict=True))
-        of_ranks = self.ranks.gather((placed, first, bad))
+        positioned = list(zip(batch.sample_places.tolist(), samples, strict=True))
+        of_ranks = self.ranks.gather((positioned, first, nonfinite))
         if not self.ranks.is_first:
             return
-        samples = [sample for _, sample in sorted(each for placed, _, _ in of_ranks for each in placed)]
-        first = next((each for _, each, _ in of_ranks if each is not None), None)
-        weights = list(dict.fromkeys(name for _, _, each in of_ranks for name in each))
+        samples = [sample for _, sample in sorted(pair for positioned, _, _ in of_ranks for pair in positioned)]
+        first = next((name for _, name, _ in of_ranks if name is not None), None)
+        weights = list(dict.fromkeys(name for _, _, nonfinite in of_ranks for name in nonfinite))
         report = {
             "epoch": trainer.current_epoch,
             "batch": batch_idx,
@@ -98,13 +99,19 @@ class NonFiniteReport(Callback):
 
 
 def first_non_finite(module: Any, batch: Batch) -> tuple[str | None, dict[str, Tensor]]:
-    """Compute a batch's losses, and name the first part of the model whose output is not finite."""
-    found: list[str] = []
+    """Compute a batch's losses, and find the first part of the model whose output is not finite.
+
+    Returns
+    -------
+    tuple of str or None, and dict
+        Name of that module, None if all outputs are finite; and the losses by objective, scalars.
+    """
+    names: list[str] = []
 
     def look(name: str) -> Any:
         def hook(part: nn.Module, inputs: Any, output: Any) -> None:
             if isinstance(output, Tensor) and not output.detach().isfinite().all():
-                found.append(name)
+                names.append(name)
 
         return hook
 
@@ -114,4 +121,4 @@ def first_non_finite(module: Any, batch: Batch) -> tuple[str | None, dict[str, T
     finally:
         for handle in handles:
             handle.remove()
-    return (found[0] if found else None), losses
+    return (names[0] if names else None), losses

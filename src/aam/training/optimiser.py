@@ -1,4 +1,4 @@
-"""The optimiser, the groups of weights that it moves at rates of their own, and the learning rate over a run."""
+"""The optimiser, its groups of weights with learning rates of their own, and the learning rate over a run."""
 
 import itertools
 import math
@@ -15,22 +15,36 @@ from aam.config.model import ModelConfig
 from aam.config.training import OptimisationConfig, TrainingConfig, TransferConfig
 
 _STAGES = ("encoder", "sample_encoder", "asv_encoder")
-"""Parts of a base model, the uppermost first; each has a transformer."""
+"""Parts of a base model from the top down; each has a transformer."""
 
 _BASE, _HEADS, _METADATA = "base_model", "objectives", "conditioning"
 
+RateFactor = Callable[[int], float]
+"""Function that returns the learning rate at a step as a fraction of its peak."""
+
+ONE_CYCLE_START, ONE_CYCLE_END = 1 / 25, 1 / 25e4
+"""Fractions of the peak at the start and end of one cycle, as in PyTorch's OneCycleLR."""
+
+_BLOCKS = "blocks"
+"""Part of the names of transformer weights."""
+
 
 def depths_below_heads(model: nn.Module, config: ModelConfig) -> dict[str, int]:
-    """Give each parameter's depth: 0 for heads, 1 for the uppermost block of the base, and so on down to the nucleotides.
+    """Compute the depth of each parameter: 0 for heads, 1 for the uppermost block of the base, and so on down to the nucleotides.
 
-    What feeds a transformer counts with its first block, and what reads it with its last.
+    Layers that feed a transformer count with its first block, and layers that read it with its last.
 
     Parameters
     ----------
     model
         A `SequencePredictor`, or a `SequenceEncoder` with heads of its own.
     config
-        Its shape.
+        Shape of the model.
+
+    Returns
+    -------
+    dict of str to int
+        Depth by name of the parameter.
     """
     has_base = hasattr(model, _BASE)
     depths = {}
@@ -44,7 +58,7 @@ def depths_below_heads(model: nn.Module, config: ModelConfig) -> dict[str, int]:
 
 
 def is_of_metadata(name: str) -> bool:
-    """Whether a weight of a `SequencePredictor` belongs to what further columns of the metadata add."""
+    """Whether a weight of a `SequencePredictor` belongs to the layers for covariates of the metadata."""
     return name.split(".", maxsplit=1)[0] == _METADATA
 
 
@@ -60,78 +74,9 @@ def _depth_in_base(parts: list[str], n_blocks: int) -> int:
     return above + (1 if reads_the_transformer else n_blocks)
 
 
-RateFactor = Callable[[int], float]
-"""Gives the learning rate at a step as a share of its peak."""
-
-ONE_CYCLE_START, ONE_CYCLE_END = 1 / 25, 1 / 25e4
-"""Shares at the ends of one cycle, as in PyTorch's OneCycleLR."""
-
-
-def rate_factor_of(config: OptimisationConfig, n_steps: int) -> RateFactor:
-    """Give the schedule of a run; a plateau's, which depends on losses, is constant here."""
-    if config.schedule == "one-cycle":
-        return one_cycle(n_steps, config.warmup_fraction)
-    n_cycles = {"cosine": 1, "restarts": config.cycles}.get(config.schedule, 0)
-    return warmup_cosine(n_steps, config.warmup_fraction, n_cycles)
-
-
-def warmup_cosine(n_steps: int, warmup_fraction: float, n_cycles: int = 1) -> RateFactor:
-    """Rise linearly, then fall ``n_cycles`` times along a cosine (Loshchilov & Hutter 2017); with none, stay.
-
-    Examples
-    --------
-    >>> share = warmup_cosine(n_steps=10, warmup_fraction=0.2)
-    >>> [round(share(step), 2) for step in (0, 1, 2, 6, 10)]
-    [0.5, 1.0, 1.0, 0.5, 0.0]
-    """
-    n_warmup = max(1, round(warmup_fraction * n_steps))
-
-    def share(step: int) -> float:
-        if step < n_warmup:
-            return (step + 1) / n_warmup
-        done = min(1.0, (step - n_warmup) / max(1, n_steps - n_warmup))
-        in_cycle = 1.0 if done == 1.0 else done * n_cycles % 1
-        return 0.5 * (1 + math.cos(math.pi * in_cycle)) if n_cycles else 1.0
-
-    return share
-
-
-def one_cycle(n_steps: int, rise_fraction: float) -> RateFactor:
-    """Rise and fall along cosines (Smith & Topin 2018).
-
-    Examples
-    --------
-    >>> share = one_cycle(n_steps=11, rise_fraction=0.5)
-    >>> [round(share(step), 2) for step in (0, 5, 10)]
-    [0.04, 0.98, 0.0]
-    """
-    top = rise_fraction * n_steps - 1
-    last = n_steps - 1
-
-    def share(step: int) -> float:
-        if step <= top:
-            return _between(ONE_CYCLE_START, 1.0, step / top if top > 0 else 1.0)
-        return _between(1.0, ONE_CYCLE_END, min(1.0, (step - top) / max(1e-9, last - top)))
-
-    return share
-
-
-def _between(start: float, end: float, done: float) -> float:
-    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def from_step(share: RateFactor, first: int, step: int) -> float:
-    """Give the share of the peak of a group of weights that rests until it is unfrozen."""
-    return share(step) if step >= first else 0.0
-
-
-_BLOCKS = "blocks"
-"""In the names of the weights of transformers."""
-
-
 @dataclass(frozen=True)
 class Group:
-    """Weights that move alike.
+    """Weights that share a learning rate and a weight decay.
 
     Attributes
     ----------
@@ -142,9 +87,9 @@ class Group:
     decay
         Decoupled weight decay.
     first_epoch
-        Epoch in which they begin to move.
+        First epoch, from 0, in which the weights are not frozen.
     is_hidden
-        Whether they are matrices of transformers, for which Muon is made.
+        Whether the weights are matrices of transformers, for which Muon is made.
     """
 
     parameters: list[nn.Parameter]
@@ -155,27 +100,34 @@ class Group:
 
 
 def group_parameters(
-    model: nn.Module, shape: ModelConfig, training: TrainingConfig, transfer: TransferConfig
+    model: nn.Module, model_config: ModelConfig, training: TrainingConfig, transfer: TransferConfig
 ) -> list[Group]:
-    """Group what learns by depth, and by whether they decay, are matrices of transformers, single numbers, or of metadata.
+    """Group trainable weights by depth, and by whether they decay, are matrices of transformers, scalars, or of covariates.
 
-    FSDP has numbers whole and all else in parts, and no optimiser moves both together.
+    Scalars have groups of their own as FSDP keeps them whole and shards all else, and no optimiser moves both together.
 
     Rates follow Howard & Ruder (2018): each block below the heads learns at ``--layer-decay`` times the rate of the one above, and
     begins ``--unfreeze-epochs`` later.
+
+    Returns
+    -------
+    list of Group
+        Groups, the uppermost first.
     """
-    depths = depths_below_heads(model, shape)
-    found: dict[tuple[int, bool, bool, bool, bool], list[nn.Parameter]] = {}
+    depths = depths_below_heads(model, model_config)
+    parameters_by_key: dict[tuple[int, bool, bool, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             is_matrix = parameter.ndim > 1
             is_hidden = is_matrix and _BLOCKS in name.split(".")
             key = depths[name], is_matrix, is_hidden, parameter.ndim == 0, is_of_metadata(name)
-            found.setdefault(key, []).append(parameter)
+            parameters_by_key.setdefault(key, []).append(parameter)
     head_lr = training.lr if transfer.head_lr is None else transfer.head_lr
     category_lr = head_lr if transfer.category_lr is None else transfer.category_lr
     groups = []
-    for (depth, is_matrix, is_hidden, _, is_metadata), parameters in sorted(found.items(), key=lambda item: item[0]):
+    for (depth, is_matrix, is_hidden, _, is_metadata), parameters in sorted(
+        parameters_by_key.items(), key=lambda item: item[0]
+    ):
         lr_of_heads = category_lr if is_metadata else head_lr
         lr = training.lr * transfer.layer_decay ** (depth - 1) if depth else lr_of_heads
         decay = training.weight_decay if is_matrix else 0.0
@@ -183,8 +135,92 @@ def group_parameters(
     return groups
 
 
+def rate_factor_of(config: OptimisationConfig, n_steps: int) -> RateFactor:
+    """Build the learning rate schedule of a run; that of a plateau, which depends on losses, is constant here."""
+    if config.schedule == "one-cycle":
+        return one_cycle(n_steps, config.warmup_fraction)
+    n_cycles = {"cosine": 1, "restarts": config.cycles}.get(config.schedule, 0)
+    return warmup_cosine(n_steps, config.warmup_fraction, n_cycles)
+
+
+def warmup_cosine(n_steps: int, warmup_fraction: float, n_cycles: int = 1) -> RateFactor:
+    """Build a schedule that rises linearly, then falls along a cosine (Loshchilov & Hutter 2017).
+
+    Parameters
+    ----------
+    n_steps
+        Steps of the run.
+    warmup_fraction
+        Fraction of the steps in which the rate rises.
+    n_cycles
+        Number of falls, each from the peak; with 0, the rate stays at the peak.
+
+    Returns
+    -------
+    RateFactor
+        Schedule of fractions from 0 to 1.
+
+    Examples
+    --------
+    >>> rate_factor = warmup_cosine(n_steps=10, warmup_fraction=0.2)
+    >>> [round(rate_factor(step), 2) for step in (0, 1, 2, 6, 10)]
+    [0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+    n_warmup = max(1, round(warmup_fraction * n_steps))
+
+    def rate_factor(step: int) -> float:
+        if step < n_warmup:
+            return (step + 1) / n_warmup
+        fraction_done = min(1.0, (step - n_warmup) / max(1, n_steps - n_warmup))
+        fraction_of_cycle = 1.0 if fraction_done == 1.0 else fraction_done * n_cycles % 1
+        return 0.5 * (1 + math.cos(math.pi * fraction_of_cycle)) if n_cycles else 1.0
+
+    return rate_factor
+
+
+def one_cycle(n_steps: int, rise_fraction: float) -> RateFactor:
+    """Build a schedule that rises and falls along cosines (Smith & Topin 2018).
+
+    Parameters
+    ----------
+    n_steps
+        Steps of the run.
+    rise_fraction
+        Fraction of the steps in which the rate rises.
+
+    Returns
+    -------
+    RateFactor
+        Schedule of fractions from 0 to 1.
+
+    Examples
+    --------
+    >>> rate_factor = one_cycle(n_steps=11, rise_fraction=0.5)
+    >>> [round(rate_factor(step), 2) for step in (0, 5, 10)]
+    [0.04, 0.98, 0.0]
+    """
+    top = rise_fraction * n_steps - 1
+    last = n_steps - 1
+
+    def rate_factor(step: int) -> float:
+        if step <= top:
+            return _between(ONE_CYCLE_START, 1.0, step / top if top > 0 else 1.0)
+        return _between(1.0, ONE_CYCLE_END, min(1.0, (step - top) / max(1e-9, last - top)))
+
+    return rate_factor
+
+
+def _between(start: float, end: float, fraction_done: float) -> float:
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * fraction_done))
+
+
+def from_step(rate_factor: RateFactor, first_step: int, step: int) -> float:
+    """Compute the fraction of the peak rate of a group of weights that is frozen, at 0, before its first step."""
+    return rate_factor(step) if step >= first_step else 0.0
+
+
 def build_optimiser(config: TrainingConfig, groups: list[Group]) -> Optimizer:
-    """Make the optimiser that ``--optimizer`` names; its groups are those given, in their order."""
+    """Build the optimiser that ``--optimizer`` names, with the given groups in the given order."""
     options = [{"params": group.parameters, "lr": group.lr, "weight_decay": group.decay} for group in groups]
     unscales = config.precision == "16-mixed"  # a fused one would undo the loss scale before gradients are clipped
     if config.optimizer == "sgd":
@@ -198,40 +234,40 @@ def build_optimiser(config: TrainingConfig, groups: list[Group]) -> Optimizer:
 
 
 def numbered_by_module(state: dict[str, Any], optimiser: Optimizer, module: nn.Module) -> dict[str, Any]:
-    """Give an optimiser's state as FSDP reads it: weights are numbered by their place in a module, and each has a state."""
-    place = {id(weight): number for number, weight in enumerate(module.parameters())}
-    numbers = [place[id(weight)] for group in optimiser.param_groups for weight in group["params"]]
-    found = {numbers[own]: parts for own, parts in state["state"].items()}
-    groups = [{**group, "params": [numbers[own] for own in group["params"]]} for group in state["param_groups"]]
-    return with_all_states({"state": found, "param_groups": groups}, optimiser, module)
+    """Return an optimiser's state as FSDP reads it: numbered by the position of each weight in a module, with a state for each."""
+    positions = {id(weight): number for number, weight in enumerate(module.parameters())}
+    numbers = [positions[id(weight)] for group in optimiser.param_groups for weight in group["params"]]
+    states = {numbers[index]: weight_state for index, weight_state in state["state"].items()}
+    groups = [{**group, "params": [numbers[index] for index in group["params"]]} for group in state["param_groups"]]
+    return with_all_states({"state": states, "param_groups": groups}, optimiser, module)
 
 
 def with_all_states(state: dict[str, Any], optimiser: Optimizer, module: nn.Module) -> dict[str, Any]:
-    """Give each weight, numbered by its place in a module, a state, without which FSDP does not go on.
+    """Return an optimiser's state with an entry for each weight, numbered by position in a module; FSDP needs all to continue.
 
-    That of a weight which has not been moved is zeros, which is what optimisers start from. Nothing is added to a state in parts,
-    whose weights have names, and to that of FSDP's other ranks, which is empty.
+    The state of a weight that has not been moved yet is zeros, from which optimisers start. Nothing is added to a sharded state,
+    whose weights have names, or to that of FSDP's other ranks, which is empty.
     """
-    weights, known = list(module.parameters()), state.get("state", {})
-    example = next((number for number in known if isinstance(number, int) and weights[number].ndim), None)
+    weights, states = list(module.parameters()), state.get("state", {})
+    example = next((number for number in states if isinstance(number, int) and weights[number].ndim), None)
     if example is None or isinstance(optimiser, MuonWithAdamW):  # which FSDP does not take
         return state
-    at_first = {
-        number: _at_first(weights[number], weights[example], known[example])
+    initial_states = {
+        number: _initial_state(weights[number], weights[example], states[example])
         for group in state["param_groups"]
         for number in group["params"]
-        if number not in known
+        if number not in states
     }
-    return {**state, "state": known | at_first}
+    return {**state, "state": states | initial_states}
 
 
-def _at_first(weight: nn.Parameter, other: nn.Parameter, state: dict[str, Any]) -> dict[str, Any]:
-    """Make the state of a weight like that of another: parts of that one's shape, and counts of steps, are zeros."""
+def _initial_state(weight: nn.Parameter, example: nn.Parameter, example_state: dict[str, Any]) -> dict[str, Any]:
+    """Build the initial state of a weight after that of an example: moments, of the weight's shape, and step counts are 0."""
     return {
-        name: part.new_zeros(weight.shape if part.shape == other.shape else part.shape)
-        if isinstance(part, Tensor)
-        else part
-        for name, part in state.items()
+        name: value.new_zeros(weight.shape if value.shape == example.shape else value.shape)
+        if isinstance(value, Tensor)
+        else value
+        for name, value in example_state.items()
     }
 
 
@@ -243,9 +279,9 @@ class MuonWithAdamW(Optimizer):
     Parameters
     ----------
     groups
-        As for any optimiser of PyTorch.
+        Groups of weights with their options, as for any optimiser of PyTorch.
     is_muons
-        Which of them are Muon's.
+        Whether Muon moves each group.
     fused
         Whether AdamW runs its fused kernel.
     """
@@ -261,18 +297,18 @@ class MuonWithAdamW(Optimizer):
         self._share()
 
     def _share(self) -> None:
-        """Let the parts read the groups and write the state of this one: what is scheduled and saved is here alone."""
-        places = {id(group["params"][0]): place for place, group in enumerate(self.param_groups)}
+        """Make both optimisers use the groups and the state of this one, which alone is scheduled and saved."""
+        positions = {id(group["params"][0]): position for position, group in enumerate(self.param_groups)}
         for part in self._parts:
             for group in part.param_groups:
-                mine = self.param_groups[places[id(group["params"][0])]]
-                mine.update({**group, **mine})
-            part.param_groups = [self.param_groups[places[id(group["params"][0])]] for group in part.param_groups]
+                shared_group = self.param_groups[positions[id(group["params"][0])]]
+                shared_group.update({**group, **shared_group})
+            part.param_groups = [self.param_groups[positions[id(group["params"][0])]] for group in part.param_groups]
             part.state = self.state
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
-        """Take one step."""
+        """Take one step of both optimisers; return the loss of the closure, if there is one."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -282,6 +318,6 @@ class MuonWithAdamW(Optimizer):
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state that another gave."""
+        """Load the state that `state_dict` of another one returned."""
         super().load_state_dict(state_dict)
         self._share()

@@ -1,4 +1,4 @@
-"""Pictures of the validation samples, drawn whenever validation improves."""
+"""Plots of the validation samples, drawn whenever validation improves."""
 
 import logging
 from pathlib import Path
@@ -15,26 +15,25 @@ from aam.training.progress import OverlaidTensorBoard
 
 logger = logging.getLogger(__name__)
 
-
 PURPOSE = "validation plot"
 """Purpose of the random stream that chooses points."""
 
 
 class ValidationPlots(Callback):
-    """Draws each objective's picture to ``plots/`` and TensorBoard when an epoch is the best so far.
+    """Draws a plot of each objective to ``plots/`` and TensorBoard when an epoch is the best so far.
 
     Parameters
     ----------
     directory
-        Where pictures go.
+        Directory of the plots.
     tensorboard
-        Where they go as well.
+        Logger that the plots are added to; None on ranks that draw none.
     most_points
-        Predictions of an objective that are kept to be drawn, with equal chances.
+        Largest number of predictions of an objective to draw, chosen with equal chances.
     seed
-        Chooses them, anew in each epoch.
+        Seed of that choice, which differs between epochs.
     ranks
-        The first draws what all have kept.
+        Ranks that collect predictions; the first one draws those of all.
     """
 
     def __init__(
@@ -54,28 +53,28 @@ class ValidationPlots(Callback):
         self.reservoirs: dict[str, Reservoir] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what is to be beaten."""
+        """Return the cost of the best epoch so far, for a checkpoint."""
         return {"best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take it up again."""
+        """Restore the cost of the best epoch so far."""
         self.best = state_dict["best"]
 
     def on_validation_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Forget the last epoch."""
+        """Discard the predictions of the last epoch."""
         self.reservoirs.clear()
 
     def on_validation_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *args: Any, **kwargs: Any) -> None:
-        """Offer predictions and truths to the pictures."""
+        """Add predictions and true values to the reservoirs."""
         for name, (prediction, truth) in outputs.items():
             if name not in self.reservoirs:
-                own = [self.ranks.process.rank] if self.ranks.process.rank else []
-                stream = generator(self.seed, PURPOSE, name, trainer.current_epoch, *own)
+                key_of_rank = [self.ranks.process.rank] if self.ranks.process.rank else []
+                stream = generator(self.seed, PURPOSE, name, trainer.current_epoch, *key_of_rank)
                 self.reservoirs[name] = Reservoir(self.most_points, stream)
             self.reservoirs[name].add(prediction, truth)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        """Draw, if this epoch is the best so far."""
+        """Draw the plots, if this epoch is the best so far."""
         cost = pl_module.criterion.cost(trainer.callback_metrics)
         if trainer.sanity_checking or not cost < self.best:
             return

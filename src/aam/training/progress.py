@@ -1,4 +1,4 @@
-"""How training tells where it is: a bar in a terminal, a line per epoch elsewhere, and curves in TensorBoard."""
+"""Progress of training: a bar in a terminal, a line per epoch elsewhere, and curves in TensorBoard."""
 
 import logging
 import sys
@@ -15,42 +15,44 @@ from torch.utils.tensorboard import SummaryWriter
 
 logger = logging.getLogger(__name__)
 
-
 FIRST_LINE_SECONDS, QUIET_SECONDS = 20.0, 60.0
-"""How long a run is silent before its first line within an epoch, and between two lines after that."""
+"""Seconds without a line before the first one within an epoch, and between two lines after that."""
+
+
+RUNS = ("train", "validation")
 
 
 def progress() -> Callback:
-    """Choose the bar where somebody can watch it, else the lines."""
+    """Build the progress callback: a bar if standard error is a terminal, else lines."""
     return EpochBar() if sys.stderr.isatty() else EpochLines()
 
 
 class EpochBar(TQDMProgressBar):
-    """A bar per epoch with the loss terms; validation draws none of its own."""
+    """Progress bar for each epoch with the loss terms; validation draws no bar of its own."""
 
     def init_validation_tqdm(self) -> Any:
-        """Hide the bar of the few validation batches, which would wipe the epoch's; a bar disabled later has been drawn."""
+        """Return a hidden bar for validation, as a visible one would wipe the epoch's; a bar disabled later is already drawn."""
         return Tqdm(disable=True)
 
     def on_train_start(self, *args: Any) -> None:
-        """Give the bar its length, also where a run goes on within an epoch."""
+        """Set the length of the bar, also where a run continues within an epoch."""
         super().on_train_start(*args)
         self.train_progress_bar.reset(int(self.total_train_batches))
 
     def get_metrics(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Show the loss terms and scores, without the logger's version number."""
+        """Return the loss terms and scores to show, without the logger's version number."""
         shown = super().get_metrics(*args, **kwargs)
         shown.pop("v_num", None)
         return shown
 
 
 class EpochLines(ProgressBar):
-    """One log line per epoch, and within an epoch one a minute at most.
+    """Logs a line per epoch, and within an epoch at most one a minute.
 
     Parameters
     ----------
     clock
-        Gives seconds.
+        Function that returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -63,19 +65,19 @@ class EpochLines(ProgressBar):
         """Do nothing: lines are few."""
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Begin to count; a run may go on within an epoch."""
+        """Start to count batches, also where a run continues within an epoch."""
         self._epoch_began = self._clock()
         self._next_line = self._epoch_began + FIRST_LINE_SECONDS
         self._n_before = trainer.fit_loop.epoch_loop.batch_progress.current.completed
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Note when the epoch began."""
+        """Store the time at which the epoch began."""
         self._epoch_began, self._n_before = self._clock(), 0
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, *args: Any
     ) -> None:
-        """Log where the epoch is, if nothing was logged for long."""
+        """Log the batch number and the time left, if nothing was logged for long."""
         now, done, total = self._clock(), batch_idx + 1, self.total_train_batches
         if now < self._next_line or done == total:
             return
@@ -95,20 +97,17 @@ class EpochLines(ProgressBar):
         self._next_line = self._clock() + QUIET_SECONDS
 
 
-RUNS = ("train", "validation")
-
-
 class OverlaidTensorBoard(Logger):
     """Writes ``train/NAME`` and ``validation/NAME`` as one tag ``NAME`` of the runs ``train`` and ``validation``.
 
-    Curves are not worth a run: if they cannot be written, it warns once, and training goes on without them.
+    If curves cannot be written, the logger warns once, and training continues without them.
 
     Parameters
     ----------
     directory
-        Where curves go.
+        Directory to write curves to.
     first_step
-        Of a run that is continued: what an earlier process wrote from here on is hidden, for it is done again.
+        First step of a continued run: values that an earlier process wrote from it on are hidden, as they are computed again.
     """
 
     def __init__(self, directory: Path, first_step: int | None = None) -> None:
@@ -119,32 +118,32 @@ class OverlaidTensorBoard(Logger):
 
     @property
     def name(self) -> str:
-        """Folder of the logs."""
+        """Name of the folder of the logs."""
         return self._directory.name
 
     @property
     def version(self) -> str:
-        """There is one version in a run's directory."""
+        """Empty, as a run's directory has a single version."""
         return ""
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Write scalars; names without a known run are the trainer's own bookkeeping and are left out."""
+        """Write scalars; names without one of the two runs are the trainer's own bookkeeping and are left out."""
         self._try(lambda: self._add_scalars(metrics, step))
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: the resolved config lies beside the logs as config.yaml."""
+        """Do nothing: the resolved config is saved beside the logs as config.yaml."""
 
     def log_figure(self, name: str, figure: Figure, step: int) -> None:
-        """Show a picture of the validation samples."""
+        """Write a picture of the validation samples."""
         if self.writers:
             self._try(lambda: self.writers["validation"].add_figure(name, figure, step))
 
     def save(self) -> None:
-        """Flush to disk."""
+        """Flush curves to disk."""
         self._try(lambda: [writer.flush() for writer in self.writers.values()])
 
     def finalize(self, status: str) -> None:
-        """Flush to disk, and close."""
+        """Flush curves to disk, and close the files."""
         self._try(lambda: [writer.close() for writer in self.writers.values()])
 
     def _open(self, first_step: int | None) -> None:

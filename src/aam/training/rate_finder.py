@@ -21,7 +21,6 @@ from aam.training.optimiser import build_optimiser
 
 logger = logging.getLogger(__name__)
 
-
 LEAST, MOST, N_STEPS = 1e-6, 1.0, 100
 
 _MEMORY = 0.9  # of the running mean of losses
@@ -41,27 +40,32 @@ def find_learning_rate(
     path: Path,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> float:
-    """Give a peak learning rate for a module, whose weights are the same afterwards, and draw what it was chosen from.
+    """Choose a peak learning rate for a module, whose weights stay the same, and draw the losses it was chosen from.
 
     Parameters
     ----------
     module
-        Not trained yet.
+        Module that is not trained yet.
     batches
-        To train on; from the start again if they are fewer than `N_STEPS`.
+        Training batches; repeated if they are fewer than `N_STEPS`.
     device
-        Where.
+        Device to train on.
     arithmetic
-        Context of the forward pass.
+        Context of the forward pass, such as autocast.
     path
         Picture to write.
     ranks
-        Who tries them together, each on its part of every batch; the first one's choice is that of all.
+        Ranks that try rates together, each on its part of every batch; the first one's choice is that of all.
+
+    Returns
+    -------
+    float
+        Learning rate; that of the module's config if the loss diverges too early.
     """
-    before = copy.deepcopy(module.state_dict())
+    state = copy.deepcopy(module.state_dict())
     with torch.random.fork_rng():
         rates, losses = _try_rates(module.to(device).train(), batches, arithmetic, ranks)
-    module.load_state_dict(before)
+    module.load_state_dict(state)
     module.zero_grad(set_to_none=True)
     if len(rates) < _LEAST_STEPS:
         logger.warning("--find-lr: the loss diverged after %d of %d steps; --lr is used.", len(rates), N_STEPS)
@@ -76,7 +80,21 @@ def find_learning_rate(
 
 
 def steepest_descent(rates: np.ndarray, losses: np.ndarray) -> float:
-    """Give the rate at which a loss falls most, per factor of the rate, on its way to its least; the first steps do not count.
+    """Find the learning rate at which the loss falls most steeply, before it reaches its minimum.
+
+    The slope is taken against the logarithm of the rate. The first `_SETTLING` steps do not count.
+
+    Parameters
+    ----------
+    rates
+        Learning rates, increasing, float [N].
+    losses
+        Running mean of the loss at each rate, float [N].
+
+    Returns
+    -------
+    float
+        One of the rates.
 
     Examples
     --------
@@ -92,7 +110,7 @@ def steepest_descent(rates: np.ndarray, losses: np.ndarray) -> float:
 def _try_rates(
     module: TrainingModule, batches: Iterable[Batch], arithmetic: AbstractContextManager, ranks: Ranks
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Train with rates that rise from step to step; give them and the running mean of the losses, as far as they are of use."""
+    """Train with a rate that rises each step; return the rates and the running means of the loss, up to divergence, [N] each."""
     optimiser = build_optimiser(module.training_config, module.parameter_groups())
     peaks = [group["lr"] / module.training_config.lr for group in optimiser.param_groups]
     rates = np.geomspace(LEAST, MOST, N_STEPS)

@@ -1,4 +1,4 @@
-"""A batch whose loss was not finite, computed once more to see what is not finite in it."""
+"""Replay of a batch whose loss was not finite, to find which of its numbers are not finite."""
 
 import re
 import warnings
@@ -24,20 +24,20 @@ _LINE = re.compile(r'File "[^"]*?(aam/[^"]+)", line (\d+)')
 
 @dataclass(frozen=True)
 class Replayed:
-    """What is, and what is not finite.
+    """Numbers of a replayed batch, and those of them that are not finite.
 
     Attributes
     ----------
     losses
-        Each loss, and their weighted sum as ``loss``.
+        Losses by objective, and their weighted sum as ``loss``.
     weights
         Names of weights that are not finite.
     first_module
-        The first part of the model whose output is not finite, if any.
+        Name of the first part of the model whose output is not finite; None if all are finite.
     samples
-        Rows of the study of the samples whose vector, or for which an objective's prediction, is not finite, by what it is.
+        Rows, in the study, of samples whose vector or prediction is not finite, by `VECTOR` or the name of the objective.
     backward
-        The first operation of the backward pass that gives no number, and the line that it belongs to; None if all give one.
+        First operation of the backward pass that returns NaN, and the line that it belongs to; None if there is none.
     """
 
     losses: Mapping[str, float]
@@ -48,61 +48,68 @@ class Replayed:
 
 
 def replay_batch(module: TrainingModule, batch: Batch, epoch: int, batch_idx: int, ranks: Ranks) -> Replayed:
-    """Compute a batch as training did, forwards and backwards, and look at all that comes up.
+    """Compute a batch as training did, forwards and backwards, and record which numbers are not finite.
 
     Parameters
     ----------
     module
-        With the weights that the batch met.
+        Module with the weights of the step that failed.
     batch
-        The batch, or a rank's part of it.
+        Batch, or a rank's part of it.
     epoch, batch_idx
-        Where training came to it, which decides what dropout drops.
+        Epoch and number of the batch, from 0, which seed dropout.
     ranks
-        Who computes it together.
+        Ranks that compute the batch together.
+
+    Returns
+    -------
+    Replayed
+        Losses, and all that is not finite on any rank.
     """
     config = module.training_config
     device = torch.device(device_type())
     module.to(device, weight_type(config)).train()
     batch = batch.to(device)
     seed_dropout(module.training_config.seed, epoch, batch_idx, ranks.process.rank)
-    with kernel_of_attention(config), _watched(module, batch) as samples, _anomalies() as said:
+    with kernel_of_attention(config), _watched(module, batch) as samples, _anomalies() as caught:
         with autocast(config):
-            first, losses = first_non_finite(module, batch)
+            first_module, losses = first_non_finite(module, batch)
             total = module.balance(losses)
-        backward = _backward(total, said)
+        backward = _backward(total, caught)
     weights = [name for name, weight in module.model.named_parameters() if not weight.isfinite().all()]
-    of_ranks = ranks.gather((first, dict(samples), backward))
+    results_of_ranks = ranks.gather((first_module, dict(samples), backward))
     return Replayed(
         losses={name: loss.item() for name, loss in {**losses, "loss": total}.items()},
         weights=weights,
-        first_module=next((each for each, _, _ in of_ranks if each is not None), None),
-        samples={name: [row for _, each, _ in of_ranks for row in each.get(name, [])] for name in (VECTOR, *losses)},
-        backward=next((each for _, _, each in of_ranks if each is not None), None),
+        first_module=next((module_name for module_name, _, _ in results_of_ranks if module_name is not None), None),
+        samples={
+            name: [row for _, rows, _ in results_of_ranks for row in rows.get(name, [])] for name in (VECTOR, *losses)
+        },
+        backward=next((operation for _, _, operation in results_of_ranks if operation is not None), None),
     )
 
 
 @contextmanager
 def _watched(module: TrainingModule, batch: Batch) -> Iterator[dict[str, list[int]]]:
-    """Note the samples whose vectors, or predictions one by one, are not finite."""
-    found: dict[str, list[int]] = {}
+    """Record the rows of samples whose vectors, or whose predictions, are not finite, by name."""
+    rows_by_name: dict[str, list[int]] = {}
 
     def note(name: str, values: Tensor) -> None:
         if len(values) == batch.n_samples:
-            is_bad = ~values.flatten(1).isfinite().all(dim=1) if values.ndim > 1 else ~values.isfinite()
-            found[name] = batch.sample_index[is_bad].tolist()
+            is_nonfinite = ~values.flatten(1).isfinite().all(dim=1) if values.ndim > 1 else ~values.isfinite()
+            rows_by_name[name] = batch.sample_index[is_nonfinite].tolist()
 
-    def look(name: str) -> Any:
+    def note_output(name: str) -> Any:
         return lambda part, inputs, output: note(name, output)
 
-    def look_at_encoding(model: Any, inputs: Any, encoding: Encoding) -> None:
+    def note_encoding(model: Any, inputs: Any, encoding: Encoding) -> None:
         note(VECTOR, encoding.samples.sample_vectors)
 
-    handles = [module.model.register_forward_hook(look_at_encoding)]
+    handles = [module.model.register_forward_hook(note_encoding)]
     objectives = module.model.active_objectives()
-    handles += [objectives[name].register_forward_hook(look(name)) for name in module.weights]
+    handles += [objectives[name].register_forward_hook(note_output(name)) for name in module.weights]
     try:
-        yield found
+        yield rows_by_name
     finally:
         for handle in handles:
             handle.remove()
@@ -110,21 +117,21 @@ def _watched(module: TrainingModule, batch: Batch) -> Iterator[dict[str, list[in
 
 @contextmanager
 def _anomalies() -> Iterator[list[warnings.WarningMessage]]:
-    """Let the backward pass say where it first gives no number; the warnings that are given then hold lines of the forward pass."""
-    with warnings.catch_warnings(record=True) as said:
+    """Make the backward pass raise at its first NaN; the warnings caught with it hold the lines of the forward pass."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with torch.autograd.detect_anomaly():
-            yield said
+            yield caught
 
 
-def _backward(total: Tensor, said: list[warnings.WarningMessage]) -> str | None:
-    """Take the gradients; say which operation gives no number, and where in the model it is."""
+def _backward(total: Tensor, caught: list[warnings.WarningMessage]) -> str | None:
+    """Compute the gradients; return the first operation that returns NaN, and its line in the model."""
     try:
         total.backward()
     except RuntimeError as error:
         if not str(error).startswith("Function "):  # as an anomaly is told
             raise
-        lines = [found for warning in said for found in _LINE.findall(str(warning.message))]
-        where = f" ({lines[-1][0]}, line {lines[-1][1]})" if lines else ""
-        return f"{str(error).rstrip('.')}{where}"
+        lines = [match for warning in caught for match in _LINE.findall(str(warning.message))]
+        position = f" ({lines[-1][0]}, line {lines[-1][1]})" if lines else ""
+        return f"{str(error).rstrip('.')}{position}"
     return None

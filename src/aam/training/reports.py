@@ -1,4 +1,4 @@
-"""What batches cost, how fast a run was, and how much of its time it waited for batches."""
+"""Reports of a run: size and memory of its batches, its speed, and the time that it waited for batches."""
 
 import logging
 import sys
@@ -16,19 +16,22 @@ from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 
 logger = logging.getLogger(__name__)
 
-
 GB = 1e9
 
 
+MUCH_WAITING = 0.1
+"""Fraction of the time spent waiting from which on the report suggests another number of workers."""
+
+
 class BatchReport(Callback):
-    """Logs once per run how large the batches are and how much of them is padding, and at its end the peak memory.
+    """Logs once per run the sizes of batches and the fraction of padding in them, and at its end the peak memory.
 
     Parameters
     ----------
     estimated_bytes
-        Estimated peak of a step, on one device.
+        Estimated peak memory of a step, on one device, in bytes.
     ranks
-        Whose memory is told.
+        Ranks whose memory is logged.
     """
 
     def __init__(self, estimated_bytes: float, ranks: Ranks = SINGLE_PROCESS) -> None:
@@ -38,11 +41,11 @@ class BatchReport(Callback):
         self._before = 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what was counted."""
+        """Return the counts so far, for a checkpoint."""
         return {"sizes": self.sizes, "n_real": self.n_real, "n_padded": self.n_padded}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting."""
+        """Restore the counts of a checkpoint."""
         self.sizes, self.n_real, self.n_padded = (state_dict[name] for name in ("sizes", "n_real", "n_padded"))
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
@@ -53,7 +56,7 @@ class BatchReport(Callback):
         self._before = resident_bytes() - weights
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int) -> None:
-        """Count the first epoch's positions."""
+        """Count the padded and the real positions of the first epoch's batches."""
         if trainer.current_epoch == 0:
             lengths = batch.sample_offsets.diff()
             self.sizes.append(len(lengths))
@@ -61,7 +64,7 @@ class BatchReport(Callback):
             self.n_padded += max([0, *lengths.tolist()]) * len(lengths)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Log the first epoch's batches."""
+        """Log the sizes of the first epoch's batches."""
         if trainer.current_epoch == 0:
             effect = "were" if torch.cuda.is_available() else "would be, on a GPU,"
             logger.info(
@@ -70,24 +73,24 @@ class BatchReport(Callback):
             )  # fmt: skip
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """Log the memory."""
+        """Log the estimated and the measured memory."""
         is_on_gpu = torch.cuda.is_available()
-        measured = torch.cuda.max_memory_allocated() if is_on_gpu else peak_resident_bytes() - self._before
-        grown = [f"{each / GB:.3g}" for each in self.ranks.gather(measured)]
-        whose = "this process" if len(grown) == 1 else "the processes"
+        n_bytes = torch.cuda.max_memory_allocated() if is_on_gpu else peak_resident_bytes() - self._before
+        growth = [f"{n_bytes_of_rank / GB:.3g}" for n_bytes_of_rank in self.ranks.gather(n_bytes)]
+        processes = "this process" if len(growth) == 1 else "the processes"
         logger.info(
             "Memory of training: a step was estimated at %.3g GB%s; %s grew by %s GB at the peak.",
-            self.estimated_bytes / GB, "" if len(grown) == 1 else " on one device", whose, ", ".join(grown),
+            self.estimated_bytes / GB, "" if len(growth) == 1 else " on one device", processes, ", ".join(growth),
         )  # fmt: skip
 
     @property
     def padding(self) -> float:
-        """Share of the padded positions [B, A] that hold nothing, so far."""
+        """Fraction of the padded positions [B, A] that hold no ASV, so far."""
         return 1 - self.n_real / max(1, self.n_padded)
 
 
 def peak_resident_bytes() -> float:
-    """Give the most memory that this process ever held; on systems with the ``resource`` module, else 0."""
+    """Return the peak resident memory of this process in bytes; 0 on systems without the ``resource`` module."""
     try:
         import resource
     except ImportError:
@@ -97,7 +100,7 @@ def peak_resident_bytes() -> float:
 
 
 def resident_bytes() -> float:
-    """Give the memory that this process holds; where Linux's ``/proc`` is absent, the most it ever held."""
+    """Return the resident memory of this process in bytes; without Linux's ``/proc``, its peak."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:
@@ -107,20 +110,16 @@ def resident_bytes() -> float:
     return float(pages * resource.getpagesize())
 
 
-MUCH_WAITING = 0.1
-"""Share of the time from which on more or fewer workers are worth a thought."""
-
-
 @dataclass(frozen=True)
 class Throughput:
-    """What one rank has done.
+    """Work and time of one rank.
 
     Attributes
     ----------
     n_samples, n_asvs
-        Samples, and distinct ASVs that it has encoded, of all batches.
+        Number of samples, and of distinct ASVs that the rank has encoded, summed over batches.
     seconds, waited
-        Time in training epochs, and the part of it between a step's end and the next batch.
+        Time in training epochs, and the part of it between a step's end and the next batch, in seconds.
     """
 
     n_samples: int
@@ -130,16 +129,16 @@ class Throughput:
 
 
 class ThroughputReport(Callback):
-    """Logs at the end how many samples and distinct ASVs were trained on per second, and what the data held up.
+    """Logs at the end the samples and distinct ASVs trained on per second, and the time that training waited for batches.
 
     Parameters
     ----------
     n_workers
-        Processes that make batches, as asked for.
+        Number of processes that build batches, as the user asked.
     ranks
-        Whose throughput is added up.
+        Ranks whose throughput is summed.
     clock
-        Gives seconds.
+        Function that returns the time in seconds.
     """
 
     def __init__(
@@ -155,11 +154,11 @@ class ThroughputReport(Callback):
         self._epoch_began = self._step_ended = 0.0
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Begin to wait for the first batch."""
+        """Start the time of waiting for the first batch."""
         self._epoch_began = self._step_ended = self._clock()
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int) -> None:
-        """Note how long the batch was waited for, and what is in it."""
+        """Add the time that was waited for the batch, and count its samples and ASVs."""
         self._waited += self._clock() - self._step_ended
         self._n_samples += batch.n_samples
         self._n_asvs += len(batch.features if batch.share is None else batch.share.encoded)
@@ -167,36 +166,41 @@ class ThroughputReport(Callback):
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int, *args: Any
     ) -> None:
-        """Begin to wait for the next batch."""
+        """Start the time of waiting for the next batch."""
         self._step_ended = now = self._clock()
         self._seconds += now - self._epoch_began
         self._epoch_began = now
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """Log."""
-        own = Throughput(self._n_samples, self._n_asvs, self._seconds, self._waited)
-        found = [each for each in self.ranks.gather(own) if each.seconds > 0]
-        if found:
-            logger.info(describe(found, self.n_workers))
+        """Log the throughput of all ranks together."""
+        throughput = Throughput(self._n_samples, self._n_asvs, self._seconds, self._waited)
+        throughputs = [rank for rank in self.ranks.gather(throughput) if rank.seconds > 0]
+        if throughputs:
+            logger.info(describe(throughputs, self.n_workers))
 
 
 def describe(ranks: list[Throughput], n_workers: int | None) -> str:
-    """Say how fast all ranks were together, and what to change if they waited.
+    """Describe the throughput of all ranks together in a sentence, with advice if they waited much.
 
     Examples
     --------
     >>> print(describe([Throughput(80, 1000, 10.0, 0.5)], None))
     Training: 8 samples and 100 distinct ASVs per second; 5 % of the time went by waiting for batches.
     """
-    seconds, share = max(rank.seconds for rank in ranks), max(rank.waited / rank.seconds for rank in ranks)
-    samples, asvs = sum(rank.n_samples for rank in ranks) / seconds, sum(rank.n_asvs for rank in ranks) / seconds
-    by = f" by {len(ranks)} processes" if len(ranks) > 1 else ""
-    said = (
-        f"Training: {samples:.3g} samples and {asvs:.3g} distinct ASVs per second{by}; {100 * share:.0f} % of the time went by "
-        "waiting for batches."
+    seconds, waiting = max(rank.seconds for rank in ranks), max(rank.waited / rank.seconds for rank in ranks)
+    sample_rate, asv_rate = (
+        sum(rank.n_samples for rank in ranks) / seconds,
+        sum(rank.n_asvs for rank in ranks) / seconds,
     )
-    if share < MUCH_WAITING:
-        return said
+    processes = f" by {len(ranks)} processes" if len(ranks) > 1 else ""
+    sentence = (
+        f"Training: {sample_rate:.3g} samples and {asv_rate:.3g} distinct ASVs per second{processes}; "
+        f"{100 * waiting:.0f} % of the time went by waiting for batches."
+    )
+    if waiting < MUCH_WAITING:
+        return sentence
     if not n_workers:
-        return f"{said} They are made by the process that trains: pass --num-workers 2, or more, if cores are free."
-    return f"{said} Pass more than --num-workers {n_workers} if cores are free; a --token-limit makes batches cheaper."
+        return f"{sentence} They are made by the process that trains: pass --num-workers 2, or more, if cores are free."
+    return (
+        f"{sentence} Pass more than --num-workers {n_workers} if cores are free; a --token-limit makes batches cheaper."
+    )

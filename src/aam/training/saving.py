@@ -1,4 +1,4 @@
-"""When a run is saved, what it must hold to go on as if it had never stopped, and the signals that ask it to stop."""
+"""Saving of a run so that it continues as if never stopped: when, to which files, and on which signals it stops."""
 
 import copy
 import logging
@@ -27,7 +27,6 @@ from aam.training.strategies import own_part
 
 logger = logging.getLogger(__name__)
 
-
 HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 JOB = "SLURM_JOB_ID"
@@ -35,18 +34,23 @@ JOB = "SLURM_JOB_ID"
 _NOTED = b"\naam: stopping after this step, to save; Ctrl-C again stops at once.\n"
 
 
+BEST = "checkpoints/best.ckpt"
+
+_WEIGHTS_ONLY = "optimizer_states"  # what such a checkpoint lacks
+
+
 class StopSignals:
-    """Notes that a signal came, for whoever asks between two steps.
+    """Records a signal that asks to stop, to be acted on between two steps.
 
     Parameters
     ----------
     is_told
-        Whether the user is told so, by one of several processes.
+        Whether this process, one of several, tells the user that a signal came.
 
     Attributes
     ----------
     received
-        Number of the first signal that came, if any.
+        Number of the first signal that came; None before.
     """
 
     def __init__(self, is_told: bool = True) -> None:
@@ -54,7 +58,7 @@ class StopSignals:
         self._is_told = is_told
 
     def listen(self) -> None:
-        """Hear the signals from now on; only the main thread can."""
+        """Install the handlers of the signals; outside the main thread, do nothing."""
         if threading.current_thread() is threading.main_thread():
             for number in HEARD:
                 signal.signal(number, self._note)
@@ -70,7 +74,7 @@ class StopSignals:
 
 @contextmanager
 def earlier_handlers() -> Iterator[None]:
-    """Leave behind whatever handlers of the signals there were."""
+    """Restore at the end of the block the signal handlers from before it."""
     earlier: dict[int, Any] = {number: signal.getsignal(number) for number in HEARD}
     try:
         yield
@@ -81,7 +85,7 @@ def earlier_handlers() -> Iterator[None]:
 
 
 def requeue() -> None:
-    """Under SLURM, put the job back into the queue; its script must pass ``--resume``."""
+    """Put the job back into SLURM's queue, if SLURM runs it; its script must pass ``--resume``."""
     job = os.environ.get(JOB)
     if job is None:
         return
@@ -93,23 +97,18 @@ def requeue() -> None:
         logger.warning("Job %s could not be put back into SLURM's queue: %s. Submit it again by hand.", job, reason)
 
 
-BEST = "checkpoints/best.ckpt"
-
-_WEIGHTS_ONLY = "optimizer_states"  # what such a checkpoint lacks
-
-
 @dataclass(frozen=True)
 class SavingPlan:
-    """How a run is saved.
+    """Plan by which a run is saved.
 
     Attributes
     ----------
     identity
-        What the run is a function of.
+        Inputs that determine the run.
     when
-        How often; None to keep the best weights only.
+        Intervals between two checkpoints; None to keep the best weights only.
     progress
-        Where it goes on; None from the start.
+        Progress from which the run continues; None to start anew.
     """
 
     identity: Identity
@@ -118,15 +117,15 @@ class SavingPlan:
 
 
 class CheckpointFiles(CheckpointIO):
-    """Lightning's way to the disk. What cannot be written is warned about, once until it can be again: it never ends training, and
-    the last good file stays.
+    """Writes, reads and removes the checkpoint files of Lightning.
 
-    Weights that were the best so far and could not be written are kept in memory, and written before anything else is.
+    A failure to write never ends training, and the last good file stays. It is warned of once, until writing succeeds again. Best
+    weights that could not be written are kept in memory, and written before anything else.
 
     Parameters
     ----------
     identity
-        Of the run; None if no run will continue from the files.
+        Inputs that determine the run; None if no run will continue from the files.
     """
 
     def __init__(self, identity: Identity | None) -> None:
@@ -135,7 +134,7 @@ class CheckpointFiles(CheckpointIO):
         self._failing: set[Path] = set()
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write, or warn."""
+        """Write a checkpoint, or warn that it cannot be written."""
         path = Path(path)
         content = {**checkpoint, HEADER: header_of(self._identity or Identity({}, {}, ""))}
         is_best = _WEIGHTS_ONLY not in checkpoint
@@ -149,15 +148,15 @@ class CheckpointFiles(CheckpointIO):
             self._unsaved = (path, copy.deepcopy(content))  # training goes on to change the weights
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Read a file that was checked before; never more than numbers and names."""
+        """Load a checkpoint after its checks; it holds nothing but numbers and names."""
         return read_checkpoint(Path(path))
 
     def remove_checkpoint(self, path: Any) -> None:
-        """Delete a file."""
+        """Delete a checkpoint, if it exists."""
         Path(path).unlink(missing_ok=True)
 
     def best(self, path: Path) -> dict[str, Any]:
-        """Give the best weights, and what else was saved with them.
+        """Return the checkpoint of the best weights.
 
         Raises
         ------
@@ -190,23 +189,23 @@ def _warn_of_unsaved(path: Path, error: Exception) -> None:
 
 
 class Saving(Checkpoint):
-    """Saves the best weights after an epoch, and the whole run between two steps: when it is time, after each epoch, and when a
-    signal asks to stop.
+    """Saves the best weights after an epoch, and the whole run between two steps.
 
-    What a step did is then logged and counted, so that nothing of it is done twice.
+    The run is saved when it is due, after each epoch, and when a signal asks to stop. By then all effects of a step are logged and
+    counted, so that nothing of it is done twice.
 
     Parameters
     ----------
     output_dir
         Directory of the run.
     when
-        How often; None to keep the best weights only.
+        Intervals between two checkpoints; None to keep the best weights only.
     signals
-        Tell when to stop.
+        Signals that ask to stop.
     criterion
-        Says which epoch is the best.
+        Number of the validation that chooses the best epoch.
     clock
-        Gives seconds.
+        Function that returns the time in seconds.
     """
 
     def __init__(
@@ -225,53 +224,53 @@ class Saving(Checkpoint):
         self._next: Progress = Progress(0, 0, 0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what a continued run needs to know."""
+        """Return the cost of the best epoch so far, for a checkpoint."""
         return {"best": self.best, "has_best": self._has_best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Know it again."""
+        """Restore the cost of the best epoch so far."""
         self.best, self._has_best = state_dict["best"], state_dict["has_best"]
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Say how far the run is, to aam and to Lightning."""
+        """Add the progress of the run, and set Lightning's counters to it."""
         checkpoint[PROGRESS] = asdict(self._next)
         settle_counters(
             checkpoint["loops"]["fit_loop"], is_between_epochs=not self._next.batch, is_epoch_trained=trainer.validating
         )
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Know what is saved already."""
+        """Restore the progress that is saved already."""
         self._next = Progress(**checkpoint[PROGRESS])
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Begin to watch the clock and the signals, and remove what writers left that were killed."""
+        """Start the clock, listen to signals, and remove temporary files of writers that were killed."""
         self._saved_at, self._saved_steps = self._clock(), trainer.global_step
         if self._when is None:
             return
         self._signals.listen()
         if trainer.is_global_zero:
             for path in (self.best_path, self.last_path):
-                for left in path.parent.glob(f".{path.stem}-????????{path.suffix}"):
-                    left.unlink(missing_ok=True)
+                for leftover in path.parent.glob(f".{path.stem}-????????{path.suffix}"):
+                    leftover.unlink(missing_ok=True)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Save the epoch that has ended."""
+        """Save the run after the epoch that has ended."""
         progress = Progress(trainer.current_epoch, 0, trainer.global_step)
         if progress != self._next:
             self._save(trainer, progress)
         self._stop_if_asked(trainer)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Save between two optimiser steps, if it is time."""
+        """Save the run between two optimiser steps, if that is due."""
         if batch_idx and batch_idx % trainer.accumulate_grad_batches == 0:
             self._save_if_due(trainer, Progress(trainer.current_epoch, batch_idx, trainer.global_step))
 
     def on_validation_batch_start(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
-        """Save the epoch's last step, if it is time."""
+        """Save the run after the epoch's last step, if that is due."""
         self._save_if_due(trainer, Progress(trainer.current_epoch, trainer.num_training_batches, trainer.global_step))
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Keep the weights if no epoch was better."""
+        """Save the weights if no epoch was better."""
         cost = self._criterion.cost(trainer.callback_metrics)
         if math.isinf(cost) and trainer.is_global_zero:
             logger.warning(
@@ -282,7 +281,7 @@ class Saving(Checkpoint):
             trainer.save_checkpoint(self.best_path, weights_only=True)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """Save that nothing is left to train."""
+        """Save the finished run."""
         self._save(trainer, Progress(trainer.current_epoch, 0, trainer.global_step, is_finished=True))
         self._stop_if_asked(trainer)
 
@@ -310,7 +309,7 @@ class Saving(Checkpoint):
         self._saved_at, self._saved_steps = self._clock(), progress.steps
 
     def _stop_if_asked(self, trainer: Any) -> None:
-        """Stop all processes if a signal reached any."""
+        """Stop all processes if one of them received a signal."""
         if self._when is None:
             return
         received = torch.tensor(self._signals.received or 0, device=trainer.strategy.root_device)
@@ -326,16 +325,16 @@ class Saving(Checkpoint):
 
 
 def settle_counters(loops: dict[str, Any], is_between_epochs: bool, is_epoch_trained: bool) -> None:
-    """Let Lightning's counters, of which some have begun to count what follows, say what is done and nothing else.
+    """Set Lightning's counters in a checkpoint, some of which count work that has begun, to the work that is done.
 
     Parameters
     ----------
     loops
-        State of the loops, in a checkpoint.
+        State of Lightning's loops; changed in place.
     is_between_epochs
         Whether the next epoch has not begun.
     is_epoch_trained
-        Whether all its batches are done, and its validation follows.
+        Whether all batches of the epoch are done, and its validation follows.
     """
     batches, validation = loops["epoch_loop.batch_progress"], loops["epoch_loop.val_loop.batch_progress"]
     batches["is_last_batch"] = is_epoch_trained

@@ -1,4 +1,4 @@
-"""The gradients of a batch: of all of it, or where memory does not hold it, of one half after the other."""
+"""Compute the gradients of a batch, or, where memory does not hold it, of one half after the other."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -16,24 +16,23 @@ from aam.training.memory import ADVICE, StepTooLargeError, fits
 
 logger = logging.getLogger(__name__)
 
-
 Losses = dict[str, Tensor]
 
 PartialBatch = tuple[Batch, float]
-"""What is run at once, and its share of the samples of the step's batch."""
+"""A batch or a half of it, and the fraction of the samples of the step's batch that it holds."""
 
 
 def seed_dropout(seed: int, epoch: int, batch_idx: int, rank: int) -> None:
-    """Begin what a batch of an epoch drops on a rank."""
+    """Seed dropout for one batch on one rank."""
     torch.manual_seed(int(generator(seed, "dropout", epoch, batch_idx, rank).integers(2**63)))
 
 
 def learn_from(module: Any, batch: Batch, batch_idx: int, scale: Tensor) -> list[tuple[Losses, int]]:
     """Add the gradients of a batch to those of the weights.
 
-    If memory does not hold it, on any rank, nothing of it stays, and it is run in two halves, each as the batch that its samples
-    would have formed: what compares samples compares those of a half. Their gradients are weighed by samples, which for losses that
-    are means over samples gives those of the whole batch.
+    If memory does not hold the batch on some rank, its gradients are discarded, and it is run in two halves, each as the batch that
+    its samples would have formed: losses that compare samples compare those of a half. Gradients of the halves are weighted by the
+    number of samples; for losses that are means over samples, that gives those of the whole batch.
 
     Parameters
     ----------
@@ -42,11 +41,12 @@ def learn_from(module: Any, batch: Batch, batch_idx: int, scale: Tensor) -> list
     batch, batch_idx
         The batch, or a rank's part of it, and its number in the epoch.
     scale
-        What its losses are multiplied by.
+        Factor of the losses, a scalar.
 
     Returns
     -------
-    Losses and number of samples of the batch, or of each half.
+    list of tuple of dict and int
+        Losses by name and number of samples, of all ranks, for the batch or for each half.
 
     Raises
     ------
@@ -57,28 +57,28 @@ def learn_from(module: Any, batch: Batch, batch_idx: int, scale: Tensor) -> list
         return [(module.add_gradients(batch, scale), batch.n_samples_of_all_ranks)]
     earlier = _put_aside(module)
     has_others = module.trainer.world_size > 1
-    found: list[tuple[Losses, int]] = []
+    losses_of_parts: list[tuple[Losses, int]] = []
 
     def run(parts: Iterable[PartialBatch]) -> None:
         module.zero_grad(set_to_none=True)
         for part, share in parts:
             module.on_train_batch_start(part, batch_idx)  # the same dropout, however often it was tried
-            found.append((module.add_gradients(part, share * scale), part.n_samples_of_all_ranks))
+            losses_of_parts.append((module.add_gradients(part, share * scale), part.n_samples_of_all_ranks))
         if has_others:
             average_gradients(module.parameters())
 
     if not fits(lambda: run([(batch, 1.0)]), has_others):
-        found.clear()
+        losses_of_parts.clear()
         plan = _plan(module, batch_idx)
         if len(plan.samples) < 2 or not fits(lambda: run(_halves(module, plan)), has_others):
             raise _too_large(module, batch_idx, len(plan.samples))
         _note_halving(module, batch_idx, plan)
     _add_back(earlier)
-    return found
+    return losses_of_parts
 
 
 def _put_aside(module: nn.Module) -> dict[nn.Parameter, Tensor]:
-    """Take away the gradients of the batches before, which a step that is given up must not touch."""
+    """Detach the gradients of earlier accumulated batches, which a step that is given up must not change."""
     earlier = {weight: weight.grad for weight in module.parameters() if weight.grad is not None}
     for weight in earlier:
         weight.grad = None
@@ -116,6 +116,6 @@ def _note_halving(module: Any, batch_idx: int, plan: BatchPlan) -> None:
 
 
 def _too_large(module: Any, batch_idx: int, n_samples: int) -> StepTooLargeError:
-    what = f"the {n_samples:,} samples of batch {batch_idx + 1} of epoch {module.current_epoch + 1}"
+    batch = f"the {n_samples:,} samples of batch {batch_idx + 1} of epoch {module.current_epoch + 1}"
     halves = ", nor each half of them" if n_samples > 1 else ""
-    return StepTooLargeError(f"Memory does not hold a step on {what}{halves}. {ADVICE}")
+    return StepTooLargeError(f"Memory does not hold a step on {batch}{halves}. {ADVICE}")

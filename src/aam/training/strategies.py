@@ -1,4 +1,4 @@
-"""How Lightning trains on several devices: replicated weights (DDP), or weights that each rank holds a part of (FSDP)."""
+"""Strategies of Lightning on several devices: replicated weights (DDP), or weights sharded over ranks (FSDP)."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -24,12 +24,12 @@ from aam.nn.transformer import AttentionPooling, Transformer
 from aam.objectives.objective import Objective
 
 UNITS = (ASVEncoder, SampleSequenceEncoder, Transformer, AttentionPooling, Objective)
-"""Modules whose weights are brought together while they run, the outermost of those inside each other: all ranks run each of them
-equally often, which is not true of what the ASV encoder runs for each chunk of ASVs."""
+"""Modules whose weights are gathered while they run, the outermost of nested ones: all ranks run each of them equally often, which
+is not true of the modules that the ASV encoder runs for each chunk of ASVs."""
 
 
 def shard(module: nn.Module, mesh: DeviceMesh) -> None:
-    """Leave each rank its part of the weights; single numbers stay whole, and their gradients are averaged by themselves."""
+    """Shard the weights of a module over ranks; scalars stay whole, and hooks average their gradients."""
     for unit in _outermost(module):
         if not isinstance(unit, FSDPModule):
             whole = {weight for weight in unit.parameters() if weight.ndim == 0}
@@ -56,12 +56,18 @@ def _average(gradient: Tensor) -> Tensor:
 
 
 def own_part(weight: Tensor) -> Tensor:
-    """Give what this rank holds of a weight."""
+    """Return the part of a weight that this rank holds; all of it if the weight is not sharded."""
     return weight.to_local() if isinstance(weight, DTensor) else weight
 
 
 def read_weights(path: Path, module: nn.Module) -> dict[str, Any]:
-    """Load the weights of a checkpoint, whole or in parts of any number of ranks, into a whole module; give what else it holds."""
+    """Load the weights of a checkpoint, whole or sharded over any number of ranks, into a whole module.
+
+    Returns
+    -------
+    dict of str to Any
+        All else that the checkpoint holds.
+    """
     if not path.is_dir():
         saved = torch.load(path, weights_only=True, map_location="cpu")
         module.load_state_dict(saved.pop("state_dict"))
@@ -75,7 +81,7 @@ def read_weights(path: Path, module: nn.Module) -> dict[str, Any]:
 
 
 def _alike(weights: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
-    """Divide weights into those in parts and whole ones, which no kernel takes together; leave out what is empty."""
+    """Divide weights into whole and sharded ones, which no kernel takes together; leave out an empty group."""
     weights = list(weights)
     kinds = [
         [weight for weight in weights if isinstance(weight, DTensor) is is_sharded] for is_sharded in (False, True)
@@ -84,7 +90,7 @@ def _alike(weights: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
 
 
 def clip_gradients(weights: Iterable[nn.Parameter], most: float) -> None:
-    """Scale gradients down until the norm of all of them together is ``most``."""
+    """Scale gradients down, in place, so that the norm of all of them together is at most ``most``."""
     kinds = _alike(weight for weight in weights if weight.grad is not None)
     norms = [
         torch.nn.utils.get_total_norm([weight.grad for weight in kind if weight.grad is not None]) for kind in kinds
@@ -96,7 +102,7 @@ def clip_gradients(weights: Iterable[nn.Parameter], most: float) -> None:
 
 
 class JoinedEnvironment(ClusterEnvironment):
-    """Tells Lightning of processes that have been started and joined already."""
+    """Describes to Lightning the processes that have been started and joined already."""
 
     def __init__(self, process: ProcessRank) -> None:
         super().__init__()
@@ -104,49 +110,57 @@ class JoinedEnvironment(ClusterEnvironment):
 
     @property
     def creates_processes_externally(self) -> bool:
-        """Start none."""
+        """True, so that Lightning starts no processes."""
         return True
 
     @property
     def main_address(self) -> str:
-        """Where the first process listens."""
+        """Address at which the first process listens."""
         return self.process.address
 
     @property
     def main_port(self) -> int:
-        """On which port."""
+        """Port at which the first process listens."""
         return self.process.port
 
     @staticmethod
     def detect() -> bool:
-        """Never be chosen by Lightning itself."""
+        """Return False, so that Lightning never chooses this environment by itself."""
         return False
 
     def world_size(self) -> int:
-        """Processes."""
+        """Return the number of processes."""
         return self.process.n_ranks
 
     def set_world_size(self, size: int) -> None:
-        """Do nothing: it is known."""
+        """Do nothing: the number of processes is fixed."""
 
     def global_rank(self) -> int:
-        """Give this one's number."""
+        """Return the rank of this process among all."""
         return self.process.rank
 
     def set_global_rank(self, rank: int) -> None:
-        """Do nothing: it is known."""
+        """Do nothing: the rank is fixed."""
 
     def local_rank(self) -> int:
-        """Give its number on its machine."""
+        """Return the rank of this process on its machine."""
         return self.process.local_rank
 
     def node_rank(self) -> int:
-        """Give its machine's number."""
+        """Return the number of this process's machine, from 0."""
         return self.process.rank // self.process.n_local
 
 
 def on_devices(ranks: Ranks, files: CheckpointIO | None = None) -> dict[str, Any]:
-    """Give what a `lightning.Trainer` is told of the devices, and of how checkpoints are written."""
+    """Return the arguments of a `lightning.Trainer` for devices, strategy and checkpoint files.
+
+    Parameters
+    ----------
+    ranks
+        Ranks that train together.
+    files
+        Writer of checkpoints; None for Lightning's own.
+    """
     process, plugins = ranks.process, [] if files is None else [files]
     if ranks.strategy is None:
         return {"devices": 1, "plugins": plugins}
@@ -160,13 +174,13 @@ def on_devices(ranks: Ranks, files: CheckpointIO | None = None) -> dict[str, Any
 
 
 class ReplicatedStrategy(DDPStrategy):
-    """Each rank has a copy of all weights, which begin as those of the first; `TrainingModule` averages their gradients.
+    """Strategy of replicated weights, which start as those of the first rank; `TrainingModule` averages their gradients.
 
-    PyTorch's own wrapper averages them during the backward pass, and is lost when a rank does not come to its end.
+    PyTorch's own wrapper averages gradients during the backward pass, and cannot recover when a rank does not finish it.
     """
 
     def configure_ddp(self) -> None:
-        """Wrap nothing."""
+        """Broadcast the first rank's weights, and wrap nothing."""
         assert self.model is not None
         for value in self.model.state_dict().values():
             dist.broadcast(value, 0)

@@ -1,4 +1,4 @@
-"""Steps that are tried before training, to see of how many samples memory holds one."""
+"""Trial steps before training, to find how many samples memory holds in one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,38 +14,55 @@ from aam.training.precision import autocast, device_type, kernel_of_attention, w
 
 
 def largest_that_fits(fits: Callable[[int], bool], least: int, most: int) -> int | None:
-    """Find the largest number that fits, where whatever is smaller than one that fits does, too; None if the least does not.
+    """Find the largest number from `least` to `most` that fits, if every number below one that fits does, too.
+
+    Parameters
+    ----------
+    fits
+        Function that tries a number.
+    least, most
+        Range of numbers to try.
+
+    Returns
+    -------
+    int or None
+        Largest number that fits; None if the least does not.
 
     Examples
     --------
     >>> largest_that_fits(lambda n: n <= 37, least=2, most=1000)
     37
     """
-    held, tried = None, least
-    while fits(tried):
-        held, tried = tried, min(2 * tried, most)
-        if held == tried:
-            return held
-    if held is None:
+    largest, candidate = None, least
+    while fits(candidate):
+        largest, candidate = candidate, min(2 * candidate, most)
+        if largest == candidate:
+            return largest
+    if largest is None:
         return None
-    while tried - held > 1:
-        middle = (held + tried) // 2
-        held, tried = (middle, tried) if fits(middle) else (held, middle)
-    return held
+    while candidate - largest > 1:
+        middle = (largest + candidate) // 2
+        largest, candidate = (middle, candidate) if fits(middle) else (largest, middle)
+    return largest
 
 
 @contextmanager
 def trying(module: TrainingModule, budget: float, ranks: Ranks) -> Iterator[Callable[[Batch], bool]]:
-    """Give a function that says whether memory holds a step on a batch: forwards, backwards, and of the optimiser, on all ranks.
+    """Set the process up for trial steps, of the forward pass, the backward pass and the optimiser, on all ranks.
 
     Parameters
     ----------
     module
-        A copy of what will be trained; its weights change.
+        Copy of the module that will be trained; its weights change.
     budget
-        Bytes that it may take of a GPU.
+        Bytes of a GPU that a step may take.
     ranks
-        Who tries together, each on its part of the batch.
+        Ranks that try together, each on its part of the batch.
+
+    Yields
+    ------
+    Callable
+        Function that runs a step on a batch, and returns whether memory held it on all ranks.
     """
     config = module.training_config
     device, arithmetic = torch.device(device_type()), autocast(config)
@@ -68,14 +85,14 @@ def trying(module: TrainingModule, budget: float, ranks: Ranks) -> Iterator[Call
 
 
 def free_on_gpu() -> float:
-    """Give the bytes of the GPU that this process may take: those that are free, and those that it has."""
+    """Return the bytes of the GPU that this process may take: those that are free, and those that it holds."""
     free, _ = torch.cuda.mem_get_info()
     return float(free + torch.cuda.memory_reserved())
 
 
 @contextmanager
 def _limited_to(budget: float) -> Iterator[None]:
-    """Let the GPU have no more memory than that; then let go of all that was taken."""
+    """Limit the memory of the GPU to a number of bytes within the block, and free it at its end."""
     if not torch.cuda.is_available():
         yield
         return
