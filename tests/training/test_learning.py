@@ -15,7 +15,7 @@ from aam.objectives.target import ClassificationTarget, RegressionTarget
 from aam.target_transform import TargetTransform
 from aam.training.losses import calibrate_encoder, calibrate_head
 from aam.training.module import TrainingModule
-from conftest import make_batch, make_study
+from helpers.studies import make_batch, make_study
 
 AGES = np.array([3.0, 41.0, 17.0, 80.0, 25.0, 66.0, 9.0, 52.0])
 CLASSES = np.array([0, 2, 1, 1, 0, 2, 2, 0])
