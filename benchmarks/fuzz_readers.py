@@ -25,9 +25,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "io"))
-from make_files import FEATURES, artifact, valid_files
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from aam.errors import AamError
 from aam.io.distances import read_distances
 from aam.io.metadata import read_metadata
@@ -35,6 +33,7 @@ from aam.io.newick import read_newick
 from aam.io.sequences import sequences_in_fasta
 from aam.io.tables import read_table
 from aam.io.taxonomy import read_taxonomy
+from helpers.files import FEATURES, artifact, valid_files
 
 MOST_SECONDS = 10
 MOST_BYTES = 2**32

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[1] / "src" / "aam"
+TESTS = Path(__file__).resolve().parent
+SOURCE = TESTS.parent / "src" / "aam"
 
 LAYERS = [
     {"cli", "__main__"},
@@ -41,6 +42,17 @@ FORMATS = {"biom", "csv", "gzip", "h5py"}
 MOST_LINES, MOST_FILES, MOST_LINES_OF_FUNCTION, MOST_PARAMETERS, LEAST_LINES = 400, 20, 50, 7, 40
 TABLES = {"__main__.py", "vocabulary.py", "shapes.py", "notices.py"}
 """Files that may be short: tables of constants, and the face of the package."""
+
+ACROSS = {
+    "commands/test_bad_input", "commands/test_whole_commands", "config/test_config_conditioning",
+    "config/test_config_network_head", "config/test_config_simulate", "ecology/test_measures", "io/test_bad_files",
+    "io/test_round_trips", "io/test_unexpected_files", "metrics/test_processes", "models/test_packed_equals_padded",
+    "training/test_objectives_learn",
+}  # fmt: skip
+"""Tests of several modules of a folder, which are named after none of them."""
+
+OTHER_TESTS = {"benchmarks", "docs", "helpers"}
+"""Folders of tests that are not of ``src/aam``."""
 
 FILES = sorted(SOURCE.rglob("*.py"))
 MODULES = {".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in FILES}
@@ -126,6 +138,38 @@ def test_files_and_functions_stay_small(path):
             n_arguments = len(arguments.posonlyargs + arguments.args + arguments.kwonlyargs)
             assert node.end_lineno - node.lineno < MOST_LINES_OF_FUNCTION, f"{node.name} is too long"
             assert n_arguments <= MOST_PARAMETERS, f"{node.name} has too many parameters"
+
+
+TEST_FILES = sorted(TESTS.rglob("*.py"))
+
+
+def test_tests_lie_where_their_modules_lie():
+    """``tests/nn/test_fusion_speed.py`` tests ``nn/fusion.py``; ``test_nn_fusion`` where another folder has a fusion, too."""
+    for path in TEST_FILES:
+        folder, name = path.parent.relative_to(TESTS), path.stem
+        if not name.startswith("test_") or folder.name in {"", *OTHER_TESTS} or f"{folder}/{name}" in ACROSS:
+            continue
+        modules = {module.stem for module in (SOURCE / folder).glob("*.py")}
+        topic = name.removeprefix("test_")
+        own = {topic, topic.removeprefix(f"{folder.name}_")}
+        is_of_module = any(f"{part}_".startswith(f"{module}_") for part in own for module in modules)
+        assert is_of_module or topic == folder.name, f"{path} is named after no module of {folder}"
+
+
+def test_names_of_tests_are_unique_and_exceptions_exist():
+    names = [path.stem for path in TEST_FILES if path.stem != "__init__"]
+
+    assert len(names) == len(set(names))
+    assert all((TESTS / f"{name}.py").is_file() for name in ACROSS)
+
+
+def test_tests_stay_small():
+    for path in TEST_FILES:
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= MOST_LINES, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < MOST_LINES_OF_FUNCTION, f"{path}: {node.name} is too long"
 
 
 def test_packages_hold_no_logic_in_their_init():

@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from aam.config.model import tiny
 from aam.data.batches import Masking
 from aam.models.build import build_encoder
-from conftest import make_batch, make_study
 from flops import flops_of, padded_flops_of, peak_flops
+from helpers.studies import make_batch, make_study
 from padded_reference import PaddedReference, pair_tokens
 from pretraining_step import OBJECTIVES
 

@@ -12,7 +12,7 @@ from aam.data.batches import Masking
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
-from conftest import make_batch, make_study
+from helpers.studies import make_batch, make_study
 from padded_reference import PaddedReference, mask_everywhere, pair_tokens
 from pretraining_step import OBJECTIVES
 

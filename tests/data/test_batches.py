@@ -19,7 +19,7 @@ from aam.data.batches import (
 from aam.data.masking import mask_nucleotides
 from aam.data.rarefaction import drop_shallow_samples, generator, rarefy, resolve_depth
 from aam.errors import TableError
-from conftest import dense, make_batch, make_study
+from helpers.studies import dense, make_batch, make_study
 
 
 def test_a_batch_holds_each_distinct_asv_once_and_every_pair_of_the_table(study):

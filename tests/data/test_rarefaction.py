@@ -1,18 +1,29 @@
-"""Rarefaction: what every draw keeps, and what draws are on average."""
+"""Rarefaction: random streams, what every draw keeps, what draws are on average, and a study at one depth."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.stats import chisquare, multivariate_hypergeom
 
 from aam.data.batches import Drawing
-from aam.data.rarefaction import EVALUATION, drop_shallow_samples, generator, rarefy, resolve_depth
+from aam.data.rarefaction import (
+    EVALUATION,
+    FixedRarefaction,
+    drop_shallow_samples,
+    generator,
+    rarefy,
+    rarefy_once,
+    resolve_depth,
+)
 from aam.errors import TableError
 from aam.storage.names import Names
-from conftest import make_batch, make_study, store_study
+from helpers.studies import make_batch, make_study, store_study
 
 COUNTS = st.lists(st.integers(0, 500), min_size=1, max_size=12).map(np.array).filter(lambda counts: counts.sum() > 0)
 
@@ -170,3 +181,115 @@ def test_samples_that_are_deep_enough_all_stay_in_silence(caplog):
 
     assert list(kept.sample_ids) == list(study.sample_ids)
     assert not caplog.text
+
+
+KEYS = st.tuples(st.integers(0, 2**40), st.sampled_from(["order", "split"]), st.integers(0, 99), st.sampled_from("ABC"))
+
+
+def draw(*key):
+    return generator(*key).random(4).tolist()
+
+
+@settings(max_examples=50, deadline=None)
+@given(first=KEYS, second=KEYS)
+def test_two_streams_are_equal_exactly_if_their_keys_are(first, second):
+    assert (draw(*first) == draw(*second)) == (first == second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [((0, "a", "bc"), (0, "ab", "c")), ((1, "1"), (11, "")), ((0, "a", "b"), (0, "a", "b", "")), ((0, "a", 1, 2), (0, "a", 2, 1))],
+)  # fmt: skip
+def test_keys_that_look_alike_when_joined_are_told_apart(first, second):
+    assert draw(*first) != draw(*second)
+
+
+def test_a_stream_does_not_depend_on_the_global_one_or_on_what_was_drawn_before():
+    expected = draw(0, "test")
+    generator(0, "test").random(1000)
+    np.random.default_rng(0).random(7)
+
+    assert draw(0, "test") == expected
+
+
+def test_another_process_with_another_hash_seed_draws_the_same():
+    code = "from aam.data.rarefaction import generator; print(generator(3, 'rarefaction', 5, 'S1').integers(0, 2**60, 3).tolist())"
+    shown = [
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]  # fmt: skip
+
+    here = generator(3, "rarefaction", 5, "S1").integers(0, 2**60, 3).tolist()
+    assert shown == [f"{here}\n"] * 2
+
+
+def test_first_draws_of_many_streams_are_uniform_and_neighbours_unrelated():
+    first = np.array([generator(0, "rarefaction", epoch, "S1").random() for epoch in range(2000)])
+
+    assert stats.kstest(first, "uniform").pvalue > 0.01
+    assert abs(np.corrcoef(first[:-1], first[1:])[0, 1]) < 0.05
+
+
+DEPTH = 40
+
+
+def test_samples_hold_the_reads_that_the_network_would_draw():
+    study = make_study()
+    rarefied = FixedRarefaction(DEPTH, seed=3).of(study)
+
+    for row in range(study.n_samples):
+        for found, drawn in zip(rarefied.sample(row), Drawing(DEPTH, 99, 3).draw(study, row, EVALUATION), strict=True):
+            np.testing.assert_array_equal(found, drawn)
+    assert rarefied.depths.tolist() == [DEPTH] * study.n_samples
+
+
+def test_draws_belong_to_the_sample_and_not_to_its_place():
+    study = make_study()
+    chosen = FixedRarefaction(DEPTH, seed=0).of(study).select_samples(np.array([4, 1]))
+
+    again = FixedRarefaction(DEPTH, seed=0).of(study.select_samples(np.array([1, 4])))
+
+    for one, other in zip(chosen.sample(0), again.sample(1), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_shallow_samples_are_read_whole():
+    study = make_study()
+    deep = FixedRarefaction(10**9, seed=0).of(study)
+
+    assert deep.depths.tolist() == study.depths.tolist()
+    assert [deep.sample(row)[1].tolist() for row in range(6)] == [study.sample(row)[1].tolist() for row in range(6)]
+    assert rarefy_once(study, None) is study
+
+
+def test_richness_is_that_of_the_reads_drawn():
+    study = make_study()
+    rarefied = FixedRarefaction(5, seed=3).of(study)
+    chosen = rarefied.select_samples(np.array([4, 1]))
+
+    assert rarefied.richness.tolist() == [len(rarefied.sample(row)[0]) for row in range(study.n_samples)]
+    assert chosen.richness.tolist() == rarefied.richness[[4, 1]].tolist()
+    assert (rarefied.richness <= study.richness).all()
+    assert (rarefied.richness < study.richness).any()
+    assert FixedRarefaction(10**9, seed=3).of(study).richness.tolist() == study.richness.tolist()
+
+
+def test_digest_tells_apart_depths_and_seeds_and_the_whole_study():
+    study = make_study()
+    rarefied = FixedRarefaction(DEPTH, seed=3).of(study)
+
+    others = [study, FixedRarefaction(DEPTH + 1, seed=3).of(study), FixedRarefaction(DEPTH, seed=4).of(study)]
+    others += [rarefied.select_samples(np.array([1, 4])), rarefied.cut(2)]
+    assert rarefied.digest() not in {other.digest() for other in others}
+    assert FixedRarefaction(DEPTH, seed=3).of(make_study()).digest() == rarefied.digest()
+    assert rarefied.content == study.content
+
+
+def test_a_study_is_rarefied_once():
+    rarefied = FixedRarefaction(DEPTH, seed=3).of(make_study())
+
+    with pytest.raises(AssertionError, match="rarefied once"):
+        FixedRarefaction(DEPTH, seed=3).of(rarefied)

@@ -22,7 +22,7 @@ from aam.ecology.unifrac import generalized, normalized, unweighted, weighted
 from aam.io.newick import read_newick
 from aam.io.tables import read_table
 from aam.objectives.sample_distance import measure_of
-from conftest import real_study
+from helpers.studies import real_study
 
 MEASURES = [name for name, row in OBJECTIVES.items() if row.measure is not None]
 

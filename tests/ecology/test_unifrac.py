@@ -16,7 +16,7 @@ from aam.ecology.unifrac import unweighted_unifrac
 from aam.errors import TreeError
 from aam.io.newick import read_newick
 from aam.io.tables import read_table
-from conftest import real_study
+from helpers.studies import real_study
 
 
 def pack(counts):

@@ -24,7 +24,7 @@ from aam.labels.covariates import Categories, CategoryColumn, Covariates, Number
 from aam.labels.target import TargetState
 from aam.storage.cache import digest_of
 from aam.target_transform import TargetTransform
-from conftest import make_batch, make_study
+from helpers.studies import make_batch, make_study
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.3, max_bp=11)
 PRETRAINED = ModelDescription(

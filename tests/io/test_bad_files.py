@@ -4,8 +4,10 @@ import gzip
 
 import numpy as np
 import pytest
-from given_files import PLAIN, READERS, Given, assert_is_one_clear_message
-from make_files import (
+
+from aam.errors import InputError
+from helpers.bad_files import PLAIN, READERS, Given, assert_is_one_clear_message
+from helpers.files import (
     COUNTS,
     DISTANCES,
     FASTA,
@@ -20,8 +22,6 @@ from make_files import (
     tree_artifact,
     valid_files,
 )
-
-from aam.errors import InputError
 
 TYPES = "#q2:types\tnumeric\tcategorical"
 

@@ -3,7 +3,6 @@
 import h5py
 import numpy as np
 import pytest
-from make_files import hdf5_table
 from scipy.sparse import csr_array
 
 from aam.errors import OutputError, TableError
@@ -11,7 +10,8 @@ from aam.io import biom_matrix
 from aam.io.biom_table import write_table
 from aam.io.count_table import CountTable
 from aam.io.tables import read_table
-from conftest import real_study
+from helpers.files import hdf5_table
+from helpers.studies import real_study
 
 
 def make_file(path, values=((0, 2, 5), (1, 0, 0)), samples=("S1", "S2"), features=("F1", "F2", "F3"), dtype="float64"):

@@ -3,11 +3,11 @@
 import h5py
 import numpy as np
 import pytest
-from make_files import FEATURES, SAMPLES, hdf5_table
 
 from aam.errors import TableError
 from aam.io.hdf5_file import open_hdf5
 from aam.io.tables import read_table
+from helpers.files import FEATURES, SAMPLES, hdf5_table
 
 
 def test_a_heap_in_which_the_library_would_walk_in_circles_is_refused(tmp_path):

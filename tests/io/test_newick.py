@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from aam.errors import TreeError
 from aam.io import newick_scan, text_file
 from aam.io.newick import TreeArrays, read_newick, write_newick
-from conftest import real_study
+from helpers.studies import real_study
 
 
 def read(tmp_path, text):

@@ -7,7 +7,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from make_files import ALPHA, FASTA, METADATA, TREE, UUID, artifact, tree_artifact
 from scipy.sparse import csr_array
 
 from aam.errors import TreeError
@@ -19,7 +18,8 @@ from aam.io.qza import SEQUENCES, TABLE, payload
 from aam.io.qza import TREE as TREE_KIND
 from aam.io.sequences import fasta_records
 from aam.io.tables import read_table
-from conftest import real_study
+from helpers.files import ALPHA, FASTA, METADATA, TREE, UUID, artifact, tree_artifact
+from helpers.studies import real_study
 
 
 def content(path, kind=TREE_KIND):

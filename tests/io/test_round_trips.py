@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from make_files import artifact
 
 from aam.io.distances import read_distances
 from aam.io.metadata import read_metadata, write_tsv
 from aam.io.sequences import fasta_records, write_fasta
 from aam.io.taxonomy import read_taxonomy
+from helpers.files import artifact
 
 
 def is_reserved(name):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from given_files import PLAIN, READERS, Given, assert_is_one_clear_message, read_sequences
-from make_files import FASTA, SAMPLES, classic_table, json_table, valid_files
 
 from aam.errors import AamError, InputError
 from aam.io.tables import read_table
+from helpers.bad_files import PLAIN, READERS, Given, assert_is_one_clear_message, read_sequences
+from helpers.files import FASTA, SAMPLES, classic_table, json_table, valid_files
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from aam.config.model import tiny
 from aam.data.batches import Masking
 from aam.data.rarefaction import EVALUATION
 from aam.models.build import build_encoder
-from conftest import dense, make_batch, make_study, store_study
+from helpers.studies import dense, make_batch, make_study, store_study
 
 SHAPES = [False, True]
 

@@ -1,4 +1,4 @@
-"""Attention: packed sets equal padded rows, and every kernel computes the same."""
+"""Attention: packed sets equal padded rows, every kernel computes the same, and rows are found by number."""
 
 import logging
 
@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
-from aam.nn.attention import KERNELS, Packed, PaddedLayout, attend_padded, attention_kernel
+from aam.nn.attention import KERNELS, Packed, PaddedLayout, attend_padded, attention_kernel, gather_rows, pad, pad_mask
 
 CPU = torch.device("cpu")
 
@@ -109,3 +110,68 @@ def test_half_precision_is_attended_to_in_single_precision_on_a_cpu():
     expected = PaddedLayout().attend(*(part.float() for part in half))
     assert attended.dtype == torch.float32
     torch.testing.assert_close(attended, expected, rtol=0, atol=0)
+
+
+def offsets(lengths):
+    return torch.tensor([0, *lengths]).cumsum(0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5))
+def test_padding_equals_torchs_and_the_mask_undoes_it(lengths):
+    packed = torch.randn(sum(lengths), 8, dtype=torch.float64)
+
+    mask = pad_mask(offsets(lengths))
+    padded = pad(packed, mask)
+
+    assert torch.equal(padded, pad_sequence(list(packed.split(lengths)), batch_first=True))
+    assert mask.sum(dim=1).tolist() == lengths
+    assert torch.equal(padded[mask], packed)
+
+
+def test_a_mask_is_as_wide_as_the_richest_sample():
+    assert pad_mask(offsets([2, 3])).tolist() == [[True, True, False], [True, True, True]]
+
+
+def test_gradients_go_back_to_the_pairs_they_came_from():
+    packed = torch.randn(5, 8, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(2, 3, 8, dtype=torch.float64)
+
+    (pad(packed, pad_mask(offsets([2, 3]))) * weight).sum().backward()
+
+    assert torch.equal(packed.grad, torch.cat([weight[0, :2], weight[1]]))
+
+
+@pytest.fixture
+def _two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def gradient(matrix, index, weights):
+    leaf = matrix.clone().requires_grad_()
+    (gather_rows(leaf, index) * weights).sum().backward()
+    assert leaf.grad is not None
+    return leaf.grad
+
+
+@pytest.mark.parametrize("n", [0, 1, 9])
+def test_rows_and_their_gradients_are_those_of_indexing(n):
+    matrix, index = torch.randn(5, 3, dtype=torch.float64), torch.randint(0, 5, (n,))
+    weights = torch.randn(n, 3, dtype=torch.float64)
+    leaf = matrix.clone().requires_grad_()
+    (leaf[index] * weights).sum().backward()
+
+    torch.testing.assert_close(gather_rows(matrix, index), matrix[index], rtol=0, atol=0)
+    torch.testing.assert_close(gradient(matrix, index, weights), leaf.grad)
+
+
+@pytest.mark.usefixtures("_two_threads")
+def test_with_two_threads_the_gradient_is_the_same_to_the_bit_every_time():
+    matrix, index, weights = torch.randn(300, 64), torch.randint(0, 300, (1500,)), torch.randn(1500, 64)
+
+    found = {gradient(matrix, index, weights).numpy().tobytes() for _ in range(30)}
+
+    assert len(found) == 1

@@ -13,7 +13,7 @@ from aam.nn.covariates import CovariateConditioning, CovariateShape
 from aam.nn.fusion import FUSIONS
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
-from conftest import make_batch, make_study
+from helpers.studies import make_batch, make_study
 
 CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.0)
 WIDTH = 16

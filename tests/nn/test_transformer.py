@@ -1,4 +1,4 @@
-"""The transformer against torch's own layers that hold the same weights."""
+"""The transformer and its pooling against torch's own layers that hold the same weights."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from torch import nn
 
 from aam.config.model import ModelConfig
 from aam.nn.attention import Packed, PaddedLayout
-from aam.nn.transformer import INITIAL_STD, Block, SelfAttention, Transformer
+from aam.nn.transformer import INITIAL_STD, AttentionPooling, Block, SelfAttention, Transformer
 
 CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=3, ffn_ratio=1.5, dropout=0.0)
 MASK = torch.tensor([[True, True, False, True, False], [True, True, True, True, True]])
@@ -178,3 +178,74 @@ def test_a_compiled_stack_gives_the_same_vectors_and_gradients():
     subprocess.run(
         [sys.executable, "-c", COMPARE_COMPILED], check=True
     )  # the checks of shapes in this process hinder it
+
+
+PADDED = torch.tensor([[True, False, True], [True, True, True]])
+
+
+@pytest.fixture
+def pooling():
+    layer = AttentionPooling(ModelConfig(embedding_dim=8, attention_heads=2)).double()
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter, std=0.7)
+    return layer
+
+
+@pytest.fixture
+def x():
+    return torch.randn(2, 3, 8, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("mask", [None, PADDED], ids=["all real", "some padding"])
+def test_pooling_equals_torchs_attention_of_one_query(pooling, x, mask):
+    reference = nn.MultiheadAttention(8, 2, batch_first=True, dtype=torch.float64)
+    reference.in_proj_weight.data[:8], reference.in_proj_bias.data[:8] = torch.eye(8), 0.0
+    reference.in_proj_weight.data[8:], reference.in_proj_bias.data[8:] = (
+        pooling.key_and_value.weight, pooling.key_and_value.bias
+    )  # fmt: skip
+    reference.out_proj.load_state_dict(pooling.project_out.state_dict())
+    query = pooling.query.reshape(1, 1, 8).expand(2, 1, 8)
+
+    expected, _ = reference(query, x, x, key_padding_mask=None if mask is None else ~mask)
+
+    torch.testing.assert_close(pooling(x, PaddedLayout(mask)), expected[:, 0], rtol=0, atol=1e-12)
+
+
+def test_the_order_of_positions_is_nothing(pooling, x):
+    order = torch.tensor([2, 0, 1])
+
+    torch.testing.assert_close(
+        pooling(x[:, order], PaddedLayout(PADDED[:, order])), pooling(x, PaddedLayout(PADDED)), rtol=0, atol=1e-12
+    )
+
+
+def test_padding_is_not_read_and_gets_no_gradient(pooling, x):
+    x.requires_grad_()
+
+    pooling(x, PaddedLayout(PADDED)).square().sum().backward()
+
+    assert (x.grad[~PADDED] == 0).all()
+    assert (x.grad[PADDED] != 0).all()
+    torch.testing.assert_close(
+        pooling(x[:1, [0, 2]], PaddedLayout()), pooling(x, PaddedLayout(PADDED))[:1], rtol=0, atol=1e-12
+    )
+
+
+def test_a_single_position_is_only_projected(pooling, x):
+    value = pooling.key_and_value(x[:, :1])[:, 0, 8:]
+
+    torch.testing.assert_close(pooling(x[:, :1], PaddedLayout()), pooling.project_out(value), rtol=0, atol=1e-12)
+
+
+def test_repeated_positions_do_not_change_their_average(pooling, x):
+    torch.testing.assert_close(
+        pooling(torch.cat([x, x], dim=1), PaddedLayout()), pooling(x, PaddedLayout()), rtol=0, atol=1e-12
+    )
+
+
+def test_pooled_sets_that_lie_one_after_the_other_equal_padded_rows(pooling, x):
+    packed = torch.cat([x[0, [0, 2]], x[1]])
+
+    torch.testing.assert_close(
+        pooling(packed, Packed(torch.tensor([0, 2, 5]))), pooling(x, PaddedLayout(PADDED)), rtol=0, atol=1e-12
+    )

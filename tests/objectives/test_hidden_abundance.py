@@ -12,7 +12,7 @@ from aam.batch import Encoding, SampleEncoding
 from aam.data.batches import Masking
 from aam.objectives.hidden_abundance import HiddenAbundance
 from aam.objectives.objective import ValidationSummary
-from conftest import make_batch, make_study
+from helpers.studies import make_batch, make_study
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from aam.config.model import ModelConfig
 from aam.data.batches import Masking
 from aam.models.build import build_encoder
 from aam.objectives.masked_asvs import CommonestASV, candidates, ranks
-from conftest import make_batch, make_study
+from helpers.studies import make_batch, make_study
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.0, max_bp=11)
 

@@ -11,7 +11,7 @@ from aam.batch import IGNORED, Encoding, MaskedNucleotides, SampleEncoding
 from aam.config.model import ModelConfig
 from aam.objectives import masked_nucleotides
 from aam.objectives.objective import ValidationSummary
-from conftest import make_batch, make_study
+from helpers.studies import make_batch, make_study
 
 CONFIG = ModelConfig(embedding_dim=8, attention_heads=2, patch_size=2)
 LABELS = torch.tensor([[0, IGNORED, 3], [2, 2, 1]])  # R K: the second of the first is ambiguous or padding

@@ -10,7 +10,7 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from aam.batch import Encoding, SampleEncoding
 from aam.objectives.objective import ValidationSummary
 from aam.objectives.sample_distance import SAMPLE_DISTANCE, SampleDistance
-from conftest import make_batch, make_study
+from helpers.studies import make_batch, make_study
 
 TRUTH = squareform(np.arange(1.0, 11.0) / 10)
 

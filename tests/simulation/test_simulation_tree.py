@@ -1,9 +1,19 @@
-"""The simulated tree is a valid binary tree in post-order, with rates that differ between lineages."""
+"""The simulated tree is valid, its rates differ, and its clades and taxonomy follow it."""
 
 import numpy as np
 import pytest
 
-from aam.simulation.tree import CLOCK_SPREAD, MEAN_DIVERGENCE, SimulatedTree, mean_tip_distance, simulate_tree
+from aam.simulation.tree import (
+    CLOCK_SPREAD,
+    EFFECTS,
+    GROUPS_EXPONENT,
+    MEAN_DIVERGENCE,
+    SimulatedTree,
+    choose_clades,
+    cut_taxonomy,
+    mean_tip_distance,
+    simulate_tree,
+)
 
 
 def tree_of(n_tips, seed=0):
@@ -86,3 +96,94 @@ def test_same_seed_gives_the_same_tree_and_another_seed_another():
     np.testing.assert_array_equal(one.length, same.length)
     np.testing.assert_array_equal(one.parent, same.parent)
     assert not np.array_equal(one.length, other.length)
+
+
+def clades_of(n_tips, seed, signal=1.0):
+    rng = np.random.default_rng(seed)
+    tree = simulate_tree(n_tips, rng)
+    return tree, choose_clades(tree, signal, rng)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("n_tips", [20, 60, 700])
+def test_clades_are_whole_and_share_no_tip(n_tips, seed):
+    tree, clades = clades_of(n_tips, seed)
+
+    members = np.concatenate([clade.members for clade in clades])
+    assert len(np.unique(members)) == len(members)
+    assert [clade.column for clade in clades] == ["age"] * 3 + ["disease"] * 3
+    assert len({clade.name for clade in clades}) == 6
+    for clade in clades:
+        assert len(clade.members) == tree.n_tips_below[clade.node] <= max(2, 0.1 * n_tips)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_clades_of_a_large_tree_hold_three_to_ten_percent_of_it(seed):
+    _, clades = clades_of(700, seed)
+
+    assert all(21 <= len(clade.members) <= 70 for clade in clades)
+
+
+def test_members_of_a_clade_are_the_tips_that_descend_from_its_node():
+    tree, clades = clades_of(200, seed=0)
+
+    for clade in clades:
+        for member, tip in enumerate(tree.tips):
+            node = tip
+            while node not in (clade.node, -1):
+                node = tree.parent[node]
+            assert (node == clade.node) == (member in clade.members)
+
+
+def test_signal_scales_the_effects():
+    (_, plain), (_, doubled), (_, none) = (clades_of(100, 0, signal) for signal in (1.0, 2.0, 0.0))
+
+    assert [clade.effect for clade in plain] == [*EFFECTS["age"], *EFFECTS["disease"]]
+    assert [clade.effect for clade in doubled] == [2 * clade.effect for clade in plain]
+    assert [clade.effect for clade in none] == [0.0] * 6
+
+
+N_TIPS = 300
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return simulate_tree(N_TIPS, np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def ranks(tree):
+    return np.array([name.split("; ") for name in cut_taxonomy(tree)])
+
+
+def test_every_tip_has_seven_ranks_in_order(ranks):
+    assert ranks.shape == (N_TIPS, 7)
+    for column, letter in zip(ranks.T, "kpcofgs", strict=True):
+        assert all(name.startswith(f"{letter}__") for name in column)
+
+
+def test_a_named_group_lies_in_one_group_of_the_rank_above(ranks):
+    for upper, lower in zip(ranks.T[:-1], ranks.T[1:], strict=True):
+        named = np.char.str_len(lower) > 3
+        pairs = set(zip(upper[named], lower[named], strict=True))
+        assert len(pairs) == len(set(lower[named]))
+
+
+def test_below_a_nameless_rank_nothing_is_named(ranks):
+    genus_is_nameless = ranks[:, 5] == "g__"
+
+    assert genus_is_nameless.any()
+    assert (ranks[genus_is_nameless, 6] == "s__").all()
+
+
+def test_named_groups_are_clades_of_the_tree(tree, ranks):
+    clades = {tuple(tree.members(node)) for node in range(len(tree.parent))}
+
+    for column in ranks.T[1:]:
+        for name in set(column[np.char.str_len(column) > 3]):
+            assert tuple(np.flatnonzero(column == name)) in clades
+
+
+def test_ranks_have_the_number_of_groups_they_should(ranks):
+    for column, letter in zip(ranks.T[1:5], "pcof", strict=True):
+        assert len(set(column)) == round(N_TIPS ** GROUPS_EXPONENT[letter])

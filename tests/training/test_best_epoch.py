@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
-from test_fit import CONFIG, SHAPE, run
 
 from aam.errors import ConfigError
 from aam.objectives.target import ClassificationTarget, RegressionTarget
 from aam.target_transform import TargetTransform
 from aam.training.best_epoch import Criterion, criterion_of
+from helpers.watched_fit import CONFIG, SHAPE, run
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*")
 

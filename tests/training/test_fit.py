@@ -10,44 +10,13 @@ from lightning.pytorch.callbacks import LambdaCallback
 from torch.nn import functional as F
 
 from aam.batch import TARGET
-from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig, TransferConfig
-from aam.data.batch_composition import BySamples
-from aam.data.batches import BatchMaker, Drawing, EpochSampler, loader, plan_in_order
-from aam.models.build import build_encoder, build_predictor
-from aam.objectives.target import RegressionTarget
-from aam.target_transform import TargetTransform
-from aam.training.fit import WRITTEN, fit
-from aam.training.losses import calibrate_encoder, calibrate_head
-from aam.training.module import TrainingModule
+from aam.training.fit import WRITTEN
 from aam.training.nonfinite import REPORT
-from conftest import make_study
+from helpers.watched_fit import CONFIG, run
 
 PRETRAINED = Path("pretrained")  # is not read here
-SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.0, max_bp=11)
-AGES = np.array([31.0, 40.0, 22.0, 75.0, 58.0, 64.0, 19.0])
-TRAINED, HELD = np.array([0, 1, 3, 5]), np.array([2, 4, 6])
-CONFIG = TrainingConfig(epochs=3, batch_size=4, lr=1e-2, precision="64-true", warmup_fraction=0.0)
-
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*")
-
-
-def run(folder, config=CONFIG, transfer=None, callbacks=()):
-    """Fit a regression of four samples, watched on three others."""
-    torch.manual_seed(4)
-    study = make_study(n_samples=7)
-    maker = BatchMaker(study, Drawing(None, 1024, 0), targets={TARGET: lambda packed: AGES[packed.samples]})
-    model = build_predictor(build_encoder(SHAPE, []), RegressionTarget(SHAPE, "age", TargetTransform(44.0, 20.0)), [])
-    validation = loader(maker, plan_in_order(HELD, 2))
-    (some,) = loader(maker, plan_in_order(TRAINED, 4))
-    calibrate_encoder(model.base_model, some)
-    calibrate_head(model, some)
-    module = TrainingModule(model, {"target": 1.0}, config, main="target", transfer=transfer)
-    train = loader(
-        maker, EpochSampler(TRAINED, BySamples(config.batch_size), np.ones(study.n_samples), 0, study.digest())
-    )
-    folder.mkdir()
-    return module, fit(module, (train, validation), folder, config, callbacks), validation
 
 
 def weights(module):

@@ -14,7 +14,7 @@ from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform
 from aam.training.module import TrainingModule
-from conftest import make_study
+from helpers.studies import make_study
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, dropout=0.0, max_bp=11)
 AGES = np.array([31.0, 40.0, 22.0, 75.0, 58.0, 64.0, 19.0])

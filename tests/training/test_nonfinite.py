@@ -5,11 +5,11 @@ import re
 
 import pytest
 import torch
-from given_run import CONFIG, assert_same, run, steps_saved
 from lightning.pytorch.callbacks import Callback
 
 from aam.config.saving import SavingConfig
 from aam.training.nonfinite import NonFiniteLossError
+from helpers.stopped_run import CONFIG, assert_same, run, steps_saved
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*")
 

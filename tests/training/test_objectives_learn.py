@@ -18,7 +18,7 @@ from aam.runs.resources import choose_objective_settings, with_targets
 from aam.simulation.study import simulate_study
 from aam.training.best_epoch import criterion_of
 from aam.training.losses import calibrate_encoder
-from conftest import store_study
+from helpers.studies import store_study
 
 SHAPE = ModelConfig(embedding_dim=16, attention_heads=2, attention_layers=1, ffn_ratio=2.0, dropout=0.0, max_bp=40)
 SCORES = {

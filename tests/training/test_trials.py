@@ -6,11 +6,11 @@ import hypothesis
 import pytest
 import torch
 from hypothesis import strategies
-from test_steps import plan
 
 from aam.data.batches import BatchPlan
 from aam.distributed.ranks import SINGLE_PROCESS
 from aam.training.trials import largest_that_fits, trying
+from helpers.steps import plan
 
 
 @hypothesis.given(strategies.integers(0, 400), strategies.integers(1, 5), strategies.integers(5, 300))

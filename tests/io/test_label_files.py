@@ -1,0 +1,150 @@
+"""Files of splits, folds, class weights and losses."""
+
+import pytest
+
+from aam.config.target import ColumnLossConfig
+from aam.errors import MetadataError, SplitError
+from aam.io.label_files import LossFileError, read_class_weights, read_column_losses, read_fold_file, read_split_file
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "s.tsv"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_parts_are_read_with_further_columns_and_windows_line_ends(write):
+    path = write("note\tsample-id\tsplit\r\nx\tS1\ttrain\r\n\tS2\tvalidation\r\n\tS 3\ttest\r\n")
+
+    assert read_split_file(path, None) == {"S1": "train", "S2": "validation", "S 3": "test"}
+
+
+def test_white_space_around_cells_and_empty_lines_do_not_matter(write):
+    path = write("\n sample-id \t split\n S1\ttrain \n\nS2 \t validation\tmore\n".lstrip("\n"))
+
+    assert read_split_file(path, None) == {"S1": "train", "S2": "validation"}
+
+
+def test_one_fold_validates_and_the_others_train(write):
+    path = write("sample-id\tfold\ttarget\nS1\t0\t3.5\nS2\t1\t4\nS3\t1\t5\n")
+
+    assert read_split_file(path, 1) == {"S1": "train", "S2": "validation", "S3": "validation"}
+
+
+@pytest.mark.parametrize(
+    ("text", "fold", "message"),
+    [
+        ("", None, r"expected tab-separated columns 'sample-id' and 'split' .* found nothing"),
+        ("sample-id\tsplit\n", None, r"above at least one sample; found nothing"),
+        ("id,split\nS1,train\n", None, r"expected .* found 'id,split'"),
+        ("sample-id\tfold\nS1\t0\nS2\t1\n", None, r"has no column 'split': pass --fold with one of 0, 1"),
+        ("sample-id\tsplit\nS1\ttrain\n", 0, r"has no column 'fold': leave --fold out"),
+        ("sample-id\tfold\nS1\t0\nS2\t1\n", 2, r"has no fold 2\. Its folds: 0, 1\."),
+        ("sample-id\tsplit\nS1\ttrain\nS1\ttest\n", None, r"more than once: 'S1'\. Keep one"),
+        ("sample-id\tsplit\nS1\ttrain\nS2\tval\n", None, r"1 samples are in no known part, such as 'S2' in 'val'\. Parts are"),
+        ("sample-id\tsplit\nS1\n", None, r"such as 'S1' in ''"),
+        ("sample-id\tsplit\tsplit\nS1\ttrain\ttest\n", None, r"columns of the same name: 'split'\. Remove all but one"),
+        (f"sample-id\tsplit\n{'x' * 200_000}\ttrain\n", None, r"cannot be split into cells \(field larger"),
+    ],
+)  # fmt: skip
+def test_a_malformed_file_is_an_error(text, fold, message, write):
+    with pytest.raises(SplitError, match=message):
+        read_split_file(write(text), fold)
+
+
+def test_an_absent_file_is_an_error(tmp_path):
+    with pytest.raises(SplitError, match=r"--split-file .*absent\.tsv does not exist"):
+        read_split_file(tmp_path / "absent.tsv", None)
+
+
+def test_folds_have_names(write):
+    assert read_fold_file(write("fold\tsample-id\n b \tS1\n2\tS2\n")) == {"S1": "b", "S2": "2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"--fold-file .*: expected tab-separated columns 'sample-id' and 'fold' .* found nothing"),
+        ("sample-id\tsplit\nS1\ttrain\n", r"expected .* found 'sample-id', 'split'"),
+        ("sample-id\tfold\nS1\t0\nS1\t1\n", r"--fold-file .* lists samples more than once: 'S1'"),
+        ("sample-id\tfold\nS1\t0\nS2\n", r"1 samples have no fold: 'S2'\. Number them"),
+        ("sample-id\tfold\nS1\t0\nS2\t0\n", r"has one fold only: at least 2"),
+        ("sample-id\tfold\tfold\nS1\t0\t0\n", r"^--fold-file .* has columns of the same name: 'fold'"),
+        (f"sample-id\tfold\n{'x' * 200_000}\t0\n", r"^--fold-file .* cannot be split into cells \(field larger"),
+    ],
+)
+def test_a_malformed_file_of_folds_is_an_error(text, message, write):
+    with pytest.raises(SplitError, match=message):
+        read_fold_file(write(text))
+
+
+def test_weights_are_read_by_the_names_of_the_columns(tmp_path):
+    (tmp_path / "w.tsv").write_text("weight\tclass\tnote\n2\tleft palm\t\n0.5\tgut\tcommon\n")
+
+    assert read_class_weights(tmp_path / "w.tsv") == {"left palm": 2.0, "gut": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("class,weight\na,1\n", r"expected tab-separated columns 'class' and 'weight'; found 'class,weight'"),
+        ("", r"found nothing"),
+        ("class\tweight\na\t1\na\t2\n", r"lists 'a' twice: keep one row of it"),
+        ("class\tweight\na\t1\nb\tmuch\n", r"row 3 has the weight 'much', which is no number above 0"),
+        ("class\tweight\na\t0\n", r"row 2 has the weight '0'"),
+        ("class\tweight\na\n", r"row 2 has the weight ''"),
+    ],
+)
+def test_a_file_that_says_no_weights_is_an_error(tmp_path, text, message):
+    (tmp_path / "w.tsv").write_text(text)
+
+    with pytest.raises(MetadataError, match=rf"--class-weights \S+w.tsv.*{message}"):
+        read_class_weights(tmp_path / "w.tsv")
+
+
+def test_an_absent_file_of_weights_is_an_error(tmp_path):
+    with pytest.raises(MetadataError, match="--class-weights"):
+        read_class_weights(tmp_path / "none.tsv")
+
+
+def read(tmp_path, text):
+    (tmp_path / "losses.yaml").write_text(text)
+    return read_column_losses(tmp_path / "losses.yaml")
+
+
+def test_keys_are_written_as_the_options_are(tmp_path):
+    losses = read(
+        tmp_path, "age: {loss-type: quantile, quantiles: [0.1, 0.5, 0.9]}\n7: {target_transform: minmax, weight: 2}\n"
+    )
+
+    assert losses == {
+        "age": ColumnLossConfig(loss_type="quantile", quantiles=(0.1, 0.5, 0.9)),
+        "7": ColumnLossConfig(target_transform="minmax", weight=2.0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("age: [", "is not valid YAML"),
+        ("", "expected lines such as"),
+        ("- age", "expected lines such as"),
+        ("age: huber", "age has no settings, but 'huber'"),
+        ("age: {los-type: mse}", "age has 'los-type'; known are loss-type, quantiles, .*weight"),
+        ("age: {loss-type: cubic}", "age: --loss-type cubic"),
+        ("age: {weight: 0}", "age: --weight 0: input should be greater than 0"),
+        ("age: {over-penalty: 3}", "age: --over-penalty and --under-penalty have no effect without"),
+    ],
+)
+def test_what_no_column_can_have_is_refused(text, message, tmp_path):
+    with pytest.raises(LossFileError, match=message):
+        read(tmp_path, text)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(LossFileError, match=r"--loss-config .*absent\.yaml"):
+        read_column_losses(tmp_path / "absent.yaml")
