@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from aam.commands.predict import EVALUATION_RESULTS
-from aam.config.crossval import EvaluateFoldsConfig
+from aam.config.crossval import CrossvalConfig
 from aam.crossval.folds import CrossvalSamples, Fold, read_crossval_samples
 from aam.crossval.methods import AAM, Method, methods_of
 from aam.crossval.report import (
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 COVERAGE = "coverage"
 
 
-def evaluate_folds(config: EvaluateFoldsConfig) -> None:
+def crossval(config: CrossvalConfig) -> None:
     """Run the command."""
     output = config.output.output_dir
     check_output_directory(config)

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 import aam
-from aam.config.options import POSITIONAL_NAME, flag_of, refuse_without_effect
+from aam.config.options import POSITIONAL_NAME, flag_of, refuse_without_effect, type_of
 from aam.errors import ConfigError, name_some
 
 NOT_INPUTS = ("output", "output-dir", "cache-dir")
@@ -132,8 +132,10 @@ def option_names(cls: Any) -> Iterator[str]:
         if dataclasses.is_dataclass(field.type):
             yield from option_names(field.type)
             continue
-        name = field.name.replace("_", "-")
-        yield from (name, f"no-{name}") if field.type is bool else (name,)
+        name, flag = field.name.replace("_", "-"), flag_of(field.name).removeprefix("--")
+        yield from dict.fromkeys((name, flag if flag != POSITIONAL_NAME else name))
+        if type_of(field) is bool:
+            yield f"no-{name}"
 
 
 def flags_from_yaml(path: Path, without_flag: Sequence[str] = (), known: Sequence[str] | None = None) -> list[str]:

@@ -52,12 +52,12 @@ class FoldsConfig:
 class CrossvalConfig(LearningConfig):
     """Train aam and classical baselines anew in each fold, and compare them on the samples that were held out.
 
-    Example: aam evaluate --folds 5 --repeats 3 --group-column subject --table table.biom --sequences rep-seqs.fasta --tree tree.nwk
+    Example: aam crossval --folds 5 --repeats 3 --group-column subject --table table.biom --sequences rep-seqs.fasta --tree tree.nwk
     --metadata metadata.tsv --metadata-column age --output-dir comparison
 
     All that is learned is learned from the training part of a fold: features, transforms, classes, scaling, hyper-parameters, and
-    when to stop. Writes summary.tsv, summary.png, summary.md, results.tsv, predictions.tsv and folds.tsv. With --model in place of
-    --folds, 'aam evaluate' scores a trained model.
+    when to stop. Writes summary.tsv, summary.png, summary.md, results.tsv, predictions.tsv and folds.tsv. 'aam evaluate --folds' is
+    another spelling; with --model in place of --folds, 'aam evaluate' scores a trained model.
     """
 
     command: ClassVar[str] = "evaluate"
