@@ -19,7 +19,7 @@ MODEL = {
     "gradient-checkpointing", "count-embedding",
 }  # fmt: skip
 TRAINING = {
-    "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "target-effective-batch-size", "lr",
+    "epochs", "batch-size", "max-memory-gb", "gradient-accumulation-steps", "target-effective-batch-size", "lr",
     "weight-decay", "warmup-fraction", "samples-per-epoch", "gradient-clip", "patience", "best-metric", "precision",
     "validation-fraction", "seed",
     "attn-implementation", "compile", "num-workers", "validation-plot-samples",

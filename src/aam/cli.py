@@ -15,8 +15,8 @@ from typing import Any
 
 import aam
 from aam.config.base import load as _load
-from aam.notices import NOTICES
 from aam.errors import AamError, ConfigError, StopRequested, name_some
+from aam.notices import NOTICES
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ class Spoil(Callback):
 def fail(study, folder, ranks=SINGLE_PROCESS):
     """Come upon a loss that is not finite; give the message."""
     module, maker = plan(study, "pretrain", ["--precision", "64-true"])
-    train = EpochSampler(np.arange(12), BySamples(4), np.ones(maker.study.n_samples), 0, "study")
+    train = EpochSampler(np.arange(12), BySamples(4), 0, "study")
     validation = [BatchPlan(EVALUATION, (12, 13))]
     loaders = tuple(loader(maker, plans, 0, ranks.part) for plans in (train, validation))
     saving = SavingPlan(Identity({}, {}, ""), SavingConfig(checkpoint_steps=1))
@@ -202,7 +202,7 @@ def fail(study, folder, ranks=SINGLE_PROCESS):
 def run_out(study, where, ranks=SINGLE_PROCESS):
     """Come to what the memory of the last rank does not hold; give the message."""
     module, maker = plan(study, "pretrain", ["--precision", "64-true"])
-    train = EpochSampler(np.arange(16), BySamples(4), np.ones(maker.study.n_samples), 0, "study")
+    train = EpochSampler(np.arange(16), BySamples(4), 0, "study")
     validation = [BatchPlan(EVALUATION, (16, 17))]
     loaders = tuple(loader(maker, plans, 0, ranks.part) for plans in (train, validation))
     memory = [FullMemory(*TOO_FULL[where])] if ranks.process.rank == ranks.process.n_ranks - 1 else []

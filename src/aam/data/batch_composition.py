@@ -1,4 +1,4 @@
-"""Which samples form a batch: a fixed number, or as many as memory holds; and samples of like size together."""
+"""Which samples form a batch: a fixed number, or as many as memory holds."""
 
 import math
 from dataclasses import dataclass
@@ -131,26 +131,6 @@ class _GrowingBatch:
         """Let the sample join."""
         self.n_pairs, self.n_asvs = n_pairs, n_asvs
         self.absent |= absent
-
-
-def sort_in_windows(order: np.ndarray, lengths: np.ndarray, window: int) -> np.ndarray:
-    """Bring samples of like size near each other: sort by size inside windows, rising and falling in turn.
-
-    Parameters
-    ----------
-    order
-        Shuffled rows of the study.
-    lengths
-        Size of each of them.
-    window
-        Samples in a window.
-    """
-    parts = []
-    n_windows = max(1, round(len(order) / window))
-    for number, places in enumerate(np.array_split(np.arange(len(order)), n_windows)):
-        by_size = places[np.argsort(lengths[places], kind="stable")]
-        parts.append(order[by_size if number % 2 == 0 else by_size[::-1]])  # so that windows meet where sizes are alike
-    return np.concatenate(parts)
 
 
 def split_until(batches: list[np.ndarray], n_batches: int) -> list[np.ndarray]:

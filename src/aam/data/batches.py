@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from aam.batch import AsvTarget, Batch, BatchTarget, MaskedNucleotides, PackedCounts, RankSlice, RankSpec
 from aam.data.augmentation import Augmentation, Augmenter, Reads
-from aam.data.batch_composition import Batcher, BySamples, sort_in_windows, split_until
+from aam.data.batch_composition import Batcher, BySamples, split_until
 from aam.data.masking import hide_pairs, mask_nucleotides
 from aam.data.rank_slice import cut, slice_of_rank
 from aam.data.rarefaction import EVALUATION, generator, rarefy
@@ -183,8 +183,7 @@ def keep_most_abundant(packed: PackedCounts, limit: int) -> PackedCounts:
 class EpochSampler(Sampler[BatchPlan]):
     """Plans each epoch's batches as a function of (seed, epoch, study digest); `set_epoch` is called by the trainer.
 
-    Samples are shuffled, samples of like size may be brought together inside windows of many batches, the order is cut, and the
-    batches are shuffled: each sample is in one batch of every epoch.
+    Samples are shuffled, the order is cut, and the batches are shuffled: each sample is in one batch of every epoch.
 
     Attributes
     ----------
@@ -192,13 +191,8 @@ class EpochSampler(Sampler[BatchPlan]):
         Rows of the study to train on.
     composer
         Cuts an order into batches.
-    lengths
-        Size of each sample of the study, [S].
     seed, digest
         Name the random streams.
-    window_batches
-        Batches' worth of samples that are sorted by size together: more leave less padding, fewer more diverse batches. With 1,
-        size decides nothing.
     n_epochs
         Epochs that may be planned. All have the same number of batches: as many as the epoch that needs most.
     samples_per_epoch
@@ -209,18 +203,14 @@ class EpochSampler(Sampler[BatchPlan]):
 
     samples: np.ndarray
     batcher: Batcher
-    lengths: np.ndarray
     seed: int
     digest: str
-    window_batches: int = 1
     n_epochs: int = 1
     samples_per_epoch: int | None = None
     epoch: int = 0
     n_done: int = 0
 
     def __post_init__(self) -> None:
-        n_batches = len(self.batcher.cut(self._shuffled(0)[0]))
-        self._window = self.window_batches * math.ceil(self.n_in_epoch / n_batches)
         n_planned = 1 if self.batcher.has_fixed_size else self.n_epochs
         self._n_batches = max(len(self._cut(epoch)) for epoch in range(n_planned))
 
@@ -247,8 +237,6 @@ class EpochSampler(Sampler[BatchPlan]):
 
     def _cut(self, epoch: int) -> list[np.ndarray]:
         order, stream = self._shuffled(epoch)
-        if self.window_batches > 1:
-            order = sort_in_windows(order, self.lengths[order], self._window)
         batches = self.batcher.cut(order)
         return [batches[place] for place in stream.permutation(len(batches))]
 

@@ -15,7 +15,7 @@ from aam.data.study_build import read_study
 from aam.errors import SplitError, name_some
 from aam.io.metadata import Metadata
 from aam.labels.columns import label_samples
-from aam.labels.covariate_checks import covariate_columns, covariate_inputs, say_unknown
+from aam.labels.covariate_checks import covariate_columns
 from aam.labels.covariates import Covariates, fit_covariates
 from aam.labels.groups import sample_groups, warn_of_divided_subjects
 from aam.labels.splits import TEST, TRAIN, VALIDATION, split_labelled

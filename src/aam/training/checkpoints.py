@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 
 import aam
+from aam.config.base import without_deleted
 from aam.errors import InputError
 from aam.storage.atomic import atomic_path
 
@@ -153,7 +154,7 @@ def circumstances() -> dict[str, str]:
 
 def differences(before: Mapping[str, Any], identity: Identity) -> list[str]:
     """Name what a run that was saved, by the identity in its checkpoint, differs in from the one that is asked for."""
-    now = asdict(identity)
+    before, now = {**before, "settings": without_deleted(before["settings"])}, asdict(identity)
     found = [
         f"--{flag} was {_shown(before['settings'].get(flag))} and is {_shown(now['settings'].get(flag))}"
         for flag in sorted(before["settings"].keys() | now["settings"].keys())
