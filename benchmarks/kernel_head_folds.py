@@ -32,7 +32,7 @@ def main(data: Path, pretrained: Path | None) -> None:
     vectors = None
     if pretrained is not None:
         model, description = load_model(pretrained)
-        vectors = PretrainedVectors(model, description, PredictOptions(None, Cache(None)))  # type: ignore[arg-type]
+        vectors = PretrainedVectors(model, description, PredictOptions(Cache(None)))  # type: ignore[arg-type]
     for name, columns in TASKS.items():
         study = read_study(
             StudyConfig(table=data / name / "table.biom", sequences=data / name / "sequences.fasta"), 150

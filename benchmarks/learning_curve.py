@@ -23,14 +23,14 @@ import torch
 from matplotlib.figure import Figure
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
-from aam.config.crossval import EvaluateFoldsConfig, FoldsConfig
+from aam.config.crossval import CrossvalConfig, FoldsConfig
 from aam.config.model import ModelConfig
 from aam.config.study import DistanceConfig, LabelConfig, OutputDirectoryConfig, SamplingConfig, StudyConfig
 from aam.config.target import HeadConfig
 from aam.config.training import TrainingConfig, TransferConfig
 from aam.crossval.folds import CrossvalSamples, Fold, read_crossval_samples
 from aam.crossval.methods import aam_method
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 from aam.runs.pretrained import load_pretrained, shape_of
 from measuring import REPOSITORY, table, write_page
 
@@ -72,11 +72,11 @@ def main() -> None:
 
 def configure(
     options: argparse.Namespace, study: str, column: str, head: str, is_pretrained: bool, output: Path
-) -> EvaluateFoldsConfig:
+) -> CrossvalConfig:
     """Return the options of ``aam evaluate --fold-file``."""
     data = options.data / study
     freezes = is_pretrained and head == "network"
-    return EvaluateFoldsConfig(
+    return CrossvalConfig(
         study=StudyConfig(table=data / "table.biom", sequences=data / "sequences.fasta"),
         label=LabelConfig(
             metadata=data / "folds" / f"{column}.tsv", metadata_column=("target",), missing_samples="drop"
@@ -94,24 +94,25 @@ def configure(
     )
 
 
-def curve(config: EvaluateFoldsConfig, options: argparse.Namespace) -> Iterator[list[object]]:
+def curve(config: CrossvalConfig, options: argparse.Namespace) -> Iterator[list[object]]:
     """Return a row for each number of labelled samples."""
     pretrained = load_pretrained(config.transfer.pretrained)
-    shape = config.model if pretrained is None else shape_of(pretrained[0], config.model)
-    crossval_samples = read_crossval_samples(config, shape.max_bp)
+    if pretrained is not None:
+        config = dataclasses.replace(config, model=shape_of(pretrained[0], config.model))
+    crossval_samples = read_crossval_samples(config)
     for size in SIZES:
         begin = time.monotonic()
         scores = []
         for seed in range(options.seeds if size else 1):
             seeded = dataclasses.replace(config, training=dataclasses.replace(config.training, seed=seed))
-            method = aam_method(seeded, shape, pretrained, crossval_samples)
+            method = aam_method(seeded, pretrained, crossval_samples)
             scores.append(score(method, crossval_samples, size, np.random.default_rng(seed), options.folds))
         spread = f"{np.std(scores, ddof=1):.3f}" if len(scores) > 1 else ""
         yield [size or "all", f"{np.mean(scores):.3f}", spread, f"{time.monotonic() - begin:.0f}"]
 
 
 def score(
-    method: Callable[[Fold], Predicted],
+    method: Callable[[Fold], Predictions],
     crossval_samples: CrossvalSamples,
     size: int | None,
     stream: np.random.Generator,

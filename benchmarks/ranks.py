@@ -24,10 +24,11 @@ from lightning.pytorch.callbacks import Callback
 
 from aam.cli import main as run_aam
 from aam.cli import parse as parse_command
-from aam.commands.pretrain import plan_encoder, prepare_module
+from aam.commands.pretrain import read_unlabelled
 from aam.data.batches import BatchMaker, BatchPlan, loader
 from aam.distributed.process import ProcessRank, _free_port
 from aam.distributed.ranks import SINGLE_PROCESS, Ranks
+from aam.runs.plan import plan_run, prepare_module
 from aam.training.strategies import on_devices
 from flops import flops_of
 from measuring import MIB, check_document, parse, quote, seconds, spread, table, write_page
@@ -90,9 +91,9 @@ def measure(task: dict[str, Any]) -> None:
         dist.init_process_group("gloo")
     ranks = Ranks(process, task["strategy"], task["shares_asvs"]) if task["strategy"] else SINGLE_PROCESS
     config: Any = parse_command("pretrain", task["command"])
-    planned = plan_encoder(config)
+    planned = plan_run(config, read_unlabelled(config))
     maker = planned.batch_source.maker
-    module, clock, steps = prepare_module(config, planned), Clock(), task["steps"] + 2
+    module, clock, steps = prepare_module(planned), Clock(), task["steps"] + 2
     rows = torch.randperm(maker.study.n_samples, generator=torch.Generator().manual_seed(0)).tolist()
     plan = BatchPlan(0, tuple(rows[: task["samples"]]))
     with warnings.catch_warnings():

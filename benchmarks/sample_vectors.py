@@ -55,7 +55,7 @@ def read(folder: Path, reader: NetworkPredictor, cache: Cache) -> tuple[Study, n
     study = drop_shallow_samples(whole, reader.drawing.depth)
     rows = list(range(study.n_samples))
     drawn = pack([reader.drawing.draw(study, row, EVALUATION) for row in rows], rows)
-    return study, reader.sample_vectors(study), unweighted_unifrac(tree, drawn.features, drawn.sample_offsets)
+    return study, reader.embed(study), unweighted_unifrac(tree, drawn.features, drawn.sample_offsets)
 
 
 def predicted_distances(model: SequenceEncoder, vectors: np.ndarray) -> np.ndarray:
@@ -147,7 +147,7 @@ def read_adapted(pairs: list[str], data: Path, cache: Cache) -> dict[str, tuple[
         assert isinstance(model, SequenceEncoder), "pass a pre-trained model"
         found[name] = read(
             data / name,
-            NetworkPredictor(model, description, PredictOptions(description.depth, cache, precision="32-true")),
+            NetworkPredictor(model, description, PredictOptions(cache, precision="32-true")),
             cache,
         )
     return found
@@ -165,7 +165,7 @@ def main() -> None:
     model, description = load_model(arguments.model)
     assert isinstance(model, SequenceEncoder), "pass a pre-trained model"
     cache = Cache(None)
-    reader = NetworkPredictor(model, description, PredictOptions(description.depth, cache, precision="32-true"))
+    reader = NetworkPredictor(model, description, PredictOptions(cache, precision="32-true"))
     known = {name: read(arguments.data / name, reader, cache) for name in (arguments.study, *UNSEEN)}
     adapted = read_adapted(arguments.adapted, arguments.data, cache)
     split = pd.read_csv(arguments.model / "splits.tsv", sep="\t", dtype=str, index_col=0)["split"]

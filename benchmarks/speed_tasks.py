@@ -197,8 +197,8 @@ class _Prediction:
     def of_table(self) -> np.ndarray:
         """Predict as ``aam predict`` does, with an empty cache."""
         with tempfile.TemporaryDirectory() as folder:
-            reading = PredictOptions(self.options.depth, Cache(Path(folder)), DEFAULT_BATCH_SIZE, self.precision)
-            return NetworkPredictor(self.predictor, self.description, reading).predict(self.study)
+            options = PredictOptions(Cache(Path(folder)), self.options.depth, DEFAULT_BATCH_SIZE, self.precision)
+            return NetworkPredictor(self.predictor, self.description, options).predict(self.study).values
 
     @torch.inference_mode()
     def by_reference(self, rows: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from aam.cli import COMMANDS, form_of, main, parse
-from aam.config.base import load, option_names
+from aam.config.base import load, option_names, write_yaml
 
 STUDY = {"table", "sequences", "cache-dir"}
 DISTANCE = {"tree", "distances", "distance-ids", "missing-features"}
@@ -19,7 +19,7 @@ MODEL = {
     "gradient-checkpointing", "count-embedding",
 }  # fmt: skip
 TRAINING = {
-    "epochs", "batch-size", "max-memory-gb", "size-window", "gradient-accumulation-steps", "target-effective-batch-size", "lr",
+    "epochs", "batch-size", "max-memory-gb", "gradient-accumulation-steps", "target-effective-batch-size", "lr",
     "weight-decay", "warmup-fraction", "samples-per-epoch", "gradient-clip", "patience", "best-metric", "precision",
     "validation-fraction", "seed",
     "attn-implementation", "compile", "num-workers", "validation-plot-samples",
@@ -60,14 +60,10 @@ FLAGS = {
     "predict": STUDY | FILE | INFERENCE | {"metadata"},
     "embed": STUDY | FILE | INFERENCE,
     "evaluate": STUDY | LABEL | DIRECTORY | INFERENCE,
-}  # fmt: skip
-
-FOLDS = (
-    STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES
+    "crossval": STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES
     | TARGET | {"head", "ensemble", "coverage", "target-penalty"} | TRANSFER | CONDITIONING
-    | {"folds", "fold-file", "repeats", "group-column", "baselines", "aam"}
-)  # fmt: skip
-"""Of ``aam evaluate --folds``."""
+    | {"folds", "fold-file", "repeats", "group-column", "baselines", "aam"},
+}  # fmt: skip
 
 POSITIONAL = {"files": "[PATH [PATH ...]]"}
 """Options without a flag, and how the help shows them."""
@@ -108,17 +104,53 @@ def test_every_flag_is_explained_in_the_help(name, capsys):
         assert config.__doc__
 
 
-def test_evaluate_over_folds_has_options_of_its_own(capsys):
-    form = form_of("evaluate", ["--folds", "5"])
-    with pytest.raises(SystemExit) as stop:
-        main(["evaluate", "--folds", "5", "--help"])
+@pytest.mark.parametrize("how", [["--folds", "5", "--repeats", "2"], ["--fold-file", "f.tsv"]])
+def test_evaluate_over_folds_is_crossval(how):
+    options = ["--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", *how]
 
-    shown = capsys.readouterr().out
-    assert sorted(flags(load(form.config))) == sorted(FOLDS)
-    assert stop.value.code == 0
-    assert all(f"--{flag}" in shown for flag in FOLDS)
-    for config in configs(load(form.config)):
-        assert config.__doc__
+    assert parse("evaluate", options) == parse("crossval", options)
+
+
+def test_the_options_of_either_spelling_are_read_by_the_other(tmp_path):
+    options = ["--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--folds", "5"]
+    (tmp_path / "c.yaml").write_text(text := write_yaml(config := parse("crossval", options)))
+
+    assert text.startswith("# aam evaluate, version ")
+    for name in ("crossval", "evaluate"):
+        assert parse(name, ["--config", str(tmp_path / "c.yaml")]) == config
+
+
+def test_a_model_is_no_option_of_crossval(tmp_path, capsys):
+    options = ["--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--model", "m"]
+    (tmp_path / "c.yaml").write_text(write_yaml(parse("evaluate", options)))
+
+    assert main(["crossval", "--config", str(tmp_path / "c.yaml")]) == 2
+    assert "the command has no option 'model'" in capsys.readouterr().err
+
+
+OBJECTIVES_TWICE = ["--objectives", "shannon", "jaccard", "--objective-weights", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "in_file"),
+    [
+        (OBJECTIVES_TWICE, ""),
+        (["--encoder-type", "shannon", "jaccard", "--encoder-weights", "1", "2"], ""),
+        (["--encoder_type", "shannon", "jaccard", "--objective_weights", "1", "2"], ""),
+        ([], "objectives: [shannon, jaccard]\nobjective-weights: [1, 2]"),
+        ([], "encoder-type: [shannon, jaccard]\nencoder_weights: [1, 2]"),
+        (OBJECTIVES_TWICE, "encoder-type: [faith-pd]\nobjective-weights: [3]"),
+        (["--encoder-type", "shannon", "jaccard", "--encoder-weights", "1", "2"], "objectives: [faith-pd]"),
+    ],
+)
+def test_objectives_have_an_earlier_name_as_well(typed, in_file, tmp_path):
+    (tmp_path / "c.yaml").write_text(f"{in_file}\ntable: t.biom\n")
+    options = ["--config", str(tmp_path / "c.yaml"), "--output-dir", "o", "--nuc-penalty", "0"]
+
+    config = parse("pretrain", [*options, *typed])
+
+    assert config.weights == {"shannon": 1.0, "jaccard": 2.0}
+    assert "\nencoder-type:\n- shannon\n- jaccard\nencoder-weights:\n" in write_yaml(config)
 
 
 def test_what_training_takes_is_taken_over_folds_as_well():
@@ -130,18 +162,18 @@ def test_what_training_takes_is_taken_over_folds_as_well():
 
 
 @pytest.mark.parametrize(
-    ("options", "config"),
+    ("options", "form"),
     [
-        (["--model", "m"], "EvaluateConfig"),
-        (["--model=m"], "EvaluateConfig"),
-        (["--help"], "EvaluateConfig"),
-        (["--folds", "5"], "CrossvalConfig"),
-        (["--folds=5"], "CrossvalConfig"),
-        (["--fold_file", "f.tsv"], "CrossvalConfig"),
+        (["--model", "m"], "evaluate"),
+        (["--model=m"], "evaluate"),
+        (["--help"], "evaluate"),
+        (["--folds", "5"], "crossval"),
+        (["--folds=5"], "crossval"),
+        (["--fold_file", "f.tsv"], "crossval"),
     ],
 )
-def test_options_choose_the_form_of_evaluate(options, config):
-    assert form_of("evaluate", options).config.endswith(f":{config}")
+def test_options_choose_the_form_of_evaluate(options, form):
+    assert form_of("evaluate", options) == form
 
 
 def test_the_overview_names_every_command(capsys):
@@ -160,17 +192,17 @@ def test_the_overview_names_every_command(capsys):
         (["pretrain", "--table", "t", "--output-dir", "o"], "pass --tree"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--lr", "-1"], r"--lr -1.0: input should be greater"),
         (["pretrain", "--table", "t", "--tree", "n", "--distances", "d", "--output-dir", "o"], "exclude each other"),
-        (["pretrain", "--table", "t", "--output-dir", "o", "--encoder-type", "unifrac"],
-         "--encoder-type unifrac is unknown: choose from 'unweighted-unifrac', "),
-        (["pretrain", "--table", "t", "--output-dir", "o", "--encoder-type", "shannon", "shannon"], "names one twice"),
-        (["pretrain", "--table", "t", "--output-dir", "o", "--encoder-type", "shannon", "--encoder-weights", "1", "2"],
-         "--encoder-weights has 2 numbers for 1 names in --encoder-type"),
-        (["pretrain", "--table", "t", "--output-dir", "o", "--encoder-type", "bray-curtis", "--batch-size", "1"], "leaves no pair"),
-        (["pretrain", "--table", "t", "--distances", "d", "--output-dir", "o", "--encoder-type", "distance", "--mixup-alpha", "1"],
+        (["pretrain", "--table", "t", "--output-dir", "o", "--objectives", "unifrac"],
+         "--objectives unifrac is unknown: choose from 'unweighted-unifrac', "),
+        (["pretrain", "--table", "t", "--output-dir", "o", "--objectives", "shannon", "shannon"], "names one twice"),
+        (["pretrain", "--table", "t", "--output-dir", "o", "--objectives", "shannon", "--objective-weights", "1", "2"],
+         "--objective-weights has 2 numbers for 1 names in --objectives"),
+        (["pretrain", "--table", "t", "--output-dir", "o", "--objectives", "bray-curtis", "--batch-size", "1"], "leaves no pair"),
+        (["pretrain", "--table", "t", "--distances", "d", "--output-dir", "o", "--objectives", "distance", "--mixup-alpha", "1"],
          "are not in --distances"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--batch-size", "1"], "leaves no pair"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--unifrac-alpha", "0.2"],
-         "--unifrac-alpha has no effect, as generalized-unifrac is not learned: add generalized-unifrac to --encoder-type"),
+         "--unifrac-alpha has no effect, as generalized-unifrac is not learned: add generalized-unifrac to --objectives"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--taxonomy-rank", "family"],
          "--taxonomy-rank has no effect, as composition is not learned"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--asv-mask-ratio", "0.3"],
@@ -209,12 +241,18 @@ def test_the_overview_names_every_command(capsys):
          "--num-nodes 2: aam starts processes"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--attention-heads", "3"], "does not divide"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--resume", "--overwrite"], "--overwrite replaces it"),
+        (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--category-lr", "0.1"],
+         "--category-lr has no effect without --categorical-columns or --numeric-columns: leave it out."),
+        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--fold", "1"],
+         "--fold has no effect on --split random: leave it out, or pass --split file."),
+        (["crossval", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--fold-file", "f",
+          "--repeats", "2"], "--repeats 2 has no effect on --fold-file, whose folds are fixed: leave one out."),
         (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--resume", "--overwrite"],
          "--overwrite replaces it"),
         (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--freeze-base"],
          "pass --pretrained"),
         (["train", "--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o", "--freeze-base",
-          "--pretrained", "p", "--encoder-type", "shannon"], "leave out one of them"),
+          "--pretrained", "p", "--objectives", "shannon"], "leave out one of them"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--distance-ids", "i"], "pass both or neither"),
         (["pretrain", "--table", "t", "--distances", "d", "--output-dir", "o", "--mixup-alpha", "0.2"], "are not in --distances"),
         (["train", "--table", "t", "--distances", "d", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o",
@@ -262,8 +300,6 @@ def test_a_mistyped_option_suggests_the_right_one(capsys):
 
 
 def test_options_from_a_file_give_way_to_the_command_line(tmp_path: Path):
-    from aam.cli import parse
-
     (tmp_path / "run.yaml").write_text(
         "table: t.biom\ntree: t.nwk\noutput-dir: o\nbatch_size: 16\ngradient-checkpointing: false\n"
     )
@@ -275,9 +311,6 @@ def test_options_from_a_file_give_way_to_the_command_line(tmp_path: Path):
 
 
 def test_a_written_config_reads_back_as_itself(tmp_path: Path):
-    from aam.cli import parse
-    from aam.config.base import write_yaml
-
     config = parse(
         "train",
         ["--table", "t", "--metadata", "m", "--metadata-column", "age", "--output-dir", "o", "--lr", "0.01"],
@@ -319,9 +352,6 @@ def test_a_switch_may_be_turned_off_by_its_own_name_in_a_file(tmp_path):
 
 
 def test_options_that_another_command_wrote_are_refused(tmp_path, capsys):
-    from aam.cli import parse
-    from aam.config.base import write_yaml
-
     config = parse("pretrain", ["--table", "t", "--tree", "n", "--output-dir", "o"])
     (tmp_path / "config.yaml").write_text(write_yaml(config))
 

@@ -52,14 +52,14 @@ class OtherForm:
     usual_flag
         Asks for the usual form.
     command
-        Its config and function.
+        Name of the command whose other spelling it is.
     hint
         What either form does, for whoever gave both or neither.
     """
 
     flags: tuple[str, ...]
     usual_flag: str
-    command: Command
+    command: str
     hint: str
 
 
@@ -98,13 +98,18 @@ COMMANDS = {
     "evaluate": Command(
         "aam.config.commands:EvaluateConfig",
         "aam.commands.predict:evaluate",
-        "score a model, or methods over folds, against metadata",
+        "score a trained model against metadata",
         OtherForm(
             flags=("--folds", "--fold-file"),
             usual_flag="--model",
-            command=Command("aam.config.crossval:CrossvalConfig", "aam.commands.crossval:evaluate_folds", ""),
+            command="crossval",
             hint="--model scores a trained model; --folds (or --fold-file) trains and scores anew in each fold",
         ),
+    ),
+    "crossval": Command(
+        "aam.config.crossval:CrossvalConfig",
+        "aam.commands.crossval:crossval",
+        "train and score aam and classical models anew in each of several folds",
     ),
     "cache": Command(
         "aam.config.tools:CacheConfig", "aam.commands.cache:cache", "list, limit or clear what is kept on disk"
@@ -144,7 +149,7 @@ def _run(name: str, options: list[str]) -> int:
             refuse_launched(os.environ)
         _set_up_output()
         os.environ.setdefault(*ONEDNN_CACHE_CAPACITY)
-        _load(form_of(name, options).function)(config)
+        _load(COMMANDS[form_of(name, options)].function)(config)
     except AamError as error:
         if not (is_secondary_process(os.environ) and wait_for_first_process()):
             sys.stderr.write(f"aam {name}: {error}\n" if name in COMMANDS else f"aam: {error}\n")
@@ -208,33 +213,33 @@ def parse(name: str, options: list[str]) -> Any:
 
     options = _with_config_files(name, options)
     check_arguments(options)
+    form = form_of(name, options)
     return tyro.cli(
-        _load(form_of(name, options).config),
-        prog=f"aam {name}",
+        _load(COMMANDS[form].config),
+        prog=f"aam {form}",
         args=options,
         config=(tyro.conf.OmitArgPrefixes,),
     )
 
 
-def form_of(name: str, options: list[str]) -> Command:
-    """Choose the form of a command that its options ask for.
+def form_of(name: str, options: list[str]) -> str:
+    """Return the name of the command that is run: another one where the options ask for its other spelling.
 
     Raises
     ------
     ConfigError
         They ask for both forms, or for none.
     """
-    command = COMMANDS[name]
-    other = command.other
+    other = COMMANDS[name].other
     if other is None:
-        return command
+        return name
     given = {option.split("=")[0].replace("_", "-") for option in options}
     asked = [flag for flag in other.flags if flag in given]
     if asked and other.usual_flag in given:
         raise ConfigError(f"{other.usual_flag} and {asked[0]} exclude each other: {other.hint}.")
     if not asked and not given & {other.usual_flag, "-h", "--help"}:
         raise ConfigError(f"pass either {other.usual_flag} or {other.flags[0]}: {other.hint}.")
-    return other.command if asked else command
+    return other.command if asked else name
 
 
 def _with_config_files(name: str, options: list[str]) -> list[str]:
@@ -246,12 +251,12 @@ def _with_config_files(name: str, options: list[str]) -> list[str]:
     given, options = _take_config_files(options)
     if not given:
         return options
-    for path in given:
-        writer = command_that_wrote(path) if path.is_file() else name
-        if writer not in (None, name):
-            raise ConfigError(f"--config {path} holds the options of aam {writer}: run that, or copy what both have.")
     usual, other = _load(COMMANDS[name].config), COMMANDS[name].other
-    known = [*option_names(usual), *(option_names(_load(other.command.config)) if other else ())]
+    for path in given:
+        writer = command_that_wrote(path) if path.is_file() else None
+        if writer not in (None, usual.command):
+            raise ConfigError(f"--config {path} holds the options of aam {writer}: run that, or copy what both have.")
+    known = [*option_names(usual), *(option_names(_load(COMMANDS[other.command].config)) if other else ())]
     without_flag = [
         field.name
         for field in dataclasses.fields(usual)

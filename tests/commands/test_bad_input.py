@@ -232,7 +232,7 @@ MISTAKES = {
     "text for a number": ("train", lambda _: {"--epochs": "many"}, r"Error parsing --epochs: .*'many'"),
     "number out of range": ("train", lambda _: {"--epochs": 0}, r"--epochs 0: input should be greater than or equal to 1"),
     "heads": ("train", lambda _: {"--attention-heads": 3}, r"--attention-heads 3 does not divide --embedding-dim 16: choose"),
-    "no distances": ("pretrain", lambda _: {"--tree": None}, r"pass --tree \(or --distances\), or name an --encoder-type"),
+    "no distances": ("pretrain", lambda _: {"--tree": None}, r"pass --tree \(or --distances\), or name --objectives"),
     "no config": ("train", lambda _: {"--config": "a.yaml"}, r"--config a\.yaml: No such file"),
     "config key": (
         "train", lambda g: {"--config": g.file("a.yaml", "epohcs: 3")},

@@ -268,13 +268,3 @@ def test_pretraining_fits_batches_into_a_budget(study, tmp_path, capsys):
     pretrain(study, tmp_path / "out", "--max-memory-gb", "0.02")
 
     assert first_epoch(capsys.readouterr().err)[1] >= 2
-
-
-def test_a_window_of_sizes_leaves_less_padding(study, tmp_path, capsys):
-    padding = {}
-
-    for window in ("1", "9"):
-        train(study, tmp_path / window, "--size-window", window, "--batch-size", "3")
-        padding[window] = int(re.findall(r"(\d+) % of the positions", capsys.readouterr().err)[0])
-
-    assert padding["9"] < padding["1"]

@@ -24,7 +24,7 @@ def pretraining(distance=TREE, **changes):
 def test_pretraining_on_distances_needs_their_source():
     with pytest.raises(
         ConfigError,
-        match=r"pass --tree \(or --distances\), or name an --encoder-type .* or --penalty 0 to learn from masked",
+        match=r"pass --tree \(or --distances\), or name --objectives .* or --penalty 0 to learn from masked",
     ):
         pretraining(DistanceConfig())
 

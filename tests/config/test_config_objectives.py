@@ -70,7 +70,7 @@ def test_a_type_without_its_file_is_one_message_that_names_the_flag(name):
 
     if row.needs:
         flags = " and ".join(FLAG_OF_RESOURCE[need] for need in row.needs)
-        with pytest.raises(ConfigError, match=rf"^--encoder-type {name} needs {flags}\.$"):
+        with pytest.raises(ConfigError, match=rf"^--objectives {name} needs {flags}\.$"):
             config()
     else:
         assert name in config().weights

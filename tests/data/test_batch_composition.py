@@ -1,4 +1,4 @@
-"""Which samples form a batch: every one once per epoch, within the budget, alike in size, and different every time."""
+"""Which samples form a batch: every one once per epoch, within the budget, and different every time."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aam.config.model import tiny
-from aam.data.batch_composition import ByMemory, BySamples, sort_in_windows, split_until
+from aam.data.batch_composition import ByMemory, BySamples, split_until
 from aam.data.batches import BatchMaker, BatchPlan, Drawing, EpochSampler
 from aam.data.memory import ExpectedASVs, MemoryEstimate
 from helpers.studies import make_study
@@ -23,8 +23,8 @@ def by_memory(study, share, most=None, depth=None) -> ByMemory:
     return ByMemory(expected, lengths, ESTIMATE, budget, most)
 
 
-def sampler(batcher, lengths, window_batches=8, seed=0, digest="x") -> EpochSampler:
-    return EpochSampler(np.arange(len(lengths)), batcher, lengths, seed, digest, window_batches, n_epochs=4)
+def sampler(batcher, n_samples, seed=0, digest="x") -> EpochSampler:
+    return EpochSampler(np.arange(n_samples), batcher, seed, digest, n_epochs=4)
 
 
 def rows(plans) -> list[tuple]:
@@ -37,7 +37,7 @@ def test_every_epoch_holds_every_sample_once_in_as_many_batches(seed, share, n_s
     study = make_study(n_samples=n_samples, n_features=60, seed=seed)
     batcher = by_memory(study, share)
     for made in (batcher, BySamples(7)):
-        planned = sampler(made, batcher.lengths, seed=seed)
+        planned = sampler(made, n_samples, seed=seed)
 
         for epoch in range(4):
             planned.set_epoch(epoch)
@@ -51,7 +51,7 @@ def test_no_batch_is_estimated_above_the_budget_unless_it_is_a_single_sample():
     batcher = by_memory(study, 0.2)
 
     for epoch in range(4):
-        for batch in rows(sampler(batcher, batcher.lengths).plans(epoch)):
+        for batch in rows(sampler(batcher, 60).plans(epoch)):
             assert len(batch) == 1 or batcher.bytes_of(np.array(batch)) <= batcher.budget
 
 
@@ -109,21 +109,9 @@ def test_a_sample_too_large_for_the_budget_is_alone():
     assert [batch.tolist() for batch in batcher.cut(np.arange(6))] == [[row] for row in range(6)]
 
 
-def test_like_sizes_meet_and_leave_less_padding():
+def test_neither_the_order_of_sizes_nor_the_company_repeats():
     lengths = np.random.default_rng(0).lognormal(4, 0.7, size=400)
-
-    def padding(window_batches):
-        plans = sampler(BySamples(16), lengths, window_batches).plans(0)
-        positions = sum(lengths[list(plan.samples)].max() * len(plan.samples) for plan in plans)
-        return 1 - lengths.sum() / positions
-
-    assert padding(8) < 0.6 * padding(2) < 0.6 * padding(1)
-
-
-@pytest.mark.parametrize("window_batches", [1, 8])
-def test_neither_the_order_of_sizes_nor_the_company_repeats(window_batches):
-    lengths = np.random.default_rng(0).lognormal(4, 0.7, size=400)
-    planned = sampler(BySamples(16), lengths, window_batches)
+    planned = sampler(BySamples(16), 400)
     companions = []
     for epoch in range(3):
         batches = rows(planned.plans(epoch))
@@ -138,31 +126,14 @@ def test_neither_the_order_of_sizes_nor_the_company_repeats(window_batches):
 
 
 def test_batches_depend_on_seed_epoch_and_study_alone():
-    lengths = np.random.default_rng(0).lognormal(4, 0.7, size=50)
     key = {"seed": 0, "digest": "x"}
 
-    first, again = sampler(BySamples(4), lengths, **key), sampler(BySamples(4), lengths, **key)
+    first, again = sampler(BySamples(4), 50, **key), sampler(BySamples(4), 50, **key)
     again.set_epoch(3)
 
     assert rows(first.plans(0)) == rows(again.plans(0))
-    others = [sampler(BySamples(4), lengths, **(key | changed)).plans(0) for changed in ({"seed": 1}, {"digest": "y"})]
+    others = [sampler(BySamples(4), 50, **(key | changed)).plans(0) for changed in ({"seed": 1}, {"digest": "y"})]
     assert all(rows(first.plans(0)) != rows(other) for other in others)
-
-
-def test_without_windows_size_decides_nothing():
-    sizes = np.arange(50.0)
-
-    assert rows(sampler(BySamples(4), sizes, 1).plans(0)) == rows(sampler(BySamples(4), sizes[::-1], 1).plans(0))
-    assert rows(sampler(BySamples(4), sizes).plans(0)) != rows(sampler(BySamples(4), sizes[::-1]).plans(0))
-
-
-def test_sorting_keeps_every_sample_in_its_window_and_windows_meet_at_like_sizes():
-    order = np.random.default_rng(0).permutation(40)
-
-    result = sort_in_windows(order, order.astype(float), 20)
-
-    assert result[:20].tolist() == sorted(order[:20].tolist())
-    assert result[20:].tolist() == sorted(order[20:].tolist(), reverse=True)
 
 
 def test_batches_are_halved_until_there_are_enough():
@@ -173,7 +144,7 @@ def test_batches_are_halved_until_there_are_enough():
 
 
 def test_parts_of_a_pass_hold_every_sample_once_and_the_next_pass_is_in_another_order():
-    planned = EpochSampler(np.arange(11), BySamples(2), np.ones(11), 0, "x", n_epochs=6, samples_per_epoch=4)
+    planned = EpochSampler(np.arange(11), BySamples(2), 0, "x", n_epochs=6, samples_per_epoch=4)
 
     epochs = [[row for batch in rows(planned.plans(epoch)) for row in batch] for epoch in range(6)]
 

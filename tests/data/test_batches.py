@@ -129,7 +129,7 @@ def test_hidden_abundances_are_a_share_of_every_sample(study):
 
 
 def test_a_pass_that_is_continued_leaves_out_what_was_done_and_later_passes_are_whole():
-    sampler = EpochSampler(np.arange(7), BySamples(2), np.ones(7), 0, "digest", n_epochs=3)
+    sampler = EpochSampler(np.arange(7), BySamples(2), 0, "digest", n_epochs=3)
 
     sampler.start_at(1, 3)
     sampler.set_epoch(1)  # as the trainer does

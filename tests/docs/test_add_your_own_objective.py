@@ -81,7 +81,7 @@ def test_the_code_of_the_page_embeds_goes_on_and_fine_tunes_a_model_that_predict
     ("command", "output"),
     [
         (["embed", "--model", "pretrained"], ["--output", "out"]),
-        (["pretrain", "--pretrained", "pretrained", "--encoder-type", "shannon"], ["--output-dir", "out"]),
+        (["pretrain", "--pretrained", "pretrained", "--objectives", "shannon"], ["--output-dir", "out"]),
         (
             ["train", "--pretrained", "further", "--metadata", "metadata.tsv", "--metadata-column", "age"],
             ["--output-dir", "out"],

@@ -47,7 +47,7 @@ def plan(config=CONFIG, shape=SHAPE, distance=None):
         targets = {"bray-curtis": distance}
         module = TrainingModule(build_encoder(shape, ["bray-curtis"]), {"bray-curtis": 1.0}, config)
     maker = BatchMaker(study, Drawing(None, 1024, 0), targets=targets)
-    sampler = EpochSampler(TRAINED, BySamples(3), np.ones(11), 0, study.digest())
+    sampler = EpochSampler(TRAINED, BySamples(3), 0, study.digest())
     return module, (loader(maker, sampler), loader(maker, plan_in_order(HELD, 2)))
 
 

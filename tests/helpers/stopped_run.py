@@ -63,7 +63,7 @@ def run(folder, config=CONFIG, saving=None, stop=None):
         build_encoder(SHAPE, []), RegressionTarget(SHAPE, "age", TargetTransform(44.0, 20.0)), ["counts"]
     )
     module = TrainingModule(model, {"target": 1.0, "counts": 0.5}, config, main="target")
-    sampler = EpochSampler(TRAINED, BySamples(2), np.ones(10), 3, study.digest(), n_epochs=config.epochs)
+    sampler = EpochSampler(TRAINED, BySamples(2), 3, study.digest(), n_epochs=config.epochs)
     n_workers = config.num_workers or 0
     train, validation = loader(maker, sampler, n_workers), loader(maker, plan_in_order(HELD, 2), n_workers)
     last = folder / "checkpoints/last.ckpt"

@@ -26,8 +26,7 @@ from aam.distributed.process import started_by
 from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.errors import AamError
 from aam.labels.labelled import divide, read_labelled
-from aam.runs.plan import plan_network
-from aam.runs.plan import prepare_module as prepare_network
+from aam.runs.plan import plan_run, prepare_module
 from aam.training.checkpoints import Identity
 from aam.training.fit import fit
 from aam.training.memory import StepTooLargeError
@@ -125,13 +124,13 @@ def plan(study, learned, options):
     if learned == "pretrain":
         given += ["--taxonomy", study / "taxonomy.tsv", *UNLABELLED]
         config = parse("pretrain", [str(part) for part in given])
-        planned = pretrain.plan_encoder(config)
-        return pretrain.prepare_module(config, planned), planned.batch_source.maker
+        planned = plan_run(config, pretrain.read_unlabelled(config))
+        return prepare_module(planned), planned.batch_source.maker
     given += ["--metadata", study / "metadata.tsv", "--metadata-column", *learned.split(), "--head", "network"]
     config = parse("train", [str(part) for part in given])
     labelled = divide(config, read_labelled(config, 20), None)
-    planned = plan_network(config, config.model, None, labelled)
-    return prepare_network(planned), planned.batch_source.maker
+    planned = plan_run(config, labelled)
+    return prepare_module(planned), planned.batch_source.maker
 
 
 def train(study, name, ranks=SINGLE_PROCESS, save=None, resume=None):
@@ -188,7 +187,7 @@ class Spoil(Callback):
 def fail(study, folder, ranks=SINGLE_PROCESS):
     """Come upon a loss that is not finite; give the message."""
     module, maker = plan(study, "pretrain", ["--precision", "64-true"])
-    train = EpochSampler(np.arange(12), BySamples(4), np.ones(maker.study.n_samples), 0, "study")
+    train = EpochSampler(np.arange(12), BySamples(4), 0, "study")
     validation = [BatchPlan(EVALUATION, (12, 13))]
     loaders = tuple(loader(maker, plans, 0, ranks.part) for plans in (train, validation))
     saving = SavingPlan(Identity({}, {}, ""), SavingConfig(checkpoint_steps=1))
@@ -202,7 +201,7 @@ def fail(study, folder, ranks=SINGLE_PROCESS):
 def run_out(study, where, ranks=SINGLE_PROCESS):
     """Come to what the memory of the last rank does not hold; give the message."""
     module, maker = plan(study, "pretrain", ["--precision", "64-true"])
-    train = EpochSampler(np.arange(16), BySamples(4), np.ones(maker.study.n_samples), 0, "study")
+    train = EpochSampler(np.arange(16), BySamples(4), 0, "study")
     validation = [BatchPlan(EVALUATION, (16, 17))]
     loaders = tuple(loader(maker, plans, 0, ranks.part) for plans in (train, validation))
     memory = [FullMemory(*TOO_FULL[where])] if ranks.process.rank == ranks.process.n_ranks - 1 else []

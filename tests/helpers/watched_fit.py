@@ -33,8 +33,6 @@ def run(folder, config=CONFIG, transfer=None, callbacks=()):
     calibrate_encoder(model.base_model, some)
     calibrate_head(model, some)
     module = TrainingModule(model, {"target": 1.0}, config, main="target", transfer=transfer)
-    train = loader(
-        maker, EpochSampler(TRAINED, BySamples(config.batch_size), np.ones(study.n_samples), 0, study.digest())
-    )
+    train = loader(maker, EpochSampler(TRAINED, BySamples(config.batch_size), 0, study.digest()))
     folder.mkdir()
     return module, fit(module, (train, validation), folder, config, callbacks), validation

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aam.inference.ensemble import LeftOut, calibrate
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 from aam.labels.target import TargetState
 from aam.target_transform import TargetTransform
 
@@ -16,7 +16,7 @@ SITE = TargetState("site", "classification", guess="gut", classes=("gut", "skin"
 def said(target, values, truth, groups=None, columns=None):
     n = len(truth)
     groups = np.arange(n) if groups is None else groups
-    return LeftOut(Predicted(values, columns or {}), truth, {}, groups, np.arange(n) % 2, np.arange(1.0, n + 1))
+    return LeftOut(Predictions(values, columns or {}), truth, {}, groups, np.arange(n) % 2, np.arange(1.0, n + 1))
 
 
 def test_new_groups_are_covered_as_often_as_promised():
@@ -29,7 +29,7 @@ def test_new_groups_are_covered_as_often_as_promised():
         each = truth + shared + stream.normal(size=(2, len(groups)))
         old = groups < 24
         calibration = calibrate(AGE, said(AGE, each[0][old], truth[old], groups[old]), (), 0.8)
-        new = calibration.report(AGE, Predicted(each[:, ~old].mean(axis=0)), {})
+        new = calibration.report(AGE, Predictions(each[:, ~old].mean(axis=0)), {})
         inside.append(new.columns["lower"][0] <= truth[~old][0] <= new.columns["upper"][0])
 
     assert 0.78 < np.mean(inside) < 0.95  # the mean of members is better than they are, so somewhat more
@@ -39,7 +39,7 @@ def test_under_a_logarithm_errors_are_relative_and_nothing_is_below_zero():
     truth, values = np.full(20, 100.0), np.linspace(20.0, 400.0, 20)
     calibration = calibrate(LOG_AGE, said(LOG_AGE, values, truth), (), 0.9)
 
-    found = calibration.report(LOG_AGE, Predicted(np.array([0.5, 50.0])), {})
+    found = calibration.report(LOG_AGE, Predictions(np.array([0.5, 50.0])), {})
 
     assert (np.asarray(found.columns["lower"]) >= 0).all()
     factor = np.asarray(found.columns["upper"]) + 1
@@ -52,7 +52,7 @@ def test_quantiles_that_are_too_wide_are_drawn_in_but_not_beyond_the_prediction(
     calibration = calibrate(AGE, said(AGE, np.zeros(21), truth, columns=wide), (), 0.9)
     new = {"lower": np.array([-9.0, -1.0]), "upper": np.array([9.0, 1.0])}
 
-    found = calibration.report(AGE, Predicted(np.zeros(2), new), {})
+    found = calibration.report(AGE, Predictions(np.zeros(2), new), {})
 
     assert calibration.thresholds[0] < 0
     assert found.columns["upper"][0] == pytest.approx(9.0 + calibration.thresholds[0])
@@ -67,7 +67,7 @@ def test_too_sure_members_are_cooled_and_a_class_that_one_does_not_know_stays_at
     sure = np.exp(2 * logits) / np.exp(2 * logits).sum(axis=1, keepdims=True)
 
     calibration = calibrate(SITE, said(SITE, sure, truth), (), 0.9)
-    found = calibration.calibrated(SITE, Predicted(np.array([[0.9, 0.1, 0.0]])))
+    found = calibration.calibrated(SITE, Predictions(np.array([[0.9, 0.1, 0.0]])))
 
     assert calibration.temperature == pytest.approx(2, rel=0.1)
     assert found.values[0, 2] == 0

@@ -52,7 +52,7 @@ def reader(tmp_path):
 
     def make(description=AGE, depth=25, batch_size=4, precision="64-true", model=None, passes=1, **changes):
         description = dataclasses.replace(description, model=dataclasses.replace(SHAPE, **changes))
-        options = PredictOptions(depth, Cache(tmp_path / str(next(numbers))), batch_size, precision, passes)
+        options = PredictOptions(Cache(tmp_path / str(next(numbers))), depth, batch_size, precision, passes)
         return NetworkPredictor(model or trained(description), description, options)
 
     return make
@@ -76,7 +76,7 @@ def study():
 def test_predictions_are_those_of_the_whole_model_on_one_batch(reader, description, study):
     model = trained(description)
 
-    predicted = reader(description, batch_size=3, model=copy.deepcopy(model)).predict(study)
+    predicted = reader(description, batch_size=3, model=copy.deepcopy(model)).predict(study).values
 
     model = model.double().eval()
     batch = BatchMaker(study, Drawing(25, 1024, seed=3))[BatchPlan(EVALUATION, tuple(range(study.n_samples)))]
@@ -88,29 +88,29 @@ def test_predictions_are_those_of_the_whole_model_on_one_batch(reader, descripti
 def test_the_batch_size_changes_nothing(reader, batch_size, study):
     one, other = reader(batch_size=4), reader(batch_size=batch_size)
 
-    np.testing.assert_allclose(other.predict(study), one.predict(study), rtol=1e-12)
-    np.testing.assert_allclose(other.sample_vectors(study), one.sample_vectors(study), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(other.predict(study).values, one.predict(study).values, rtol=1e-12)
+    np.testing.assert_allclose(other.embed(study), one.embed(study), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 256])
 def test_the_chunk_size_changes_nothing(reader, chunk_size, study):
-    other = reader(asv_chunk_size=chunk_size).sample_vectors(study)
+    other = reader(asv_chunk_size=chunk_size).embed(study)
 
-    np.testing.assert_allclose(other, reader().sample_vectors(study), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(other, reader().embed(study), rtol=0, atol=1e-12)
 
 
 def test_a_sample_reads_the_same_in_another_study_and_order(reader, study):
     part = study.select_samples(np.array([5, 0, 3]))
 
-    alone = reader().sample_vectors(part)
+    alone = reader().embed(part)
 
-    np.testing.assert_allclose(alone, reader().sample_vectors(study)[[5, 0, 3]], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(alone, reader().embed(study)[[5, 0, 3]], rtol=0, atol=1e-12)
 
 
 def test_features_that_no_sample_holds_change_nothing(reader, study):
     wider = changed(study, [f"unused{i}" for i in range(4)], ["ACG", "T", "GGT", "CA"])
 
-    np.testing.assert_allclose(reader().sample_vectors(wider), reader().sample_vectors(study), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(reader().sample_vectors(wider), reader().embed(study), rtol=0, atol=1e-12)
 
 
 def test_each_asv_is_encoded_once_however_many_samples_and_batches_hold_it(reader, study):
@@ -125,7 +125,7 @@ def test_each_asv_is_encoded_once_however_many_samples_and_batches_hold_it(reade
 def test_asvs_that_training_never_saw_are_read_from_their_letters(reader):
     unseen = make_study(n_samples=4, n_features=9, n_positions=7, seed=99)
 
-    predicted = reader().predict(unseen)
+    predicted = reader().predict(unseen).values
 
     assert np.isfinite(predicted).all()
     assert len(set(predicted)) == 4
@@ -134,7 +134,7 @@ def test_asvs_that_training_never_saw_are_read_from_their_letters(reader):
 def test_a_renamed_study_gives_the_same_without_rarefaction(reader, study):
     renamed = changed(study, prefix="other")
 
-    np.testing.assert_array_equal(reader(depth=None).predict(renamed), reader(depth=None).predict(study))
+    np.testing.assert_array_equal(reader(depth=None).predict(renamed).values, reader(depth=None).predict(study).values)
 
 
 def test_the_token_limit_and_the_seed_come_from_the_model(reader, study):
@@ -142,27 +142,27 @@ def test_the_token_limit_and_the_seed_come_from_the_model(reader, study):
     reseeded = reader(dataclasses.replace(AGE, seed=4))
 
     assert limited.drawing.token_limit == 2
-    assert not np.allclose(limited.predict(study), reader(depth=None).predict(study))
-    assert not np.allclose(reseeded.predict(study), reader().predict(study))
-    np.testing.assert_array_equal(reader().predict(study), reader().predict(study))
+    assert not np.allclose(limited.predict(study).values, reader(depth=None).predict(study).values)
+    assert not np.allclose(reseeded.predict(study).values, reader().predict(study).values)
+    np.testing.assert_array_equal(reader().predict(study).values, reader().predict(study).values)
 
 
 @pytest.mark.parametrize("description", [AGE, SITE], ids=["regression", "classification"])
 def test_single_precision_is_close_to_double(reader, description, study):
     double, single = reader(description), reader(description, precision="32-true")
 
-    np.testing.assert_allclose(single.predict(study), double.predict(study), rtol=1e-4, atol=1e-5)
-    vectors = double.sample_vectors(study)
-    np.testing.assert_allclose(single.sample_vectors(study), vectors, rtol=0, atol=1e-4 * np.abs(vectors).max())
-    assert single.sample_vectors(study).dtype == vectors.dtype == np.float64
+    np.testing.assert_allclose(single.predict(study).values, double.predict(study).values, rtol=1e-4, atol=1e-5)
+    vectors = double.embed(study)
+    np.testing.assert_allclose(single.embed(study), vectors, rtol=0, atol=1e-4 * np.abs(vectors).max())
+    assert single.embed(study).dtype == vectors.dtype == np.float64
 
 
 def test_passes_are_the_mean_of_draws_of_their_own_and_say_how_far_these_differ(reader, study):
     model = trained(AGE)
 
-    many = reader(model=copy.deepcopy(model), passes=40).predicted(study)
-    once = reader(model=copy.deepcopy(model)).predict(study)
-    twice = reader(model=copy.deepcopy(model), passes=2).predicted(study)
+    many = reader(model=copy.deepcopy(model), passes=40).predict(study)
+    once = reader(model=copy.deepcopy(model)).predict(study).values
+    twice = reader(model=copy.deepcopy(model), passes=2).predict(study)
 
     second = 2 * twice.values - once
     np.testing.assert_allclose(twice.columns["passes_sd"], np.abs(once - second) / 2**0.5)
@@ -171,27 +171,28 @@ def test_passes_are_the_mean_of_draws_of_their_own_and_say_how_far_these_differ(
     assert (np.abs(many.values - once) < 4 * shown + 1e-9).all()
 
 
-def test_with_all_reads_passes_do_not_differ(reader, study):
-    found = reader(depth=None, passes=3).predicted(study)
+def test_with_all_reads_one_pass_is_enough_and_that_is_said(reader, study, caplog):
+    predicted = reader(depth=None, passes=3).predict(study)
 
-    np.testing.assert_allclose(found.columns["passes_sd"], 0, atol=1e-9)
+    assert "passes_sd" not in predicted.columns
+    assert "--prediction-passes has no effect" in caplog.text
 
 
 @pytest.mark.parametrize("description", [AGE, SITE], ids=["regression", "classification"])
 def test_half_precision_is_near_and_keeps_vectors_of_its_own(reader, description, study):
     double, half = reader(description), reader(description, precision="bf16-mixed")
 
-    expected = double.predict(study)
-    found = half.predict(study)
+    expected = double.predict(study).values
+    found = half.predict(study).values
 
     scale = 9.0 if description is AGE else 1.0
     np.testing.assert_allclose(found, expected, rtol=0, atol=0.1 * scale)
     assert not np.allclose(found, expected, rtol=1e-9)
-    np.testing.assert_array_equal(double.predict(study), expected)
+    np.testing.assert_array_equal(double.predict(study).values, expected)
 
 
 def test_probabilities_of_a_sample_sum_to_one(reader, study):
-    probability = reader(SITE).predict(study)
+    probability = reader(SITE).predict(study).values
 
     assert probability.shape == (7, 3)
     np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=0, atol=1e-12)
@@ -200,9 +201,9 @@ def test_probabilities_of_a_sample_sum_to_one(reader, study):
 def test_vectors_of_a_predictor_are_those_of_its_base(reader, study):
     model = trained(AGE)
 
-    of_predictor = reader(AGE, model=copy.deepcopy(model)).sample_vectors(study)
+    of_predictor = reader(AGE, model=copy.deepcopy(model)).embed(study)
 
-    of_base = reader(ENCODER, model=model.base_model).sample_vectors(study)
+    of_base = reader(ENCODER, model=model.base_model).embed(study)
     np.testing.assert_allclose(of_predictor, of_base, rtol=0, atol=0)
     assert of_base.shape == (7, 8)
 
@@ -210,7 +211,7 @@ def test_vectors_of_a_predictor_are_those_of_its_base(reader, study):
 def test_reading_leaves_no_graph_and_no_dropout(reader, study):
     ours = reader()
 
-    first, second = ours.predict(study), ours.predict(study)
+    first, second = ours.predict(study).values, ours.predict(study).values
 
     np.testing.assert_array_equal(first, second)
     assert all(parameter.grad is None for parameter in ours.model.parameters())

@@ -62,8 +62,8 @@ PLACES = Covariates(
     (NumberColumn("bmi", 25.5, 3.0),),
 )  # fmt: skip
 CONDITIONED = dataclasses.replace(
-    AGE, conditions=PLACES,
-    conditioning=CovariatesConfig(
+    AGE, covariates=PLACES,
+    covariates_config=CovariatesConfig(
         categorical_columns=("city",), numeric_columns=("bmi",), category_parents=("city=country",), categorical_fusion="gmu"
     ),
 )  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 
 from aam.config.target import TargetConfig
 from aam.errors import MetadataError, SplitError
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 from aam.labels.target import TargetState, fit_joint_target, fit_target, mean_place, target_from_dict
 from aam.target_transform import TargetTransform
 
@@ -126,7 +126,7 @@ def test_what_was_predicted_of_a_column_has_the_names_that_it_has_alone():
     joint = fit_joint_target(VALUES, PLAIN, {})
     columns = {"lower:age": np.arange(5), "lower:bmi": np.arange(5) + 1}
 
-    age, bmi = joint.split(Predicted(np.ones((5, 2)) * [1, 2], columns))
+    age, bmi = joint.split(Predictions(np.ones((5, 2)) * [1, 2], columns))
 
     assert age.values.tolist() == [1] * 5
     assert list(age.columns) == list(bmi.columns) == ["lower"]

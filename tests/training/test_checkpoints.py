@@ -143,3 +143,12 @@ def test_what_differs_is_named():
         "the study (--table, --sequences, or which samples are deep enough) is another",
     ]
     assert differences(header_of(IDENTITY)["identity"], IDENTITY) == []
+
+
+@pytest.mark.parametrize(("value", "message"), [(1, []), (8, ["--size-window was 8 and is not given"])])
+def test_an_option_that_is_no_more_differs_unless_it_was_at_its_default(value, message):
+    before = {"settings": {"lr": 0.01, "size-window": value}, "contents": {}, "study": "s"}
+
+    found = differences(before, Identity({"lr": 0.01}, {}, "s"))
+
+    assert found == message

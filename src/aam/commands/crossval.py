@@ -23,7 +23,7 @@ from aam.crossval.report import (
 from aam.crossval.summary import FoldScore, HeldOut, score_folds, summarise
 from aam.data.rarefaction import fixed_rarefaction
 from aam.labels.groups import warn_of_depth
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 from aam.metrics.scores import SCORES
 from aam.runs.pretrained import load_pretrained, shape_of
 from aam.runs.results import EVALUATION_RESULTS
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 COVERAGE = "coverage"
 
 
-def evaluate_folds(config: CrossvalConfig) -> None:
+def crossval(config: CrossvalConfig) -> None:
     """Run the command."""
     output = config.output.output_dir
     check_output_directory(config)
@@ -107,7 +107,7 @@ def mean_coverage(scores: list[FoldScore]) -> str:
     return f"\n\nIntervals or sets of {AAM} hold the truth of {np.mean(values):.1%} of the held-out samples (mean over folds)."
 
 
-def _coverage(name: str, fold: Fold, predicted: Predicted, truth: np.ndarray) -> list[FoldScore]:
+def _coverage(name: str, fold: Fold, predicted: Predictions, truth: np.ndarray) -> list[FoldScore]:
     if predicted.chosen is not None:
         inside, size, of_size = predicted.chosen[np.arange(len(truth)), truth], predicted.chosen.sum(axis=1), "set_size"
     elif all(name in predicted.columns for name in INTERVAL):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
@@ -12,7 +12,7 @@ from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 import aam
-from aam.config.options import POSITIONAL_NAME, flag_of, refuse_without_effect
+from aam.config.options import POSITIONAL_NAME, flag_of, refuse_without_effect, type_of
 from aam.errors import ConfigError, name_some
 
 NOT_INPUTS = ("output", "output-dir", "cache-dir")
@@ -21,7 +21,12 @@ NOT_INPUTS = ("output", "output-dir", "cache-dir")
 OF_ONE_CALL = ("overwrite", "resume", "replay")
 """Flags that a file of options does not repeat: nobody should replace a run who did not ask for it this time."""
 
+_NOTHING = object()
+
 _MAY_BE_EMPTY = "--missing-values"
+
+DELETED = {"size-window": 1}
+"""Keys of options that aam no longer has, which files of earlier runs hold, and their defaults, which change nothing."""
 
 T = TypeVar("T")
 
@@ -132,8 +137,10 @@ def option_names(cls: Any) -> Iterator[str]:
         if dataclasses.is_dataclass(field.type):
             yield from option_names(field.type)
             continue
-        name = field.name.replace("_", "-")
-        yield from (name, f"no-{name}") if field.type is bool else (name,)
+        name, flag = field.name.replace("_", "-"), flag_of(field.name).removeprefix("--")
+        yield from dict.fromkeys((name, flag if flag != POSITIONAL_NAME else name))
+        if type_of(field) is bool:
+            yield f"no-{name}"
 
 
 def flags_from_yaml(path: Path, without_flag: Sequence[str] = (), known: Sequence[str] | None = None) -> list[str]:
@@ -153,19 +160,14 @@ def flags_from_yaml(path: Path, without_flag: Sequence[str] = (), known: Sequenc
     ConfigError
         The file is missing, is not YAML, is not one flat mapping, or has a key that is not known.
     """
-    if path.is_fifo():  # opening one waits, perhaps for ever
-        raise ConfigError(f"--config {path} is a named pipe: save the options to a file.")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"--config {path}: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--config {path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict) or any(map(_is_nested, values.values())):
-        raise ConfigError(f"--config {path}: expected lines of the form 'flag-name: value', without nesting.")
     arguments: list[str] = []
-    for key, value in values.items():
+    for key, value in without_deleted(_read_flat_yaml(path)).items():
         name = str(key).removeprefix("--").replace("_", "-")
+        if name in DELETED:
+            raise ConfigError(
+                f"--config {path}: {name} {value} is of an option that aam no longer has: take it out; training is then that of "
+                f"{name} {DELETED[name]}."
+            )
         if known is not None and name not in known:
             meant = get_close_matches(name, known, n=1)
             hint = f"did you mean {meant[0]!r}?" if meant else "take it out."
@@ -179,6 +181,27 @@ def flags_from_yaml(path: Path, without_flag: Sequence[str] = (), known: Sequenc
         else:
             arguments += [f"--{name}", str(value)]
     return arguments
+
+
+def _read_flat_yaml(path: Path) -> dict[Any, Any]:
+    """Read a file of options, one flat mapping."""
+    if path.is_fifo():  # opening one waits, perhaps for ever
+        raise ConfigError(f"--config {path} is a named pipe: save the options to a file.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"--config {path}: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config {path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict) or any(map(_is_nested, values.values())):
+        raise ConfigError(f"--config {path}: expected lines of the form 'flag-name: value', without nesting.")
+    return values
+
+
+def without_deleted(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out options that aam no longer has, where they are at the defaults that they had."""
+    names = {key: str(key).removeprefix("--").replace("_", "-") for key in settings}
+    return {key: value for key, value in settings.items() if DELETED.get(names[key], _NOTHING) != value}
 
 
 def _is_nested(value: Any) -> bool:

@@ -59,14 +59,14 @@ def check_objectives(config: "PretrainConfig | LearningConfig") -> None:
     objectives, distance, rows = config.objectives, config.distance, rows_of(config.weights)
     if distance.tree and distance.distances and objectives.penalty and not objectives.encoder_type:
         raise ValueError(
-            "--tree and --distances exclude each other unless --encoder-type says what is learned from them: pass one of them, or "
-            "--encoder-type distance unweighted-unifrac."
+            "--tree and --distances exclude each other unless --objectives says what is learned from them: pass one of them, or "
+            "--objectives distance unweighted-unifrac."
         )
     given = {"tree": distance.tree, "distances": distance.distances, "taxonomy": config.taxonomy.taxonomy}
     for name, row in rows.items():
         missing = [FLAG_OF_RESOURCE[need] for need in row.needs if given[need] is None]
         if missing:
-            raise ValueError(f"--encoder-type {name} needs {' and '.join(missing)}.")
+            raise ValueError(f"--objectives {name} needs {' and '.join(missing)}.")
     if any(row.needs_pairs for row in rows.values()) and config.training.batch_size == 1:
         raise ValueError("--batch-size 1 leaves no pair of samples to learn distances from: use at least 2.")
     if config.augmentation.mixup_alpha is not None and any("distances" in row.needs for row in rows.values()):
@@ -80,7 +80,7 @@ class PretrainConfig(LearnsObjectives):
     """Learn from a study without labels: masked nucleotides, distances between samples, diversity, taxonomy.
 
     Example: aam pretrain --table table.biom --sequences rep-seqs.fasta --tree tree.nwk --output-dir pretrained
-    --encoder-type unweighted-unifrac bray-curtis faith-pd --encoder-weights 1 0.5 0.1
+    --objectives unweighted-unifrac bray-curtis faith-pd --objective-weights 1 0.5 0.1
 
     The result is a directory; pass it to 'aam train --pretrained' or 'aam embed --model'.
     """
@@ -105,7 +105,7 @@ class PretrainConfig(LearnsObjectives):
     def _objectives_have_what_they_need(self) -> Self:
         if self.objectives.penalty and not self.objectives.encoder_type and not self.distance.is_given:
             raise ValueError(
-                "Pre-training learns distances between samples: pass --tree (or --distances), or name an --encoder-type that needs "
+                "Pre-training learns distances between samples: pass --tree (or --distances), or name --objectives that need "
                 "neither, such as bray-curtis, or --penalty 0 to learn from masked nucleotides alone."
             )
         check_objectives(self)
@@ -128,7 +128,7 @@ class LearningConfig(LearnsObjectives):
     target: TargetConfig = field(default_factory=TargetConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     network_head: NetworkHeadConfig = field(default_factory=NetworkHeadConfig)
-    conditioning: CovariatesConfig = field(default_factory=CovariatesConfig)
+    covariates: CovariatesConfig = field(default_factory=CovariatesConfig)
     transfer: TransferConfig = field(default_factory=TransferConfig)
     distance: DistanceConfig = field(default_factory=DistanceConfig)
     taxonomy: TaxonomyConfig = field(default_factory=TaxonomyConfig)
@@ -141,9 +141,9 @@ class LearningConfig(LearnsObjectives):
     @model_validator(mode="after")
     def _options_fit_together(self) -> Self:
         if self.transfer.freeze_base and self.objectives.encoder_type:
-            raise ValueError("--freeze-base keeps what --encoder-type would teach as it is: leave out one of them.")
+            raise ValueError("--freeze-base keeps what --objectives would teach as it is: leave out one of them.")
         check_target(self)
-        check_covariates(self.conditioning, self.head.head, self.augmentation.mixup_alpha)
+        check_covariates(self.covariates, self.head.head, self.augmentation.mixup_alpha)
         check_objectives(self)
         return self
 
@@ -184,7 +184,7 @@ class TrainConfig(LearningConfig):
 
     command: ClassVar[str] = "train"
 
-    split: SplitConfig = field(default_factory=SplitConfig, metadata=written_after("conditioning"))
+    split: SplitConfig = field(default_factory=SplitConfig, metadata=written_after("covariates"))
     saving: SavingConfig = field(default_factory=SavingConfig)
     devices: DevicesConfig = field(default_factory=DevicesConfig)
 
@@ -247,7 +247,7 @@ class EmbedConfig:
 
     Example: aam embed --model pretrained --table table.biom --sequences rep-seqs.fasta --output embeddings.tsv
 
-    Samples that hold alike organisms have vectors near each other, by the first distance of the model's --encoder-type: the
+    Samples that hold alike organisms have vectors near each other, by the first distance of the model's --objectives: the
     squared distance of two samples is the mean squared difference of their vectors, plus what each shares with no other.
     """
 
@@ -266,8 +266,8 @@ class EvaluateConfig:
     --metadata-column age --output-dir evaluation
 
     Samples that the model was trained on are part of the table only if you leave them in: for an honest figure pass held-out
-    samples, or let aam train and score anew in each of several folds, beside classical baselines: aam evaluate --folds 5 --help
-    explains that.
+    samples, or let 'aam crossval' train and score anew in each of several folds, beside classical baselines. 'aam evaluate
+    --folds 5' is another spelling of that.
     """
 
     command: ClassVar[str] = "evaluate"

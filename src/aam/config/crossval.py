@@ -1,15 +1,14 @@
 """Options of comparing methods over folds, each trained anew."""
 
-from dataclasses import field, fields, replace
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from aam.config.base import config, written_after
-from aam.config.commands import LearningConfig, TrainConfig
+from aam.config.commands import LearningConfig
 from aam.config.options import only_with
-from aam.config.study import OutputDirectoryConfig
 
 Baseline = Literal["guess", "depth", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
 
@@ -52,12 +51,12 @@ class FoldsConfig:
 class CrossvalConfig(LearningConfig):
     """Train aam and classical baselines anew in each fold, and compare them on the samples that were held out.
 
-    Example: aam evaluate --folds 5 --repeats 3 --group-column subject --table table.biom --sequences rep-seqs.fasta --tree tree.nwk
+    Example: aam crossval --folds 5 --repeats 3 --group-column subject --table table.biom --sequences rep-seqs.fasta --tree tree.nwk
     --metadata metadata.tsv --metadata-column age --output-dir comparison
 
     All that is learned is learned from the training part of a fold: features, transforms, classes, scaling, hyper-parameters, and
-    when to stop. Writes summary.tsv, summary.png, summary.md, results.tsv, predictions.tsv and folds.tsv. With --model in place of
-    --folds, 'aam evaluate' scores a trained model.
+    when to stop. Writes summary.tsv, summary.png, summary.md, results.tsv, predictions.tsv and folds.tsv. 'aam evaluate --folds' is
+    another spelling; with --model in place of --folds, 'aam evaluate' scores a trained model.
     """
 
     command: ClassVar[str] = "evaluate"
@@ -70,15 +69,3 @@ class CrossvalConfig(LearningConfig):
         if "unifrac" in (self.folds.baselines or ()) and self.distance.tree is None:
             raise ValueError("--baselines unifrac needs --tree.")
         return self
-
-    def of_training(self, output_dir: Path, seed: int) -> TrainConfig:
-        """Return the same options as those of ``aam train``, whose split is settled by the fold."""
-        shared = {item.name: getattr(self, item.name) for item in fields(LearningConfig)}
-        shared |= {
-            "output": OutputDirectoryConfig(output_dir=output_dir),
-            "training": replace(self.training, seed=seed),
-        }
-        return TrainConfig(**shared)
-
-
-EvaluateFoldsConfig = CrossvalConfig

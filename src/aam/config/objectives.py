@@ -7,7 +7,7 @@ import tyro
 from pydantic import Field, model_validator
 
 from aam.config.base import config
-from aam.config.options import GIVEN, OnlyWith, Values, flag_of
+from aam.config.options import FLAG_NAMES, GIVEN, OnlyWith, Values, flag_of
 from aam.errors import name_some
 
 _DISTANCE = "aam.objectives.sample_distance:SampleDistance"
@@ -35,7 +35,7 @@ class ObjectiveRow:
     needs_pairs
         It compares the samples of a batch with each other.
     weight_option
-        The option that is its weight; None for an objective that ``--encoder-type`` chooses.
+        The option that is its weight; None for an objective that ``--objectives`` chooses.
     """
 
     path: str
@@ -81,12 +81,12 @@ OBJECTIVES: dict[str, ObjectiveRow] = {
         "aam.objectives.hidden_abundance:HiddenAbundance", "hidden abundances", weight_option="count_penalty"
     ),
 }
-"""By the name that ``--encoder-type``, logs and ``config.json`` use. A new distance or value of a sample is a function and a row, a
+"""By the name that ``--objectives``, logs and ``config.json`` use. A new distance or value of a sample is a function and a row, a
 new kind of objective a class and a row."""
 
 
 def encoder_types() -> dict[str, ObjectiveRow]:
-    """Give the rows that ``--encoder-type`` chooses from."""
+    """Give the rows that ``--objectives`` chooses from."""
     return {name: row for name, row in OBJECTIVES.items() if row.weight_option is None}
 
 
@@ -100,6 +100,11 @@ _ENCODER_TYPE = (
     "vectors; each further one is read from a linear map of them. Not given: unweighted-unifrac with --tree, distance with "
     f"--distances. {_CHOICES}"
 )
+
+
+def _with_alias(field_name: str) -> Any:
+    """Return the argument of a field whose flag has another name; that of the field is taken as well."""
+    return tyro.conf.arg(name=FLAG_NAMES[field_name], aliases=["--" + field_name.replace("_", "-")])
 
 
 class LearnsObjectives:
@@ -123,16 +128,16 @@ class OnlyWithObjective(OnlyWith):
 
     @property
     def needed(self) -> str:
-        """What makes it learned, as the user types it: ``--encoder-type composition``."""
+        """What makes it learned, as the user types it: ``--objectives composition``."""
         name = self.needs[0][0]
         weight = OBJECTIVES[name].weight_option
-        return f"--encoder-type {name}" if weight is None else f"{flag_of(weight)} above 0"
+        return f"--objectives {name}" if weight is None else f"{flag_of(weight)} above 0"
 
     def explain(self, flags: list[str], value: Any, values: Values) -> str:
         """Return the message for an option of an objective that is not learned."""
         name = self.needs[0][0]
         is_chosen = OBJECTIVES[name].weight_option is None
-        remedy = f"add {name} to --encoder-type" if is_chosen else f"pass {self.needed}"
+        remedy = f"add {name} to --objectives" if is_chosen else f"pass {self.needed}"
         return f"{flags[0]} has no effect, as {name} is not learned: {remedy}, or leave it out."
 
 
@@ -145,12 +150,12 @@ def only_with_objective(name: str) -> OnlyWithObjective:
 class ObjectivesConfig:
     """Losses and their weights."""
 
-    encoder_type: Annotated[tuple[str, ...], tyro.conf.arg(help=_ENCODER_TYPE)] = ()
+    encoder_type: Annotated[tuple[str, ...], _with_alias("encoder_type"), tyro.conf.arg(help=_ENCODER_TYPE)] = ()
     """What samples are to be known for; the table of `aam.config.objectives` lists the choices."""
-    encoder_weights: tuple[Annotated[float, Field(gt=0, le=1e6)], ...] = ()
-    """Weight of each --encoder-type, in their order; not given: 1 each."""
+    encoder_weights: Annotated[tuple[Annotated[float, Field(gt=0, le=1e6)], ...], _with_alias("encoder_weights")] = ()
+    """Weight of each of --objectives, in their order; not given: 1 each."""
     penalty: Annotated[float, Field(ge=0, le=1e6)] = 1.0
-    """Multiplies the weights of all --encoder-type; 0 leaves them out."""
+    """Multiplies the weights of all --objectives; 0 leaves them out."""
     unifrac_alpha: Annotated[float, Field(ge=0, le=1), only_with_objective("generalized-unifrac")] = 0.5
     """How much generalized-unifrac lets abundant lineages decide: 1 is normalized-weighted-unifrac."""
     loss_balancing: Literal["fixed", "uncertainty"] = "fixed"
@@ -169,7 +174,7 @@ class ObjectivesConfig:
     count_mask_ratio: Annotated[float, Field(gt=0, lt=1), only_with_objective("counts")] = 0.15
     """Share of a sample's ASVs whose abundance is hidden for that loss."""
     asv_mask_ratio: Annotated[float, Field(gt=0, lt=1), only_with_objective("masked-asvs")] = 0.15
-    """Share of a sample's ASVs that --encoder-type masked-asvs hides."""
+    """Share of a sample's ASVs that --objectives masked-asvs hides."""
     count_loss: Annotated[Literal["mse", "multinomial"], only_with_objective("counts")] = "mse"
     """mse: squared error of the log relative abundance; multinomial: likelihood of how the reads of the hidden ASVs are divided
     among them."""
@@ -179,13 +184,13 @@ class ObjectivesConfig:
         known = encoder_types()
         for name in self.encoder_type:
             if name not in known:
-                raise ValueError(f"--encoder-type {name} is unknown: choose from {name_some(list(known), len(known))}.")
+                raise ValueError(f"--objectives {name} is unknown: choose from {name_some(list(known), len(known))}.")
         if len(set(self.encoder_type)) < len(self.encoder_type):
-            raise ValueError("--encoder-type names one twice: name each once, and weigh it with --encoder-weights.")
+            raise ValueError("--objectives names one twice: name each once, and weigh it with --objective-weights.")
         if self.encoder_weights and len(self.encoder_weights) != len(self.encoder_type):
             raise ValueError(
-                f"--encoder-weights has {len(self.encoder_weights)} numbers for {len(self.encoder_type)} names in "
-                "--encoder-type: give one for each, in the same order."
+                f"--objective-weights has {len(self.encoder_weights)} numbers for {len(self.encoder_type)} names in "
+                "--objectives: give one for each, in the same order."
             )
         return self
 

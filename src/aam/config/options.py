@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 POSITIONAL = "files"
 """Field that is given without a flag."""
@@ -11,12 +11,15 @@ POSITIONAL = "files"
 POSITIONAL_NAME = "FILE"
 """How messages call it."""
 
+FLAG_NAMES = {"encoder_type": "objectives", "encoder_weights": "objective-weights"}
+"""Name of the flag where it is not that of the field, which files of options keep and the command line takes as well."""
+
 
 def flag_of(field_name: str) -> str:
     """Return a field's name as the user types it: ``--ffn-ratio`` for ``ffn_ratio``; files without a flag are ``FILE``."""
     if field_name == POSITIONAL:
         return POSITIONAL_NAME
-    return "--" + field_name.replace("_", "-")
+    return "--" + FLAG_NAMES.get(field_name, field_name.replace("_", "-"))
 
 
 GIVEN = ("any value but the default",)
@@ -88,6 +91,11 @@ def only_with(
 def marks_of(field: dataclasses.Field) -> tuple[Any, ...]:
     """Return the items of a field's ``Annotated``."""
     return getattr(field.type, "__metadata__", ())
+
+
+def type_of(field: dataclasses.Field) -> Any:
+    """Return the type of a field without the items of its ``Annotated``."""
+    return get_args(field.type)[0] if marks_of(field) else field.type
 
 
 def condition_of(field: dataclasses.Field) -> OnlyWith | None:

@@ -38,8 +38,8 @@ class SamplingConfig:
 
     rarefy_depth: Annotated[int, Field(ge=1)] | Literal["auto", "none"] = "auto"
     """Reads drawn from each sample without replacement, afresh each epoch; samples with fewer are dropped and named. auto:
-    the largest depth that keeps 98 % of the samples; none: all reads of all samples. The kernel head and the methods of 'evaluate
-    --folds' read all reads, unless this is a number; they are drawn once. Give one where the number of reads tells the target."""
+    the largest depth that keeps 98 % of the samples; none: all reads of all samples. The kernel head and the methods of 'aam
+    crossval' read all reads, unless this is a number; they are drawn once. Give one where the number of reads tells the target."""
     token_limit: Annotated[int, Field(ge=1)] = 1024
     """ASVs read per sample; of a richer sample the most abundant are kept. Memory grows with it."""
 
@@ -52,7 +52,7 @@ class DistanceConfig:
     """Rooted phylogenetic tree with the features as tips, Newick (plain or gzip) or a QIIME 2 artifact Phylogeny[Rooted]:
     UniFrac and Faith's diversity are computed from it per batch."""
     distances: Path | None = None
-    """Square distance matrix made elsewhere, --encoder-type distance: .npy with an ids file, .h5 of ssu, .tsv or .csv (plain or
+    """Square distance matrix made elsewhere, --objectives distance: .npy with an ids file, .h5 of ssu, .tsv or .csv (plain or
     gzip), or a QIIME 2 artifact DistanceMatrix."""
     distance_ids: Path | None = None
     """Sample ids of a .npy matrix, one per line; None: a file beside it named like it, ending in .ids or .txt."""
@@ -72,7 +72,7 @@ class DistanceConfig:
 
     @property
     def default_type(self) -> str | None:
-        """What samples are to be known for where ``--encoder-type`` is not given."""
+        """What samples are to be known for where ``--objectives`` is not given."""
         if self.tree is not None:
             return "unweighted-unifrac"
         return None if self.distances is None else "distance"
@@ -83,13 +83,13 @@ class TaxonomyConfig:
     """What is known of the ASVs' place among the living."""
 
     taxonomy: Path | None = None
-    """Lineage of each feature, for --encoder-type taxonomy and composition: a table of feature id and lineage (plain or gzip), or a
+    """Lineage of each feature, for --objectives taxonomy and composition: a table of feature id and lineage (plain or gzip), or a
     QIIME 2 artifact FeatureData[Taxonomy]."""
     taxonomy_rank: Annotated[
         Literal["domain", "phylum", "class", "order", "family", "genus", "species"],
         only_with_objective("composition"),
     ] = "genus"
-    """Rank at which --encoder-type composition adds up the reads of a sample."""
+    """Rank at which --objectives composition adds up the reads of a sample."""
 
 
 @config

@@ -82,10 +82,6 @@ class TrainingConfig(OptimisationConfig):
     and activations, beside the program (about 0.5 GB) and the study. Batches then differ in their number of samples: the estimate
     counts their distinct ASVs and their richest sample. A sample too large for it is trained on alone. Much memory makes few, large
     batches: pass --batch-size as well to limit them."""
-    size_window: Annotated[int, Field(ge=1)] = 1
-    """Batches' worth of shuffled samples that are sorted by their number of ASVs before they are cut into batches; 1: not at all.
-    8 leaves less than half of the padding in attention among ASVs on a GPU (a CPU pads nothing), but makes the samples of a batch
-    alike, and the model learns worse: worth it only where padding is what exhausts a GPU's memory."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1)] | None = None
     """Batches whose gradients are averaged before each optimiser step. Distances are learned within each batch only. None: 1, or
     what --target-effective-batch-size asks for."""

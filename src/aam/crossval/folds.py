@@ -111,7 +111,7 @@ def read_crossval_samples(config: CrossvalConfig) -> CrossvalSamples:
     sample_ids = list(study.sample_ids)
     values = values.loc[sample_ids]
     columns = named_columns(config.category_columns, metadata, sample_ids, config.label.metadata_column)
-    columns |= covariate_columns(config.conditioning, metadata, cells.loc[sample_ids], config.folds.group_column)
+    columns |= covariate_columns(config.covariates, metadata, cells.loc[sample_ids], config.folds.group_column)
     groups = sample_groups(metadata, sample_ids, config.folds.group_column, config.label.metadata_column)
     target = fit_target(values, task, order_alone(config.target))
     truth = target.encode(values)

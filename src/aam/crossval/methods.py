@@ -26,7 +26,7 @@ from aam.kernels.known_asvs import KnownASVs
 from aam.labels.covariates import NO_COVARIATES
 from aam.labels.head_inputs import head_inputs_of, rows_of, warn_of_unknown_covariates
 from aam.labels.labelled import LabelledSamples, LabelledStudy, fit_labels
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 from aam.labels.splits import EXCLUDED, TRAIN, VALIDATION, hold_out, strata
 from aam.labels.target import TargetState, fit_target
 from aam.notices import NOTICES
@@ -49,7 +49,7 @@ from aam.uncertainty import warn_of_few_groups
 
 def aam_method(
     config: CrossvalConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples
-) -> Callable[[Fold], Predicted]:
+) -> Callable[[Fold], Predictions]:
     """Return aam as a method, with the head that its options ask for; the same head in all folds.
 
     Raises
@@ -78,7 +78,7 @@ def aam_method(
 
 def _kernel_method(
     config: CrossvalConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples
-) -> Callable[[Fold], Predicted]:
+) -> Callable[[Fold], Predictions]:
     study, target = crossval_samples.study, crossval_samples.target
     inputs = kernel_inputs(config, study, pretrained)
 
@@ -93,7 +93,7 @@ def _kernel_method(
     fewest = min(len(np.unique(crossval_samples.groups[fold.train])) for fold in crossval_samples)
     warn_of_few_groups(fewest, config.head.coverage)
 
-    def fit(fold: Fold) -> Predicted:
+    def fit(fold: Fold) -> Predictions:
         with NOTICES.within(crossval_samples.name_of(fold)):
             of_fold = target_of(fold)
             categories = head_inputs_of(of_fold, NO_COVARIATES, crossval_samples.columns, study.n_samples)
@@ -146,7 +146,7 @@ def _of_fold(config: CrossvalConfig, fold: Fold, directory: Path) -> CrossvalCon
 
 def _fit_network(
     config: CrossvalConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples, fold: Fold
-) -> Predicted:
+) -> Predictions:
     """Train the network, and leave nothing on disk."""
     with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, NOTICES.within(crossval_samples.name_of(fold)):
         labelled, directory = part_of_fold(config, crossval_samples, fold), Path(name)
@@ -157,7 +157,7 @@ def _fit_network(
 
 def _fit_ensemble(
     config: CrossvalConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples, fold: Fold
-) -> Predicted:
+) -> Predictions:
     """Train the networks of an ensemble, and leave nothing on disk."""
     with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, NOTICES.within(crossval_samples.name_of(fold)):
         labelled, directory = part_of_fold(config, crossval_samples, fold), Path(name)
@@ -177,7 +177,7 @@ def _predict(
     model: AnyModel,
     description: ModelDescription,
     cache: Cache,
-) -> Predicted:
+) -> Predictions:
     """Predict the samples of a fold; those with fewer reads than are drawn are read whole, so that none is left out."""
     assert isinstance(labelled.target, TargetState), "a fold has one target"
     is_shallow = crossval_samples.study.depths[fold.test] < (labelled.depth or 0)
@@ -188,13 +188,13 @@ def _predict(
             study = crossval_samples.study.select_samples(fold.test[indices])
             predictions.append(predictor.predict(study, crossval_samples.metadata))
             order.append(indices)
-    predicted = Predicted.joined(predictions).rows(np.argsort(np.concatenate(order)))
+    predicted = Predictions.joined(predictions).rows(np.argsort(np.concatenate(order)))
     return predicted.in_all_classes(labelled.target.classes, crossval_samples.target.classes)
 
 
 AAM = "aam"
 
-Method = Callable[[Fold], Predicted]
+Method = Callable[[Fold], Predictions]
 """Fits the training rows of a fold and predicts the others: values [n], or probabilities of the study's classes [n, C]."""
 
 
@@ -236,5 +236,5 @@ def study_data_of(config: CrossvalConfig, crossval_samples: CrossvalSamples, has
     return StudyData(table, crossval_samples.truth, crossval_samples.groups, task, len(target.classes), distances)
 
 
-def _fit_baseline(study_data: StudyData, name: str, seed: int, fold: Fold) -> Predicted:
-    return Predicted(BASELINES[name](study_data.fold(fold.train, fold.test, seed + fold.repeat)))
+def _fit_baseline(study_data: StudyData, name: str, seed: int, fold: Fold) -> Predictions:
+    return Predictions(BASELINES[name](study_data.fold(fold.train, fold.test, seed + fold.repeat)))

@@ -1,4 +1,4 @@
-"""Divide samples into batches: of a fixed number, or as many as memory holds; and order samples by similar size."""
+"""Divide samples into batches: of a fixed number, or as many as memory holds."""
 
 import math
 from dataclasses import dataclass
@@ -131,32 +131,6 @@ class _GrowingBatch:
         """Add the sample that `with_sample` computed these numbers for."""
         self.n_pairs, self.n_asvs = n_pairs, n_asvs
         self.absent |= absent
-
-
-def sort_in_windows(order: np.ndarray, lengths: np.ndarray, window: int) -> np.ndarray:
-    """Sort samples by size inside windows, rising and falling in turn, so that samples of similar size are near each other.
-
-    Parameters
-    ----------
-    order
-        Shuffled sample indices, [n].
-    lengths
-        Size of each of them, [n].
-    window
-        Number of samples in a window.
-
-    Returns
-    -------
-    The sample indices in the new order, [n].
-    """
-    windows = []
-    n_windows = max(1, round(len(order) / window))
-    for number, positions in enumerate(np.array_split(np.arange(len(order)), n_windows)):
-        by_size = positions[np.argsort(lengths[positions], kind="stable")]
-        windows.append(
-            order[by_size if number % 2 == 0 else by_size[::-1]]
-        )  # neighbours end and begin with similar sizes
-    return np.concatenate(windows)
 
 
 def split_until(batches: list[np.ndarray], n_batches: int) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from aam.batch import AsvTarget, Batch, BatchTarget, MaskedNucleotides, PackedCounts, RankSlice, RankSpec
 from aam.data.augmentation import Augmentation, Augmenter, Reads
-from aam.data.batch_composition import Batcher, BySamples, sort_in_windows, split_until
+from aam.data.batch_composition import Batcher, BySamples, split_until
 from aam.data.masking import hide_pairs, mask_nucleotides
 from aam.data.rank_slice import cut, slice_of_rank
 from aam.data.rarefaction import EVALUATION, generator, rarefy
@@ -201,8 +201,7 @@ def keep_most_abundant(packed: PackedCounts, limit: int) -> PackedCounts:
 class EpochSampler(Sampler[BatchPlan]):
     """Sampler that plans each epoch's batches as a function of (seed, epoch, study digest); the trainer calls `set_epoch`.
 
-    Samples are shuffled, samples of similar size may be sorted together inside windows of many batches, the order is cut into
-    batches, and the batches are shuffled. Each sample is in one batch of every epoch.
+    Samples are shuffled, the order is cut into batches, and the batches are shuffled. Each sample is in one batch of every epoch.
 
     Attributes
     ----------
@@ -210,13 +209,8 @@ class EpochSampler(Sampler[BatchPlan]):
         Indices of the samples to train on, [n].
     batcher
         Division of an order into batches.
-    lengths
-        Size of each sample of the study, [S].
     seed, digest
         Seed of the run and digest of the study, which seed the shuffles.
-    window_batches
-        Length of a window in batches: longer windows leave less padding, shorter ones more diverse batches. With 1, samples are
-        not sorted by size.
     n_epochs
         Number of epochs that may be planned. All have the same number of batches: as many as the epoch that needs most.
     samples_per_epoch
@@ -227,18 +221,14 @@ class EpochSampler(Sampler[BatchPlan]):
 
     samples: np.ndarray
     batcher: Batcher
-    lengths: np.ndarray
     seed: int
     digest: str
-    window_batches: int = 1
     n_epochs: int = 1
     samples_per_epoch: int | None = None
     epoch: int = 0
     n_done: int = 0
 
     def __post_init__(self) -> None:
-        n_batches = len(self.batcher.cut(self._shuffled(0)[0]))
-        self._window = self.window_batches * math.ceil(self.n_in_epoch / n_batches)
         n_planned = 1 if self.batcher.has_fixed_size else self.n_epochs
         self._n_batches = max(len(self._cut(epoch)) for epoch in range(n_planned))
 
@@ -265,8 +255,6 @@ class EpochSampler(Sampler[BatchPlan]):
 
     def _cut(self, epoch: int) -> list[np.ndarray]:
         order, stream = self._shuffled(epoch)
-        if self.window_batches > 1:
-            order = sort_in_windows(order, self.lengths[order], self._window)
         batches = self.batcher.cut(order)
         return [batches[number] for number in stream.permutation(len(batches))]
 

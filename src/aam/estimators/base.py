@@ -14,7 +14,7 @@ from aam.kernels.features import Phylogeny, Samples
 from aam.kernels.fitting import fit_ensemble
 from aam.kernels.head import KernelEnsemble
 from aam.kernels.known_asvs import MINIMUM_PREVALENCE
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 from aam.labels.target import TargetState
 
 _MOST_OF_SHARES = 1.01
@@ -137,7 +137,7 @@ class KernelEstimator(BaseEstimator):
                 f"{type(self).__name__} compares counts of reads, in which a rare feature weighs less. Pass the counts."
             )
 
-    def _predicted(self, X: Any) -> Predicted:  # noqa: N803
+    def _predicted(self, X: Any) -> Predictions:  # noqa: N803
         samples = self._samples(X)
         return self.ensemble_.report(self.ensemble_.outputs(samples))
 

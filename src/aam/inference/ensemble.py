@@ -15,7 +15,7 @@ from aam.inference.description import ModelDescription
 from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.io.metadata import Metadata
 from aam.labels.head_inputs import HeadInputs, head_inputs_of_new_samples, warn_of_unknown_cells
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 from aam.labels.target import AnyTarget, JointTarget, TargetState, parts_of
 from aam.models.sequence_predictor import SequencePredictor
 from aam.uncertainty import (
@@ -92,7 +92,7 @@ class LeftOut:
         To the nearest training sample of that member, [S].
     """
 
-    predicted: Predicted
+    predicted: Predictions
     truth: np.ndarray
     head_inputs: HeadInputs
     groups: np.ndarray
@@ -135,22 +135,22 @@ class EnsembleCalibration:
         """Give plain values, as JSON has them."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
-    def calibrated(self, target: AnyTarget, predicted: Predicted) -> Predicted:
+    def calibrated(self, target: AnyTarget, predicted: Predictions) -> Predictions:
         """Give what one member says with probabilities that are as sure as they may be."""
         if target.task == "regression":
             return predicted
         logits = logits_of(predicted.values) / self.temperature
         return replace(predicted, values=to_probabilities(logits, len(target.classes)))
 
-    def report(self, target: AnyTarget, predicted: Predicted, head_inputs: HeadInputs) -> Predicted:
+    def report(self, target: AnyTarget, predicted: Predictions, head_inputs: HeadInputs) -> Predictions:
         """Add intervals to numbers, or sets to probabilities."""
         if target.task == "regression":
             return self._with_intervals(target, predicted, head_inputs)
         sets = prediction_sets(predicted.values, self.thresholds[0])
         named = named_sets(sets, predicted.values, target.classes)
-        return Predicted(predicted.values, {SET: named, **predicted.columns}, sets)
+        return Predictions(predicted.values, {SET: named, **predicted.columns}, sets)
 
-    def _with_intervals(self, target: AnyTarget, predicted: Predicted, head_inputs: HeadInputs) -> Predicted:
+    def _with_intervals(self, target: AnyTarget, predicted: Predictions, head_inputs: HeadInputs) -> Predictions:
         ends: dict[str, np.ndarray | list[str]] = {}
         for column, threshold in zip(_columns(target, predicted, head_inputs), self.thresholds, strict=True):
             lower, upper = column.ends()
@@ -202,7 +202,7 @@ class _Column:
 
     part: TargetState
     suffix: str
-    predicted: Predicted
+    predicted: Predictions
     category: np.ndarray | None
 
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
@@ -223,7 +223,7 @@ class _Column:
         return compared if self.part.transform.is_linear else self.part.transform.to_own(compared, self.category)
 
 
-def _columns(target: AnyTarget, predicted: Predicted, head_inputs: HeadInputs) -> list[_Column]:
+def _columns(target: AnyTarget, predicted: Predictions, head_inputs: HeadInputs) -> list[_Column]:
     category = head_inputs.get(CATEGORY)
     if isinstance(target, TargetState):
         return [_Column(target, "", predicted, category)]
@@ -297,7 +297,7 @@ class EnsemblePredictor:
         assert target is not None, "an ensemble has a target"
         warn_of_unknown_cells(target, covariates, metadata, study.sample_ids)
 
-    def predict(self, study: Study, metadata: Metadata | None = None) -> Predicted:
+    def predict(self, study: Study, metadata: Metadata | None = None) -> Predictions:
         """Predict each sample's target, with intervals or sets, the spread of the members, and whether it is an outlier.
 
         Parameters
@@ -331,7 +331,7 @@ class EnsemblePredictor:
         is_outlier = np.mean(farness, axis=0) > calibration.farthest
         _warn_of_outliers(is_outlier)
         head_inputs = head_inputs_of_new_samples(target, self.description.covariates, metadata, study.sample_ids)
-        mean = Predicted(values.mean(axis=0), {**columns, OUTLIER: is_outlier})
+        mean = Predictions(values.mean(axis=0), {**columns, OUTLIER: is_outlier})
         return calibration.report(target, mean, head_inputs)
 
     def embed(self, study: Study) -> np.ndarray:

@@ -20,7 +20,7 @@ from aam.kernels.head import KernelHead
 from aam.kernels.storage import head_arrays, head_info, rebuild_head
 from aam.labels.covariates import NO_COVARIATES
 from aam.labels.head_inputs import HeadInputs, columns_read, head_inputs_of_new_samples, warn_of_unknown_cells
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 from aam.labels.target import TargetState
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.uncertainty import INTERVAL
@@ -82,7 +82,7 @@ def to_kernel_units(target: TargetState, truth: np.ndarray, head_inputs: HeadInp
     return truth if target.transform.is_linear else target.transform.to_learned(truth, head_inputs.get(CATEGORY))
 
 
-def predict_in_own_units(head: KernelHead, study: Study, metadata: Metadata | None) -> Predicted:
+def predict_in_own_units(head: KernelHead, study: Study, metadata: Metadata | None) -> Predictions:
     """Predict samples with a head, values and the ends of intervals in the column's own units.
 
     Parameters
@@ -199,7 +199,7 @@ class KernelPredictor:
         """Warn of cells of the metadata that are read as unknown."""
         warn_of_unknown_cells(self.head.target, NO_COVARIATES, metadata, study.sample_ids)
 
-    def predict(self, study: Study, metadata: Metadata | None = None) -> Predicted:
+    def predict(self, study: Study, metadata: Metadata | None = None) -> Predictions:
         """Predict each sample's target, with intervals or sets, and what the head knows of the sample.
 
         Parameters

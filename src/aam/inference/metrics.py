@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 from aam.labels.target import AnyTarget, JointTarget, TargetState, observed
 from aam.metrics.scores import (
     accuracy,
@@ -41,7 +41,7 @@ def evaluate(target: TargetState, prediction: np.ndarray, truth: np.ndarray) -> 
     return metrics | _ordinal(target, prediction, truth) if target.task == "ordinal" else metrics
 
 
-def evaluate_predicted(target: AnyTarget, predicted: Predicted, truth: np.ndarray) -> dict[str, Any]:
+def evaluate_predicted(target: AnyTarget, predicted: Predictions, truth: np.ndarray) -> dict[str, Any]:
     """Compute the metrics of a target's task, and where there are intervals or sets how many hold the truth, and their size.
 
     Of several columns, they are those of each over the samples that have a value of it, ``METRIC:COLUMN``.

@@ -19,7 +19,7 @@ from aam.errors import ModelError
 from aam.inference.description import ModelDescription
 from aam.io.metadata import Metadata
 from aam.labels.head_inputs import HeadInputs, columns_read, head_inputs_of_new_samples, warn_of_unknown_cells
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 from aam.models.asv_encoder import ASVEncoder
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
@@ -166,7 +166,7 @@ class NetworkPredictor:
         if target is not None:
             warn_of_unknown_cells(target, self.description.covariates, metadata, study.sample_ids)
 
-    def predict(self, study: Study, metadata: Metadata | None = None) -> Predicted:
+    def predict(self, study: Study, metadata: Metadata | None = None) -> Predictions:
         """Predict each sample's target.
 
         Parameters
@@ -178,7 +178,7 @@ class NetworkPredictor:
 
         Returns
         -------
-        Predicted
+        Predictions
             Values [S] or [S, K] in the target's own units, or class probabilities [S, C], and further columns.
 
         Raises
@@ -190,7 +190,7 @@ class NetworkPredictor:
         """
         return self.predict_with_vectors(study, metadata)[0]
 
-    def predict_with_vectors(self, study: Study, metadata: Metadata | None = None) -> tuple[Predicted, np.ndarray]:
+    def predict_with_vectors(self, study: Study, metadata: Metadata | None = None) -> tuple[Predictions, np.ndarray]:
         """Return what `predict` and `embed` do, and read the samples once."""
         model, target = self.model, self.description.target
         if not isinstance(model, SequencePredictor) or target is None:
@@ -208,7 +208,7 @@ class NetworkPredictor:
         if len(passes) > 1:
             spread = values.std(axis=0, ddof=1).reshape(study.n_samples, -1)
             columns |= {f"{PASSES_SD}{suffix}": spread[:, k] for k, suffix in enumerate(model.target.suffixes)}
-        return Predicted(values.mean(axis=0), columns), np.mean([vectors for _, vectors in read], axis=0)
+        return Predictions(values.mean(axis=0), columns), np.mean([vectors for _, vectors in read], axis=0)
 
     def embed(self, study: Study) -> np.ndarray:
         """Compute the vector of each sample, float64 [S, D]."""
@@ -220,7 +220,7 @@ class NetworkPredictor:
 
     def _predict(
         self, model: SequencePredictor, study: Study, head_inputs: HeadInputs, number: int
-    ) -> tuple[Predicted, np.ndarray]:
+    ) -> tuple[Predictions, np.ndarray]:
         values, columns, vectors = [], [], []
         for batch, samples in self._read(study, "predict", number, head_inputs):
             features = model.target_features(samples, batch)
@@ -231,7 +231,7 @@ class NetworkPredictor:
         extra: dict[str, np.ndarray | list[str]] = {
             name: _stack([part[name] for part in columns]) for name in columns[0]
         }
-        return Predicted(_stack(values), extra), _stack(vectors)
+        return Predictions(_stack(values), extra), _stack(vectors)
 
     def _read(
         self, study: Study, label: str, number: int, head_inputs: HeadInputs

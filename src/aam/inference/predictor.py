@@ -14,7 +14,7 @@ from aam.inference.kernel import KernelModel, KernelPredictor
 from aam.inference.model_directory import load_model
 from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.io.metadata import Metadata
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 from aam.labels.target import AnyTarget
 
 
@@ -53,7 +53,7 @@ class Predictor(Protocol):
         """Warn of cells of the metadata that are read as unknown."""
         ...
 
-    def predict(self, study: Study, metadata: Metadata | None = None) -> Predicted:
+    def predict(self, study: Study, metadata: Metadata | None = None) -> Predictions:
         """Predict each sample's target; raises `MetadataError` if columns that must be given are absent."""
         ...
 

@@ -13,7 +13,7 @@ from aam.kernels.features import Phylogeny, Samples
 from aam.kernels.known_asvs import KnownASVs, sample_counts
 from aam.kernels.machines import KernelMachine
 from aam.kernels.trees import Trees
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 from aam.labels.target import TargetState
 from aam.uncertainty import INTERVAL, OUTLIER, SET, named_sets, prediction_sets, to_probabilities
 
@@ -102,18 +102,18 @@ class KernelEnsemble:
         assert isinstance(machine, KernelMachine)
         return machine.kernel.distances(samples).min(axis=1)
 
-    def report(self, outputs: np.ndarray) -> Predicted:
+    def report(self, outputs: np.ndarray) -> Predictions:
         """Compute predictions from outputs: values with intervals, or probabilities with sets of classes."""
         calibration = self.calibration
         if self.target.task == "regression":
             values = outputs[:, 0] + calibration.centre
             ends = values - calibration.threshold, values + calibration.threshold
-            return Predicted(values, dict(zip(INTERVAL, ends, strict=True)))
+            return Predictions(values, dict(zip(INTERVAL, ends, strict=True)))
         classes = list(calibration.classes)
         probability = np.zeros((len(outputs), len(self.target.classes)))
         probability[:, classes] = to_probabilities(outputs / calibration.temperature, len(classes))
         sets = prediction_sets(probability, calibration.threshold)
-        return Predicted(probability, {SET: named_sets(sets, probability, self.target.classes)}, sets)
+        return Predictions(probability, {SET: named_sets(sets, probability, self.target.classes)}, sets)
 
 
 LEAST_KNOWN = 0.5
@@ -161,12 +161,12 @@ class KernelHead(KernelEnsemble):
     vectors: Callable[[Study], np.ndarray] | None = None
     fixed_rarefaction: FixedRarefaction | None = None
 
-    def predict(self, study: Study, rows: np.ndarray | None = None) -> Predicted:
+    def predict(self, study: Study, rows: np.ndarray | None = None) -> Predictions:
         """Predict the samples ``rows`` of a study (all by default), which may hold ASVs that training never saw.
 
         Returns
         -------
-        Predicted
+        Predictions
             Values [m] or probabilities [m, C], and the columns lower and upper (or set), known_reads and is_outlier.
         """
         chosen = study if rows is None else study.select_samples(rows)

@@ -163,7 +163,7 @@ def fit_labels(config: LearningConfig, samples: LabelledSamples, parts: np.ndarr
     target = fit_columns(values, samples.task, config.target, samples.losses, in_training)
     target = scaled_by(target, config.network_head.output_scaling, in_training)
     weights = weights_of(config.network_head.sample_weights, columns, is_training)
-    covariates = fit_covariates(config.conditioning, in_training)
+    covariates = fit_covariates(config.covariates, in_training)
     truth = encode_columns(target, samples.values)
     in_use = _samples_in_use(parts, truth, target)
     is_validation = parts[in_use] == VALIDATION
@@ -273,7 +273,7 @@ def divide(config: TrainConfig, labelled: LabelledTable, depth: int | None) -> L
     if config.split.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, parts, config.split.split, names)
     columns = named_columns(config.category_columns, metadata, sample_ids, names)
-    columns |= covariate_columns(config.conditioning, metadata, values, config.split.group_column)
+    columns |= covariate_columns(config.covariates, metadata, values, config.split.group_column)
     samples = LabelledSamples(study, depth, values, columns, groups, task, labelled.losses)
     labelled_study = fit_labels(config, samples, parts)
     labelled_study.warn_of_unknown_cells()

@@ -13,7 +13,7 @@ from aam.config.target import TargetConfig
 from aam.errors import MetadataError, SplitError, name_some
 from aam.labels.columns import class_names
 from aam.labels.covariates import Categories
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 from aam.target_transform import LARGEST, TargetTransform, fit_transform
 
 Task = Literal["regression", "classification", "ordinal"]
@@ -222,10 +222,10 @@ class JointTarget:
         """Change every part alike."""
         return JointTarget(tuple(change(part) for part in self.parts))
 
-    def split(self, predicted: Predicted) -> list[Predicted]:
+    def split(self, predicted: Predictions) -> list[Predictions]:
         """Give what was predicted of each column by itself."""
         return [
-            Predicted(predicted.values[:, place], columns_ending_in(f":{part.column}", predicted.columns))
+            Predictions(predicted.values[:, place], columns_ending_in(f":{part.column}", predicted.columns))
             for place, part in enumerate(self.parts)
         ]
 

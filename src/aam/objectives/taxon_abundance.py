@@ -62,7 +62,7 @@ class TaxonAbundance(UnlabelledObjective):
         if len(taxa) < FEWEST_TAXA:
             raise TaxonomyError(
                 f"--taxonomy names {len(taxa) or 'no'} taxon of rank {RANKS[rank]} among the features of the training samples, and "
-                "composition needs two: pass another --taxonomy-rank, or leave composition out of --encoder-type."
+                "composition needs two: pass another --taxonomy-rank, or leave composition out of --objectives."
             )
         return {"rank": rank, "taxa": taxa}
 

@@ -60,7 +60,7 @@ class Taxonomy(UnlabelledObjective):
         if max(map(len, taxa)) < FEWEST_TAXA:
             raise TaxonomyError(
                 "--taxonomy names no two taxa of any rank among the features of the training samples, and taxonomy has nothing to "
-                "tell apart: pass a finer taxonomy, or leave taxonomy out of --encoder-type."
+                "tell apart: pass a finer taxonomy, or leave taxonomy out of --objectives."
             )
         return {"taxa": taxa}
 

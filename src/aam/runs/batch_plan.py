@@ -108,7 +108,7 @@ def schedule_batches(batch_source: BatchSource, training: TrainingConfig) -> Bat
     else:
         batcher = replace(sizes, most=training.most_samples)
         _check_budget(batcher)
-    sampler = sample_epochs(batch_source, training, batcher, sizes.lengths)
+    sampler = sample_epochs(batch_source, training, batcher)
     _, shape = costliest(sizes, sampler.plans(0), MOST_ESTIMATED)
     estimated = batch_source.estimate.fixed + batch_source.estimate.of_batch(*shape)
     validation = plans_of(batcher.cut(batch_source.validation), EVALUATION)
@@ -120,20 +120,16 @@ def size_samples(batch_source: BatchSource, training: TrainingConfig) -> ByMemor
     maker = batch_source.maker
     n_mixed = 2 if any(isinstance(step, Mixing) for step in maker.augmentations.values()) else 1
     expected = ExpectedASVs(maker.study, maker.drawing.depth, maker.drawing.token_limit, n_mixed)
-    needs_lengths = training.max_memory_gb is not None or training.size_window > 1
-    lengths = expected.lengths(np.arange(maker.study.n_samples)) if needs_lengths else expected.most()
-    budget = np.inf if training.max_memory_gb is None else training.max_memory_gb * GB
-    return ByMemory(expected, lengths, batch_source.estimate, budget)
+    if training.max_memory_gb is None:
+        return ByMemory(expected, expected.most(), batch_source.estimate, np.inf)
+    lengths = expected.lengths(np.arange(maker.study.n_samples))
+    return ByMemory(expected, lengths, batch_source.estimate, training.max_memory_gb * GB)
 
 
-def sample_epochs(
-    batch_source: BatchSource, training: TrainingConfig, batcher: Batcher, lengths: np.ndarray
-) -> EpochSampler:
+def sample_epochs(batch_source: BatchSource, training: TrainingConfig, batcher: Batcher) -> EpochSampler:
     """Plan the epochs, cut by a composer."""
-    seed, window, n_epochs = training.seed, training.size_window, training.epochs
-    return EpochSampler(
-        batch_source.training, batcher, lengths, seed, batch_source.digest, window, n_epochs, training.samples_per_epoch
-    )
+    seed, n_epochs = training.seed, training.epochs
+    return EpochSampler(batch_source.training, batcher, seed, batch_source.digest, n_epochs, training.samples_per_epoch)
 
 
 def costliest(sizes: ByMemory, plans: Sequence[BatchPlan], most: int) -> tuple[np.ndarray, tuple[float, float]]:

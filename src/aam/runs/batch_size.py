@@ -122,7 +122,7 @@ class _Search:
 
     def plans(self, n_samples: int) -> list[list[BatchPlan]]:
         """Plan the first epochs with batches of so many samples."""
-        sampler = sample_epochs(self.batch_source, self.training, BySamples(n_samples), self.sizes.lengths)
+        sampler = sample_epochs(self.batch_source, self.training, BySamples(n_samples))
         n_epochs = min(self.training.epochs, math.ceil(BATCHES / len(sampler)))
         return [sampler.plans(epoch) for epoch in range(n_epochs)]
 

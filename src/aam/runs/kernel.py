@@ -61,13 +61,13 @@ def choose_head(config: LearningConfig, n_samples: int) -> Literal["kernel", "ne
             f"--head kernel compares all pairs of samples, which takes too much memory for {n_samples:,}: at most "
             f"{MOST_SAMPLES:,}. Pass --head network."
         )
-    of_network = bool(config.conditioning.columns) or config.head.ensemble is not None
+    of_network = bool(config.covariates.columns) or config.head.ensemble is not None
     is_small = n_samples <= MOST_SAMPLES_OF_AUTO and n_columns == 1 and not of_network
     chosen = asked if asked != "auto" else "kernel" if is_small else "network"
     if asked == "auto" and config.head.ensemble is not None:
         logger.info("Head: network, of which --ensemble trains several.")
-    elif asked == "auto" and config.conditioning.columns:
-        logger.info("Head: network, as it alone reads %s.", name_some(config.conditioning.columns))
+    elif asked == "auto" and config.covariates.columns:
+        logger.info("Head: network, as it alone reads %s.", name_some(config.covariates.columns))
     elif asked == "auto" and n_columns > 1:
         logger.info(
             "Head: network, which learns %d columns at once. The kernel head learns one at a time, and is the better choice for up "

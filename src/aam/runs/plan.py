@@ -308,7 +308,7 @@ def _target_part(
         target = weigh_classes(target, labelled.truth[labelled.training], head.classes.class_weights)
         log_class_weights(target)
     target_head = build_target(config.model, target, head, losses)
-    conditioning = build_covariate_conditioning(config.model, labelled.covariates, config.conditioning)
+    conditioning = build_covariate_conditioning(config.model, labelled.covariates, config.covariates)
     vectors = None
     if transfer.freeze_base and config.augmentation.nucleotide_substitution is None:
         vectors = asv_vectors(encoder.asv_encoder, labelled.study, Cache(config.study.cache_dir))
@@ -323,7 +323,7 @@ def _target_part(
             "target": target,
             "network_head": head,
             "covariates": labelled.covariates,
-            "covariates_config": config.conditioning,
+            "covariates_config": config.covariates,
             "column_losses": losses,
         },
     )

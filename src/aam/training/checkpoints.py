@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 
 import aam
+from aam.config.base import without_deleted
 from aam.errors import InputError
 from aam.storage.atomic import atomic_path
 
@@ -171,7 +172,7 @@ def differences(saved: Mapping[str, Any], identity: Identity) -> list[str]:
     list of str
         A clause for each difference, which names the flag.
     """
-    requested = asdict(identity)
+    saved, requested = {**saved, "settings": without_deleted(saved["settings"])}, asdict(identity)
     clauses = [
         f"--{flag} was {_shown(saved['settings'].get(flag))} and is {_shown(requested['settings'].get(flag))}"
         for flag in sorted(saved["settings"].keys() | requested["settings"].keys())

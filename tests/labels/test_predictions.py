@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from aam.labels.predicted import Predicted
+from aam.labels.predictions import Predictions
 
 
 def test_classes_that_training_did_not_see_have_probability_0_and_are_in_no_set():
-    seen = Predicted(np.array([[0.9, 0.1]]), {"is_outlier": np.array([True])}, np.array([[True, False]]))
+    seen = Predictions(np.array([[0.9, 0.1]]), {"is_outlier": np.array([True])}, np.array([[True, False]]))
 
     found = seen.in_all_classes(("skin", "gut"), ("gut", "palm", "skin"))
 
@@ -18,6 +18,6 @@ def test_classes_that_training_did_not_see_have_probability_0_and_are_in_no_set(
 
 def test_numbers_have_no_classes_and_stay_as_they_are():
     for values in (np.array([1.0, 2.0]), np.array([[1.0, 2.0]])):
-        numbers = Predicted(values, {"lower": values - 1})
+        numbers = Predictions(values, {"lower": values - 1})
 
         assert numbers.in_all_classes((), ()) is numbers

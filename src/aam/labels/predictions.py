@@ -7,7 +7,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Predicted:
+class Predictions:
     """Predictions, and what else is known about them.
 
     Attributes
@@ -24,15 +24,15 @@ class Predicted:
     columns: dict[str, np.ndarray | list[str]] = field(default_factory=dict)
     chosen: np.ndarray | None = None
 
-    def rows(self, rows: np.ndarray) -> "Predicted":
+    def rows(self, rows: np.ndarray) -> "Predictions":
         """Choose samples."""
         columns: dict[str, np.ndarray | list[str]] = {
             name: np.asarray(cells)[rows] for name, cells in self.columns.items()
         }
-        return Predicted(self.values[rows], columns, None if self.chosen is None else self.chosen[rows])
+        return Predictions(self.values[rows], columns, None if self.chosen is None else self.chosen[rows])
 
     @classmethod
-    def joined(cls, parts: Sequence["Predicted"]) -> "Predicted":
+    def joined(cls, parts: Sequence["Predictions"]) -> "Predictions":
         """Put what was said of some samples and of others one after another."""
         columns: dict[str, np.ndarray | list[str]] = {
             name: np.concatenate([np.asarray(part.columns[name]) for part in parts]) for name in parts[0].columns
@@ -40,7 +40,7 @@ class Predicted:
         sets = [part.chosen for part in parts if part.chosen is not None]
         return cls(np.concatenate([part.values for part in parts]), columns, np.concatenate(sets) if sets else None)
 
-    def in_all_classes(self, own: Sequence[str], classes: Sequence[str]) -> "Predicted":
+    def in_all_classes(self, own: Sequence[str], classes: Sequence[str]) -> "Predictions":
         """Write predictions of some classes down in all of them; the others have probability 0."""
         if not classes:
             return self  # numbers
@@ -51,4 +51,4 @@ class Predicted:
         if self.chosen is not None:
             chosen = np.zeros(values.shape, dtype=bool)
             chosen[:, place] = self.chosen
-        return Predicted(values, self.columns, chosen)
+        return Predictions(values, self.columns, chosen)
