@@ -77,3 +77,9 @@ def _fitted(target: TargetState) -> TargetStatistics:
         class_weights=target.class_weights,
         n_scaled=0 if target.scaled_by is None else len(target.scaled_by.names),
     )
+
+
+def n_weights(model: AnyModel) -> int:
+    """Count the weights of a model; of an ensemble, those of all members."""
+    networks = model.members if isinstance(model, NetworkEnsemble) else [model]
+    return sum(weight.numel() for network in networks for weight in network.parameters())

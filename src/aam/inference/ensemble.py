@@ -17,6 +17,7 @@ from aam.io.metadata import Metadata
 from aam.labels.head_inputs import HeadInputs, head_inputs_of_new_samples, warn_of_unknown_cells
 from aam.labels.predictions import Predictions
 from aam.labels.target import AnyTarget, JointTarget, TargetState, parts_of
+from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.uncertainty import (
     FARTHEST,
@@ -53,6 +54,11 @@ class NetworkEnsemble(nn.Module):
         self.members: tuple[SequencePredictor, ...] = ()
         for number, shape in enumerate(info["vectors"]):
             self.register_buffer(f"vectors_{number + 1}", torch.zeros(shape))
+
+    @property
+    def base_encoder(self) -> SequenceEncoder | None:
+        """None: each member has an encoder of its own."""
+        return None
 
     @classmethod
     def of(cls, info: dict[str, Any], members: list[SequencePredictor], vectors: list[np.ndarray]) -> "NetworkEnsemble":

@@ -45,6 +45,11 @@ class KernelModel(nn.Module):
         for name, (dtype, *shape) in info["arrays"].items():
             self.register_buffer(name, torch.zeros(shape, dtype=getattr(torch, dtype)))
 
+    @property
+    def base_encoder(self) -> SequenceEncoder | None:
+        """The pre-trained encoder, if the head has one."""
+        return self.base_model
+
     @classmethod
     def of(cls, head: KernelHead, base_model: SequenceEncoder | None) -> "KernelModel":
         """Wrap a head."""

@@ -125,7 +125,7 @@ class NetworkPredictor:
     ) -> None:
         self.device, dtype = best_device(), DTYPES[options.precision]
         self.model = model.to(self.device, dtype).eval()
-        self.base = model.base_model if isinstance(model, SequencePredictor) else model
+        self.base = model.base_encoder
         self.description, self.options = description, options
         depth = description.depth if options.depth == "model" else options.depth
         if depth is None and options.passes > 1:
@@ -193,10 +193,11 @@ class NetworkPredictor:
     def predict_with_vectors(self, study: Study, metadata: Metadata | None = None) -> tuple[Predictions, np.ndarray]:
         """Return what `predict` and `embed` do, and read the samples once."""
         model, target = self.model, self.description.target
-        if not isinstance(model, SequencePredictor) or target is None:
+        if target is None:
             raise ModelError(
                 "This is a pre-trained encoder without a target: fine-tune it with 'aam train --pretrained'."
             )
+        assert isinstance(model, SequencePredictor), "what has a target has a head for it"
         head_inputs = head_inputs_of_new_samples(target, self.description.covariates, metadata, study.sample_ids)
         read = [self._predict(model, study, head_inputs, number) for number in range(self.n_passes)]
         passes = [predicted for predicted, _ in read]

@@ -323,7 +323,7 @@ _READERS: dict[str, Callable[[Path], tuple[Summary, Any]]] = {
 
 def _inspect_model(path: Path) -> FileReport:
     """Read a model, alone or in the directory of the run that made it."""
-    from aam.inference.ensemble import NetworkEnsemble
+    from aam.inference.build import n_weights
     from aam.inference.model_directory import CONFIG, load_model
 
     is_run = not (path / CONFIG).is_file()
@@ -334,7 +334,6 @@ def _inspect_model(path: Path) -> FileReport:
             )
         raise InputError(f"The directory {path} is not of a model or run of aam. Name the files in it.")
     model, description = load_model(path)
-    networks = model.members if isinstance(model, NetworkEnsemble) else [model]
     target = description.target
     metrics = {name: float(value) for name, value in description.metrics.items() if isinstance(value, int | float)}
     summary = ModelSummary(
@@ -345,11 +344,11 @@ def _inspect_model(path: Path) -> FileReport:
         token_limit=description.token_limit,
         max_bp=description.model.max_bp,
         embedding_dim=description.model.embedding_dim,
-        n_parameters=sum(parameter.numel() for network in networks for parameter in network.parameters()),
+        n_parameters=n_weights(model),
         metrics=metrics,
     )
     content = "pre-trained encoder" if target is None else "trained predictor"
-    has_encoder = not isinstance(model, NetworkEnsemble) and getattr(model, "base_model", model) is not None
+    has_encoder = model.base_encoder is not None
     return FileReport(
         str(path),
         kind="model",

@@ -31,6 +31,11 @@ class SequenceEncoder(nn.Module):
         self.scale = nn.Parameter(torch.ones(()))
         self.objectives = nn.ModuleDict(objectives)
 
+    @property
+    def base_encoder(self) -> "SequenceEncoder":
+        """The encoder itself, as other models return theirs."""
+        return self
+
     def asv_vectors(self, batch: Batch) -> Float[Tensor, "U D"]:
         """Return the vectors of the batch's distinct ASVs, [U, D]; those computed beforehand are not computed again."""
         if batch.asv_vectors is not None:

@@ -61,6 +61,11 @@ class SequencePredictor(nn.Module):
         return torch.cat([samples.sample_vectors, pooled], dim=1)
 
     @property
+    def base_encoder(self) -> SequenceEncoder:
+        """The encoder that the heads read."""
+        return self.base_model
+
+    @property
     def asv_encoder(self) -> ASVEncoder:
         """The base's encoder of ASVs."""
         return self.base_model.asv_encoder

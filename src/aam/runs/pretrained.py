@@ -10,11 +10,8 @@ from aam.config.base import flag_of
 from aam.config.model import ModelConfig
 from aam.errors import ModelError
 from aam.inference.description import ModelDescription
-from aam.inference.ensemble import NetworkEnsemble
-from aam.inference.kernel import KernelModel
 from aam.inference.model_directory import load_model
 from aam.models.sequence_encoder import SequenceEncoder
-from aam.models.sequence_predictor import SequencePredictor
 from aam.objectives.objective import Settings, UnlabelledObjective
 
 logger = logging.getLogger(__name__)
@@ -38,12 +35,12 @@ def load_pretrained(path: Path | None) -> Pretrained | None:
     if path is None:
         return None
     model, description = load_model(path)
-    if isinstance(model, NetworkEnsemble):
+    if description.ensemble is not None:
         raise ModelError(
-            f"--pretrained {path} is an ensemble of {len(model.members)} networks, each with an encoder of its own. Pass the model "
-            "directory of one of them, such as model/members/1 in it."
+            f"--pretrained {path} is an ensemble of {len(description.members)} networks, each with an encoder of its own. Pass the "
+            "model directory of one of them, such as model/members/1 in it."
         )
-    encoder = model.base_model if isinstance(model, SequencePredictor | KernelModel) else model
+    encoder = model.base_encoder
     if encoder is None:
         raise ModelError(
             f"--pretrained {path} is a kernel head without a pre-trained encoder. Pass the --output-dir of "

@@ -14,7 +14,6 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from torchmetrics import MeanMetric, Metric, SumMetric
 
 from aam.batch import Batch
-from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig, TransferConfig
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
@@ -277,7 +276,7 @@ class TrainingModule(lightning.LightningModule):
 
     def parameter_groups(self) -> list[Group]:
         """Group all trainable weights: those of the model, and those that balance the losses."""
-        groups = group_parameters(self.model, _model_config_of(self.model), self.training_config, self.transfer)
+        groups = group_parameters(self.model, self.model.base_encoder.config, self.training_config, self.transfer)
         if balances := list(self.balance.parameters()):
             groups.append(Group(balances, self.training_config.lr, 0.0, 0, is_hidden=False))
         return groups
@@ -306,7 +305,3 @@ class TrainingModule(lightning.LightningModule):
     def _log(self, name: str, value: Tensor, batch: Batch) -> None:
         n_samples = batch.n_samples_of_all_ranks
         self.log(name, value, prog_bar=name == LOSS, on_step=False, on_epoch=True, batch_size=n_samples)
-
-
-def _model_config_of(model: SequenceEncoder | SequencePredictor) -> ModelConfig:
-    return model.base_model.config if isinstance(model, SequencePredictor) else model.config
