@@ -222,28 +222,28 @@ def subject_as_disease(rows):
     return [rows[0], *([*row[:disease], f"as {row[subject]}", *row[disease + 1 :]] for row in rows[1:])]
 
 
-OVERWRITE = r"Name (a new directory|another file), or pass --overwrite to replace"
-LOST_MODEL = r"The model in \S+ cannot be loaded \(.+\)\. .*missing or damaged.* copy the whole directory again"
-NO_MODEL = r"{} holds no model: expected config\.json .* Pass the --output-dir of 'aam train' or 'aam pretrain'"
+OVERWRITE = r".*--overwrite\b"
+LOST_MODEL = r"The model in \S+copy\S* .*\(.+\)\. "
+NO_MODEL = r"{} .*config\.json .*--output-dir .*'aam train'"
 MISTAKES = {
     # options
-    "mistyped option": ("train", lambda _: {"--epoch": 3}, r"Unrecognized options: --epoch, 3 .*Perhaps you meant: .*--epochs INT"),
-    "forgotten option": ("train", lambda _: {"--metadata": None}, r"[Rr]equired options.* --metadata PATH"),
-    "text for a number": ("train", lambda _: {"--epochs": "many"}, r"Error parsing --epochs: .*'many'"),
-    "number out of range": ("train", lambda _: {"--epochs": 0}, r"--epochs 0: input should be greater than or equal to 1"),
-    "heads": ("train", lambda _: {"--attention-heads": 3}, r"--attention-heads 3 does not divide --embedding-dim 16: choose"),
-    "no distances": ("pretrain", lambda _: {"--tree": None}, r"pass --tree \(or --distances\), or name --objectives"),
+    "mistyped option": ("train", lambda _: {"--epoch": 3}, "--epoch, 3 .*--epochs INT"),
+    "forgotten option": ("train", lambda _: {"--metadata": None}, "[Rr]equired.* --metadata PATH"),
+    "text for a number": ("train", lambda _: {"--epochs": "many"}, "--epochs: .*'many'"),
+    "number out of range": ("train", lambda _: {"--epochs": 0}, r"--epochs 0: .* 1\b"),
+    "heads": ("train", lambda _: {"--attention-heads": 3}, r"--attention-heads 3 .*--embedding-dim 16\b"),
+    "no distances": ("pretrain", lambda _: {"--tree": None}, "--tree .*--distances.*--objectives"),
     "no config": ("train", lambda _: {"--config": "a.yaml"}, r"--config a\.yaml: No such file"),
     "config key": (
         "train", lambda g: {"--config": g.file("a.yaml", "epohcs: 3")},
-        r"--config \S+a\.yaml: the command has no option 'epohcs'; did you mean 'epochs'\?"),
+        r"--config \S+a\.yaml: .*'epohcs'.*'epochs'"),
     "config value": (
-        "train", lambda g: {"--config": g.file("a.yaml", "seed: -1")}, r"--seed -1: input should be greater than or equal to 0"),
+        "train", lambda g: {"--config": g.file("a.yaml", "seed: -1")}, r"--seed -1: .* 0\b"),
     "lists in lists": ("train", lambda g: {"--config": g.file("a.yaml", "missing-values: [[a], [b]]")}, "without nesting"),
-    "empty option": ("train", lambda _: {"--output-dir": ""}, r"--output-dir is empty: give it a value\. .*variable of the shell"),
+    "empty option": ("train", lambda _: {"--output-dir": ""}, "--output-dir .*empty"),
     "empty option in a file": ("embed", lambda g: {"--config": g.file("a.yaml", "cache-dir: ''")}, r"--cache-dir is empty"),
-    "NUL in a path": ("embed", lambda g: {"--config": g.file("a.yaml", r'cache-dir: "a\0b"')}, r"--cache-dir holds a NUL char"),
-    "name too long": ("train", lambda _: {"--metadata": "m" * 300}, r"--metadata m+ cannot be read: File name too long"),
+    "NUL in a path": ("embed", lambda g: {"--config": g.file("a.yaml", r'cache-dir: "a\0b"')}, "--cache-dir .*NUL"),
+    "name too long": ("train", lambda _: {"--metadata": "m" * 300}, "--metadata m+ .*File name too long"),
     "link in a circle": ("train", lambda g: {"--metadata": g.circle()}, r"--metadata \S+ does not exist"),
     **{f"huge {flag}": (name, lambda _, flag=flag, value=value: {flag: value}, rf"{flag} \S+: input should be less")
        for name, flag, value in (("train", "--seed", 2**63), ("train", "--attention-layers", 10**9), ("train", "--max-bp", 10**9),
@@ -251,64 +251,64 @@ MISTAKES = {
                                  ("train", "--weight-decay", 1e300), ("train", "--target-penalty", 1e300),
                                  ("pretrain", "--nuc-penalty", 1e300))},
     # table
-    "no table": ("train", lambda _: {"--table": "a.biom"}, r"--table a\.biom does not exist\. Check the path"),
-    "not BIOM": ("train", lambda g: {"--table": g.file("a.biom", "S1\t3")}, r"line 1 begins with 'S1' instead of '#OTU ID'"),
-    "too shallow": ("train", lambda _: {"--rarefy-depth": 10**8}, r"None of the 24 samples .*Pass a smaller --rarefy-depth"),
-    "too shallow to predict": ("predict", lambda _: {"--rarefy-depth": 10**8}, r"None of the 24 samples .*--rarefy-depth none"),
+    "no table": ("train", lambda _: {"--table": "a.biom"}, r"--table a\.biom does not exist"),
+    "not BIOM": ("train", lambda g: {"--table": g.file("a.biom", "S1\t3")}, "line 1 .*'S1' .*'#OTU ID'"),
+    "too shallow": ("train", lambda _: {"--rarefy-depth": 10**8}, "None of the 24 samples .*--rarefy-depth"),
+    "too shallow to predict": ("predict", lambda _: {"--rarefy-depth": 10**8}, "None of the 24 samples .*--rarefy-depth none"),
     "three samples": ("train", lambda g: g.few_samples(3) | {"--group-column": None},
-                      r"3 samples cannot be split .*at least 4 samples and 2 groups are needed\. Pass a table"),
-    "one group": ("train", lambda g: g.few_samples(5), r"5 samples in 1 group cannot be split .*another --group-column"),
-    "three samples to pre-train": ("pretrain", lambda g: g.few_samples(3), r"3 samples .*at least 4 .*Pass a table with more"),
+                      r"\b3 samples .*\b4 samples and 2 groups"),
+    "one group": ("train", lambda g: g.few_samples(5), r"\b5 samples in 1 group .*--group-column"),
+    "three samples to pre-train": ("pretrain", lambda g: g.few_samples(3), r"\b3 samples .*\b4\b"),
     # metadata
-    "no metadata": ("train", lambda _: {"--metadata": "a.tsv"}, r"--metadata a\.tsv does not exist\. Check the path"),
-    "not metadata": ("train", lambda g: {"--metadata": g.study / "s/tree.nwk"}, r"not a name for sample ids\. Name it 'sample-id'"),
-    "other samples": ("train", lambda g: {"--metadata": g.metadata(shift_ids)}, r"None of the 24 samples .*metadata of this table"),
+    "no metadata": ("train", lambda _: {"--metadata": "a.tsv"}, r"--metadata a\.tsv does not exist"),
+    "not metadata": ("train", lambda g: {"--metadata": g.study / "s/tree.nwk"}, r"tree\.nwk.* column .*'sample-id'"),
+    "other samples": ("train", lambda g: {"--metadata": g.metadata(shift_ids)}, "None of the 24 samples .*metadata"),
     "fewer samples": ("train", lambda g: {"--metadata": g.metadata(lambda rows: rows[:-2])},
-                      r"2 of 24 samples .*'S0023', 'S0024'\. Add the rows or pass --missing-samples drop"),
-    "no such column": ("train", lambda _: {"--metadata-column": "aeg"}, r"no column 'aeg'\. Did you mean 'age'"),
-    "no such group": ("train", lambda _: {"--group-column": "subjct"}, r"no column 'subjct'\. Did you mean 'subject'"),
-    "group is target": ("train", lambda _: {"--group-column": "age"}, r"--group-column and --metadata-column are both age: name"),
+                      r"\b2 of 24 samples .*'S0023', 'S0024'.*--missing-samples drop"),
+    "no such column": ("train", lambda _: {"--metadata-column": "aeg"}, "column 'aeg'.*'age'"),
+    "no such group": ("train", lambda _: {"--group-column": "subjct"}, "column 'subjct'.*'subject'"),
+    "group is target": ("train", lambda _: {"--group-column": "age"}, r"--group-column and --metadata-column .*\bage\b"),
     "text to regress": ("train", lambda _: {"--metadata-column": "disease", "--task": "regression"},
-                        r"disease is not numeric: it holds .*'healthy'.* Pass --task classification"),
-    "empty target": ("train", lambda g: g.column(""), r"No sample of the table has a value in --metadata-column mine"),
-    "constant target": ("train", lambda g: g.column("7"), r"mine has the same value, '7', in all 24 .*Choose another column"),
-    "huge number": ("train", lambda g: g.last_age("1e308"), r"age holds numbers beyond ±1e\+20 in 1 of 24 samples, such as"),
-    "huge number to compare with": ("evaluate", lambda g: g.last_age("-1e308"), r"age holds numbers beyond ±1e\+20 in 1 of 24"),
+                        "disease .*'healthy'.*--task classification"),
+    "empty target": ("train", lambda g: g.column(""), r"No sample .*--metadata-column mine\b"),
+    "constant target": ("train", lambda g: g.column("7"), r"mine .*'7', in all 24\b"),
+    "huge number": ("train", lambda g: g.last_age("1e308"), r"age .*1e\+20 in 1 of 24\b"),
+    "huge number to compare with": ("evaluate", lambda g: g.last_age("-1e308"), r"age .*1e\+20 in 1 of 24\b"),
     "numbers that hardly differ": ("train", lambda g: g.numbers(lambda number: f"{number}e-30"),
-                                   r"values of mine differ by 2\.3e-29 only, too little .*in a smaller unit"),
+                                   r"mine .*2\.3e-29"),
     "numbers but for a few cells": (
         "train", lambda g: {"--metadata": g.metadata(without_three_ages)},
-        r"age holds numbers but for 'NA' \(3 samples\)\. .*--missing-values NA, or pass another column"),
+        r"age .*'NA' \(3 samples\).*--missing-values NA\b"),
     "thousands separators": ("train", lambda g: g.numbers(lambda k: f"{k},000"),
-                             r"mine holds numbers that are not written as .*: '0,000', .*Write them like 1234\.5, or pass an"),
-    "decimal commas": ("train", lambda g: g.numbers(lambda k: f"{k % 4},5"), r"Write them like 1234\.5, or pass --task class"),
-    "other digits": ("train", lambda g: g.numbers(lambda k: chr(0x660 + k % 10)), r"a number cannot be read .* the digits 0 to 9"),
+                             r"mine .*'0,000', .*1234\.5"),
+    "decimal commas": ("train", lambda g: g.numbers(lambda k: f"{k % 4},5"), r"1234\.5, .*--task class"),
+    "other digits": ("train", lambda g: g.numbers(lambda k: chr(0x660 + k % 10)), "digits 0 to 9"),
     "classes that are groups": (
         "train", lambda g: {"--metadata": g.metadata(subject_as_disease), "--metadata-column": "disease"},
-        r"No validation sample has a class of disease that a training sample has"),
-    "single class": ("train", lambda g: g.column("same"), r"mine has the same value, 'same', in all 24 .*Choose another column"),
+        "validation sample .*disease"),
+    "single class": ("train", lambda g: g.column("same"), r"mine .*'same', in all 24\b"),
     # sequences
     "no FASTA": ("train", lambda _: {"--sequences": "a.fasta"}, r"--sequences a\.fasta does not exist"),
     "not IUPAC": ("train", lambda g: g.renamed("ASV{}".format, lambda sequence: "AC!GT" + sequence),
-                  r"1 of 30 sequences .* contain letters that are not nucleotides \('!'\): features 'ASV0'\. .*correct or"),
+                  r"\b1 of 30 sequences .*'!'.*'ASV0'"),
     "fewer sequences": ("train", lambda g: {"--sequences": g.file("a.fasta", g.fasta().rpartition(">")[0])},
-                        r"1 of 30 features of the table are not in --sequences .*Pass the sequences that were made together"),
-    "ids are no sequences": ("train", lambda _: {"--sequences": None}, r"30 of 30 feature ids .*Pass --sequences rep-seqs\.fasta"),
-    "other MD5": ("train", lambda g: g.renamed("{:032x}".format), r"30 of 30 sequences .*look like MD5 sums.*Pass the sequences"),
+                        r"\b1 of 30 features .*--sequences\b"),
+    "ids are no sequences": ("train", lambda _: {"--sequences": None}, r"\b30 of 30 feature ids .*--sequences\b"),
+    "other MD5": ("train", lambda g: g.renamed("{:032x}".format), r"\b30 of 30 sequences .*MD5"),
     # distances
     "no tree": ("pretrain", lambda _: {"--tree": "a.nwk"}, r"--tree a\.nwk does not exist"),
-    "other tree": ("pretrain", lambda g: {"--tree": g.file("a.nwk", "(a:1,b:2);")}, r"None of the 30 features .*Pass the tree"),
+    "other tree": ("pretrain", lambda g: {"--tree": g.file("a.nwk", "(a:1,b:2);")}, r"None of the 30 features .*\btree\b"),
     "other tree, drop": ("pretrain", lambda g: {"--tree": g.file("a.nwk", "(a:1,b:2);"), "--missing-features": "drop"},
-                         r"None of the 30 features .*Pass the tree that was built from these features"),
-    "smaller tree": ("pretrain", lambda g: {"--tree": g.tree_without_one()}, r"1 of 30 features .*or --missing-features drop"),
-    "smaller matrix": ("train", lambda g: {"--distances": g.distances(22)}, r"2 of 24 samples .*'S0024'\. Compute --distances"),
+                         r"None of the 30 features .*\btree\b"),
+    "smaller tree": ("pretrain", lambda g: {"--tree": g.tree_without_one()}, r"\b1 of 30 features .*--missing-features drop"),
+    "smaller matrix": ("train", lambda g: {"--distances": g.distances(22)}, r"\b2 of 24 samples .*'S0024'.*--distances"),
     "smaller matrix, pre-training": ("pretrain", lambda g: {"--tree": None, "--distances": g.distances(22)}, r"2 of 24 samples "),
     "tree without lengths": ("pretrain", lambda g: {"--tree": g.tree(lambda text: re.sub(r":[0-9.e-]+", ":0", text))},
-                             r"between its 30 features of the table have length 0.*Build the tree with branch lengths"),
+                             r"\b30 features .*length 0\b"),
     "tree too long": ("train", lambda g: {"--tree": g.tree(lambda text: re.sub(r":[0-9.e-]+", ":1e308", text))},
-                      r"branches of --tree \S+ are longer than 1e\+100: .*Correct them"),
-    "matrix of zeros": ("pretrain", lambda g: {"--tree": None, "--distances": g.distances(24, 0.0)}, "holds 0 for all pairs of"),
-    "matrix too large": ("train", lambda g: {"--distances": g.distances(24, 1e308)}, r"is beyond 1e\+15, first between"),
+                      r"--tree \S+ .*1e\+100"),
+    "matrix of zeros": ("pretrain", lambda g: {"--tree": None, "--distances": g.distances(24, 0.0)}, r"\b0 for all pairs"),
+    "matrix too large": ("train", lambda g: {"--distances": g.distances(24, 1e308)}, r"1e\+15\b"),
     # models
     "no model": ("predict", lambda _: {"--model": "nowhere"}, NO_MODEL.format("nowhere")),
     "no pre-trained model": ("train", lambda g: {"--pretrained": g.study / "s"}, NO_MODEL.format(r"\S+/s")),
@@ -320,12 +320,12 @@ MISTAKES = {
     "config is a list": ("predict", lambda g: {"--model": g.model_config(model=[])}, LOST_MODEL),
     "config of another version": ("predict", lambda g: {"--model": g.model_config(model={"depth": 3})}, LOST_MODEL),
     "config with a bad width": ("predict", lambda g: {"--model": g.model_config(model={"embedding_dim": -3})}, LOST_MODEL),
-    "model without target": ("predict", lambda g: {"--model": g.study / "pretrained"}, r"Fine-tune it first: .*or use aam embed"),
+    "model without target": ("predict", lambda g: {"--model": g.study / "pretrained"}, "[Ff]ine-tune .*aam embed"),
     "text for a regression": (
-        "evaluate", lambda _: {"--metadata-column": "disease"}, r"disease is not numeric: .* the number age\. Pass another"),
+        "evaluate", lambda _: {"--metadata-column": "disease"}, r"disease .*number age\b"),
     "unknown classes": ("evaluate", lambda g: {"--model": g.study / "disease", "--metadata-column": "sex"},
-                        r"No sample has one of the classes .*'disease', 'healthy'\. Check --metadata-column"),
-    "weights of NaN": ("predict", lambda g: {"--model": g.model_of_nan()}, r"holds weights that are not finite"),
+                        "'disease', 'healthy'.*--metadata-column"),
+    "weights of NaN": ("predict", lambda g: {"--model": g.model_of_nan()}, "weights .*not finite"),
     "config of a later version": ("predict", lambda g: {"--model": g.model_config(format=99)}, r"format is 99, not "),
     **{f"state with {name} {value!r}": (
         command, lambda g, name=name, value=value: {"--model": g.model_state(**{name: value})}, rf"ValueError: {name} is .*, not ")
@@ -333,35 +333,35 @@ MISTAKES = {
                                     ("embed", "depth", True), ("predict", "token_limit", 0), ("predict", "seed", "x"),
                                     ("predict", "metrics", [1]),
                                     ("predict", "target", "x"))},
-    "output is here": ("embed", lambda _: {"--output": "."}, r"--output \. is a directory; name a file in it"),
-    "output is a link to nothing": ("train", lambda g: {"--output-dir": g.dangling()}, r"is a link to nothing\. Name another"),
+    "output is here": ("embed", lambda _: {"--output": "."}, r"--output \. is a directory"),
+    "output is a link to nothing": ("train", lambda g: {"--output-dir": g.dangling()}, "a link to nothing"),
     # places for results
-    "output is a file": ("train", lambda g: {"--output-dir": g.file("a", "mine")}, r"--output-dir \S+ is a file; name a directory"),
-    "output in a file": ("train", lambda g: {"--output-dir": g.file("a", "mine") / "b"}, r"Not a directory\. Name another"),
-    "no folder": ("predict", lambda g: {"--output": g.own / "a/b.tsv"}, r"the folder \S+ does not exist\. Create it first"),
+    "output is a file": ("train", lambda g: {"--output-dir": g.file("a", "mine")}, r"--output-dir \S+ is a file"),
+    "output in a file": ("train", lambda g: {"--output-dir": g.file("a", "mine") / "b"}, "--output-dir .*Not a directory"),
+    "no folder": ("predict", lambda g: {"--output": g.own / "a/b.tsv"}, r"folder \S+a does not exist"),
     "output exists": ("predict", lambda g: {"--output": g.file("a.tsv", "mine")}, OVERWRITE),
-    "options beside output exist": ("embed", lambda g: g.already("out.config.yaml"), r"to \S+out\.config\.yaml, which exists"),
+    "options beside output exist": ("embed", lambda g: g.already("out.config.yaml"), r"out\.config\.yaml.* exists"),
     "mistake while overwriting": (
         "train", lambda g: g.earlier("train") | {"--overwrite": True, "--group-column": "age"}, r"both age"),
     "overwriting its table": (
         "predict", lambda g: {"--table": g.copy("s/table.biom"), "--output": g.own / "table.biom", "--overwrite": True},
-        r"--output \S+ would replace --table \S+table\.biom, which is read"),
+        r"--output \S+ .*--table \S+table\.biom"),
     "overwriting its model": (
         "train", lambda g: {"--pretrained": g.copy("pretrained"), "--output-dir": g.own / "pretrained", "--overwrite": True},
-        r"--pretrained \S+pretrained lies in --output-dir"),
+        r"--pretrained \S+pretrained .*--output-dir"),
     "overwriting its study": (
         "train", lambda g: g.earlier("train") | {"--table": g.copy("s/table.biom"), "--output-dir": g.own, "--overwrite": True},
-        r"--table \S+table\.biom lies in --output-dir"),
+        r"--table \S+table\.biom .*--output-dir"),
     "overwriting another command": ("train", lambda g: g.earlier("simulate") | {"--overwrite": True}, r"'aam simulate' wrote it"),
     "overwriting a user's options": (
-        "embed", lambda g: g.already("out.config.yaml") | {"--overwrite": True}, r"which aam did not write and does not replace"),
+        "embed", lambda g: g.already("out.config.yaml") | {"--overwrite": True}, r"out\.config\.yaml.* aam did not write"),
 } | {
     f"{name} over a user's own files": (
         name, lambda g: g.already("out/model") | g.already("out/metadata.tsv") | {"--overwrite": True},
-        rf"holds 'metadata\.tsv', 'model'\. --overwrite replaces an earlier run of 'aam {name}' only")
+        rf"'metadata\.tsv', 'model'.*--overwrite .*'aam {name}'")
     for name in ("simulate", "pretrain", "train", "evaluate", "demo")
 } | {
-    f"{name} into a full directory": (name, lambda g: g.already("out/notes.txt"), rf"holds 'notes\.txt'\. {OVERWRITE}")
+    rf"'notes\.txt'{OVERWRITE}": (name, lambda g: g.already("out/notes.txt"), rf"holds 'notes\.txt'\. {OVERWRITE}")
     for name in ("simulate", "pretrain", "train", "evaluate", "demo")
 }  # fmt: skip
 
@@ -385,7 +385,7 @@ def test_samples_that_the_metadata_lacks_can_be_dropped(given, capsys):
 
     splits = (given.own / "out/splits.tsv").read_text().splitlines()[1:]
     assert {line.split("\t")[0] for line in splits} == {f"S{i:04}" for i in range(1, 23)}
-    assert "Left out 2 of 24 samples" in capsys.readouterr().err
+    assert "2 of 24 samples" in capsys.readouterr().err
 
 
 def test_features_that_the_tree_lacks_can_be_dropped(given, capsys):
@@ -393,7 +393,7 @@ def test_features_that_the_tree_lacks_can_be_dropped(given, capsys):
 
     assert main(command(given, "pretrain", {"--tree": smaller, "--missing-features": "drop"})) == 0
 
-    assert "1 of 30 features of the table are not tips of" in capsys.readouterr().err
+    assert "1 of 30 features" in capsys.readouterr().err
     assert (given.own / "out/model/model.safetensors").is_file()
 
 

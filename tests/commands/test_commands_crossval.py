@@ -83,7 +83,7 @@ def test_regression_over_repeated_folds_beside_all_baselines(study, tmp_path, ca
     assert means.mean() == pytest.approx(results.query("metric == 'coverage'")["value"].mean())
     assert others["lower"].isna().all()
     assert set(ours["is_outlier"].astype(str)) <= {"True", "False"}
-    assert "Intervals or sets of aam hold the truth of" in (tmp_path / "o/summary.md").read_text()
+    assert "Intervals or sets of aam" in (tmp_path / "o/summary.md").read_text()
 
 
 def test_results_are_the_scores_of_the_predictions(study, tmp_path):
@@ -177,7 +177,7 @@ def test_at_a_depth_asked_for_all_methods_read_equally_many_reads(study, tmp_pat
 
     assert evaluate(study, tmp_path / "o", *options, column="disease") == 0
 
-    assert "samples with fewer than 6,000 reads" in capsys.readouterr().err
+    assert "fewer than 6,000 reads" in capsys.readouterr().err
     predicted = read(tmp_path / "o/predictions.tsv")
     n_kept = (predicted["method"] == "aam").sum()
     assert 0 < n_kept < 36
@@ -209,17 +209,17 @@ def test_ctrl_c_leaves_no_half_written_table(study, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--folds", "99", "--group-column", "subject"], "--folds 99 is more than there are groups"),
-        (["--folds", "3", "--group-column", "absent"], "has no column 'absent'"),
-        (["--folds", "3", "--group-column", "age"], "--group-column and --metadata-column are both age"),
-        (["--folds", "1"], "--folds 1: input should be greater"),
-        (["--folds", "3", "--repeats", "0"], "--repeats 0: input should be greater"),
-        (["--folds", "3", "--fold-file", "f.tsv"], "Pass exactly one of --folds and --fold-file."),
-        (["--fold-file", "f.tsv", "--repeats", "2"], "--repeats 2 has no effect on --fold-file"),
-        (["--folds", "3", "--no-aam", "--baselines"], "--no-aam without --baselines leaves nothing"),
-        (["--folds", "3", "--model", "trained"], "--model and --folds exclude each other"),
-        (["--fold-file", "f.tsv", "--model", "trained"], "--model and --fold-file exclude each other"),
-        ([], "pass either --model or --folds"),
+        (["--folds", "99", "--group-column", "subject"], "--folds 99 .*groups"),
+        (["--folds", "3", "--group-column", "absent"], "column 'absent'"),
+        (["--folds", "3", "--group-column", "age"], r"--group-column and --metadata-column .*\bage\b"),
+        (["--folds", "1"], "--folds 1: "),
+        (["--folds", "3", "--repeats", "0"], "--repeats 0: "),
+        (["--folds", "3", "--fold-file", "f.tsv"], r"--folds and --fold-file\b"),
+        (["--fold-file", "f.tsv", "--repeats", "2"], r"--repeats 2 .*--fold-file\b"),
+        (["--folds", "3", "--no-aam", "--baselines"], r"--no-aam .*--baselines\b"),
+        (["--folds", "3", "--model", "trained"], r"--model and --folds\b"),
+        (["--fold-file", "f.tsv", "--model", "trained"], r"--model and --fold-file\b"),
+        ([], r"--model or --folds\b"),
         (["--fold-file", "absent.tsv"], "--fold-file absent.tsv"),
     ],
 )
@@ -227,7 +227,7 @@ def test_a_mistake_in_the_options_is_one_message(study, tmp_path, capsys, option
     assert evaluate(study, tmp_path / "o", *options) == 2
 
     shown = capsys.readouterr().err
-    assert message in shown
+    assert re.search(message, shown)
     assert "Traceback" not in shown
     assert not (tmp_path / "o").exists()
 
@@ -239,7 +239,7 @@ def test_unifrac_without_a_tree_is_refused(study, tmp_path, capsys):
     )  # fmt: skip
 
     assert code == 2
-    assert "--baselines unifrac needs --tree." in capsys.readouterr().err
+    assert re.search(r"--baselines unifrac .*--tree\b", capsys.readouterr().err)
 
 
 def with_folds(study, path, change) -> list:
@@ -251,19 +251,19 @@ def with_folds(study, path, change) -> list:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: rows[:-1], "1 of 36 samples are not in --fold-file"),
-        (lambda rows: [*rows, ["nobody", "f0"]], "1 of 37 samples in --fold-file"),
-        (lambda rows: [*rows, rows[-1]], "lists samples more than once"),
-        (lambda rows: [row[:1] for row in rows], "expected tab-separated columns 'sample-id' and 'fold'"),
-        (lambda rows: [rows[0], *([row[0], ""] for row in rows[1:])], "36 samples have no fold"),
-        (lambda rows: [rows[0], *([row[0], "a"] for row in rows[1:])], "has one fold only"),
-        (lambda rows: [rows[0], [rows[1][0], "f9"], *rows[2:]], "groups of --group-column subject into several folds"),
+        (lambda rows: rows[:-1], r"1 of 36 samples .*--fold-file\b"),
+        (lambda rows: [*rows, ["nobody", "f0"]], r"1 of 37 samples .*--fold-file\b"),
+        (lambda rows: [*rows, rows[-1]], "samples more than once"),
+        (lambda rows: [row[:1] for row in rows], "'sample-id' and 'fold'"),
+        (lambda rows: [rows[0], *([row[0], ""] for row in rows[1:])], "36 samples .*no fold"),
+        (lambda rows: [rows[0], *([row[0], "a"] for row in rows[1:])], "one fold"),
+        (lambda rows: [rows[0], [rows[1][0], "f9"], *rows[2:]], "--group-column subject .*folds"),
     ],
 )
 def test_a_fold_file_that_does_not_fit_is_explained(study, tmp_path, capsys, change, message):
     assert evaluate(study, tmp_path / "o", *with_folds(study, tmp_path / "f.tsv", change)) == 2
 
-    assert message in capsys.readouterr().err
+    assert re.search(message, capsys.readouterr().err)
     assert not (tmp_path / "o").exists()
 
 
@@ -282,7 +282,7 @@ def test_a_training_part_of_one_class_is_refused(study, tmp_path, capsys):
         == 2
     )
 
-    assert "leaves samples of one value only" in capsys.readouterr().err
+    assert "one value only" in capsys.readouterr().err
 
 
 def test_a_held_out_part_of_one_class_is_scored_in_part_and_said(study, tmp_path, capsys):
@@ -292,7 +292,7 @@ def test_a_held_out_part_of_one_class_is_scored_in_part_and_said(study, tmp_path
 
     assert evaluate(study, tmp_path / "o", *options, column="disease") == 0
 
-    assert "Held-out samples of one value only in 1 of 3 folds" in capsys.readouterr().err
+    assert re.search("one value only in 1 of 3 folds", capsys.readouterr().err)
     results = read(tmp_path / "o/results.tsv").query("fold == 'alone'").set_index("metric")["value"]
     assert np.isnan(results["auroc"])
     assert not np.isnan(results["accuracy"])
@@ -310,7 +310,7 @@ def test_a_score_that_folds_do_not_have_is_said_in_words(n_alone, written, study
     said, text = capsys.readouterr().err, (tmp_path / "o/summary.md").read_text()
     assert "nan" not in said
     assert "nan" not in text
-    assert "fold f0: R² guess no score; " in said
+    assert re.search("fold f0: R² guess ", said)
     assert re.search(rf"\n +guess +\S*{re.escape(written)} ", text)
     assert ("no score: R² has no value in any fold" in text) is (written == "no score")
     mean = read(tmp_path / "o/summary.tsv").set_index("metric")["mean"]
@@ -327,7 +327,7 @@ def test_one_group_left_to_train_on_is_refused(study, tmp_path, capsys):
     code = evaluate(study, tmp_path / "o", "--folds", 2, "--group-column", "half", metadata=tmp_path / "m.tsv")
 
     assert code == 2
-    assert "leaves the samples of one group only to train on" in capsys.readouterr().err
+    assert "one group only" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("earlier", [False, True])
@@ -343,6 +343,6 @@ def test_folds_too_small_for_the_kernel_head_are_refused_before_anything_is_writ
 
     assert evaluate(study, output, *options, metadata=few) == 2
 
-    assert "No ASV is seen in 3 or more of the 2 training samples" in capsys.readouterr().err
+    assert "3 or more of the 2 training samples" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in output.glob("*")} == before
     assert output.exists() == earlier

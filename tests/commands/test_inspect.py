@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shlex
 import shutil
 
@@ -66,7 +67,7 @@ def test_each_file_is_told_by_its_content(study, tmp_path, inspect):
         "--sequences",
         "--table",
     ]
-    assert "QIIME 2 metadata, gzip, for --metadata" in text
+    assert re.search(r"metadata, gzip, .*--metadata\b", text)
 
 
 def test_the_numbers_are_those_of_numpy_and_pandas(study, inspect):
@@ -90,7 +91,7 @@ def test_the_numbers_are_those_of_numpy_and_pandas(study, inspect):
     assert group["largest"] == frame["subject"].value_counts().max()
     assert found["group_column"] == "subject"
     assert f"40 samples × 60 features, {reads.sum():,} reads" in text
-    assert "60 of 60 features are in" in text
+    assert "60 of 60 features" in text
 
 
 def test_reads_and_asvs_of_each_sample_are_a_table(study, tmp_path, inspect):
@@ -126,8 +127,8 @@ def test_targets_are_ranked_and_facts_of_the_run_put_aside(study, tmp_path, insp
     _, text, _, report = inspect(*all_of(study)[:2], tmp_path / "m.tsv")
 
     shown = text.partition("Columns to predict")[2]
-    assert "probably no targets, facts of sequencing or processing: MBases_l, batch." in shown
-    assert "probably no targets, parts of a split (--split-file): split." in shown
+    assert "processing: MBases_l, batch" in shown
+    assert "(--split-file): split" in shown
     assert shown.index("    disease  ") < shown.index("    sex  ") < shown.index("probably no targets")
     assert "    MBases_l  " not in shown
     train = next(command for command in report["study"]["commands"] if command[1] == "train")
@@ -148,8 +149,8 @@ def test_the_commands_are_understood_and_train(study, tmp_path, monkeypatch, ins
     assert (tmp_path / "trained/validation_predictions.tsv").is_file()
     code, text, _, report = inspect(tmp_path / "trained", tmp_path / "pretrained/model", *all_of(study)[:2])
     assert code == 0
-    assert "aam run directory with a trained predictor" in text
-    assert "aam model directory: pre-trained encoder" in text
+    assert "trained predictor" in text
+    assert "pre-trained encoder" in text
     assert report["files"][0]["summary"]["target"] == "disease"
     assert commands_of(text)[0][1:4] == ["predict", "--model", str(tmp_path / "trained")]
 
@@ -172,7 +173,7 @@ def test_files_that_do_not_match_are_named(study, tmp_path, inspect):
     assert by_kind["sequences"]["share_of_reads"] == pytest.approx(reads / table.counts.sum())
     assert by_kind["metadata"]["only_in_table"] == [dropped]
     assert by_kind["metadata"]["only_in_other"] == ["stranger"]
-    assert "3 of 60 features of the table are not in --sequences" in text
+    assert re.search(r"3 of 60 features .*--sequences\b", text)
     assert f"1 are not: {dropped}." in text
     assert report["study"]["commands"] == []
 
@@ -200,7 +201,7 @@ def test_metadata_of_other_samples_has_no_columns_to_predict(study, tmp_path, in
 
     _, _, _, report = inspect(study / "table.biom", study / "sequences.fasta", tmp_path / "other.tsv")
 
-    assert "None of the 40 samples of the table has a row in" in report["study"]["problems"]["metadata"]
+    assert "None of the 40 samples" in report["study"]["problems"]["metadata"]
     assert report["study"]["columns"] == []
     assert [command[1] for command in report["study"]["commands"]] == ["pretrain"]
 
@@ -212,10 +213,7 @@ def test_a_word_among_numbers_is_pointed_out(study, tmp_path, inspect):
 
     _, text, _, _ = inspect(study / "table.biom", tmp_path / "words.tsv")
 
-    assert (
-        "age holds numbers but for 'not provided': correct them, or pass --missing-values 'not provided'"
-        in " ".join(text.split())
-    )
+    assert re.search(r"\bage .*'not provided'.*--missing-values 'not provided'", " ".join(text.split()))
 
 
 def test_advice_on_training_a_column_is_left_to_training(study, tmp_path, inspect):
@@ -243,7 +241,7 @@ def test_distances_take_the_place_of_a_tree_where_they_hold_all_samples(study, t
         _, text, _, report = inspect(*study_files, tmp_path / name)
         assert option in report["study"]["commands"][0]
 
-    assert "1 of 40 samples of the table are not in the distance matrix" in text
+    assert re.search(r"1 of 40 samples .*\bdistance matrix", text)
 
 
 def test_long_sequences_are_read_whole_by_the_suggested_command(study, tmp_path, inspect):
@@ -254,7 +252,7 @@ def test_long_sequences_are_read_whole_by_the_suggested_command(study, tmp_path,
 
     _, text, _, report = inspect(tmp_path / "table.biom", tmp_path / "long.fasta")
 
-    assert "60 sequences are longer than 150 nucleotides" in text
+    assert "longer than 150 nucleotides" in text
     command = report["study"]["commands"][0]
     assert parse(command[1], command[2:]).model.max_bp == 200
 
@@ -267,8 +265,8 @@ def test_a_damaged_file_among_good_ones_is_exit_code_2_and_the_rest_is_reported(
     assert code == 2
     assert message == "aam inspect: 2 of 7 files cannot be used; the report says why.\n"
     shown = " ".join(text.split())
-    assert "cut.biom is not an HDF5 file or is damaged" in shown
-    assert "absent.tsv does not exist. Check the path." in shown
+    assert re.search(r"cut\.biom .*HDF5", shown)
+    assert "absent.tsv does not exist" in shown
     assert [file["error"] is None for file in report["files"]] == [True] * 5 + [False] * 2
     assert len(report["study"]["commands"]) == 2
 
@@ -276,10 +274,10 @@ def test_a_damaged_file_among_good_ones_is_exit_code_2_and_the_rest_is_reported(
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("unrooted.nwk", "(a:1,b:1,c:1);", "is unrooted: 3 branches leave its first node"),
+        ("unrooted.nwk", "(a:1,b:1,c:1);", "3 branches"),
         ("share.tsv", "#OTU ID\tS1\nF1\t0.5\n", "1 of 1 values in --table"),
-        ("meta.csv", "name,age\nS1,3\n", "is nothing that aam takes: it begins with 'name,age'"),
-        ("meta.tsv", "name\tage\nS1\t3\n", "the first column is named 'name', which is not a name for sample ids"),
+        ("meta.csv", "name,age\nS1,3\n", "'name,age'"),
+        ("meta.tsv", "name\tage\nS1\t3\n", "column is named 'name'"),
         ("matrix.tsv", "\tA\tB\nA\t0\t1\nB\t2\t0\n", "not symmetric"),
     ],
 )
@@ -289,8 +287,8 @@ def test_what_cannot_be_read_gets_the_readers_own_sentence(tmp_path, inspect, na
     code, text, _, report = inspect(tmp_path / name)
 
     assert code == 2
-    assert message in report["files"][0]["error"]
-    assert message in " ".join(text.split())
+    assert re.search(message, report["files"][0]["error"])
+    assert re.search(message, " ".join(text.split()))
     assert report["study"] is None
 
 
@@ -300,8 +298,8 @@ def test_directories_without_a_model_are_explained(tmp_path, inspect):
 
     _, _, _, report = inspect(tmp_path / "folder", tmp_path / "run")
 
-    assert "is not of a model or run of aam. Name the files in it." in report["files"][0]["error"]
-    assert "of a run of aam that did not finish" in report["files"][1]["error"]
+    assert "model or run of aam" in report["files"][0]["error"]
+    assert "did not finish" in report["files"][1]["error"]
 
 
 def test_what_readers_say_is_part_of_the_report(study, tmp_path, inspect):
@@ -309,7 +307,7 @@ def test_what_readers_say_is_part_of_the_report(study, tmp_path, inspect):
 
     _, text, message, report = inspect(tmp_path / "table.tsv")
 
-    assert "its last column, 'taxonomy', is not read" in report["files"][0]["notes"][0]
+    assert "column, 'taxonomy'" in report["files"][0]["notes"][0]
     assert "note: --table" in text
     assert message == ""
 
@@ -320,7 +318,7 @@ def test_a_second_file_of_a_kind_is_read_but_left_out_of_the_study(study, tmp_pa
     _, _, _, report = inspect(*all_of(study), tmp_path / "other.nwk")
 
     assert report["study"]["files"]["tree"] == str(study / "tree.nwk")
-    assert "other.nwk is left out of the study" in report["study"]["notes"][0]
+    assert "other.nwk is left out" in report["study"]["notes"][0]
     assert report["files"][-1]["summary"]["n_tips"] == 60
 
 
@@ -341,17 +339,17 @@ def test_ids_that_are_no_sequences_need_one(study, inspect):
     _, text, _, report = inspect(study / "table.biom")
 
     assert report["study"]["sequences"] is None
-    assert "60 of 60 feature ids of the table are not sequences" in report["study"]["problems"]["sequences"]
+    assert "60 of 60 feature ids" in report["study"]["problems"]["sequences"]
     assert "Commands that fit" not in text
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [([], "There is nothing to inspect"), (["x", "--overwrite"], "--overwrite is about the report in --output-dir")],
+    [([], "There is nothing to inspect"), (["x", "--overwrite"], r"--overwrite .*--output-dir\b")],
 )
 def test_options_that_make_no_sense_are_refused(arguments, message, capsys):
     assert main(["inspect", *arguments]) == 2
-    assert message in capsys.readouterr().err
+    assert re.search(message, capsys.readouterr().err)
 
 
 def test_nothing_is_overwritten_unasked(study, tmp_path, capsys):
@@ -366,7 +364,7 @@ def test_nothing_is_overwritten_unasked(study, tmp_path, capsys):
 
 def test_no_report_is_written_over_what_is_inspected(study, capsys):
     assert main(["inspect", str(study / "table.biom"), "--output-dir", str(study)]) == 2
-    assert f"FILE {study / 'table.biom'} lies in --output-dir" in capsys.readouterr().err
+    assert re.search(rf"FILE {study / 'table.biom'} .*--output-dir\b", capsys.readouterr().err)
 
 
 def test_a_run_is_repeated_from_its_options(study, tmp_path, capsys):
@@ -406,7 +404,7 @@ def test_a_column_of_two_subjects_may_be_of_two_classes(inspect):
     _, text, _, report = inspect(*(real_study("cfs") / name for name in ("table.biom", "metadata.tsv")))
 
     assert report["study"]["group_column"] is None
-    assert "Subject has only 2 values. If they are subjects, consider --group-column Subject;" in " ".join(text.split())
+    assert re.search(r"Subject .*\b2 values.*--group-column Subject\b", " ".join(text.split()))
 
 
 def test_published_artifacts_are_recognised(inspect):

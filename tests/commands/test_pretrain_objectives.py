@@ -1,6 +1,7 @@
 """Pre-training with each objective, alone and together, as a user runs it."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -86,9 +87,7 @@ def test_the_last_lines_give_each_objective_its_main_score_beside_what_needs_no_
     scores = pretrain(study, tmp_path / "out", ["jaccard", "taxonomy", "composition"], "--count-penalty", 0.1)
 
     said = capsys.readouterr().err.splitlines()
-    first = next(
-        number for number, line in enumerate(said) if line.startswith("Validation, epoch 1, the best of 1: loss ")
-    )
+    first = next(number for number, line in enumerate(said) if line.startswith("Validation, epoch 1, "))
 
     def beside(name, metric):
         return f"{metric} {scores[f'{name}_{metric}']:.4g} (without a model {scores[f'{name}_baseline_{metric}']:.4g})"
@@ -125,7 +124,7 @@ def test_a_file_that_no_objective_reads_is_said_to_have_no_effect(study, tmp_pat
 
     pretrain(study, tmp_path / "out", ["jaccard"], *extra)
 
-    assert "--taxonomy: no objective in use reads it, so it has no effect." in capsys.readouterr().err
+    assert re.search(r"--taxonomy: .*no effect", capsys.readouterr().err)
 
 
 def test_a_taxonomy_of_other_features_is_one_message(study, tmp_path, capsys):
@@ -137,7 +136,7 @@ def test_a_taxonomy_of_other_features_is_one_message(study, tmp_path, capsys):
     )])  # fmt: skip
 
     assert code == 2
-    assert "gives none of the 60 features of the table a lineage" in capsys.readouterr().err
+    assert "none of the 60 features" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -147,14 +146,14 @@ def test_a_taxonomy_of_other_features_is_one_message(study, tmp_path, capsys):
         (
             "k__Bacteria",
             "taxonomy",
-            "--taxonomy names no two taxa of any rank among the features of the training samples",
+            "--taxonomy .*no two taxa",
         ),
         (
             "k__Bacteria",
             "composition",
-            "--taxonomy names no taxon of rank genus among the features of the training samples",
+            "--taxonomy .*no taxon of rank genus",
         ),
-        ("k__A;p__B;c__C;o__D;f__E;g__F", "composition", "--taxonomy names 1 taxon of rank genus"),
+        ("k__A;p__B;c__C;o__D;f__E;g__F", "composition", r"--taxonomy .*\b1 taxon of rank genus"),
     ],
 )
 def test_a_taxonomy_that_tells_nothing_apart_is_one_message(lineage, objective, message, study, tmp_path, capsys):
@@ -170,5 +169,5 @@ def test_a_taxonomy_that_tells_nothing_apart_is_one_message(lineage, objective, 
     )])  # fmt: skip
 
     assert code == 2
-    assert message in capsys.readouterr().err
+    assert re.search(message, capsys.readouterr().err)
     assert not (tmp_path / "out").exists()

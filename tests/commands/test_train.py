@@ -128,7 +128,7 @@ def test_validation_samples_of_a_class_that_training_lacks_are_left_out(folder, 
 
     assert train(folder, tmp_path / "out", "--group-column", "plot", metadata=tmp_path / "m.tsv", column="kind") == 0
 
-    assert "Left out 3 validation samples whose class no training sample has." in capsys.readouterr().err
+    assert "Left out 3 validation samples" in capsys.readouterr().err
     classes = json.loads((tmp_path / "out/model/state.json").read_text())["target"]["classes"]
     assert len(classes) == 3
     assert json.loads((tmp_path / "out/metrics.json").read_text())["n"] == 9
@@ -137,10 +137,7 @@ def test_validation_samples_of_a_class_that_training_lacks_are_left_out(folder, 
 def test_sequences_that_are_cut_are_counted(folder, tmp_path, capsys):
     assert train(folder, tmp_path / "out", *SHAPE[:-1], "30") == 0
 
-    assert (
-        "30 of 30 sequences are longer than 30 nucleotides; what follows is not read (--max-bp)."
-        in capsys.readouterr().err
-    )
+    assert "30 of 30 sequences are longer than 30 nucleotides" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])

@@ -1,6 +1,7 @@
 """Whole commands whose model reads columns of the metadata beside the microbes."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -73,7 +74,7 @@ def trained(folder, tmp_path_factory):
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_predict_and_evaluate_give_what_training_reported(folder, tmp_path, fusion, capsys):
     train(folder, tmp_path / "out", "disease", *PLACES, "--categorical-fusion", fusion, "--category-lr", "0.03")
-    assert "Head: network, as it alone reads 'city', 'sex', 'bmi', 'country'." in capsys.readouterr().err
+    assert "network, as it alone reads 'city', 'sex', 'bmi', 'country'" in capsys.readouterr().err
 
     predicted = predict(folder, tmp_path / "out", read(folder / "metadata.tsv"), tmp_path / "p.tsv")
     assert "--metadata has no effect" not in capsys.readouterr().err
@@ -89,10 +90,7 @@ def test_an_unknown_city_is_read_as_its_country(folder, trained, tmp_path, capsy
     table = read(folder / "metadata.tsv")
 
     unseen = predict(folder, trained, table.assign(city="Nice"), tmp_path / "unseen.tsv")
-    assert (
-        "city: 36 of 36 samples are read as unknown (by their country alone): 0 without a value, 36 with one that"
-        in (capsys.readouterr().err)
-    )
+    assert re.search(r"city: 36 of 36 samples .*\b0 without .*\b36 with", capsys.readouterr().err)
     missing = predict(folder, trained, table.assign(city=None), tmp_path / "missing.tsv")
     known = predict(folder, trained, table, tmp_path / "known.tsv")
     alone = predict(folder, trained, table.drop(columns="country").assign(country=None), tmp_path / "alone.tsv")
@@ -112,11 +110,12 @@ def test_what_is_unknown_is_said_once_for_each_column(folder, trained, tmp_path,
 
     predict(folder, trained, table, tmp_path / "p.tsv")
 
-    said = [line for line in capsys.readouterr().err.splitlines() if "are read as unknown" in line]
-    assert said == [
-        "sex: 2 of 36 samples are read as unknown: 1 without a value, 1 with one that training did not have ('other').",
-        "bmi: 7 of 36 samples are read as unknown: 6 without a value, 1 with one that training did not have ('unheard of').",
+    said = [line for line in capsys.readouterr().err.splitlines() if "unknown (by|unknown:" in line]
+    expected = [
+        r"sex: 2 of 36 samples .*\b1 without .*\b1 .*\('other'\)",
+        r"bmi: 7 of 36 samples .*\b6 without .*\b1 .*\('unheard of'\)",
     ]
+    assert all(re.search(pattern, line) for pattern, line in zip(expected, said, strict=True))
 
 
 def test_the_country_that_decides_is_used(folder, tmp_path):
@@ -144,7 +143,7 @@ def test_what_was_fitted_is_of_the_training_samples_and_travels_with_the_model(f
     assert state["numbers"] == [
         {"column": "bmi", "mean": pytest.approx(table["bmi"].mean()), "std": pytest.approx(table["bmi"].std(ddof=0))}
     ]
-    assert "- Reads the country of a sample (France, Italy): 'aam predict' needs that column, by --metadata." in card
+    assert "country of a sample (France, Italy): " in card
 
 
 def test_without_columns_a_model_has_no_part_for_them(folder, tmp_path):
@@ -157,18 +156,18 @@ def test_without_columns_a_model_has_no_part_for_them(folder, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--categorical-columns", "age"], "--categorical-columns and --metadata-column are both age: a model must not read"),
-        (["--numeric-columns", "age_months"], "--numeric-columns age_months says the same as --metadata-column age"),
+        (["--categorical-columns", "age"], "--categorical-columns and --metadata-column are both age"),
+        (["--numeric-columns", "age_months"], r"--numeric-columns age_months .*--metadata-column age\b"),
         (["--categorical-columns", "subject", "--group-column", "subject"],
-         "--categorical-columns and --group-column are both subject: no new subject has a subject that training had"),
-        (["--categorical-columns", "sight"], "The metadata has no column 'sight'"),
-        (["--categorical-columns", "empty"], "--categorical-columns empty: no sample in use has a value in that column"),
-        (["--numeric-columns", "sex"], "(36 samples), which are no numbers. Correct these cells, leave them out by"),
-        (["--categorical-columns", "sex", "--head", "kernel"], "--head kernel reads microbes alone"),
+         "--categorical-columns and --group-column are both subject"),
+        (["--categorical-columns", "sight"], "column 'sight'"),
+        (["--categorical-columns", "empty"], "--categorical-columns empty: "),
+        (["--numeric-columns", "sex"], "(36 samples), which are no numbers"),
+        (["--categorical-columns", "sex", "--head", "kernel"], "--head kernel"),
         (["--categorical-columns", "sex", "--mixup-alpha", "0.2"], "--mixup-alpha mixes samples"),
         (["--categorical-columns", "country", "--category-parents", "country=city"],
-         "--category-parents country=city: 2 of 2 categories of country have training samples of several city"),
-        (["--category-lr", "0.1"], "--category-lr has no effect without"),
+         "--category-parents country=city: 2 of 2 "),
+        (["--category-lr", "0.1"], "--category-lr .*without"),
     ],
 )  # fmt: skip
 def test_columns_that_may_not_be_read_are_one_message(folder, tmp_path, options, message, capsys):
@@ -177,7 +176,7 @@ def test_columns_that_may_not_be_read_are_one_message(folder, tmp_path, options,
     assert main([str(part) for part in ["train", *study_of(folder), *labels, *TINY, *options]]) == 2
 
     shown = capsys.readouterr().err
-    assert message in shown
+    assert re.search(message, shown)
     assert "Traceback" not in shown
     assert not (tmp_path / "out").exists()
 
@@ -186,14 +185,8 @@ def test_columns_that_give_the_target_or_the_subject_away_are_warned_of(folder, 
     train(folder, tmp_path / "out", "disease", "--categorical-columns", "host", "--group-column", "subject")
 
     shown = capsys.readouterr().err
-    assert (
-        "--categorical-columns host alone explains 100 % of --metadata-column disease: a model that reads it may use no"
-        in shown
-    )
-    assert (
-        "Each value of host is of one subject only, so that the validation samples have values that training did not"
-        in shown
-    )
+    assert "--categorical-columns host alone explains 100 % of --metadata-column disease" in shown
+    assert re.search("host is of one subject", shown)
 
 
 @pytest.mark.parametrize(
@@ -201,13 +194,13 @@ def test_columns_that_give_the_target_or_the_subject_away_are_warned_of(folder, 
     [
         (
             None,
-            "The model reads 'sex', 'country', 'city', 'bmi' of each sample beside its microbes: pass --metadata FILE",
+            "'sex', 'country', 'city', 'bmi' .*--metadata",
         ),
         (
             lambda table: table.drop(columns=["sex", "bmi"]),
-            "--metadata has no column 'sex', 'bmi', and the model reads",
+            "--metadata has no column 'sex', 'bmi'",
         ),
-        (lambda table: table.rename(lambda name: f"other {name}"), "None of the 36 samples has a row in --metadata"),
+        (lambda table: table.rename(lambda name: f"other {name}"), "None of the 36 samples .*--metadata"),
     ],
 )
 def test_prediction_needs_the_columns(folder, trained, tmp_path, change, message, capsys):
@@ -219,7 +212,7 @@ def test_prediction_needs_the_columns(folder, trained, tmp_path, change, message
 
     assert main([str(argument) for argument in arguments]) == 2
 
-    assert message in capsys.readouterr().err
+    assert re.search(message, capsys.readouterr().err)
     assert not (tmp_path / "p.tsv").exists()
 
 
@@ -233,6 +226,6 @@ def test_every_fold_reads_the_columns_as_its_training_part_knows_them(folder, tm
     run("evaluate", *study_of(folder), *labels, "--output-dir", tmp_path / "o", *TINY, *longer)
 
     shown = capsys.readouterr().err
-    assert "city: 1 of 36 samples are read as unknown (by their country alone): 0 without a value, 1 with one" in shown
+    assert re.search(r"city: 1 of 36 samples .*\b0 without .*\b1 with", shown)
     scores = pd.read_csv(tmp_path / "o/summary.tsv", sep="\t").set_index(["method", "metric"])["pooled"]
     assert scores[("aam", "r2")] > 0.5

@@ -185,7 +185,7 @@ def test_a_group_that_a_file_divides_is_named_in_a_warning(study, tmp_path, caps
     train(study, tmp_path / "out", "--split", "file", "--split-file", tmp_path / "s.tsv", "--group-column", "subject")
 
     shown = capsys.readouterr().err
-    assert "1 of 9 groups of subject are in more than one part of --split file" in shown
+    assert re.search(r"1 of 9 groups of subject .*--split file", shown)
     assert f"'{divided}'" in shown
 
 
@@ -198,12 +198,12 @@ def test_a_split_that_does_not_fit_is_one_message(study, tmp_path, capsys):
         tmp_path / "long.tsv", sep="\t"
     )
 
-    assert "1 of 36 samples are not in --split-file" in refuse(
-        capsys, *given, "file", "--split-file", tmp_path / "short.tsv"
+    assert re.search(
+        r"1 of 36 samples .*--split-file", refuse(capsys, *given, "file", "--split-file", tmp_path / "short.tsv")
     )
     assert "'nobody'" in refuse(capsys, *given, "file", "--split-file", tmp_path / "long.tsv")
     shown = refuse(capsys, *given, "leave-one-study-out", "--study-column", "batch", "--held-out-study", "moon")
-    assert "--held-out-study moon: no sample in use has it in batch. Its studies: '" in shown
+    assert re.search(r"--held-out-study moon: .*batch\..* '", shown)
     assert not (tmp_path / "out").exists()
 
 
@@ -250,7 +250,7 @@ def test_samples_too_large_for_the_budget_are_named_once_and_trained_on_alone(st
 
     shown = capsys.readouterr().err
     (n_large, n_samples) = map(int, re.findall(r"(\d+) of (\d+) samples are estimated to need up to", shown)[0])
-    assert shown.count("even alone, more than --max-memory-gb 0.0078") == 1
+    assert len(re.findall(r"more than --max-memory-gb 0\.0078", shown)) == 1
     assert 0 < n_large <= n_samples == 36
     assert first_epoch(shown)[1] == 1
 
@@ -258,9 +258,7 @@ def test_samples_too_large_for_the_budget_are_named_once_and_trained_on_alone(st
 def test_a_budget_that_does_not_hold_the_weights_is_an_error_that_leaves_nothing(study, tmp_path, capsys):
     shown = refuse(capsys, study, tmp_path / "out", "--max-memory-gb", "0.005")
 
-    assert re.search(
-        r"--max-memory-gb 0\.005 is less than the 0\.01 GB that weights, gradients and optimiser take", shown
-    )
+    assert re.search(r"--max-memory-gb 0\.005 .*\b0\.01 GB", shown)
     assert not (tmp_path / "out").exists()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -75,7 +76,7 @@ def test_the_model_holds_no_pickle_and_is_finished_last(folder):
 
     names = ["model.safetensors", "config.json", "state.json", "README.md"]
     assert found == {f"{place}{name}" for place in ("", "members/1/", "members/2/") for name in names}
-    assert "the mean of 2 networks" in (model / "README.md").read_text()
+    assert "mean of 2 networks" in (model / "README.md").read_text()
 
 
 def test_predictions_are_the_mean_of_the_members(folder, tmp_path):
@@ -264,8 +265,8 @@ def test_a_run_that_starts_from_a_member_is_of_its_base_too(folder, frozen, tmp_
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda base: base.unlink(), "../base.safetensors, the base that the members of an ensemble share, is missing"),
-        (lambda base: base.write_bytes(base.read_bytes()[:-1] + b"x"), "../base.safetensors does not have the digest"),
+        (lambda base: base.unlink(), r"\.\./base\.safetensors.* is missing"),
+        (lambda base: base.write_bytes(base.read_bytes()[:-1] + b"x"), r"\.\./base\.safetensors .*digest"),
     ],
 )
 def test_a_shared_base_that_is_missing_or_another_is_one_message(
@@ -277,7 +278,7 @@ def test_a_shared_base_that_is_missing_or_another_is_one_message(
     assert run("predict", "--model", tmp_path / damaged, *study_of(folder), "--output", tmp_path / "p.tsv") == 2
 
     said = capsys.readouterr().err
-    assert message in said
+    assert re.search(message, said)
     assert "Traceback" not in said
 
 
@@ -301,7 +302,7 @@ def test_a_run_goes_on_in_the_member_that_was_interrupted_and_leaves_finished_on
     with monkeypatch.context() as patch:
         patch.setattr("aam.training.reports.BatchReport.on_train_batch_end", stop)
         assert train(folder, tmp_path / "o", *options) == 130
-    assert "The same command with --resume continues the run" in capsys.readouterr().err
+    assert "command with --resume" in capsys.readouterr().err
     first = tmp_path / "o/members/1/checkpoints/best.ckpt"
     assert first.exists()
     assert (tmp_path / "o/members/2").exists()
@@ -309,7 +310,7 @@ def test_a_run_goes_on_in_the_member_that_was_interrupted_and_leaves_finished_on
     assert train(folder, tmp_path / "o", "--resume") == 2
     assert train(folder, tmp_path / "o", "--ensemble", 3, "--resume") == 2
     said = capsys.readouterr().err
-    assert "--ensemble was 2 and is not given" in said
+    assert re.search(r"--ensemble was 2\b.*\bnot given", said)
     assert "--ensemble was 2 and is 3" in said
 
     assert train(folder, tmp_path / "o", *options, "--resume") == 0
@@ -317,7 +318,7 @@ def test_a_run_goes_on_in_the_member_that_was_interrupted_and_leaves_finished_on
     assert first.stat().st_mtime_ns == before
     assert results(tmp_path / "o") == results(folder / "age")
     assert train(folder, tmp_path / "o", *options, "--resume") == 0
-    assert "is finished; nothing was done" in capsys.readouterr().err
+    assert "nothing was done" in capsys.readouterr().err
 
 
 def _without_member(model):
@@ -415,15 +416,15 @@ def test_too_few_groups_in_folds_are_said_once_and_before_training(head, folder,
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--ensemble", 2, "--head", "kernel"], "--ensemble is of networks"),
-        (["--ensemble", 17], "--ensemble 17 is too many for 48 training samples of 16 groups"),
+        (["--ensemble", 2, "--head", "kernel"], "--ensemble .*networks"),
+        (["--ensemble", 17], r"--ensemble 17 .*\b48 training samples of 16 groups"),
         (["--ensemble", 1], "--ensemble"),
     ],
 )
 def test_what_cannot_be_is_refused(options, message, folder, tmp_path, capsys):
     assert train(folder, tmp_path / "o", *options) == 2
 
-    assert message in " ".join(capsys.readouterr().err.split())
+    assert re.search(message, " ".join(capsys.readouterr().err.split()))
     assert not (tmp_path / "o").exists()
 
 

@@ -1,6 +1,7 @@
 """Whole commands with the kernel head: it learns a simulated study in seconds, and all commands read what it leaves."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -140,7 +141,7 @@ def test_a_new_study_whose_asvs_are_unknown_is_predicted_with_a_warning(folder, 
     table = read(tmp_path / "p.tsv")
     assert np.isfinite(table["prediction"]).all()
     assert table["is_outlier"].all()
-    assert "knows the ASVs of 0 % of the reads in the median sample" in capsys.readouterr().err
+    assert re.search("ASVs of 0 % of the reads", capsys.readouterr().err)
 
 
 def test_embeddings_of_a_deep_head_are_those_of_its_pretrained_model(folder, tmp_path):
@@ -155,7 +156,7 @@ def test_a_head_without_a_pretrained_model_has_no_embeddings(folder, tmp_path, c
 
     assert main([str(argument) for argument in arguments]) == 2
 
-    assert "is a kernel head without a pre-trained encoder, and has no vectors of samples" in capsys.readouterr().err
+    assert "without a pre-trained encoder" in capsys.readouterr().err
     assert not (tmp_path / "e.tsv").exists()
 
 
@@ -165,10 +166,7 @@ def test_training_does_not_start_from_a_head_without_a_pretrained_model(folder, 
 
     assert main([str(argument) for argument in arguments]) == 2
 
-    assert (
-        "is a kernel head without a pre-trained encoder. Pass the --output-dir of 'aam pretrain'"
-        in capsys.readouterr().err
-    )
+    assert re.search(r"without a pre-trained encoder.*--output-dir .*'aam pretrain'", capsys.readouterr().err)
     assert not (tmp_path / "out").exists()
 
 
@@ -200,7 +198,7 @@ def test_auto_chooses_the_network_above_a_number_of_samples(folder, tmp_path, ca
     monkeypatch.setattr(kernel, "MOST_SAMPLES_OF_AUTO", 79)
     train(folder, tmp_path / "out", *TINY)
 
-    assert "Head: network, as 80 samples have a value (--head kernel for the other)." in capsys.readouterr().err
+    assert re.search(r"network, as 80 samples .*--head kernel\b", capsys.readouterr().err)
     assert (tmp_path / "out/checkpoints").is_dir()
 
 
@@ -213,10 +211,7 @@ def test_too_many_samples_for_kernels_are_refused(folder, tmp_path, capsys, monk
 
     assert main([str(argument) for argument in arguments]) == 2
 
-    assert (
-        "--head kernel compares all pairs of samples, which takes too much memory for 80: at most 79."
-        in capsys.readouterr().err
-    )
+    assert re.search(r"--head kernel .*\b80: at most 79\b", capsys.readouterr().err)
     assert not (tmp_path / "out").exists()
 
 
@@ -282,8 +277,8 @@ def test_samples_are_read_at_the_depth_asked_for_in_training_and_prediction(fold
 
     said = capsys.readouterr().err
     assert "Without effect" not in said
-    assert f"Dropped 3 of 80 samples with fewer than {depth:,} reads" in said
-    assert f"{depth:,} reads, drawn at random, of each sample" in (tmp_path / "o/model/README.md").read_text()
+    assert f"Dropped 3 of 80 samples with fewer than {depth:,}" in said
+    assert f"{depth:,} reads" in (tmp_path / "o/model/README.md").read_text()
     run("predict", "--model", tmp_path / "o", *study_of(folder), "--output", tmp_path / "p.tsv")
     predicted, validated = read(tmp_path / "p.tsv"), read(tmp_path / "o/validation_predictions.tsv")
     assert len(predicted) == 77

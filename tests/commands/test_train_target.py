@@ -1,6 +1,7 @@
 """Whole commands with each option of the target: prediction repeats what training reported, and evaluation reads it."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -92,7 +93,7 @@ def test_predict_and_evaluate_give_what_training_reported(folder, tmp_path, name
     capsys.readouterr()
     known = predict(folder, tmp_path / "out", tmp_path / "p.tsv", "--metadata", folder / "metadata.tsv")
     reads_a_column = "--normalize-by" in options or "--output-scaling" in options
-    assert ("--metadata has no effect" in capsys.readouterr().err) != reads_a_column
+    assert bool(re.search(r"--metadata .*no effect", capsys.readouterr().err)) != reads_a_column
     run(
         "evaluate", "--model", tmp_path / "out", *study_of(folder), "--metadata", folder / "metadata.tsv", "--metadata-column",
         column, "--output-dir", tmp_path / "evaluation",
@@ -122,7 +123,7 @@ def test_a_category_brings_its_own_size(folder, tmp_path, head, capsys):
         of_site = site[site == name].index
         assert known[of_site].median() == pytest.approx(mean, rel=2.0)
     assert not np.allclose(unknown, known)
-    assert "36 of 36 samples have no site that training saw ('gut', 'skin', 'tongue')" in capsys.readouterr().err
+    assert re.search(r"36 of 36 samples .*\bsite\b.*\('gut', 'skin', 'tongue'\)", capsys.readouterr().err)
 
 
 def test_samples_of_an_unseen_or_missing_site_are_scaled_as_all_are(folder, tmp_path, capsys):
@@ -133,7 +134,7 @@ def test_samples_of_an_unseen_or_missing_site_are_scaled_as_all_are(folder, tmp_
 
     given = predict(folder, tmp_path / "out", tmp_path / "p.tsv", "--metadata", tmp_path / "m.tsv")["prediction"]
 
-    assert "2 of 36 samples have no site that training saw" in capsys.readouterr().err
+    assert re.search(r"2 of 36 samples .*\bsite\b", capsys.readouterr().err)
     none = predict(folder, tmp_path / "out", tmp_path / "q.tsv")["prediction"]
     pd.testing.assert_series_equal(given.iloc[:2], none.iloc[:2], check_exact=True)
     assert (given.iloc[2:] != none.iloc[2:]).all()
@@ -175,28 +176,29 @@ def test_categories_scale_in_every_fold(folder, tmp_path, head):
 @pytest.mark.parametrize(
     ("column", "options", "message"),
     [
-        ("disease", ["--target-transform", "minmax"], "--target-transform minmax is for numbers, and disease is classified"),
-        ("load", ["--target-transform", "zscore-category", "--normalize-by", "sight"], "no column 'sight'. Did you mean 'site'?"),
-        ("disease", ["--loss-type", "mae"], "--loss-type is for numbers, and disease is classified: leave it out, or pass --task."),
+        ("disease", ["--target-transform", "minmax"], r"--target-transform minmax .*\bdisease\b"),
+        ("load", ["--target-transform", "zscore-category", "--normalize-by", "sight"], "'sight'.*'site'"),
+        ("disease", ["--loss-type", "mae"], r"--loss-type .*\bdisease .*--task\b"),
         ("age", ["--class-weights", "balanced", "--label-smoothing", "0.1"],
-         "--label-smoothing, --class-weights are for classes, and age is regressed: leave them out"),
-        ("disease", ["--class-weights", "absent.tsv"], "--class-weights absent.tsv does not exist"),
+         r"--label-smoothing, --class-weights .*\bage\b"),
+        ("disease", ["--class-weights", "absent.tsv"], r"--class-weights absent\.tsv does not exist"),
         ("age", ["--sample-weights", "sight"], "no column 'sight'"),
-        ("age", ["--sample-weights", "empty"], "--sample-weights empty: no sample in use has a value in that column"),
-        ("age", ["--output-scaling", "age"], "--output-scaling and --metadata-column are both age"),
-        ("age", ["--output-activation", "exp"], "--output-activation exp keeps outputs above 0 in the units of --target-transform"),
+        ("age", ["--sample-weights", "empty"], "--sample-weights empty: "),
+        ("age", ["--output-scaling", "age"], r"--output-scaling and --metadata-column .*\bage\b"),
+        ("age", ["--output-activation", "exp"], r"--output-activation exp .*--target-transform\b"),
         ("age", ["--output-activation", "sigmoid", "--target-transform", "none"],
-         "--output-activation sigmoid gives values between 0 and 1, and --metadata-column age has others in"),
-        ("age", ["--bounded-targets", "--output-activation", "exp", "--target-transform", "none"], "leave one of them out"),
-        ("disease", ["--bounded-targets"], "--bounded-targets is for numbers"),
-        ("age", ["--output-scaling", "site", "--mixup-alpha", "1"], "which --output-scaling scales apart"),
-        ("stage", ["--task", "ordinal"], "which are no numbers. Pass --class-order with all classes, lowest first."),
-        ("stage", [*STAGES[:-1], "older"], "--class-order lacks 1 of the 3 classes in --metadata-column stage: 'old'. Name all"),
-        ("stage", [*STAGES, "young"], "--class-order young grown old young names a class twice"),
-        ("stage", STAGES[2:], "--class-order has no effect without --task ordinal"),
+         r"--output-activation sigmoid .*\b0 and 1\b.*--metadata-column age\b"),
+        ("age", ["--bounded-targets", "--output-activation", "exp", "--target-transform", "none"],
+         "--bounded-targets and --output-activation exp"),
+        ("disease", ["--bounded-targets"], "--bounded-targets .*numbers"),
+        ("age", ["--output-scaling", "site", "--mixup-alpha", "1"], r"--mixup-alpha .*--output-scaling\b"),
+        ("stage", ["--task", "ordinal"], "--class-order .*lowest first"),
+        ("stage", [*STAGES[:-1], "older"], r"--class-order .*\b1 of the 3 classes .*--metadata-column stage: 'old'"),
+        ("stage", [*STAGES, "young"], "--class-order young grown old young .*twice"),
+        ("stage", STAGES[2:], "--class-order .*without --task ordinal"),
         ("age", ["--task", "ordinal"], "too many for classes"),
         ("load", ["--target-transform", "zscore-category", "--normalize-by", "load"],
-         "--normalize-by and --metadata-column are both load"),
+         r"--normalize-by and --metadata-column .*\bload\b"),
     ],
 )  # fmt: skip
 def test_options_that_do_not_fit_are_one_message(folder, tmp_path, column, options, message, capsys):
@@ -206,7 +208,7 @@ def test_options_that_do_not_fit_are_one_message(folder, tmp_path, column, optio
     assert main([str(argument) for argument in arguments]) == 2
 
     shown = capsys.readouterr().err
-    assert message in shown
+    assert re.search(message, shown)
     assert "Traceback" not in shown
     assert not (tmp_path / "out").exists()
 
@@ -215,10 +217,7 @@ def test_what_was_fitted_travels_with_the_model(folder, tmp_path):
     train(folder, tmp_path / "out", "load", *BY_SITE)
 
     state = json.loads((tmp_path / "out/model/state.json").read_text())["target"]
-    assert (
-        "Reads the site of a sample (gut, skin, tongue): give 'aam predict'"
-        in (tmp_path / "out/model/README.md").read_text()
-    )
+    assert "site of a sample (gut, skin, tongue)" in (tmp_path / "out/model/README.md").read_text()
     assert state["normalized_by"] == {"column": "site", "names": ["gut", "skin", "tongue"]}
     split = read(tmp_path / "out/splits.tsv")["split"]
     table = read(folder / "metadata.tsv").loc[split.index[split == "train"]]
@@ -242,7 +241,7 @@ def test_quantiles_are_columns_that_evaluation_scores(folder, tmp_path):
 def test_quantiles_are_scored_in_every_fold(folder, tmp_path):
     folds(folder, tmp_path / "o", "age", "--loss-type", "quantile")
 
-    assert "Intervals or sets of aam hold the truth of" in (tmp_path / "o/summary.md").read_text()
+    assert "Intervals or sets of aam" in (tmp_path / "o/summary.md").read_text()
 
 
 def test_weights_of_classes_come_from_the_training_samples_or_a_file(folder, tmp_path, capsys):
@@ -258,7 +257,7 @@ def test_weights_of_classes_come_from_the_training_samples_or_a_file(folder, tmp
     sizes = read(folder / "metadata.tsv").loc[split.index[split == "train"], "disease"].value_counts()
     assert weights[0] == pytest.approx([sizes.sum() / 2 / sizes["disease"], sizes.sum() / 2 / sizes["healthy"]])
     assert weights[1] == [4.0, 1.0]
-    assert "no training sample is of 'unheard of'" in capsys.readouterr().err
+    assert re.search(r"--class-weights \S+w\.tsv: .*'unheard of'", capsys.readouterr().err)
 
 
 def test_the_kernel_head_names_the_options_that_it_leaves_aside(folder, tmp_path, capsys):
@@ -278,7 +277,7 @@ def test_stages_keep_their_order_in_all_that_is_written(folder, tmp_path):
     error = (table["prediction"].map(place) - table["truth"].map(place)).abs().mean()
     assert metrics["rank_mae"] == pytest.approx(error)
     assert metrics["confusion"]["classes"] == STAGES[3:]
-    assert "Classes, lowest first: young, grown, old." in (tmp_path / "out/model/README.md").read_text()
+    assert ": young, grown, old." in (tmp_path / "out/model/README.md").read_text()
 
 
 def test_numbers_are_stages_in_their_own_order(folder, tmp_path):

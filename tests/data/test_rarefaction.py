@@ -1,5 +1,6 @@
 """Rarefaction: random streams, what every draw keeps, what draws are on average, and a study at one depth."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -153,7 +154,8 @@ def test_samples_without_reads_are_dropped_even_without_rarefaction(caplog):
         kept = drop_shallow_samples(study, None)
 
     assert list(kept.sample_ids) == ["S1", "S3"]
-    assert caplog.messages == ["Dropped 1 of 3 samples without any reads: 'S2'."]
+    (message,) = caplog.messages
+    assert re.search(r"\b1 of 3 samples .*: 'S2'\.", message)
 
 
 def test_samples_with_too_few_reads_are_dropped_and_the_option_named(caplog):
@@ -162,15 +164,14 @@ def test_samples_with_too_few_reads_are_dropped_and_the_option_named(caplog):
     with caplog.at_level("WARNING", logger="aam"):
         drop_shallow_samples(study, 1001)
 
-    assert caplog.messages == [
-        "Dropped 2 of 3 samples with fewer than 1,001 reads: 'S2', 'S3'. --rarefy-depth sets the depth."
-    ]
+    (message,) = caplog.messages
+    assert re.search(r"\b2 of 3 samples .*\b1,001 reads: 'S2', 'S3'\. --rarefy-depth\b", message)
 
 
 def test_a_study_without_reads_is_an_error():
     empty = store_study(["S1"], ["F1"], ["AC"], [[0]])
 
-    with pytest.raises(TableError, match=r"None of the 1 samples has any reads"):
+    with pytest.raises(TableError, match="None of the 1 samples"):
         drop_shallow_samples(empty, None)
 
 

@@ -62,17 +62,17 @@ def test_a_batch_script_without_srun_has_one_process():
 @pytest.mark.parametrize(
     ("options", "environment", "n_gpus", "message"),
     [
-        ({"num_nodes": 2}, {}, 0, "--num-nodes 2: aam starts processes on its own machine only"),
-        ({"devices": 2}, TORCHRUN, 4, "--devices 2, but torchrun has started aam for 4"),
-        ({"num_nodes": 3}, SRUN, 4, "--num-nodes 3, but srun has started aam for 2"),
-        ({}, {**TORCHRUN, "LOCAL_WORLD_SIZE": "3"}, 4, "not equally many on each machine"),
-        ({"devices": 3}, {}, 2, "3 processes on a machine with 2 GPUs"),
-        ({"strategy": "fsdp"}, {}, 1, "--strategy fsdp divides the model among devices, and there is one"),
+        ({"num_nodes": 2}, {}, 0, "--num-nodes 2: "),
+        ({"devices": 2}, TORCHRUN, 4, r"--devices 2, .*torchrun .*\b4\b"),
+        ({"num_nodes": 3}, SRUN, 4, r"--num-nodes 3, .*srun .*\b2\b"),
+        ({}, {**TORCHRUN, "LOCAL_WORLD_SIZE": "3"}, 4, "equally many"),
+        ({"devices": 3}, {}, 2, r"\b3 processes .*\b2 GPUs"),
+        ({"strategy": "fsdp"}, {}, 1, r"--strategy fsdp .*\bone\b"),
         (
             {"strategy": "fsdp"},
             ALONE_BY_TORCHRUN,
             0,
-            "--strategy fsdp divides the model among devices, and there is one",
+            r"--strategy fsdp .*\bone\b",
         ),
     ],
 )
@@ -82,7 +82,7 @@ def test_what_contradicts_is_refused(options, environment, n_gpus, message):
 
 
 def test_a_launcher_of_several_processes_is_refused_where_one_is_enough():
-    with pytest.raises(ConfigError, match="torchrun started 8 processes of a command that uses one"):
+    with pytest.raises(ConfigError, match="torchrun started 8 processes"):
         refuse_launched(TORCHRUN)
     refuse_launched({})
     refuse_launched(ALONE_BY_TORCHRUN)

@@ -110,7 +110,7 @@ def test_processes_that_take_turns_on_a_core_are_told_of_once(cores, told, folde
 
     assert main(["pretrain", *arguments, "--devices", "2"]) == 2
 
-    assert capfd.readouterr().err.count("--devices 2 starts 2 processes, and this one may use 1 core: ") == told
+    assert len(re.findall(r"--devices 2 .*\b2 processes.*\b1 core\b", capfd.readouterr().err)) == told
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_kernel_head_takes_one_process(folder, capfd):
 
     assert main(["train", *kept, *labels, "--devices", "2"]) == 2
 
-    assert capfd.readouterr().err.count("The kernel head is fitted in one process") == 1
+    assert len(re.findall(r"kernel head .*one process", capfd.readouterr().err)) == 1
 
 
 @contextmanager
@@ -164,7 +164,7 @@ def test_a_process_that_is_killed_is_told_of(folder):
         _, said = process.communicate(timeout=120)
 
     assert process.returncode == 2
-    assert "The process of rank 1 was ended by SIGKILL" in said
+    assert re.search(r"rank 1 .*SIGKILL", said)
     assert "Traceback" not in said
 
 
@@ -178,5 +178,5 @@ def test_no_process_outlives_the_first(folder):
         said = process.stderr.read()
 
     assert ended
-    assert "the first process has ended, and with it this one" in said
+    assert "first process has ended" in said
     assert "Traceback" not in said

@@ -75,7 +75,7 @@ def test_the_128_features_that_the_ibd_tree_lacks_are_known():
 def test_a_tree_whose_branches_between_the_features_have_no_length_is_an_error(tmp_path, newick):
     (tmp_path / "tree.nwk").write_text(newick)
 
-    with pytest.raises(TreeError, match="between its 2 features of the table have length 0"):
+    with pytest.raises(TreeError, match=r"\b2 features .*\blength 0\b"):
         FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["x", "y"])
 
 
@@ -93,7 +93,7 @@ def test_one_branch_is_enough(tmp_path, newick):
 def test_a_tree_of_other_features_is_an_error(tmp_path):
     (tmp_path / "tree.nwk").write_text("(a:1,b:2);")
 
-    with pytest.raises(TreeError, match=r"None of the 2 features .* is a tip of the tree: 'x', 'y'. Pass the tree"):
+    with pytest.raises(TreeError, match=r"None of the 2 features .*: 'x', 'y'"):
         FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["x", "y"])
 
 
@@ -186,7 +186,7 @@ def test_branches_without_length_do_not_matter_where_no_feature_is_below(tmp_pat
 def test_a_branch_without_length_is_an_error(tmp_path):
     (tmp_path / "tree.nwk").write_text("((a:1,b)x:3,c:4);")
 
-    with pytest.raises(TreeError, match="1 branches of the tree have no length: 'b'"):
+    with pytest.raises(TreeError, match=r"\b1 branches .*no length: 'b'"):
         FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["a", "b", "c"])
 
 

@@ -142,7 +142,7 @@ def test_relative_abundances_are_refused_in_fit_and_predict(cohort, estimator, t
     counts, ratio, _ = cohort
     truth = ratio if isinstance(estimator, AAMRegressor) else ratio > 0
 
-    with pytest.raises(ValueError, match=r"as relative abundances do: .* Pass the counts"):
+    with pytest.raises(ValueError, match=r"relative abundances .*counts"):
         estimator.fit(transformed(counts), truth)
     fitted = estimator.fit(counts, truth)
     with pytest.raises(ValueError, match="Pass the counts"):

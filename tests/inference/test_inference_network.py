@@ -219,9 +219,7 @@ def test_reading_leaves_no_graph_and_no_dropout(reader, study):
 
 
 def test_an_encoder_without_a_target_predicts_nothing(reader, study):
-    with pytest.raises(
-        ModelError, match=r"pre-trained encoder without a target: fine-tune it with 'aam train --pretrained'"
-    ):
+    with pytest.raises(ModelError, match="'aam train --pretrained'"):
         reader(ENCODER).predict(study)
 
 

@@ -135,7 +135,7 @@ def test_a_table_without_reads_has_no_depths():
 def test_ids_that_occur_twice_are_refused():
     table = CountTable(["S1", "S1"], ["F1"], csr_array(np.ones((2, 1), dtype=int)))
 
-    with pytest.raises(TableError, match="1 ids of samples occur more than once"):
+    with pytest.raises(TableError, match=r"\b1 ids of samples"):
         count_table(table)
 
 

@@ -43,17 +43,17 @@ def test_a_checksum_is_computed_while_a_file_is_copied(tmp_path):
 
 
 REFUSED = {
-    "absolute path": (["/root/a"], "the entry '/root/a' is an absolute path"),
+    "absolute path": (["/root/a"], "'/root/a' is an absolute path"),
     "drive": (["C:/root/a"], "is an absolute path"),
-    "parent directory": (["root/../../a"], "leads out of the archive"),
-    "only parents": (["../a"], "leads out of the archive"),
-    "empty part": (["root//a"], "leads out of the archive or in circles"),
-    "backslashes": (["root\\..\\a"], "holds a character that paths in artifacts do not"),
-    "link": ([link("root/a")], "'root/a' is a link or device"),
-    "two roots": (["root/a", "other/b"], "its files do not lie in one root directory"),
-    "no root": (["a"], "its files do not lie in one root directory"),
+    "parent directory": (["root/../../a"], "out of the archive"),
+    "only parents": (["../a"], "out of the archive"),
+    "empty part": (["root//a"], "out of the archive"),
+    "backslashes": (["root\\..\\a"], "holds a character"),
+    "link": ([link("root/a")], "'root/a' is a link"),
+    "two roots": (["root/a", "other/b"], "one root directory"),
+    "no root": (["a"], "one root directory"),
     "file in the place of the root": (["root", "root/a"], "its files do not lie in one root directory"),
-    "nothing": ([], "is an archive without files"),
+    "nothing": ([], "without files"),
 }
 
 
@@ -70,7 +70,7 @@ def test_two_entries_of_one_name_are_refused(tmp_path):
     with pytest.warns(UserWarning, match="Duplicate name"):
         path = make_zip(tmp_path / "a.zip", [("root/a", "x"), ("root/a", "y")])
 
-    with pytest.raises(ArchiveError, match="entries have the same name, first 'a'"), open_archive(path):
+    with pytest.raises(ArchiveError, match="same name, first 'a'"), open_archive(path):
         pass
 
 
@@ -88,7 +88,7 @@ def test_encrypted_entries_are_refused(tmp_path):
 def test_unusual_methods_are_refused(tmp_path):
     path = make_zip(tmp_path / "a.zip", [("root/a", "x" * 100)], zipfile.ZIP_LZMA)
 
-    with pytest.raises(ArchiveError, match="packed by a method that QIIME 2 does not use"), open_archive(path):
+    with pytest.raises(ArchiveError, match="packed by a method"), open_archive(path):
         pass
 
 
@@ -96,7 +96,7 @@ def test_too_many_entries_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "MOST_ENTRIES", 2)
     path = make_zip(tmp_path / "a.zip", [(f"root/{i}", "") for i in range(3)])
 
-    with pytest.raises(ArchiveError, match="holds 3 entries; at most 2 are read"), open_archive(path):
+    with pytest.raises(ArchiveError, match=r"\b3 entries; .*\b2\b"), open_archive(path):
         pass
 
 
@@ -106,7 +106,7 @@ def test_a_bomb_is_stopped_while_it_unpacks(tmp_path, monkeypatch):
 
     with (
         open_archive(path) as opened,
-        pytest.raises(ArchiveError, match="unpack to more than 3,145,728, as archives do that"),
+        pytest.raises(ArchiveError, match=r"more than 3,145,728\b"),
     ):
         opened.digest("a", "md5", tmp_path / "copy")
 
@@ -120,7 +120,7 @@ def test_the_total_is_bounded_over_all_files(tmp_path, monkeypatch):
     with open_archive(path) as opened:
         opened.read("0")
         opened.read("1")
-        with pytest.raises(ArchiveError, match="unpack to more than 30"):
+        with pytest.raises(ArchiveError, match=r"more than 30\b"):
             opened.read("2")
 
 
@@ -132,21 +132,21 @@ def test_a_size_in_the_header_that_lies_is_noticed(tmp_path):
         content[place : place + 4] = (10).to_bytes(4, "little")
     path.write_bytes(content)
 
-    with open_archive(path) as opened, pytest.raises(ArchiveError, match=r"'a' cannot be unpacked \(Bad CRC-32"):
+    with open_archive(path) as opened, pytest.raises(ArchiveError, match=r"'a' .*\(Bad CRC-32"):
         opened.read("a")
 
 
 def test_a_file_that_should_be_small_is_not_read_when_it_is_not(tmp_path):
     path = make_zip(tmp_path / "a.zip", [("root/a", "x" * 100)])
 
-    with open_archive(path) as opened, pytest.raises(ArchiveError, match="'a' is larger than 10 bytes"):
+    with open_archive(path) as opened, pytest.raises(ArchiveError, match=r"'a' .*\b10 bytes"):
         opened.read("a", 10)
 
 
 def test_a_file_that_is_absent_is_named(tmp_path):
     path = make_zip(tmp_path / "a.zip", [("root/a", "x")])
 
-    with open_archive(path) as opened, pytest.raises(ArchiveError, match="lacks the file 'VERSION'"):
+    with open_archive(path) as opened, pytest.raises(ArchiveError, match=r"lacks .*'VERSION'"):
         opened.read("VERSION")
 
 

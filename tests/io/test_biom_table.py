@@ -134,12 +134,12 @@ def test_biom_format_reads_a_written_table(tmp_path):
 
 
 def test_a_table_in_a_missing_folder_cannot_be_written(tmp_path):
-    with pytest.raises(OutputError, match=r"does not exist. Create it first"):
+    with pytest.raises(OutputError, match="does not exist"):
         write_table(tmp_path / "no" / "t.biom", CountTable(["S"], ["F"], csr_array([[1]])))
 
 
 def test_a_missing_table_is_refused(tmp_path):
-    with pytest.raises(TableError, match=r"--table .* does not exist"):
+    with pytest.raises(TableError, match=r"--table .*does not exist"):
         read_table(tmp_path / "table.biom")
 
 
@@ -147,7 +147,7 @@ def test_other_hdf5_files_are_refused(tmp_path):
     with h5py.File(tmp_path / "table.biom", "w") as file:
         file["sample/ids"] = [b"S1"]
 
-    with pytest.raises(TableError, match="HDF5 but not BIOM: it lacks 'observation/ids', 'sample/matrix/data'"):
+    with pytest.raises(TableError, match="'observation/ids', 'sample/matrix/data'"):
         read_table(tmp_path / "table.biom")
 
 
@@ -155,7 +155,7 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path):
     path = make_file(tmp_path / "table.biom")
     path.write_bytes(path.read_bytes()[:-100])
 
-    with pytest.raises(TableError, match=r"not an HDF5 file or is damaged .* Copy it again"):
+    with pytest.raises(TableError, match=r"HDF5 .*damaged"):
         read_table(path)
 
 
@@ -165,7 +165,7 @@ def test_ids_that_are_not_utf8_are_refused(tmp_path):
         del file["sample/ids"]
         file["sample/ids"] = np.array([b"S1", b"\xff"])
 
-    with pytest.raises(TableError, match="an id is not UTF-8 text"):
+    with pytest.raises(TableError, match="not UTF-8"):
         read_table(path)
 
 
@@ -183,7 +183,7 @@ def test_an_empty_table_is_refused(tmp_path, samples, features, kind):
 def test_duplicate_ids_are_refused(tmp_path, names, kind):
     path = make_file(tmp_path / "table.biom", **names)
 
-    with pytest.raises(TableError, match=f"1 ids of {kind} occur more than once .*: 'X'. Make"):
+    with pytest.raises(TableError, match=rf"\b1 ids of {kind} .*: 'X'\."):
         read_table(path)
 
 
@@ -192,7 +192,7 @@ def test_a_matrix_that_does_not_fit_its_ids_is_refused(tmp_path):
     with h5py.File(path, "r+") as file:
         file["sample/matrix/indices"][:] = [1, 2, 3]
 
-    with pytest.raises(TableError, match=r"the matrix does not fit its ids"):
+    with pytest.raises(TableError, match="does not fit its ids"):
         read_table(path)
 
 
@@ -221,7 +221,7 @@ def test_pointers_that_contradict_the_values_are_refused(tmp_path, part, values)
         del file[f"sample/matrix/{part}"]
         file[f"sample/matrix/{part}"] = values
 
-    with pytest.raises(TableError, match=r"the matrix does not fit its ids .* Write the table anew"):
+    with pytest.raises(TableError, match="does not fit its ids"):
         read_table(path)
 
 
@@ -238,7 +238,7 @@ def test_pointers_that_contradict_the_values_are_refused(tmp_path, part, values)
 def test_values_that_are_not_counts_are_refused(tmp_path, value, problem):
     path = make_file(tmp_path / "table.biom", values=((1, 2, 3), (4, value, value)))
 
-    with pytest.raises(TableError, match=rf"2 of 6 values in --table .* are {problem}.*, in 1 samples: 'S2'. Counts"):
+    with pytest.raises(TableError, match=rf"\b2 of 6 values in --table .* are {problem}.*, in 1 samples: 'S2'"):
         read_table(path)
 
 
@@ -248,7 +248,7 @@ def test_values_that_are_not_numbers_are_refused(tmp_path):
         del file["sample/matrix/data"]
         file["sample/matrix/data"] = np.array([True, True, False])
 
-    with pytest.raises(TableError, match="holds values of type bool, not counts"):
+    with pytest.raises(TableError, match="type bool"):
         read_table(path)
 
 
@@ -256,8 +256,8 @@ def test_values_that_are_not_numbers_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"X", "the matrix does not fit its ids .ids of (samples|features) in the shape"),
-        (np.array([[b"X"], [b"Y"]]), "the matrix does not fit its ids .ids of (samples|features) in the shape"),
+        (b"X", "not fit its ids .ids of (samples|features) in the shape"),
+        (np.array([[b"X"], [b"Y"]]), "not fit its ids .ids of (samples|features) in the shape"),
         (h5py.Empty("S3"), "holds no (samples|features)"),
     ],
 )

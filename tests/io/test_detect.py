@@ -1,6 +1,7 @@
 """A file is told by its content, whatever its name says."""
 
 import gzip
+import re
 
 import numpy as np
 import pytest
@@ -88,19 +89,17 @@ def test_an_artifact_says_what_it_is(tmp_path):
 def test_an_artifact_whose_checksums_do_not_hold_is_refused(tmp_path):
     path = tree_artifact(tmp_path / "tree.qza", changes={"data/tree.nwk": TREE.replace("F1", "F9").encode()})
 
-    with pytest.raises(
-        InputError, match=r"tree.qza is damaged or was changed: the checksums do not fit 'data/tree.nwk'"
-    ):
+    with pytest.raises(InputError, match=r"tree\.qza .*'data/tree\.nwk'"):
         detect_format(path)
 
 
 @pytest.mark.parametrize(
     ("semantic_type", "message"),
     [
-        ("Phylogeny[Unrooted]", r"holds Phylogeny\[Unrooted\], which no option of aam takes. Root it with `qiime phylogeny"),
-        ("FeatureTable[RelativeFrequency]", r"no option of aam takes. Pass the FeatureTable\[Frequency\] from which it was made"),
-        ("PCoAResults", r"holds PCoAResults, which no option of aam takes\.$"),
-        ("Visualization", r"is a QIIME 2 visualisation"),
+        ("Phylogeny[Unrooted]", r"Phylogeny\[Unrooted\], .*`qiime phylogeny"),
+        ("FeatureTable[RelativeFrequency]", r"FeatureTable\[Frequency\]"),
+        ("PCoAResults", r"PCoAResults, .*\.$"),
+        ("Visualization", "QIIME 2 visualisation"),
     ],
 )  # fmt: skip
 def test_an_artifact_that_no_option_takes_gets_advice(tmp_path, semantic_type, message):
@@ -113,17 +112,17 @@ def test_tables_as_r_writes_them_get_advice(tmp_path):
     samples_as_rows = "\t".join(["", *sequences]) + "\nS1\t3\t0\n"
     without_corner = 'S1\tS2\n"F1"\t3\t0\n"F2"\t0\t1\n'
 
-    assert "In R, write t(seqtab.nochim), with '#OTU ID'" in refused(tmp_path, samples_as_rows)
-    assert "In R, write t(seqtab.nochim), with '#OTU ID'" in refused(tmp_path, samples_as_rows.replace("\t", ","))
-    assert "one cell fewer than the others, as write.table of R leaves it" in refused(tmp_path, without_corner)
+    assert "t(seqtab.nochim), with '#OTU ID'" in refused(tmp_path, samples_as_rows)
+    assert "t(seqtab.nochim), with '#OTU ID'" in refused(tmp_path, samples_as_rows.replace("\t", ","))
+    assert "one cell fewer" in refused(tmp_path, without_corner)
 
 
 def test_other_files_are_refused_with_what_they_begin_with(tmp_path):
-    assert "x.doc is nothing that aam takes: it begins with 'Dear diary'" in refused(tmp_path, "Dear diary\ntoday")
+    assert re.search(r"x\.doc .*'Dear diary'", refused(tmp_path, "Dear diary\ntoday"))
     assert "x.doc is empty" in refused(tmp_path, b"")
-    assert "neither text in UTF-8 nor a format that aam knows" in refused(tmp_path, b"%PDF-1.4\xff\xfe\x00")
-    assert "damaged or incomplete gzip" in refused(tmp_path, gzip.compress(b"sample-id\tage\n" * 99)[:20])
-    with pytest.raises(InputError, match=r"The file .*absent.* does not exist"):
+    assert "UTF-8" in refused(tmp_path, b"%PDF-1.4\xff\xfe\x00")
+    assert "gzip" in refused(tmp_path, gzip.compress(b"sample-id\tage\n" * 99)[:20])
+    with pytest.raises(InputError, match=r"\babsent.* does not exist"):
         detect_format(tmp_path / "absent")
 
 
@@ -133,7 +132,7 @@ def test_other_hdf5_is_refused_with_what_it_holds(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["weights"] = np.zeros(3)
 
-    with pytest.raises(InputError, match="neither a BIOM table nor a distance matrix: it holds 'weights'"):
+    with pytest.raises(InputError, match=r"neither a BIOM table .*'weights'"):
         detect_format(tmp_path / "x.h5")
 
 

@@ -68,7 +68,7 @@ def test_only_the_first_of_several_matrices_is_used_and_that_is_said(tmp_path, c
         matrix = read_distances(path)
 
     assert matrix.values.max() == 1
-    assert "holds several matrices; only the first" in caplog.text
+    assert "several matrices" in caplog.text
 
 
 def test_the_matrix_that_scikit_bio_writes_is_read(tmp_path):
@@ -110,9 +110,7 @@ def test_samples_are_selected_in_the_order_asked_for():
 
 
 def test_samples_that_the_matrix_lacks_are_named():
-    with pytest.raises(
-        DistanceError, match=r"2 of 3 samples of the table are not in the distance matrix: 'X', 'Y'. Compute"
-    ):
+    with pytest.raises(DistanceError, match=r"\b2 of 3 samples .*distance matrix: 'X', 'Y'"):
         DistanceMatrix(IDS, VALUES).select(["X", "S1", "Y"])
 
 
@@ -126,13 +124,13 @@ def changed(row, column, value):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.zeros((3, 3)), "holds 0 for all pairs of its 3 samples: there is nothing to learn"),
-        (1e308 * VALUES, r"is beyond 1e\+15, first between 'S1' and"),
-        (changed(0, 2, np.nan), "is not finite, first between 'S1' and 'S3'"),
-        (changed(2, 0, np.inf), "is not finite, first between 'S1' and 'S3'"),
-        (changed(1, 2, -0.5), "is negative, first between '10317.000001' and 'S3'"),
-        (changed(2, 1, 0.50001), "is not symmetric, first between '10317.000001' and 'S3'"),
-        (changed(2, 2, 1e-5), "is not zero on the diagonal, first between 'S3' and 'S3'"),
+        (np.zeros((3, 3)), r"\b0 for all pairs of its 3\b"),
+        (1e308 * VALUES, r"1e\+15, first between 'S1'"),
+        (changed(0, 2, np.nan), "not finite, .*'S1' and 'S3'"),
+        (changed(2, 0, np.inf), "not finite, .*'S1' and 'S3'"),
+        (changed(1, 2, -0.5), r"negative, .*'10317\.000001' and 'S3'"),
+        (changed(2, 1, 0.50001), r"not symmetric, .*'10317\.000001' and 'S3'"),
+        (changed(2, 2, 1e-5), "diagonal, .*'S3' and 'S3'"),
     ],
 )
 def test_values_that_are_not_distances_are_refused(tmp_path, monkeypatch, tile, values, message):
@@ -145,13 +143,13 @@ def test_values_that_are_not_distances_are_refused(tmp_path, monkeypatch, tile, 
 @pytest.mark.parametrize(
     ("values", "ids", "message"),
     [
-        (VALUES[:2], IDS, r"is not square: its shape is \(2, 3\)"),
-        (VALUES[0], IDS, r"is not square: its shape is \(3,\)"),
-        (VALUES, ["a", "b"], "has 3 rows but 2 ids"),
-        (VALUES, ["a", "b", "a"], "1 ids occur more than once .*: 'a'. Make"),
+        (VALUES[:2], IDS, r"not square: .*\(2, 3\)"),
+        (VALUES[0], IDS, r"not square: .*\(3,\)"),
+        (VALUES, ["a", "b"], r"\b3 rows .*\b2 ids"),
+        (VALUES, ["a", "b", "a"], r"\b1 ids occur .*: 'a'"),
         (np.empty((0, 0)), [], "is empty"),
-        (VALUES.astype(str), IDS, "holds values of type .*, not numbers. Accepted are"),
-        (VALUES.astype(object), IDS, "is not a .npy matrix of numbers"),
+        (VALUES.astype(str), IDS, "values of type .*, not numbers"),
+        (VALUES.astype(object), IDS, r"not a \.npy matrix"),
     ],
 )
 def test_matrices_of_the_wrong_shape_ids_or_type_are_refused(tmp_path, values, ids, message):
@@ -162,54 +160,54 @@ def test_matrices_of_the_wrong_shape_ids_or_type_are_refused(tmp_path, values, i
 def test_npy_without_ids_says_which_files_were_looked_for(tmp_path):
     np.save(tmp_path / "matrix.npy", VALUES)
 
-    message = "none of 'matrix.ids', 'matrix.ids.txt', 'matrix.txt' is beside it. Pass --distance-ids"
+    message = r"'matrix\.ids', 'matrix\.ids\.txt', 'matrix\.txt' .*--distance-ids\b"
     with pytest.raises(DistanceError, match=message):
         read_distances(tmp_path / "matrix.npy")
 
 
 def test_a_missing_ids_file_is_refused(tmp_path):
-    with pytest.raises(DistanceError, match=r"--distance-ids .* does not exist"):
+    with pytest.raises(DistanceError, match=r"--distance-ids .*does not exist"):
         read_distances(save_npy(tmp_path), tmp_path / "nothing.txt")
 
 
 def test_an_ids_file_for_a_labelled_matrix_is_refused(tmp_path):
-    with pytest.raises(DistanceError, match=r"--distance-ids is for a .npy matrix"):
+    with pytest.raises(DistanceError, match=r"--distance-ids .*\.npy"):
         read_distances(save_hdf5(tmp_path, matrix=VALUES), tmp_path / "ids.txt")
 
 
 @pytest.mark.parametrize("name", ["matrix.npy", "matrix.h5", "matrix.tsv"])
 def test_a_missing_matrix_is_refused(tmp_path, name):
-    with pytest.raises(DistanceError, match=r"--distances .* does not exist"):
+    with pytest.raises(DistanceError, match=r"--distances .*does not exist"):
         read_distances(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["matrix.qza", "matrix", "matrix.npy.gz"])
 def test_other_formats_are_refused(tmp_path, name):
-    with pytest.raises(DistanceError, match=r"has an unknown format. Accepted are .npy"):
+    with pytest.raises(DistanceError, match=r"unknown format.*\.npy"):
         read_distances(save_text(tmp_path, "x", name))
 
 
 def test_text_with_the_name_of_a_binary_format_is_refused(tmp_path):
-    with pytest.raises(DistanceError, match=r"is not a .npy matrix"):
+    with pytest.raises(DistanceError, match=r"not a \.npy matrix"):
         read_distances(save_text(tmp_path, "text", "matrix.npy"))
-    with pytest.raises(DistanceError, match="is not an HDF5 file or is damaged"):
+    with pytest.raises(DistanceError, match=r"HDF5 .*damaged"):
         read_distances(save_text(tmp_path, "text", "matrix.h5"))
 
 
 def test_hdf5_without_a_matrix_is_refused(tmp_path):
-    with pytest.raises(DistanceError, match="lacks the datasets 'order' and 'matrix'; it holds 'order'"):
+    with pytest.raises(DistanceError, match=r"'order' and 'matrix'; .*'order'"):
         read_distances(save_hdf5(tmp_path))
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("\ta\tb\na\t0\t1\nc\t1\t0\n", "rows and columns have different ids; only one of them holds 'b', 'c'"),
-        ("\ta\tb\nb\t0\t1\na\t1\t0\n", "different ids; their order or number differs"),
-        ("\ta\tb\na\t0\t1\n", "different ids; only one of them holds 'b'"),
-        ("a\tb\na\t0\t1\nb\t1\t0\n", "the row of 'a' holds 2 values, but there are 1 column ids"),
-        ("\ta\tb\na\t0\tx\nb\t1\t0\n", "the row of 'a' holds text .*'x'"),
-        ("\ta\tb\na\t0\t\nb\t1\t0\n", "the row of 'a' holds text"),
+        ("\ta\tb\na\t0\t1\nc\t1\t0\n", "different ids; .*'b', 'c'"),
+        ("\ta\tb\nb\t0\t1\na\t1\t0\n", "different ids; .*order"),
+        ("\ta\tb\na\t0\t1\n", "different ids; .*'b'"),
+        ("a\tb\na\t0\t1\nb\t1\t0\n", r"row of 'a' .*\b2 values, .*\b1 column ids"),
+        ("\ta\tb\na\t0\tx\nb\t1\t0\n", "row of 'a' .*text .*'x'"),
+        ("\ta\tb\na\t0\t\nb\t1\t0\n", "row of 'a' .*text"),
         ("\ta\tb\na\t0\tnan\nb\t1\t0\n", "is not finite"),
         ("", "rows and columns have different ids|is empty"),
         ("\t" + "a" * 200_000, "cannot be split into cells"),

@@ -61,9 +61,7 @@ def test_ids_that_are_sequences_need_no_file():
 
 @pytest.mark.parametrize("name", ["4b5eeb300368260019c1fbc7a3c718fc", "ACGT", "A" * 29, "ACGT-" * 8])
 def test_ids_that_are_names_need_a_file(name):
-    with pytest.raises(
-        SequenceError, match=f"1 of 4 feature ids .* not sequences: '{name}'. Pass --sequences rep-seqs"
-    ):
+    with pytest.raises(SequenceError, match=rf"\b1 of 4 feature ids .*: '{name}'.*--sequences\b"):
         list(sequences_in_ids(["ACGT" * 10] * 3 + [name]))
 
 
@@ -76,7 +74,7 @@ def test_sequences_of_the_table_are_found_and_others_passed_over(tmp_path):
 def test_features_that_the_file_lacks_are_named(tmp_path):
     path = fasta(tmp_path, ("a", "AA"))
 
-    with pytest.raises(SequenceError, match=r"2 of 3 features of the table are not in --sequences .*: 'b', 'c'. Pass"):
+    with pytest.raises(SequenceError, match=r"\b2 of 3 features .*--sequences .*: 'b', 'c'"):
         list(sequences_in_fasta(path, ["a", "b", "c"]))
 
 
@@ -86,14 +84,14 @@ def test_two_records_of_one_feature_are_refused(tmp_path, place):
     records.insert(place, ("a", "AG"))
     path = fasta(tmp_path, *records)
 
-    with pytest.raises(SequenceError, match=r"1 features have more than one record in --sequences .*: 'a'. Keep one"):
+    with pytest.raises(SequenceError, match=r"\b1 features .*--sequences .*: 'a'"):
         list(sequences_in_fasta(path, ["a", "b", "c", "d"]))
 
 
 def test_md5_ids_of_the_used_records_are_checked(tmp_path):
     path = fasta(tmp_path, ("0" * 32, "AA"), ("extra", "TT"))
 
-    with pytest.raises(SequenceError, match=r"1 of 1 sequences .* do not belong to their ids.*not trimmed"):
+    with pytest.raises(SequenceError, match=r"\b1 of 1 sequences .*trimmed"):
         list(sequences_in_fasta(path, ["0" * 32]))
 
 
@@ -128,7 +126,7 @@ def test_tokens_are_those_of_the_vocabulary(sequences):
 @pytest.mark.parametrize("gap", ["-", "."])
 def test_gaps_are_refused_with_their_remedy(tmp_path, gap):
     path = fasta(tmp_path, ("F1", f"A{gap}C"), ("F2", "ACGT"), ("F3", gap * 2))
-    message = rf"2 of 3 sequences .*\('\{gap}'\): features 'F1', 'F3'. Remove the alignment's gaps"
+    message = rf"\b2 of 3 sequences .*\('\{gap}'\): features 'F1', 'F3'"
 
     with pytest.raises(SequenceError, match=message):
         list(sequences_in_fasta(path, ["F1", "F2", "F3"]))
@@ -139,9 +137,7 @@ def test_other_letters_are_refused_before_an_md5_id_is_doubted(tmp_path, letter)
     names = ["0" * 32, hashlib.md5(b"ACGT").hexdigest()]
     path = fasta(tmp_path, (names[1], "ACGT"), (names[0], f"AC{letter}-"))
 
-    with pytest.raises(
-        SequenceError, match=r"1 of 2 sequences .*: features '0+'. Only the IUPAC nucleotide letters ACGTU"
-    ):
+    with pytest.raises(SequenceError, match=r"\b1 of 2 sequences .*: features '0+'.*ACGTU"):
         list(sequences_in_fasta(path, names))
 
 
@@ -189,11 +185,11 @@ def test_real_sequences_equal_what_scikit_bio_reads():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ACGT\n>a\nAC\n", "is not FASTA: it starts with 'ACGT'"),
+        ("ACGT\n>a\nAC\n", "not FASTA: .*'ACGT'"),
         ("", "holds no sequences"),
         ("\n\n", "holds no sequences"),
-        (">a\nAC\n>\nGT\n", "record 2 has an empty header"),
-        (">a\nAC\n>b\n\n>c", "The record of 'b' in --sequences .* has no sequence"),
+        (">a\nAC\n>\nGT\n", "record 2 "),
+        (">a\nAC\n>b\n\n>c", "record of 'b' in --sequences .*no sequence"),
     ],
 )
 def test_malformed_files_are_refused(tmp_path, text, message):
@@ -202,7 +198,7 @@ def test_malformed_files_are_refused(tmp_path, text, message):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(SequenceError, match=r"--sequences .* does not exist"):
+    with pytest.raises(SequenceError, match=r"--sequences .*does not exist"):
         dict(fasta_records(tmp_path / "seqs.fasta"))
 
 

@@ -100,7 +100,7 @@ def test_the_taxonomy_of_a_text_table_is_left_out_with_one_line_in_the_log(tmp_p
     with caplog.at_level(logging.INFO):
         read_table(save(tmp_path, classic_table(has_taxonomy=True)))
 
-    assert caplog.text.count("its last column, 'taxonomy', is not read") == 1
+    assert caplog.text.count("column, 'taxonomy'") == 1
 
 
 @pytest.mark.parametrize(
@@ -131,52 +131,52 @@ def test_json_entries_of_one_place_are_added(tmp_path):
 
 
 NOT_JSON_TABLES = {
-    "cut off": (json_table()[:-9], "begins like BIOM 1.0 but is not JSON"),
-    "nested without end": ('{"a":' * 10_000, "begins like BIOM 1.0 but is not JSON"),
-    "other JSON": ('{"rows": []}', "JSON but not BIOM 1.0: it lacks 'columns', 'data', 'matrix_type'"),
-    "unknown matrix type": (json_table(matrix_type="csr"), "matrix_type 'csr' is neither 'sparse' nor 'dense'"),
-    "ids that are numbers": (json_table(rows=[{"id": 3}] * 4), "a row or column has no 'id' that is text"),
-    "rows that are names": (json_table(rows=FEATURES), "a row or column has no 'id' that is text"),
-    "no rows": (json_table(rows=None), "a row or column has no 'id' that is text"),
+    "cut off": (json_table()[:-9], r"BIOM 1\.0 but .*JSON"),
+    "nested without end": ('{"a":' * 10_000, r"BIOM 1\.0 but .*JSON"),
+    "other JSON": ('{"rows": []}', "JSON but .*'columns', 'data', 'matrix_type'"),
+    "unknown matrix type": (json_table(matrix_type="csr"), "matrix_type 'csr' "),
+    "ids that are numbers": (json_table(rows=[{"id": 3}] * 4), "no 'id'"),
+    "rows that are names": (json_table(rows=FEATURES), "no 'id'"),
+    "no rows": (json_table(rows=None), "no 'id'"),
     "no samples": (json_table(columns=[], data=[]), "holds no samples"),
-    "row out of range": (json_table(data=[[4, 0, 1]]), r"1 entries lie outside of its 4 features and 3 samples, first at 4\."),
-    "column out of range": (json_table(data=[[0, -1, 1]]), r"1 entries lie outside .*, first at -1\."),
-    "fractional row": (json_table(data=[[0.5, 0, 1]]), r"1 entries lie outside .*, first at 0\.5"),
-    "pairs": (json_table(data=[[0, 1]]), "its data are not 1 × 3 numbers"),
-    "ragged": (json_table(data=[[0, 1, 2], [0, 1]]), "its data are not 2 × 3 numbers"),
-    "text": (json_table(data=[[0, 1, "many"]]), "its data are not 1 × 3 numbers"),
-    "no data": (json_table(data=None), "its data are not 0 × 3 numbers"),
-    "too few rows": (json_table(COUNTS[:2], matrix_type="dense", columns=[{"id": "a"}]), "its data are not 4 × 1 numbers"),
-    "negative": (json_table(data=[[0, 0, -1]]), "are negative, in 1 samples: '10317.000001'"),
-    "fraction": (json_table(data=[[0, 0, 0.5]]), "are not whole numbers"),
+    "row out of range": (json_table(data=[[4, 0, 1]]), r"\b1 entries .*\b4 features and 3 samples, first at 4\."),
+    "column out of range": (json_table(data=[[0, -1, 1]]), r"\b1 entries .*first at -1\."),
+    "fractional row": (json_table(data=[[0.5, 0, 1]]), r"\b1 entries .*first at 0\.5"),
+    "pairs": (json_table(data=[[0, 1]]), "not 1 × 3 numbers"),
+    "ragged": (json_table(data=[[0, 1, 2], [0, 1]]), "not 2 × 3 numbers"),
+    "text": (json_table(data=[[0, 1, "many"]]), "not 1 × 3 numbers"),
+    "no data": (json_table(data=None), "not 0 × 3 numbers"),
+    "too few rows": (json_table(COUNTS[:2], matrix_type="dense", columns=[{"id": "a"}]), "not 4 × 1 numbers"),
+    "negative": (json_table(data=[[0, 0, -1]]), r"negative, in 1 samples: '10317\.000001'"),
+    "fraction": (json_table(data=[[0, 0, 0.5]]), "not whole numbers"),
     "not a number": (json_table(data=[[0, 0, float("nan")]]), "are not finite"),
     "huge": (json_table(data=[[0, 0, 10**30]]), "are not 1 × 3 numbers|larger than"),
-    "duplicate features": (json_table(features=["F1", "F1", "F2", "F3"]), "1 ids of features occur more than once .*'F1'"),
+    "duplicate features": (json_table(features=["F1", "F1", "F2", "F3"]), r"\b1 ids of features .*'F1'"),
 }  # fmt: skip
 NOT_TEXT_TABLES = {
     "comments only": ("# Constructed from biom file\n", "holds comments only"),
-    "samples as rows": ("#SampleID\tF1\nS1\t3\n", "line 1 begins with '#SampleID' instead of '#OTU ID'"),
-    "commas": ("#OTU ID,S1\nF1,3\n", "holds comments only|instead of '#OTU ID'"),
+    "samples as rows": ("#SampleID\tF1\nS1\t3\n", "line 1 .*'#SampleID' .*'#OTU ID'"),
+    "commas": ("#OTU ID,S1\nF1,3\n", "comments only|'#OTU ID'"),
     "no samples": ("#OTU ID\nF1\n", "holds no samples"),
     "taxonomy only": ("#OTU ID\ttaxonomy\nF1\tk__\n", "holds no samples"),
     "no features": ("#OTU ID\tS1\n", "holds no features"),
-    "unnamed sample": ("#OTU ID\t\tS2\nF1\t1\t2\n", "column 2 has no sample id"),
-    "unnamed feature": ("#OTU ID\tS1\nF1\t1\n \t2\n", "line 3 has no feature id"),
-    "short row": ("#OTU ID\tS1\tS2\nF1\t1\n", "line 2 has 2 cells, but the header 3"),
-    "long row": ("#OTU ID\tS1\nF1\t1\t2\n", "line 2 has 3 cells, but the header 2"),
-    "empty cell": ("#OTU ID\tS1\tS2\nF1\t\t2\n", "line 2 has '' instead of a count, in sample 'S1'"),
-    "text": ("#OTU ID\tS1\nF1\tmany\n", "line 2 has 'many' instead of a count, in sample 'S1'"),
-    "grouped digits": ("#OTU ID\tS1\nF1\t1_000\n", "line 2 has '1_000' instead of a count"),
-    "fraction": ("#OTU ID\tS1\nF1\t0.25\n", "are not whole numbers, in 1 samples: 'S1'"),
+    "unnamed sample": ("#OTU ID\t\tS2\nF1\t1\t2\n", "column 2 .*sample id"),
+    "unnamed feature": ("#OTU ID\tS1\nF1\t1\n \t2\n", "line 3 .*feature id"),
+    "short row": ("#OTU ID\tS1\tS2\nF1\t1\n", r"line 2 .*\b2 cells, .*\b3"),
+    "long row": ("#OTU ID\tS1\nF1\t1\t2\n", r"line 2 .*\b3 cells, .*\b2"),
+    "empty cell": ("#OTU ID\tS1\tS2\nF1\t\t2\n", "line 2 .*''.* sample 'S1'"),
+    "text": ("#OTU ID\tS1\nF1\tmany\n", "line 2 .*'many'.* sample 'S1'"),
+    "grouped digits": ("#OTU ID\tS1\nF1\t1_000\n", "line 2 .*'1_000'"),
+    "fraction": ("#OTU ID\tS1\nF1\t0.25\n", "not whole numbers, in 1 samples: 'S1'"),
     "negative": ("#OTU ID\tS1\nF1\t-2\n", "are negative"),
     "not a number": ("#OTU ID\tS1\nF1\tNaN\n", "are not finite"),
     "infinite": ("#OTU ID\tS1\nF1\tinf\n", "are not finite"),
-    "duplicate samples": ("#OTU ID\tS1\tS1\nF1\t1\t2\n", "1 ids of samples occur more than once .*'S1'"),
-    "duplicate features": ("#OTU ID\tS1\nF1\t1\nF1\t2\n", "1 ids of features occur more than once .*'F1'"),
+    "duplicate samples": ("#OTU ID\tS1\tS1\nF1\t1\t2\n", r"\b1 ids of samples .*'S1'"),
+    "duplicate features": ("#OTU ID\tS1\nF1\t1\nF1\t2\n", r"\b1 ids of features .*'F1'"),
     "empty": ("", "is empty"),
     "white space": (" \n\t\n", "is empty"),
-    "other encoding": ("#OTU ID\tS1\nF1\t1\n".encode("utf-16"), "is neither HDF5 nor UTF-8 text"),
-    "latin-1": ("#OTU ID\té\nF1\t1\n".encode("latin-1"), "is neither HDF5 nor UTF-8 text"),
+    "other encoding": ("#OTU ID\tS1\nF1\t1\n".encode("utf-16"), "neither HDF5 nor UTF-8"),
+    "latin-1": ("#OTU ID\té\nF1\t1\n".encode("latin-1"), "neither HDF5 nor UTF-8"),
 }  # fmt: skip
 
 

@@ -38,17 +38,17 @@ def test_one_fold_validates_and_the_others_train(write):
 @pytest.mark.parametrize(
     ("text", "fold", "message"),
     [
-        ("", None, r"expected tab-separated columns 'sample-id' and 'split' .* found nothing"),
-        ("sample-id\tsplit\n", None, r"above at least one sample; found nothing"),
+        ("", None, "'sample-id' and 'split' .*nothing"),
+        ("sample-id\tsplit\n", None, "at least one sample; .*nothing"),
         ("id,split\nS1,train\n", None, r"expected .* found 'id,split'"),
-        ("sample-id\tfold\nS1\t0\nS2\t1\n", None, r"has no column 'split': pass --fold with one of 0, 1"),
-        ("sample-id\tsplit\nS1\ttrain\n", 0, r"has no column 'fold': leave --fold out"),
-        ("sample-id\tfold\nS1\t0\nS2\t1\n", 2, r"has no fold 2\. Its folds: 0, 1\."),
-        ("sample-id\tsplit\nS1\ttrain\nS1\ttest\n", None, r"more than once: 'S1'\. Keep one"),
-        ("sample-id\tsplit\nS1\ttrain\nS2\tval\n", None, r"1 samples are in no known part, such as 'S2' in 'val'\. Parts are"),
-        ("sample-id\tsplit\nS1\n", None, r"such as 'S1' in ''"),
-        ("sample-id\tsplit\tsplit\nS1\ttrain\ttest\n", None, r"columns of the same name: 'split'\. Remove all but one"),
-        (f"sample-id\tsplit\n{'x' * 200_000}\ttrain\n", None, r"cannot be split into cells \(field larger"),
+        ("sample-id\tfold\nS1\t0\nS2\t1\n", None, r"column 'split': .*--fold .*\b0, 1\b"),
+        ("sample-id\tsplit\nS1\ttrain\n", 0, r"column 'fold': .*--fold\b"),
+        ("sample-id\tfold\nS1\t0\nS2\t1\n", 2, r"fold 2\. .*: 0, 1\."),
+        ("sample-id\tsplit\nS1\ttrain\nS1\ttest\n", None, "more than once: 'S1'"),
+        ("sample-id\tsplit\nS1\ttrain\nS2\tval\n", None, r"\b1 samples .*'S2' in 'val'"),
+        ("sample-id\tsplit\nS1\n", None, "'S1' in ''"),
+        ("sample-id\tsplit\tsplit\nS1\ttrain\ttest\n", None, "same name: 'split'"),
+        (f"sample-id\tsplit\n{'x' * 200_000}\ttrain\n", None, r"cells \(field larger"),
     ],
 )  # fmt: skip
 def test_a_malformed_file_is_an_error(text, fold, message, write):
@@ -68,13 +68,13 @@ def test_folds_have_names(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"--fold-file .*: expected tab-separated columns 'sample-id' and 'fold' .* found nothing"),
-        ("sample-id\tsplit\nS1\ttrain\n", r"expected .* found 'sample-id', 'split'"),
-        ("sample-id\tfold\nS1\t0\nS1\t1\n", r"--fold-file .* lists samples more than once: 'S1'"),
-        ("sample-id\tfold\nS1\t0\nS2\n", r"1 samples have no fold: 'S2'\. Number them"),
-        ("sample-id\tfold\nS1\t0\nS2\t0\n", r"has one fold only: at least 2"),
-        ("sample-id\tfold\tfold\nS1\t0\t0\n", r"^--fold-file .* has columns of the same name: 'fold'"),
-        (f"sample-id\tfold\n{'x' * 200_000}\t0\n", r"^--fold-file .* cannot be split into cells \(field larger"),
+        ("", "--fold-file .*'sample-id' and 'fold' .*nothing"),
+        ("sample-id\tsplit\nS1\ttrain\n", "found 'sample-id', 'split'"),
+        ("sample-id\tfold\nS1\t0\nS1\t1\n", "--fold-file .*more than once: 'S1'"),
+        ("sample-id\tfold\nS1\t0\nS2\n", r"\b1 samples .*no fold: 'S2'"),
+        ("sample-id\tfold\nS1\t0\nS2\t0\n", r"one fold.*\b2\b"),
+        ("sample-id\tfold\tfold\nS1\t0\t0\n", r"^--fold-file .*: 'fold'"),
+        (f"sample-id\tfold\n{'x' * 200_000}\t0\n", r"^--fold-file .*\(field larger"),
     ],
 )
 def test_a_malformed_file_of_folds_is_an_error(text, message, write):
@@ -91,12 +91,12 @@ def test_weights_are_read_by_the_names_of_the_columns(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("class,weight\na,1\n", r"expected tab-separated columns 'class' and 'weight'; found 'class,weight'"),
+        ("class,weight\na,1\n", "'class' and 'weight'; .*'class,weight'"),
         ("", r"found nothing"),
-        ("class\tweight\na\t1\na\t2\n", r"lists 'a' twice: keep one row of it"),
-        ("class\tweight\na\t1\nb\tmuch\n", r"row 3 has the weight 'much', which is no number above 0"),
-        ("class\tweight\na\t0\n", r"row 2 has the weight '0'"),
-        ("class\tweight\na\n", r"row 2 has the weight ''"),
+        ("class\tweight\na\t1\na\t2\n", "'a' twice"),
+        ("class\tweight\na\t1\nb\tmuch\n", "row 3 .*'much'"),
+        ("class\tweight\na\t0\n", "row 2 .*'0'"),
+        ("class\tweight\na\n", "row 2 .*''"),
     ],
 )
 def test_a_file_that_says_no_weights_is_an_error(tmp_path, text, message):
@@ -130,14 +130,14 @@ def test_keys_are_written_as_the_options_are(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("age: [", "is not valid YAML"),
+        ("age: [", "not valid YAML"),
         ("", "expected lines such as"),
         ("- age", "expected lines such as"),
-        ("age: huber", "age has no settings, but 'huber'"),
-        ("age: {los-type: mse}", "age has 'los-type'; known are loss-type, quantiles, .*weight"),
+        ("age: huber", "age .*'huber'"),
+        ("age: {los-type: mse}", "age .*'los-type'; .*loss-type, quantiles, .*weight"),
         ("age: {loss-type: cubic}", "age: --loss-type cubic"),
-        ("age: {weight: 0}", "age: --weight 0: input should be greater than 0"),
-        ("age: {over-penalty: 3}", "age: --over-penalty and --under-penalty have no effect without"),
+        ("age: {weight: 0}", "age: --weight 0: "),
+        ("age: {over-penalty: 3}", "age: --over-penalty and --under-penalty .*no effect"),
     ],
 )
 def test_what_no_column_can_have_is_refused(text, message, tmp_path):

@@ -56,7 +56,7 @@ def test_a_later_column_may_be_named_like_ids(tmp_path, caplog):
 
     assert metadata.frame.columns.tolist() == ["SampleID", "sample_name", "a"]
     assert metadata.frame.loc["S1"].tolist() == ["x", "y", 3.0]
-    assert "these are read as columns, not as sample ids: 'SampleID', 'sample_name'" in caplog.text
+    assert "'SampleID', 'sample_name'" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,7 @@ def test_real_metadata_is_read(study, file, shape, numeric, categorical):
 def test_an_unknown_column_suggests_those_like_it(tmp_path):
     metadata = read(tmp_path, "sample-id\tbody-site\tage\nS1\tgut\t3\n")
 
-    with pytest.raises(
-        MetadataError, match=r"no column 'Bodysite'. Did you mean 'body-site'\? Its columns: 'body-site', 'a"
-    ):
+    with pytest.raises(MetadataError, match=r"'Bodysite'.*'body-site'.*: 'body-site', 'a"):
         metadata.column("Bodysite")
 
 
@@ -92,7 +90,7 @@ def test_at_most_ten_columns_are_listed(tmp_path):
     header = "\t".join(f"column{i}" for i in range(13))
     metadata = read(tmp_path, f"sample-id\t{header}\nS1\n")
 
-    with pytest.raises(MetadataError, match=r"no column 'zzz'. Its columns: 'column0', .*'column9' and 3 more.$"):
+    with pytest.raises(MetadataError, match=r"'zzz'.*: 'column0', .*'column9' and 3 more\.$"):
         metadata.is_numeric("zzz")
 
 
@@ -105,13 +103,13 @@ def test_metadata_without_columns_says_so(tmp_path):
     ("text", "message"),
     [
         ("", "Failed to locate header"),
-        ("sample-id\ta\n", "must contain at least one ID. Correct the file.$"),
-        ("sample-id\ta\nS1\t1\nS1\t2\n", "metadata.tsv: Metadata IDs must be unique. .* duplicated: 'S1'. Correct"),
-        ("it's,a\nS1,1\n", "first column is named \"it's,a\", which is not .* Name it 'sample-id', and separate the"),
+        ("sample-id\ta\n", "at least one ID"),
+        ("sample-id\ta\nS1\t1\nS1\t2\n", r"metadata\.tsv: .*unique\. .*: 'S1'\."),
+        ("it's,a\nS1,1\n", "first column .*\"it's,a\", .*'sample-id'"),
         ("sample-id\ta\ta\nS1\t1\t2\n", "Column names must be unique"),
         ('sample-id\ta\nS1\t"1\n', "unexpected end of data"),
-        ("sample-id\ta\nS1\t1\t2\n", "row has 3 cells, while the header declares 2"),
-        ("sample-id\ta\n#q2:types\tnumeric\nS1\tx\n", "Cannot convert metadata column 'a' to numeric"),
+        ("sample-id\ta\nS1\t1\t2\n", r"\b3 cells, .*\b2"),
+        ("sample-id\ta\n#q2:types\tnumeric\nS1\tx\n", "column 'a' to numeric"),
         ("sample-id\ta\nS1\t1e400\n", "does not support positive or negative infinity"),
     ],
 )
@@ -124,12 +122,12 @@ def test_malformed_metadata_is_refused_in_one_line(tmp_path, text, message):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(MetadataError, match=r"--metadata .* does not exist"):
+    with pytest.raises(MetadataError, match=r"--metadata .*does not exist"):
         read_metadata(tmp_path / "metadata.tsv")
 
 
 def test_utf16_of_spreadsheets_is_refused(tmp_path):
-    with pytest.raises(MetadataError, match="is not UTF-8 text"):
+    with pytest.raises(MetadataError, match="not UTF-8"):
         read(tmp_path, "sample-id\ta\nS1\t1\n", encoding="utf-16")
 
 

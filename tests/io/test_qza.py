@@ -83,21 +83,21 @@ def test_properties_of_a_type_do_not_matter(tmp_path, semantic_type):
         (
             TREE_KIND,
             "Phylogeny[Unrooted]",
-            r"holds Phylogeny\[Unrooted\], but Phylogeny\[Rooted\] is needed. Root it with `qiime ",
+            r"Phylogeny\[Unrooted\], .*Phylogeny\[Rooted\] .*`qiime ",
         ),
         (
             TABLE,
             "FeatureTable[RelativeFrequency]",
-            r"\[Frequency\] is needed. Pass the FeatureTable\[Frequency\] from which it",
+            r"\[Frequency\] is needed.*FeatureTable\[Frequency\]",
         ),
         (
             SEQUENCES,
             "FeatureData[AlignedSequence]",
-            r"Pass the FeatureData\[Sequence\] that was aligned, without gaps.",
+            r"FeatureData\[Sequence\] .*gaps",
         ),
-        (TREE_KIND, "FeatureTable[Frequency]", r"Phylogeny\[Rooted\] is needed. That belongs to --table."),
-        (TREE_KIND, "SampleData[JoinedSequencesWithQuality]", r"Pass an artifact of type Phylogeny\[Rooted\]."),
-        (TREE_KIND, "Visualization", "is a QIIME 2 visualisation .* Pass the artifact"),
+        (TREE_KIND, "FeatureTable[Frequency]", r"Phylogeny\[Rooted\] .*--table\."),
+        (TREE_KIND, "SampleData[JoinedSequencesWithQuality]", r"artifact of type Phylogeny\[Rooted\]"),
+        (TREE_KIND, "Visualization", "QIIME 2 visualisation"),
     ],
 )
 def test_other_types_are_refused_with_advice(tmp_path, kind, semantic_type, message):
@@ -110,24 +110,24 @@ def test_other_types_are_refused_with_advice(tmp_path, kind, semantic_type, mess
 
 
 DAMAGED = {
-    "payload changed": ({"data/tree.nwk": b"(a,b);"}, "the checksums do not fit 'data/tree.nwk'"),
-    "payload added": ({"data/other": b"x"}, "the checksums do not fit 'data/other'"),
+    "payload changed": ({"data/tree.nwk": b"(a,b);"}, r"checksums .*'data/tree\.nwk'"),
+    "payload added": ({"data/other": b"x"}, "checksums .*'data/other'"),
     "type changed": (
-        {"metadata.yaml": f"uuid: {UUID}\ntype: Phylogeny[Rooted]\nformat: Other\n".encode()}, "do not fit 'metadata.yaml'"),
-    "payload lost": ({"data/tree.nwk": None}, r"holds no data/tree.nwk, which Phylogeny\[Rooted\] needs \(its format is Newick"),
-    "other payload lost": ({"data/notes": None}, "the checksums do not fit 'data/notes'"),
+        {"metadata.yaml": f"uuid: {UUID}\ntype: Phylogeny[Rooted]\nformat: Other\n".encode()}, r"not fit 'metadata\.yaml'"),
+    "payload lost": ({"data/tree.nwk": None}, r"no data/tree\.nwk, .*Phylogeny\[Rooted\] .*Newick"),
+    "other payload lost": ({"data/notes": None}, "checksums .*'data/notes'"),
     "checksums lost": ({"checksums.md5": None}, "lacks its checksums"),
-    "checksums emptied": ({"checksums.md5": b""}, "the checksums do not fit 'data/tree.nwk', 'data/notes', 'metadata.yaml'"),
-    "no metadata": ({"metadata.yaml": None}, "lacks the file 'metadata.yaml'"),
-    "no version": ({"VERSION": None}, "lacks the file 'VERSION'"),
-    "version of something else": ({"VERSION": b"1.0"}, "its VERSION is malformed"),
-    "metadata is no YAML": ({"metadata.yaml": b"{"}, "its metadata.yaml does not give uuid, type and format"),
-    "metadata is no text": ({"metadata.yaml": b"\xff\xfe"}, "its metadata.yaml does not give uuid, type and format"),
-    "metadata is a list": ({"metadata.yaml": b"- uuid"}, "its metadata.yaml does not give uuid, type and format"),
-    "metadata without format": ({"metadata.yaml": b"uuid: x\ntype: y"}, "its metadata.yaml does not give uuid, type and format"),
-    "metadata without end": ({"metadata.yaml": b"[" * 5_000}, "its metadata.yaml does not give uuid, type and format"),
-    "type is no name": ({"metadata.yaml": f"uuid: {UUID}\ntype: 3\nformat: x\n".encode()}, "its type 3 or format 'x' is no name"),
-    "other uuid": ({"metadata.yaml": b"uuid: x\ntype: y\nformat: z\n"}, f"its root directory is '{UUID}', but its uuid 'x'"),
+    "checksums emptied": ({"checksums.md5": b""}, r"'data/tree\.nwk', 'data/notes', 'metadata\.yaml'"),
+    "no metadata": ({"metadata.yaml": None}, r"lacks .*'metadata\.yaml'"),
+    "no version": ({"VERSION": None}, "lacks .*'VERSION'"),
+    "version of something else": ({"VERSION": b"1.0"}, "VERSION is malformed"),
+    "metadata is no YAML": ({"metadata.yaml": b"{"}, r"metadata\.yaml .*uuid, type and format"),
+    "metadata is no text": ({"metadata.yaml": b"\xff\xfe"}, r"metadata\.yaml .*uuid, type and format"),
+    "metadata is a list": ({"metadata.yaml": b"- uuid"}, r"metadata\.yaml .*uuid, type and format"),
+    "metadata without format": ({"metadata.yaml": b"uuid: x\ntype: y"}, r"metadata\.yaml .*uuid, type and format"),
+    "metadata without end": ({"metadata.yaml": b"[" * 5_000}, r"metadata\.yaml .*uuid, type and format"),
+    "type is no name": ({"metadata.yaml": f"uuid: {UUID}\ntype: 3\nformat: x\n".encode()}, "type 3 or format 'x'"),
+    "other uuid": ({"metadata.yaml": b"uuid: x\ntype: y\nformat: z\n"}, f"root directory is '{UUID}', .*uuid 'x'"),
 }  # fmt: skip
 
 
@@ -145,7 +145,7 @@ def test_another_zip_archive_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("tree.nwk", TREE)
 
-    with pytest.raises(TreeError, match=r"a.zip is no QIIME 2 artifact: its files do not lie in one root directory"):
+    with pytest.raises(TreeError, match=r"a\.zip .*one root directory"):
         content(tmp_path / "a.zip")
 
 
@@ -155,7 +155,7 @@ def test_a_disk_that_is_full_is_reported(tmp_path, monkeypatch):
 
     monkeypatch.setattr(qza.Archive, "digest", fail)
 
-    with pytest.raises(TreeError, match=r"cannot be unpacked: No space left on device. Free space or set TMPDIR"):
+    with pytest.raises(TreeError, match=r"No space left on device.*TMPDIR"):
         content(tree_artifact(tmp_path / "a.qza"))
 
 

@@ -24,7 +24,7 @@ def test_plain_and_gzip_text_read_alike_whatever_the_name(tmp_path, opener):
 
 
 def test_a_missing_file_is_named_with_its_option(tmp_path):
-    with pytest.raises(TreeError, match=r"--tree .*nothing.nwk does not exist"):
+    with pytest.raises(TreeError, match=r"--tree .*nothing\.nwk does not exist"):
         read(tmp_path / "nothing.nwk")
 
 
@@ -41,7 +41,7 @@ def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "open", refuse)  # root may read everything, so permissions cannot be used here
 
-    with pytest.raises(TreeError, match="cannot be read: Permission denied"):
+    with pytest.raises(TreeError, match="Permission denied"):
         check_readable(tmp_path / "file", TreeError, "--tree")
 
 
@@ -49,21 +49,21 @@ def test_a_qiime2_artifact_is_explained(tmp_path):
     with zipfile.ZipFile(tmp_path / "tree.qza", "w") as archive:
         archive.writestr("data/tree.nwk", "(a,b);")
 
-    with pytest.raises(TreeError, match=r"zip archive, as QIIME 2 artifacts are. Unpack it with `qiime tools export"):
+    with pytest.raises(TreeError, match=r"zip archive, .*`qiime tools export"):
         read(tmp_path / "tree.qza")
 
 
 def test_text_in_another_encoding_is_refused(tmp_path):
     (tmp_path / "file").write_text("abc", encoding="utf-16")
 
-    with pytest.raises(TreeError, match="is not UTF-8 text: byte 1 "):
+    with pytest.raises(TreeError, match="not UTF-8 text: byte 1 "):
         read(tmp_path / "file")
 
 
 def test_a_gzip_file_that_is_cut_off_is_refused(tmp_path):
     (tmp_path / "file").write_bytes(gzip.compress(b"abc" * 100)[:-12])
 
-    with pytest.raises(TreeError, match="damaged or incomplete gzip file"):
+    with pytest.raises(TreeError, match="gzip file"):
         read(tmp_path / "file")
 
 
@@ -84,5 +84,5 @@ def test_a_byte_that_is_no_letter_is_found_across_blocks(tmp_path, monkeypatch, 
     (tmp_path / "file").write_bytes(content)
     monkeypatch.setattr(text_file, "_BYTES_PER_BLOCK", 4)
 
-    with pytest.raises(TreeError, match=f"is not UTF-8 text: byte {place} cannot be read"):
+    with pytest.raises(TreeError, match=rf"not UTF-8 text: byte {place}\b"):
         list(byte_blocks(tmp_path / "file", TreeError, "--tree"))

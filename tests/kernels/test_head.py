@@ -153,7 +153,7 @@ def test_reads_of_unknown_asvs_are_counted_and_told(caplog):
     np.testing.assert_allclose(predicted.columns["known_reads"], 0.25)
     assert predicted.columns["is_outlier"].all()
     np.testing.assert_allclose(predicted.values, head.predict(study, OTHERS).values, rtol=1e-10)
-    assert "knows the ASVs of 25 % of the reads in the median sample" in caplog.text
+    assert "ASVs of 25 % of the reads" in caplog.text
 
 
 def test_samples_far_from_all_training_samples_are_unlike_them():
@@ -183,7 +183,7 @@ def test_a_single_group_is_said_and_samples_are_left_out_alone(caplog):
     with caplog.at_level("WARNING", "aam"):
         head = fit(study_of(COUNTS), subject=np.full(len(COUNTS), "one"))
 
-    assert "All training samples are of one group" in caplog.text
+    assert "one group" in caplog.text
     assert head.calibration.threshold > 0
 
 
@@ -191,7 +191,7 @@ def test_too_few_groups_for_the_coverage_are_said(caplog):
     with caplog.at_level("WARNING", "aam"):
         fit(study_of(COUNTS), coverage=0.99)
 
-    assert "--coverage 0.99 needs 99 groups to train on, and there are 15" in caplog.text
+    assert re.search(r"--coverage 0\.99 .*\b99 groups .*\b15\b", caplog.text)
 
 
 def test_weights_fall_softly_with_the_loss():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import re
 import shlex
 
 import numpy as np
@@ -60,7 +61,7 @@ def test_samples_of_nobody_are_alone_and_named(tmp_path, caplog):
         groups = sample_groups(table, SAMPLES, "who", ["age"])
 
     assert partition(groups) == {frozenset(g) for g in ({"S1", "S3"}, {"S2"}, {"S4"}, {"S5", "S6"})}
-    assert "2 samples have no who and count as a group each: 'S2', 'S4'." in caplog.text
+    assert re.search(r"\b2 samples .*\bwho\b.*: 'S2', 'S4'\.", caplog.text)
 
 
 def test_a_sample_of_nobody_does_not_join_a_subject_that_is_called_like_it(tmp_path):
@@ -98,7 +99,7 @@ def test_subjects_on_both_sides_are_warned_of(column, values, is_warned, tmp_pat
     with caplog.at_level("WARNING", logger="aam"):
         warn_of_divided_subjects(table, SAMPLES, PARTS, "stratified", ["mouse_age"])
 
-    assert (f"Pass --group-column {column} to prevent that" in caplog.text) == is_warned
+    assert (f"--group-column {column} " in caplog.text) == is_warned
 
 
 def test_one_warning_is_enough(tmp_path, caplog):
@@ -126,7 +127,7 @@ def test_the_advice_is_one_that_the_options_allow(split, tmp_path, caplog):
     with caplog.at_level("WARNING", logger="aam"):
         warn_of_divided_subjects(table, SAMPLES, PARTS, split, ["age"])
 
-    assert "'host subject' has 3 values in 6 samples, and 3 of them are in more than one part" in caplog.text
+    assert re.search(r"'host subject' .*\b3 values in 6 samples, .*\b3 of them", caplog.text)
     *_, advice = caplog.text.strip().split(". ")
     flags = shlex.split(advice.partition("Pass ")[2] or advice.partition("pass ")[2])
     given = dict(zip(flags[::2], flags[1::2], strict=False)) if flags else {}
@@ -143,9 +144,7 @@ def test_the_advice_is_one_that_the_options_allow(split, tmp_path, caplog):
 
 
 def test_the_target_cannot_be_the_group(tmp_path):
-    with pytest.raises(
-        MetadataError, match="--group-column and --metadata-column are both age: name the subject's column"
-    ):
+    with pytest.raises(MetadataError, match=r"--group-column and --metadata-column .*\bage\b"):
         sample_groups(metadata(tmp_path, age=range(6)), SAMPLES, "age", ["age"])
 
 
@@ -194,7 +193,7 @@ def test_it_is_said_only_where_it_is_much(caplog):
     assert not caplog.records
     warn_of_depth("disease", DEPTHS, (DEPTHS > 1050).astype(int), "classification")
 
-    assert "How many reads a sample has tells its disease (|2·AUROC − 1| 1.00, p = " in caplog.text
+    assert re.search(r"\bdisease \(.*\b1\.00, p = ", caplog.text)
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])

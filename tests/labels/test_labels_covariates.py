@@ -99,8 +99,7 @@ def test_a_child_with_two_parents_is_refused():
 
     with pytest.raises(
         MetadataError,
-        match=r"--category-parents city=country: 1 of 3 categories of city have training samples of several country, such as "
-        r"'Paris' of 'France', 'Texas'\. Correct these cells",
+        match=r"--category-parents city=country: 1 of 3 .*'Paris' of 'France', 'Texas'",
     ):
         fit_covariates(PLACES, columns(table))
 
@@ -108,10 +107,10 @@ def test_a_child_with_two_parents_is_refused():
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ({"sex": ["f"] * 5}, "All training samples have sex f: it tells the network nothing"),
-        ({"age": [2.0] * 5}, "All training samples have age 2: it tells"),
-        ({"age": [np.nan] * 5}, "No training sample has a value of age: it tells"),
-        ({"age": [1e308, -1e308, 1.0, 2.0, 3.0]}, "--numeric-columns age holds numbers that are too large"),
+        ({"sex": ["f"] * 5}, "sex f: "),
+        ({"age": [2.0] * 5}, "age 2: "),
+        ({"age": [np.nan] * 5}, "value of age: "),
+        ({"age": [1e308, -1e308, 1.0, 2.0, 3.0]}, "--numeric-columns age .*too large"),
     ],
 )
 def test_a_column_that_says_nothing_or_too_much_is_refused(cells, message):

@@ -41,13 +41,13 @@ def test_training_samples_with_one_value_are_an_error(values, task):
     [
         (
             [1.0, 1e308, -1e308],
-            r"--metadata-column age holds numbers beyond ±1e\+20 in 2 of 3 samples, such as 1e\+308 of '1'",
+            r"--metadata-column age .*1e\+20 in 2 of 3 samples, .*1e\+308 of '1'",
         ),
         (
             [0.0, 1e-300, 2e-300],
-            "values of age differ by 2e-300 only, too little to be learned. Give the column in a smaller",
+            r"\bage .*\b2e-300\b",
         ),
-        ([0.1] * 7, "All training samples have age 0.1: choose another split"),  # of which numpy's deviation is not 0
+        ([0.1] * 7, r"age 0\.1: "),  # of which numpy's deviation is not 0
     ],
 )
 def test_numbers_that_single_precision_cannot_hold_are_refused(values, message):
@@ -82,7 +82,7 @@ def test_a_number_is_no_category():
     weight = pd.Series(np.linspace(60, 80, 12), name="weight")
     options = TargetConfig(target_transform="zscore-category", normalize_by="weight")
 
-    with pytest.raises(MetadataError, match="--normalize-by weight has 12 values in 12 training samples, too many"):
+    with pytest.raises(MetadataError, match=r"--normalize-by weight .*\b12 values in 12 "):
         fit_target(column(np.arange(12.0)), "regression", options, {"weight": weight})
 
 
@@ -118,7 +118,7 @@ def test_values_that_are_missing_are_nan():
 
 
 def test_a_column_without_training_values_is_refused():
-    with pytest.raises(SplitError, match="No training sample has a value of bmi"):
+    with pytest.raises(SplitError, match=r"No training sample .*\bbmi\b"):
         fit_joint_target(VALUES.iloc[2:4], PLAIN, {})
 
 

@@ -53,7 +53,7 @@ def test_too_few_groups_or_samples_are_an_error(groups):
 
 
 def test_a_fraction_that_leaves_a_side_empty_is_an_error():
-    with pytest.raises(SplitError, match=r"--validation-fraction 0.01 .* fewer than two"):
+    with pytest.raises(SplitError, match=r"--validation-fraction 0\.01 .*fewer than two"):
         hold_out(np.arange(20), np.zeros(20, dtype=np.int64), 0.01, seed=0)
 
 
@@ -117,7 +117,7 @@ def test_folds_of_classes_with_fewer_samples_than_folds_are_still_made():
 
 
 def test_more_folds_than_groups_are_an_error():
-    with pytest.raises(SplitError, match=r"--folds 5 is more than there are groups of samples, 3"):
+    with pytest.raises(SplitError, match=r"--folds 5 .*, 3\b"):
         fold_numbers(np.arange(12) % 3, np.zeros(12, dtype=np.int64), 5, seed=0)
 
 
@@ -133,7 +133,7 @@ def test_one_study_is_held_out_whole():
 def test_a_study_that_does_not_exist_is_an_error_that_names_those_that_do():
     config = SplitConfig(split="leave-one-study-out", study_column="s", held_out_study="c")
 
-    with pytest.raises(SplitError, match=r"--held-out-study c: no sample .* Its studies: 'a', 'b'\."):
+    with pytest.raises(SplitError, match=r"--held-out-study c: .*: 'a', 'b'\."):
         split_samples(candidates(4, studies=np.array(["a", "b", "", "b"])), config, 0.2, seed=0)
 
 
@@ -148,9 +148,9 @@ def test_a_file_decides_sample_by_sample():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"S9": "train"}, r"1 of 7 samples in --split-file f are not in the table: 'S9'"),
-        ({"S5": None}, r"1 of 6 samples are not in --split-file f: 'S5'\. Add a row for each"),
-        ({f"S{i}": "train" for i in (1, 3, 5)}, r"gives 0 of 6 samples to validation; at least 2"),
+        ({"S9": "train"}, r"\b1 of 7 samples in --split-file f .*: 'S9'"),
+        ({"S5": None}, r"\b1 of 6 samples .*--split-file f: 'S5'"),
+        ({f"S{i}": "train" for i in (1, 3, 5)}, r"\b0 of 6 samples .*\b2\b"),
     ],
 )
 def test_a_file_that_does_not_fit_is_an_error(change, message):

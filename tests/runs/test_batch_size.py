@@ -88,7 +88,7 @@ def test_the_number_that_was_tried_trains_as_if_it_had_been_given(command, folde
     assert max(gpu[8 if command is pretrain else 10 :]) == 5  # training fits
     assert n_tried < len(gpu)
     assert re.search(
-        r"--batch-size auto: batches of 5 samples, \d+ an epoch; at most 5 fit into 0\.90 GB, the free memory with 10 % to",
+        r"--batch-size auto: batches of 5 samples, \d+ an epoch; at most 5 .*\b0\.90 GB.*\b10 %",
         said,
     )
     assert "Memory did not hold" not in said
@@ -103,14 +103,11 @@ def test_the_estimate_decides_on_a_cpu(folder, tmp_path, monkeypatch, capsys):
         assert train(folder, tmp_path / f"{share}", *AUTO, "--epochs", 1) == 0
         found[share] = options_of(tmp_path / f"{share}")["batch-size"]
         said = capsys.readouterr().err
-        estimated = float(re.findall(r"a step was estimated at (\S+) GB", said)[0])
+        estimated = float(re.findall(r"estimated at (\S+) GB", said)[0])
         assert estimated <= 1.01 * share * MIB / 1e9
 
     assert 1 < found[7.0] < found[7.4] < 22 == found[500.0]
-    assert (
-        "batches of 22 samples, 1 an epoch; the most that is asked for, which fits into 0.52 GB, the free memory with 20 %"
-        in said
-    )
+    assert re.search(r"batches of 22 samples, 1 an epoch; .*\b0\.52 GB.*\b20 %", said)
 
 
 def test_the_number_that_was_estimated_trains_as_if_it_had_been_given(folder, tmp_path):
@@ -126,12 +123,12 @@ def test_the_number_that_was_estimated_trains_as_if_it_had_been_given(folder, tm
 def test_no_memory_for_a_pair_is_an_error_that_leaves_nothing(folder, tmp_path, monkeypatch, gpu, capsys):
     monkeypatch.setattr(SequenceEncoder, "forward", lambda *_: torch.empty(2**60))
     assert pretrain(folder, tmp_path / "o", *AUTO) == 2
-    assert "--batch-size auto: not even a batch of 2 fits into 0.90 GB" in capsys.readouterr().err
+    assert re.search(r"--batch-size auto: .*\b2 fits into 0\.90 GB", capsys.readouterr().err)
 
     monkeypatch.undo()
     leave(monkeypatch, 6.5 * MIB)
     assert train(folder, tmp_path / "o", *AUTO) == 2
-    assert "not even a batch of 1 fits into 0.01 GB" in capsys.readouterr().err
+    assert re.search(r"--batch-size auto: .*\b1 fits into 0\.01 GB", capsys.readouterr().err)
     assert not (tmp_path / "o").exists()
 
 
@@ -151,7 +148,7 @@ def test_a_run_that_is_continued_keeps_its_number(command, folder, tmp_path, mon
     assert command(folder, tmp_path / "o", *AUTO, "--resume") == 0
     assert "--batch-size auto" not in capsys.readouterr().err
     assert command(folder, tmp_path / "o", *AUTO, "--resume") == 0
-    assert "is finished; nothing was done" in capsys.readouterr().err
+    assert "nothing was done" in capsys.readouterr().err
     assert command(folder, tmp_path / "o", "--batch-size", "7", "--resume") == 2
     assert re.search(r"--batch-size was \d+ and is 7", capsys.readouterr().err)
 
@@ -161,10 +158,10 @@ def test_a_run_that_is_continued_keeps_its_number(command, folder, tmp_path, mon
 @pytest.mark.parametrize(
     ("wanted", "batch_size", "accumulated", "said"),
     [
-        (15, 5, 3, "takes 3 batches of 4.4 samples on average: 13.2."),
-        (9, 4, 2, "takes 2 batches of 3.67 samples on average: 7.33."),
+        (15, 5, 3, r"3 batches of 4\.4 samples .*\b13\.2\."),
+        (9, 4, 2, r"2 batches of 3\.67 samples .*\b7\.33\."),
         (10, 4, 3, "takes 3 batches"),
-        (400, 8, 3, "takes 3 batches of 7.33 samples on average: 22."),
+        (400, 8, 3, r"3 batches of 7\.33 samples .*\b22\."),
     ],
 )
 def test_as_many_batches_are_accumulated_as_come_nearest(
@@ -172,7 +169,7 @@ def test_as_many_batches_are_accumulated_as_come_nearest(
 ):
     size = ["--batch-size", batch_size, "--epochs", 1]
     assert train(folder, tmp_path / "wanted", *size, "--target-effective-batch-size", wanted) == 0
-    assert said in capsys.readouterr().err
+    assert re.search(said, capsys.readouterr().err)
     assert train(folder, tmp_path / "given", *size, "--gradient-accumulation-steps", accumulated) == 0
 
     assert_same(tmp_path / "wanted", tmp_path / "given")
@@ -182,8 +179,8 @@ def test_the_batch_that_is_found_divides_the_step_that_is_asked_for(folder, tmp_
     assert train(folder, tmp_path / "o", *AUTO, "--target-effective-batch-size", 8) == 0
 
     said = capsys.readouterr().err
-    assert "batches of 4 samples, 6 an epoch; at most 5 fit" in said
-    assert "takes 2 batches of 3.67 samples on average: 7.33." in said
+    assert re.search("batches of 4 samples, 6 an epoch; at most 5", said)
+    assert re.search(r"2 batches of 3\.67 samples .*\b7\.33\.", said)
     assert max(gpu) == 8  # more would not be asked for
 
 
@@ -214,5 +211,5 @@ def test_two_processes_train_on_the_number_that_they_agree_on(folder, tmp_path, 
     limit = ["--max-memory-gb", "0.0077", "--devices", "2"]
     assert pretrain(folder, tmp_path / "o", *AUTO, *limit) == 0
 
-    assert capfd.readouterr().err.count("--batch-size auto: batches of") == 1
+    assert capfd.readouterr().err.count("--batch-size auto: batches") == 1
     assert 2 <= options_of(tmp_path / "o")["batch-size"] < 22

@@ -145,14 +145,14 @@ def test_a_finished_run_is_left_alone(folder, capsys):
 
     assert main(training(folder, folder / "trained", "--resume")) == 0
 
-    assert f"The run in {folder}/trained is finished; nothing was done." in capsys.readouterr().err
+    assert re.search(rf"{folder}/trained .*nothing was done", capsys.readouterr().err)
     assert {path: path.stat().st_mtime_ns for path in (folder / "trained").rglob("*")} == before
 
 
 def test_a_finished_run_with_other_options_is_not_taken_for_the_one_asked_for(folder, capsys):
     assert main(training(folder, folder / "trained", "--resume", "--epochs", 5)) == 2
 
-    assert "cannot be continued as asked: --epochs was 2 and is 5. Pass what" in capsys.readouterr().err
+    assert "--epochs was 2 and is 5" in capsys.readouterr().err
 
 
 def test_with_nothing_there_a_run_is_started(folder, tmp_path):
@@ -173,18 +173,18 @@ def test_a_run_that_saved_nothing_yet_is_started_anew(stopped, folder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--lr", "0.1"], "--lr was 0.0003 and is 0.1."),
-        (["--epochs", "9", "--seed", "1"], "--epochs was 2 and is 9; --seed was 0 and is 1."),
+        (["--lr", "0.1"], r"--lr was 0\.0003 and is 0\.1\."),
+        (["--epochs", "9", "--seed", "1"], r"--epochs was 2 and is 9; --seed was 0 and is 1\."),
         (["--rarefy-depth", "none"], "--rarefy-depth was auto and is none"),
-        (["--best-metric", "nucleotides_accuracy"], "--best-metric was loss and is nucleotides_accuracy."),
-        (["--precision", "bf16-mixed"], "--precision was 32-true and is bf16-mixed."),
+        (["--best-metric", "nucleotides_accuracy"], r"--best-metric was loss and is nucleotides_accuracy\."),
+        (["--precision", "bf16-mixed"], r"--precision was 32-true and is bf16-mixed\."),
     ],
 )
 def test_other_options_are_named(options, message, stopped, folder, capsys):
     assert main(pretraining(folder, stopped, "--resume", *options)) == 2
 
     said = capsys.readouterr().err
-    assert message in said
+    assert re.search(message, said)
     assert f"(--config {stopped}/config.yaml gives its options), or name a new --output-dir.\n" in said
 
 
@@ -205,7 +205,7 @@ def test_what_saves_memory_is_fixed_where_it_decides_on_batches(folder, tmp_path
 
     assert main(pretraining(folder, tmp_path / "o", *budget, "--resume", "--asv-chunk-size", 7)) == 2
 
-    assert re.search(r"asked: --asv-chunk-size was \d+ and is 7\.", capsys.readouterr().err)
+    assert re.search(r"--asv-chunk-size was \d+ and is 7\.", capsys.readouterr().err)
 
 
 def test_another_study_is_named(stopped, folder, tmp_path, capsys):
@@ -215,10 +215,7 @@ def test_another_study_is_named(stopped, folder, tmp_path, capsys):
     assert main(pretraining(tmp_path, stopped, "--resume")) == 2
 
     said = capsys.readouterr().err
-    assert (
-        "--tree holds something else now; the study (--table, --sequences, or which samples are deep enough) is an"
-        in said
-    )
+    assert re.search(r"--tree .*else now.*\(--table, --sequences, ", said)
 
 
 def test_a_study_that_was_moved_is_the_same(stopped, folder, tmp_path):
@@ -232,10 +229,10 @@ def test_a_study_that_was_moved_is_the_same(stopped, folder, tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "is damaged or not a checkpoint"),
-        (lambda path: torch.save({"state_dict": {}}, path), "an older version of aam did"),
-        (lambda path: torch.save({"run": print}, path), "reading it could run a program"),
-        (lambda path: write_checkpoint(path, {HEADER: {"format": 99, "version": "9"}}), "aam 9 wrote it in format 99"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "damaged"),
+        (lambda path: torch.save({"state_dict": {}}, path), "older version of aam"),
+        (lambda path: torch.save({"run": print}, path), "run a program"),
+        (lambda path: write_checkpoint(path, {HEADER: {"format": 99, "version": "9"}}), "aam 9 .*format 99"),
     ],
 )
 def test_a_checkpoint_that_cannot_be_continued_is_one_message(damage, message, stopped, folder, capsys):
@@ -245,7 +242,7 @@ def test_a_checkpoint_that_cannot_be_continued_is_one_message(damage, message, s
 
     said = capsys.readouterr().err
     assert f"{stopped}/checkpoints/last.ckpt" in said
-    assert message in said
+    assert re.search(message, said)
     assert "Traceback" not in said
     assert (stopped / "notes.txt").exists()
 
@@ -268,7 +265,7 @@ def test_a_directory_of_something_else_is_not_continued(mark, folder, tmp_path, 
 
     assert main(pretraining(folder, tmp_path / "o", "--resume")) == 2
 
-    assert "--resume continues a run of 'aam pretrain' only, and " in capsys.readouterr().err
+    assert re.search(r"--resume .*'aam pretrain' only", capsys.readouterr().err)
     assert (tmp_path / "o/thesis.txt").read_text() == "mine"
 
 
@@ -277,7 +274,7 @@ def test_a_kernel_head_is_fitted_anew_unless_it_is_finished(folder, tmp_path, ca
     assert main(command) == 0
     first = json.loads((tmp_path / "o/metrics.json").read_text())
     assert main(command) == 0
-    assert "is finished; nothing was done" in capsys.readouterr().err
+    assert "nothing was done" in capsys.readouterr().err
     (tmp_path / "o/model/README.md").unlink()
 
     assert main(command) == 0

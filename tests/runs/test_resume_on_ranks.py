@@ -100,7 +100,7 @@ def test_a_signal_to_any_process_stops_all_and_one_process_goes_on(
 
     assert pretrain(folder, tmp_path, *EXACT, "--resume") == 0
 
-    assert "saved with processes 2 and goes on with 1" in capfd.readouterr().err
+    assert re.search(r"processes 2 .* 1\b", capfd.readouterr().err)
     torch.testing.assert_close(weights(tmp_path), exact, rtol=0, atol=1e-10)
 
 
@@ -129,7 +129,7 @@ def test_what_one_process_began_two_go_on_with(strategy, folder, exact, tmp_path
 
 def test_a_finished_run_is_left_alone_and_another_is_refused_once(folder, exact, capfd):
     assert pretrain(folder, folder / "exact", *EXACT, "--resume", "--devices", "2") == 0
-    assert capfd.readouterr().err.count("is finished; nothing was done") == 1
+    assert capfd.readouterr().err.count("nothing was done") == 1
 
     assert pretrain(folder, folder / "exact", *EXACT, "--resume", "--devices", "2", "--lr", "0.1") == 2
 

@@ -63,7 +63,9 @@ def test_the_batch_that_failed_fails_again_in_the_same_way(command, name, folder
     total, losses = losses_of(said)
     assert total in ("nan", "inf")
     assert losses == {name: f"{float(loss):.6g}" for name, loss in report["losses"].items()}
-    assert f"batch {report['batch'] + 1} of epoch 1 (step {report['step']}), {len(report['samples'])} samples: " in said
+    assert re.search(
+        rf"batch {report['batch'] + 1} of epoch 1 \(step {report['step']}\), {len(report['samples'])} samples", said
+    )
     assert all(repr(sample) in said for sample in report["samples"])
     first = report["first_module_with_output_not_finite"] or "none: the loss itself"
     assert f"first part of the model whose output is not finite: {first}\n" in said
@@ -79,19 +81,17 @@ def test_the_runs_own_options_are_enough(folder, capsys):
 def test_the_message_of_the_run_says_how(folder, tmp_path, capsys):
     assert train(folder, tmp_path / "o") == 2
 
-    assert (
-        "The same command with --replay computes it again and says more; with --resume, it" in capsys.readouterr().err
-    )
+    assert re.search(r"--replay .*--resume\b", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--lr", "10"], "--lr was 100.0 and is 10.0"),
-        (["--resume"], "--replay only looks at the run in --output-dir: leave out --resume."),
-        (["--overwrite"], "--replay only looks at the run in --output-dir: leave out --overwrite."),
-        (["--head", "kernel"], "these options and this study ask for the kernel head"),
-        (["--strategy", "fsdp", "--sharded-checkpoints"], "--replay reads checkpoints that are one file"),
+        (["--resume"], r"--replay .*--output-dir.*--resume\b"),
+        (["--overwrite"], r"--replay .*--output-dir.*--overwrite\b"),
+        (["--head", "kernel"], "kernel head"),
+        (["--strategy", "fsdp", "--sharded-checkpoints"], "--replay .*one file"),
     ],
 )
 def test_another_run_is_not_replayed(options, message, folder, capsys):
@@ -100,14 +100,14 @@ def test_another_run_is_not_replayed(options, message, folder, capsys):
     assert train(folder, folder / "trained", "--replay", *options) == 2
 
     shown = capsys.readouterr().err
-    assert message in shown
+    assert re.search(message, shown)
     assert "Traceback" not in shown
     assert content(folder / "trained") == before
 
 
 def test_a_directory_without_such_a_run_is_refused(folder, tmp_path, capsys):
     assert train(folder, tmp_path / "absent", "--replay") == 2
-    assert "its loss was not finite: nonfinite-batch.json is missing. Name the" in capsys.readouterr().err
+    assert re.search(r"nonfinite-batch\.json is missing", capsys.readouterr().err)
     assert not (tmp_path / "absent").exists()
 
     assert pretrain(folder, folder / "trained", "--replay") == 2
@@ -140,4 +140,4 @@ def test_two_processes_fail_again_together_and_one_says_that_it_is_one(folder, t
     _, losses = losses_of(said)
     assert losses == {name: f"{float(loss):.6g}" for name, loss in report["losses"].items()}
     assert pretrain(folder, tmp_path, "--replay") == 0
-    assert "saved with processes 2 and goes on with 1" in capfd.readouterr().err
+    assert re.search(r"processes 2 .* 1\b", capfd.readouterr().err)

@@ -183,5 +183,5 @@ def test_what_the_disease_clades_follow_is_constant_within_a_subject_and_higher_
 
 
 def test_more_subjects_than_samples_are_refused():
-    with pytest.raises(ConfigError, match="--subjects 9 is more than --samples 8"):
+    with pytest.raises(ConfigError, match=r"--subjects 9 .*--samples 8\b"):
         SimulationConfig(samples=8, subjects=9)

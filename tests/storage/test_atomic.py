@@ -64,12 +64,12 @@ def test_a_failure_to_read_another_file_is_not_blamed_on_the_output(tmp_path):
 
 
 def test_a_directory_in_the_place_of_the_file_is_refused(tmp_path):
-    with pytest.raises(OutputError, match=r"is a directory. Name a file in it"):
+    with pytest.raises(OutputError, match="is a directory"):
         write_text_atomic(tmp_path, "text")
 
 
 def test_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(OutputError, match=r"the folder .*missing does not exist. Create it first"):
+    with pytest.raises(OutputError, match=r"\bmissing does not exist"):
         write_text_atomic(tmp_path / "missing" / "a.txt", "text")
 
 
@@ -104,7 +104,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr("aam.storage.atomic.save_file", full)
 
-    with pytest.raises(OutputError, match=r"t\.safetensors cannot be written: .*No space left on device"):
+    with pytest.raises(OutputError, match=r"t\.safetensors .*No space left on device"):
         write_tensors(tmp_path / "t.safetensors", {"a": torch.ones(1)})
 
     assert list(tmp_path.iterdir()) == []

@@ -62,7 +62,7 @@ def test_a_new_or_empty_directory_is_taken_and_not_made_yet(overwrite, tmp_path)
 
 
 def test_a_directory_that_holds_anything_is_refused_and_its_files_are_named(used):
-    message = r"run is not empty: it holds 'config.yaml', 'metrics.json', 'notes.txt', 'plots'\. Name a new directory, or pass"
+    message = r"holds 'config\.yaml', 'metrics\.json', 'notes\.txt', 'plots'\. "
 
     with pytest.raises(OutputError, match=message):
         check_output_directory(config(used, overwrite=False))
@@ -87,7 +87,7 @@ def test_overwriting_is_allowed_and_removes_nothing_by_itself(used):
 def test_a_file_in_the_place_of_the_directory_is_refused(overwrite, tmp_path):
     (tmp_path / "file").touch()
 
-    with pytest.raises(OutputError, match=r"--output-dir \S+file is a file; name a directory"):
+    with pytest.raises(OutputError, match=r"--output-dir \S+file is a file"):
         check_output_directory(config(tmp_path / "file", overwrite))
 
 
@@ -121,15 +121,15 @@ def test_a_link_is_removed_and_what_it_points_to_stays(used, tmp_path):
 def test_a_place_inside_a_file_is_refused(tmp_path):
     (tmp_path / "file").touch()
 
-    with pytest.raises(OutputError, match=r"--output-dir \S+file/run: Not a directory\. Name another place"):
+    with pytest.raises(OutputError, match=r"--output-dir \S+file/run: Not a directory"):
         start_output_directory(config(tmp_path / "file/run"), [])
 
 
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (None, r"no config\.yaml of 'aam simulate' is in it"),
-        ("# my own settings\na: 1\n", r"no config\.yaml of 'aam simulate' is in it"),
+        (None, r"no config\.yaml of 'aam simulate'"),
+        ("# my own settings\na: 1\n", r"no config\.yaml of 'aam simulate'"),
         ("# aam train, version 0.1.0\nepochs: 3\n", r"'aam train' wrote it"),
     ],
 )
@@ -138,9 +138,7 @@ def test_a_directory_that_the_command_did_not_write_is_refused_even_when_asked(c
     if content is not None:
         (used / "config.yaml").write_text(content)
 
-    with pytest.raises(
-        OutputError, match=rf"--overwrite replaces an earlier run of 'aam simulate' only, and {found}\. Name a new"
-    ):
+    with pytest.raises(OutputError, match=rf"--overwrite .*'aam simulate' only, .*{found}"):
         check_output_directory(config(used))
 
 
@@ -163,9 +161,7 @@ def test_a_directory_in_the_place_of_the_options_is_no_mark(used):
     ],
 )
 def test_an_input_in_the_directory_is_refused(flag, name, used):
-    with pytest.raises(
-        OutputError, match=rf"--{flag} \S+ lies in --output-dir \S+run, and no command writes over what"
-    ):
+    with pytest.raises(OutputError, match=rf"--{flag} \S+ lies in --output-dir \S+run\b"):
         check_output_directory(reading(used, **{flag: used / name}))
 
 
@@ -209,7 +205,7 @@ def test_only_an_earlier_run_of_the_command_is_continued(used, tmp_path):
 
     assert names(used) == before
     (used / "config.yaml").write_text("# aam train, version 0.1.0\n")
-    with pytest.raises(OutputError, match=r"--resume continues a run of 'aam simulate' only, and 'aam train' wrote it"):
+    with pytest.raises(OutputError, match=r"--resume .*'aam simulate' only, .*'aam train'"):
         check_continued_directory(config(used, overwrite=False))
 
 
@@ -229,7 +225,7 @@ def test_a_new_file_in_a_folder_is_taken(tmp_path):
 
 @pytest.mark.parametrize("name", ["out.tsv.gz", "out.qza"])
 def test_a_name_that_promises_another_format_is_refused(name, tmp_path):
-    with pytest.raises(OutputError, match=r"is written as plain text\. Name it out\.tsv"):
+    with pytest.raises(OutputError, match=r"plain text\..*\bout\.tsv"):
         check_output_file(table_config(tmp_path / name))
 
 
@@ -237,9 +233,7 @@ def test_a_file_that_exists_is_replaced_only_when_asked(tmp_path):
     (tmp_path / "out.tsv").write_text("mine")
 
     check_output_file(table_config(tmp_path / "out.tsv", overwrite=True))
-    with pytest.raises(
-        OutputError, match=r"--output \S+out\.tsv exists\. Name another file, or pass --overwrite to replace it"
-    ):
+    with pytest.raises(OutputError, match=r"--output \S+out\.tsv .*--overwrite\b"):
         check_output_file(table_config(tmp_path / "out.tsv"))
 
     assert (tmp_path / "out.tsv").read_text() == "mine"
@@ -249,8 +243,8 @@ def test_a_file_that_exists_is_replaced_only_when_asked(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("", r"--output \S+ is a directory; name a file in it"),
-        ("a/out.tsv", r"out\.tsv: the folder \S+a does not exist\. Create it first"),
+        ("", r"--output \S+ is a directory"),
+        ("a/out.tsv", r"out\.tsv: .*\S+a does not exist"),
     ],
 )
 def test_a_directory_or_a_missing_folder_is_refused(name, message, overwrite, tmp_path):
@@ -274,9 +268,7 @@ def test_no_input_is_replaced_even_when_asked(output, flag, given, tmp_path):
     (tmp_path / "link.tsv").symlink_to("in.tsv")
     asked = {flag.removeprefix("--"): tmp_path / given}
 
-    with pytest.raises(
-        OutputError, match=rf"--output \S+ would replace {flag} \S+{given}, which is read\. Name another"
-    ):
+    with pytest.raises(OutputError, match=rf"--output \S+ would replace {flag} \S+{given}\b"):
         check_output_file(table_config(tmp_path / output, overwrite=True, **asked))
 
 
@@ -285,12 +277,12 @@ def test_options_of_an_earlier_run_are_replaced_when_asked_and_a_users_own_file_
     write_options_beside(earlier)
 
     check_output_file(earlier)
-    with pytest.raises(OutputError, match=r"go to \S+out\.config\.yaml, which exists\. .* to replace both"):
+    with pytest.raises(OutputError, match=r"out\.config\.yaml.* exists.*\bboth\b"):
         check_output_file(table_config(tmp_path / "out.tsv"))
     assert (tmp_path / "out.config.yaml").read_text() == write_yaml(earlier)
 
     (tmp_path / "out.config.yaml").write_text("mine: 1")
-    with pytest.raises(OutputError, match=r"go to \S+out\.config\.yaml, which aam did not write and does not replace"):
+    with pytest.raises(OutputError, match=r"out\.config\.yaml.*aam did not write"):
         check_output_file(earlier)
 
 
@@ -318,7 +310,7 @@ def test_a_file_of_the_model_is_not_replaced_but_a_new_one_beside_it_is_taken(tm
         study, to = StudyConfig(table=Path("t")), OutputFileConfig(output=output, overwrite=True)
         return EmbedConfig(study=study, inference=inference, output=to)
 
-    with pytest.raises(OutputError, match=r"would replace --model \S+trained, which is read"):
+    with pytest.raises(OutputError, match=r"--model \S+trained\b"):
         check_output_file(embed(model / "model/state.json"))
     check_output_file(embed(model / "embeddings.tsv"))
 

@@ -59,9 +59,7 @@ def test_metrics_disagree_about_the_best_epoch(tmp_path):
 
 
 def test_a_metric_that_the_run_does_not_have_is_refused_with_those_that_it_has(tmp_path):
-    with pytest.raises(
-        ConfigError, match="--best-metric r2 is none of this run's: choose from loss, target_loss, target_r2"
-    ):
+    with pytest.raises(ConfigError, match=r"--best-metric r2 .*: .*loss, target_loss, target_r2\b"):
         run(tmp_path / "o", dataclasses.replace(CONFIG, best_metric="r2"))
 
 

@@ -61,7 +61,7 @@ def test_a_file_that_is_cut_off_is_refused(share, path):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
 
-    with pytest.raises(CheckpointError, match=r"last\.ckpt is damaged or not a checkpoint .* Copy it again"):
+    with pytest.raises(CheckpointError, match=r"last\.ckpt is damaged"):
         read_checkpoint(path)
 
 
@@ -81,7 +81,7 @@ class Malicious:
 def test_a_file_that_would_run_a_program_is_refused_and_runs_none(tmp_path):
     torch.save({HEADER: header_of(IDENTITY), "weights": Malicious(tmp_path / "run")}, tmp_path / "last.ckpt")
 
-    with pytest.raises(CheckpointError, match=r"is refused: it holds more than numbers and names, .* \(posix\.mkdir\)"):
+    with pytest.raises(CheckpointError, match=r"\(posix\.mkdir\)"):
         read_checkpoint(tmp_path / "last.ckpt")
 
     assert not (tmp_path / "run").exists()
@@ -90,14 +90,14 @@ def test_a_file_that_would_run_a_program_is_refused_and_runs_none(tmp_path):
 def test_a_checkpoint_of_another_program_is_refused(tmp_path):
     torch.save({"state_dict": {"w": torch.zeros(2)}, "epoch": 3}, tmp_path / "last.ckpt")
 
-    with pytest.raises(CheckpointError, match="aam did not write it, or an older version of aam did"):
+    with pytest.raises(CheckpointError, match="older version of aam"):
         read_checkpoint(tmp_path / "last.ckpt")
 
 
 def test_a_checkpoint_of_another_format_is_refused_with_the_version_that_reads_it(path):
     write_checkpoint(path, {HEADER: header_of(IDENTITY) | {"format": 0, "version": "0.0.9"}})
 
-    with pytest.raises(CheckpointError, match=r"aam 0\.0\.9 wrote it in format 0, and .* reads format 2"):
+    with pytest.raises(CheckpointError, match=r"aam 0\.0\.9 .*format 0, .*format 2\b"):
         read_checkpoint(path)
 
 

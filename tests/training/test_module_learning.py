@@ -66,5 +66,5 @@ def test_a_loss_that_is_no_number_stops_the_run():
 
     module.trainer = lightning.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
 
-    with pytest.raises(AamError, match=r"The loss became nan at step 0 \(epoch 1\)\. Pass a smaller --lr"):
+    with pytest.raises(AamError, match=r"became nan at step 0 \(epoch 1\)\..*--lr\b"):
         module.add_gradients(batch, torch.ones(()))

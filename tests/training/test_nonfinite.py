@@ -40,7 +40,7 @@ def spoil_output(model):
     ("spoil", "where"), [(spoil_weight, "weights, "), (spoil_output, r"the output of \S*target\.")]
 )
 def test_the_batch_and_the_place_are_written_down(spoil, where, tmp_path):
-    with pytest.raises(NonFiniteLossError, match=r"The loss became (nan|inf) at step 3 \(epoch 1\)") as failure:
+    with pytest.raises(NonFiniteLossError, match=r"became (nan|inf) at step 3 \(epoch 1\)") as failure:
         run(tmp_path / "o", CONFIG, OFTEN, Spoil(spoil))
 
     report = json.loads((tmp_path / "o/nonfinite-batch.json").read_text())
@@ -64,7 +64,7 @@ def test_the_last_good_checkpoint_is_kept_and_can_be_continued(tmp_path):
 def test_a_report_that_cannot_be_written_hides_no_error(tmp_path, caplog):
     (tmp_path / "o/nonfinite-batch.json").mkdir(parents=True)
 
-    with pytest.raises(NonFiniteLossError, match="Pass a smaller --lr"):
+    with pytest.raises(NonFiniteLossError, match=r"smaller --lr\b"):
         run(tmp_path / "o", CONFIG, None, Spoil(spoil_output))
 
     assert "nonfinite-batch.json cannot be written" in caplog.text

@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import json
+import re
 import weakref
 
 import numpy as np
@@ -38,8 +39,8 @@ def test_a_batch_in_halves_learns_what_it_would_have_whole(where, accumulated, t
     assert len(found) == len(expected) == {1: 6, 2: 4}[accumulated]
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
     assert halved.metrics == pytest.approx(whole.metrics, abs=1e-10)
-    assert caplog.text.count("Memory did not hold batch 2 of epoch 1, 3 samples: it was trained on in two halves") == 1
-    assert "which were trained on in halves" not in caplog.text
+    assert len(re.findall(r"batch 2 of epoch 1, 3 samples: .*two halves", caplog.text)) == 1
+    assert "in halves" not in caplog.text
 
 
 def test_samples_are_compared_within_halves(tmp_path):
@@ -80,7 +81,7 @@ def test_halves_that_do_not_fit_end_the_run_with_advice_and_its_last_checkpoint(
 
     with pytest.raises(
         StepTooLargeError,
-        match=r"^Memory does not hold a step on the 3 samples of batch 3 of epoch 1, nor each half of them\. For",
+        match=r"\b3 samples of batch 3 of epoch 1, ",
     ):
         run(tmp_path, memory, saving=OFTEN)
 
@@ -93,23 +94,21 @@ def test_one_sample_is_not_halved(tmp_path):
     train = loader(held.dataset, [BatchPlan(0, (0,)), BatchPlan(0, (1,))])
     tmp_path.mkdir(exist_ok=True)
 
-    with pytest.raises(StepTooLargeError, match=r"a step on the 1 samples of batch 2 of epoch 1\. For"):
+    with pytest.raises(StepTooLargeError, match=r"\b1 samples of batch 2 of epoch 1\. "):
         fit(module, (train, held), tmp_path, CONFIG, [FullMemory(1)])
 
 
 @pytest.mark.parametrize(("where", "what"), [("optimiser", "the optimiser"), ("validation", "validation")])
 def test_what_cannot_be_halved_ends_the_run_with_advice(where, what, tmp_path):
-    with pytest.raises(
-        StepTooLargeError, match=f"^Memory does not hold a step of {what}. For a new run, pass a smaller"
-    ):
+    with pytest.raises(StepTooLargeError, match=rf"^Memory does not hold a step of {what}\."):
         run(tmp_path, FullMemory(1, where))
 
 
 def test_more_than_one_such_batch_is_told_at_the_end(tmp_path, caplog):
     run(tmp_path, FullMemory(0), FullMemory(2))
 
-    assert caplog.text.count("it was trained on in two halves") == 1
-    assert "Memory did not hold 2 batches, which were trained on in halves." in caplog.text
+    assert caplog.text.count("in two halves") == 1
+    assert re.search(r"\b2 batches, .*in halves", caplog.text)
 
 
 def test_other_errors_stay_what_they_are(tmp_path):
