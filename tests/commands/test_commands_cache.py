@@ -5,24 +5,21 @@ import shutil
 
 import pytest
 
-from aam.cli import main
+from helpers.commands import files_of, run, simulate
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cached") / "study"
-    assert main(["simulate", "--output-dir", str(folder), "--samples", "8", "--features", "20"]) == 0
-    return folder
+    return simulate(tmp_path_factory.mktemp("cached") / "study", 8, 20, 150)
 
 
 def prepare(study, cache, *more):
-    files = ["--table", study / "table.biom", "--sequences", study / "sequences.fasta", "--tree", study / "tree.nwk"]
-    return main(["prepare", *map(str, files), "--cache-dir", str(cache), *more])
+    return run("prepare", *files_of(study, "tree"), "--cache-dir", cache, *more)
 
 
 def listed(cache, capsys, *options):
     capsys.readouterr()
-    assert main(["cache", "--cache-dir", str(cache), *options]) == 0
+    assert run("cache", "--cache-dir", cache, *options) == 0
     *rows, summary = capsys.readouterr().out.splitlines()
     return [row.split()[4] for row in rows], summary
 
@@ -53,7 +50,7 @@ def test_a_limit_is_kept_and_clearing_empties(study, tmp_path, capsys):
 
     assert listed(tmp_path, capsys, "--limit-gb", "1")[1].endswith("at most 1 GB")
     assert listed(tmp_path, capsys)[1].endswith("at most 1 GB")
-    assert main(["cache", "--cache-dir", str(tmp_path), "--clear"]) == 0
+    assert run("cache", "--cache-dir", tmp_path, "--clear") == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("Removed ")
     assert "0 entries" in said[-1]
@@ -73,7 +70,7 @@ def test_files_that_do_not_exist_are_one_message(study, tmp_path, capsys, change
         "--cache-dir": tmp_path,
     } | change
 
-    assert main(["prepare", *(str(word) for pair in options.items() for word in pair)]) == 2
+    assert run("prepare", *(word for pair in options.items() for word in pair)) == 2
 
     assert re.search(message, capsys.readouterr().err)
 
@@ -87,7 +84,7 @@ def test_a_cache_that_does_not_exist_is_said_and_not_made(tmp_path, capsys, name
     (tmp_path / "file").touch()
     before = sorted(tmp_path.rglob("*"))
 
-    assert main(["cache", "--cache-dir", str(tmp_path / name), *options]) == 2
+    assert run("cache", "--cache-dir", tmp_path / name, *options) == 2
 
     assert re.search(rf"{tmp_path / name}.*--cache-dir", capsys.readouterr().err)
     assert sorted(tmp_path.rglob("*")) == before

@@ -8,20 +8,13 @@ import pytest
 import yaml
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
-from aam.cli import main
 from aam.io.metadata import read_metadata
+from helpers.commands import QUIET, SMALL, files_of, labels_of, run, simulate
 
-TINY = [
-    "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--ffn-ratio", "2", "--max-bp", "40", "--epochs",
-    "1", "--lr", "0.002",
-]  # fmt: skip
+TINY = [*SMALL, "--ffn-ratio", "2", "--epochs", "1", "--lr", "0.002"]
 WRITTEN = {"config.yaml", "folds.tsv", "results.tsv", "predictions.tsv", "summary.tsv", "summary.png", "summary.md"}
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
-
-
-def run(*arguments) -> int:
-    return main([str(argument) for argument in arguments])
+pytestmark = QUIET
 
 
 def read(path) -> pd.DataFrame:
@@ -39,8 +32,7 @@ def _few_trees(monkeypatch):
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """Simulate a study, and fix folds of whole subjects for it."""
-    folder = tmp_path_factory.mktemp("study") / "s"
-    assert run("simulate", "--output-dir", folder, "--samples", 36, "--features", 50, "--sequence-length", 40) == 0
+    folder = simulate(tmp_path_factory.mktemp("study") / "s", 36, 50, 40)
     subject = read_metadata(folder / "metadata.tsv").column("subject")
     number = {name: i % 3 for i, name in enumerate(sorted(set(subject)))}
     rows = [f"{sample}\tf{number[name]}\n" for sample, name in subject.items()]
@@ -48,13 +40,9 @@ def study(tmp_path_factory):
     return folder
 
 
-def files(study) -> list:
-    return ["--table", study / "table.biom", "--sequences", study / "sequences.fasta", "--tree", study / "tree.nwk"]
-
-
 def evaluate(study, output, *more, column="age", metadata=None) -> int:
-    labels = ["--metadata", metadata or study / "metadata.tsv", "--metadata-column", column]
-    return run("evaluate", *files(study), *labels, "--output-dir", output, *TINY, *more)
+    labels = labels_of(metadata or study / "metadata.tsv", column)
+    return run("evaluate", *files_of(study, "tree"), *labels, "--output-dir", output, *TINY, *more)
 
 
 def test_regression_over_repeated_folds_beside_all_baselines(study, tmp_path, capsys):
@@ -103,7 +91,7 @@ def test_results_are_the_scores_of_the_predictions(study, tmp_path):
 
 
 def test_classification_with_fixed_folds_and_a_pretrained_model(study, tmp_path):
-    assert run("pretrain", *files(study), "--output-dir", tmp_path / "pretrained", *TINY) == 0
+    assert run("pretrain", *files_of(study, "tree"), "--output-dir", tmp_path / "pretrained", *TINY) == 0
 
     code = evaluate(
         study, tmp_path / "o", "--fold-file", study / "folds.tsv", "--group-column", "subject", "--pretrained",
@@ -234,7 +222,7 @@ def test_a_mistake_in_the_options_is_one_message(study, tmp_path, capsys, option
 
 def test_unifrac_without_a_tree_is_refused(study, tmp_path, capsys):
     code = run(
-        "evaluate", *files(study)[:4], "--metadata", study / "metadata.tsv", "--metadata-column", "age", "--folds", 2,
+        "evaluate", *files_of(study), *labels_of(study / "metadata.tsv", "age"), "--folds", 2,
         "--baselines", "unifrac", "--output-dir", tmp_path / "o",
     )  # fmt: skip
 

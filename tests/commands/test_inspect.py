@@ -1,7 +1,6 @@
 """``aam inspect``: what a user sees of a folder of files, good and bad."""
 
 import gzip
-import json
 import re
 import shlex
 import shutil
@@ -11,37 +10,21 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
-from aam.cli import COMMANDS, main, parse
+from aam.cli import main, parse
 from aam.io.biom_table import write_table
 from aam.io.count_table import CountTable
 from aam.io.sequences import fasta_records, write_fasta
 from aam.io.tables import read_table
-from helpers.studies import real_study
+from helpers.commands import QUIET, simulate
 
 PARTS = ("table.biom", "sequences.fasta", "tree.nwk", "taxonomy.tsv", "metadata.tsv")
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+pytestmark = QUIET
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("inspected") / "study"
-    options = ["--samples", "40", "--features", "60", "--sequence-length", "40"]
-    assert main(["simulate", "--output-dir", str(folder), *options]) == 0
-    return folder
-
-
-@pytest.fixture
-def inspect(tmp_path, capsys):
-    """Run the command; give its exit code, text, message and JSON."""
-
-    def run(*paths):
-        capsys.readouterr()
-        code = main(["inspect", *map(str, paths), "--output-dir", str(tmp_path / "report"), "--overwrite"])
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err, json.loads((tmp_path / "report/inspect.json").read_text())
-
-    return run
+    return simulate(tmp_path_factory.mktemp("inspected") / "study", 40, 60, 40)
 
 
 def all_of(study):
@@ -375,51 +358,3 @@ def test_a_run_is_repeated_from_its_options(study, tmp_path, capsys):
     assert main(["inspect", "--config", str(tmp_path / "a/config.yaml"), "--output-dir", str(tmp_path / "b")]) == 0
 
     assert capsys.readouterr().out == first
-
-
-@pytest.mark.parametrize(
-    ("name", "group", "problem"),
-    [
-        ("moving_pictures", None, None),
-        ("ibd_2538", "host_subject_id", None),
-        ("ecam_infant", "host_subject_id", None),
-    ],
-)
-def test_real_studies_fit_together(name, group, problem, inspect):
-    folder = real_study(name)
-
-    code, _, _, report = inspect(
-        *(path for path in sorted(folder.iterdir()) if path.suffix in (".biom", ".fasta", ".nwk", ".tsv"))
-    )
-
-    assert code == 0
-    assert report["study"]["group_column"] == group
-    assert report["study"]["problems"].get("tree") == problem
-    for command in report["study"]["commands"]:
-        parse(command[1], command[2:])
-    assert {command[1] for command in report["study"]["commands"]} <= set(COMMANDS)
-
-
-def test_a_column_of_two_subjects_may_be_of_two_classes(inspect):
-    _, text, _, report = inspect(*(real_study("cfs") / name for name in ("table.biom", "metadata.tsv")))
-
-    assert report["study"]["group_column"] is None
-    assert re.search(r"Subject .*\b2 values.*--group-column Subject\b", " ".join(text.split()))
-
-
-def test_published_artifacts_are_recognised(inspect):
-    folder = real_study("moving_pictures") / "qza"
-
-    code, text, _, report = inspect(*sorted(folder.iterdir()))
-
-    assert code == 0
-    assert text.count("checksums hold") == 5
-    assert "uuid 3a0bc8cf-afb4-447a-a144-f49cedcaa1fc" in text
-    assert {file["kind"] for file in report["files"]} == {
-        "distances",
-        "sequences",
-        "tree",
-        "metadata",
-        "table",
-        "taxonomy",
-    }

@@ -7,13 +7,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from aam.cli import main
+from helpers import commands
+from helpers.commands import QUIET, TINY, simulate
 
-SHAPE = ["--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20"]
 RUN = ["--epochs", "1", "--batch-size", "8", "--rarefy-depth", "none", "--precision", "32-true"]
 STILL = ["--lr", "1e-9", "--weight-decay", "0"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+pytestmark = QUIET
 
 
 @pytest.fixture(scope="module")
@@ -21,16 +21,13 @@ def folder(tmp_path_factory):
     """Simulate two studies, and pre-train on the first."""
     folder = tmp_path_factory.mktemp("going-on")
     for seed, name in enumerate(("public", "own")):
-        sizes = ["--samples", "24", "--features", "30", "--sequence-length", "20", "--seed", str(seed)]
-        assert main(["simulate", "--output-dir", str(folder / name), *sizes]) == 0
-    assert pretrain(folder, "public", folder / "first", "--lr", "0.01", *SHAPE) == 0
+        simulate(folder / name, 24, 30, 20, "--seed", seed)
+    assert pretrain(folder, "public", folder / "first", "--lr", "0.01", *TINY) == 0
     return folder
 
 
 def pretrain(folder, study, output, *options):
-    files = {"table": "table.biom", "sequences": "sequences.fasta", "tree": "tree.nwk"}
-    given = [part for flag, name in files.items() for part in (f"--{flag}", f"{folder}/{study}/{name}")]
-    return main(["pretrain", *given, "--output-dir", str(output), *RUN, *map(str, options)])
+    return commands.pretrain(folder / study, output, *RUN, *options)
 
 
 def weights(output):
@@ -84,7 +81,7 @@ def test_an_objective_that_the_model_did_not_have_is_new_and_said(folder, tmp_pa
 def test_a_distance_goes_on_if_it_is_read_from_the_vectors_as_before(folder, tmp_path, capsys, earlier, types, new):
     chosen = ["--encoder-type", *types] if types else []
     first = ["--encoder-type", *earlier] if earlier else []
-    assert pretrain(folder, "public", tmp_path / "a", *SHAPE, *first) == 0
+    assert pretrain(folder, "public", tmp_path / "a", *TINY, *first) == 0
 
     assert pretrain(folder, "public", tmp_path / "b", "--pretrained", tmp_path / "a", *chosen, *STILL) == 0
 

@@ -6,26 +6,17 @@ import re
 import numpy as np
 import pytest
 
-from aam.cli import main
 from aam.config.objectives import OBJECTIVES, encoder_types
+from helpers.commands import QUIET, SMALL, files_of, run, simulate, succeed
 
-TINY = [
-    "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40", "--rarefy-depth", "500",
-    "--batch-size", "8", "--lr", "0.003",
-]  # fmt: skip
+SHORT = [*SMALL, "--rarefy-depth", "500", "--batch-size", "8", "--lr", "0.003"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+pytestmark = QUIET
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study") / "study"
-    assert (
-        main(
-            ["simulate", "--output-dir", str(folder), "--samples", "60", "--features", "60", "--sequence-length", "40"]
-        )
-        == 0
-    )
+    folder = simulate(tmp_path_factory.mktemp("study") / "study", 60, 60, 40)
     from aam.io.tables import read_table
 
     ids = read_table(folder / "table.biom").sample_ids
@@ -36,21 +27,15 @@ def study(tmp_path_factory):
 
 
 def files(study, needs):
-    given = {
-        "tree": ["--tree", study / "tree.nwk"],
-        "taxonomy": ["--taxonomy", study / "taxonomy.tsv"],
-        "distances": ["--distances", study / "d.npy"],
-    }
-    chosen = [part for need in sorted(needs) for part in given[need]]
-    return ["--table", study / "table.biom", "--sequences", study / "sequences.fasta", *chosen]
+    distances = ["--distances", study / "d.npy"] if "distances" in needs else []
+    return [*files_of(study, *sorted(set(needs) - {"distances"})), *distances]
 
 
 def pretrain(study, output, types, *options):
     needs = {need for name in types for need in OBJECTIVES[name].needs}
-    arguments = [
-        "pretrain", *files(study, needs), "--output-dir", output, *TINY, "--epochs", 1, "--encoder-type", *types, *options,
-    ]  # fmt: skip
-    assert main([str(argument) for argument in arguments]) == 0
+    succeed(
+        "pretrain", *files(study, needs), "--output-dir", output, *SHORT, "--epochs", 1, "--encoder-type", *types, *options,
+    )  # fmt: skip
     return json.loads((output / "metrics.json").read_text())
 
 
@@ -107,12 +92,12 @@ def test_fine_tuning_takes_the_same_types_beside_the_target(study, tmp_path):
     pretrain(study, tmp_path / "pretrained", ["shannon"])
     needs = ["tree", "taxonomy"]
 
-    code = main([str(argument) for argument in (
+    code = run(
         "train", "--head", "network", *files(study, needs),
-        "--metadata", study / "metadata.tsv", "--metadata-column", "age", "--pretrained",
-        tmp_path / "pretrained", "--output-dir", tmp_path / "out", *TINY, "--epochs", 1, "--encoder-type", "jaccard", "composition",
+        "--metadata", study / "metadata.tsv", "--metadata-column", "age", "--pretrained", tmp_path / "pretrained",
+        "--output-dir", tmp_path / "out", *SHORT, "--epochs", 1, "--encoder-type", "jaccard", "composition",
         "weighted-unifrac", "--taxonomy-rank", "family", "--nuc-penalty", 0.1, "--loss-balancing", "uncertainty",
-    )])  # fmt: skip
+    )  # fmt: skip
 
     assert code == 0
     config = json.loads((tmp_path / "out/model/config.json").read_text())
@@ -130,10 +115,10 @@ def test_a_file_that_no_objective_reads_is_said_to_have_no_effect(study, tmp_pat
 def test_a_taxonomy_of_other_features_is_one_message(study, tmp_path, capsys):
     (tmp_path / "taxonomy.tsv").write_text("Feature ID\tTaxon\nx\tk__Bacteria\n")
 
-    code = main([str(argument) for argument in (
+    code = run(
         "pretrain", *files(study, []), "--taxonomy", tmp_path / "taxonomy.tsv", "--encoder-type", "taxonomy", "--output-dir",
-        tmp_path / "out", *TINY,
-    )])  # fmt: skip
+        tmp_path / "out", *SHORT,
+    )  # fmt: skip
 
     assert code == 2
     assert "none of the 60 features" in capsys.readouterr().err
@@ -163,10 +148,10 @@ def test_a_taxonomy_that_tells_nothing_apart_is_one_message(lineage, objective, 
     rows = "".join(f"{name}\t{lineage}\n" for name in ids)
     (tmp_path / "taxonomy.tsv").write_text(f"Feature ID\tTaxon\n{rows}")
 
-    code = main([str(argument) for argument in (
+    code = run(
         "pretrain", *files(study, []), "--taxonomy", tmp_path / "taxonomy.tsv", "--encoder-type", objective, "--output-dir",
-        tmp_path / "out", *TINY,
-    )])  # fmt: skip
+        tmp_path / "out", *SHORT,
+    )  # fmt: skip
 
     assert code == 2
     assert re.search(message, capsys.readouterr().err)

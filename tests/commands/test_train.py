@@ -7,24 +7,14 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from aam.cli import main
 from aam.config.model import ModelConfig, tiny
 from aam.models.build import build_encoder
 from aam.objectives.sample_value import SampleValue
 from aam.runs.pretrained import SHAPE as SETTLED
+from helpers import commands
+from helpers.commands import SMALL, run, simulate, study_of
 
-SHAPE = [
-    "--embedding-dim",
-    "16",
-    "--attention-heads",
-    "2",
-    "--attention-layers",
-    "1",
-    "--ffn-ratio",
-    "2",
-    "--max-bp",
-    "40",
-]
+SHAPE = [*SMALL, "--ffn-ratio", "2"]
 SHORT = ["--epochs", "1", "--batch-size", "8"]
 
 
@@ -32,21 +22,15 @@ SHORT = ["--epochs", "1", "--batch-size", "8"]
 def folder(tmp_path_factory):
     """Simulate and pre-train once."""
     folder = tmp_path_factory.mktemp("train")
-    sizes = ["--samples", "24", "--features", "30", "--sequence-length", "40"]
-    assert main(["simulate", "--output-dir", str(folder / "s"), *sizes]) == 0
-    pretraining = ["--penalty", "0", "--output-dir", str(folder / "pretrained")]
-    assert main(["pretrain", *study(folder), *pretraining, *SHAPE, *SHORT]) == 0
+    simulate(folder / "study", 24, 30, 40)
+    pretraining = ["--penalty", "0", "--output-dir", folder / "pretrained"]
+    assert run("pretrain", *study_of(folder), *pretraining, *SHAPE, *SHORT) == 0
     return folder
 
 
-def study(folder):
-    return ["--table", str(folder / "s/table.biom"), "--sequences", str(folder / "s/sequences.fasta")]
-
-
 def train(folder, output, *options, metadata=None, column="age"):
-    labels = ["--metadata", str(metadata or folder / "s/metadata.tsv"), "--metadata-column", column]
     options = ["--head", "network", *SHORT, *options]
-    return main(["train", *study(folder), *labels, "--output-dir", str(output), *options])
+    return commands.train(folder / "study", output, *options, metadata=metadata, column=column)
 
 
 def test_the_shape_of_a_pretrained_model_wins_and_what_was_asked_for_is_named(folder, tmp_path, capsys):
@@ -119,7 +103,7 @@ def test_heads_beside_the_target_are_brought_to_their_sizes_once(start, folder, 
 
 def test_validation_samples_of_a_class_that_training_lacks_are_left_out(folder, tmp_path, capsys):
     """Two groups of samples, each with a class of its own: whichever is held out, training lacks a class."""
-    rows = [line.split("\t") for line in (folder / "s/metadata.tsv").read_text().splitlines()][1:]
+    rows = [line.split("\t") for line in (folder / "study/metadata.tsv").read_text().splitlines()][1:]
     lines = [
         f"{row[0]}\t{'AB'[k % 2]}\t{['only in A', 'only in B'][k % 2] if k < 6 else ['x', 'y'][k // 2 % 2]}\n"
         for k, row in enumerate(rows)
@@ -135,7 +119,7 @@ def test_validation_samples_of_a_class_that_training_lacks_are_left_out(folder, 
 
 
 def test_sequences_that_are_cut_are_counted(folder, tmp_path, capsys):
-    assert train(folder, tmp_path / "out", *SHAPE[:-1], "30") == 0
+    assert train(folder, tmp_path / "out", *SHAPE, "--max-bp", "30") == 0
 
     assert "30 of 30 sequences are longer than 30 nucleotides" in capsys.readouterr().err
 
@@ -143,9 +127,9 @@ def test_sequences_that_are_cut_are_counted(folder, tmp_path, capsys):
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
 def test_in_any_precision_predict_gives_exactly_what_training_reported(precision, folder, tmp_path):
     assert train(folder, tmp_path / "out", *SHAPE, "--precision", precision) == 0
-    options = ["--model", str(tmp_path / "out"), *study(folder), "--output", str(tmp_path / "p.tsv")]
+    options = ["--model", str(tmp_path / "out"), *study_of(folder), "--output", str(tmp_path / "p.tsv")]
 
-    assert main(["predict", *options]) == 0
+    assert run("predict", *options) == 0
 
     reported = (tmp_path / "out/validation_predictions.tsv").read_text().splitlines()[1:]
     predicted = (tmp_path / "p.tsv").read_text().splitlines()

@@ -8,33 +8,22 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
-from aam.cli import main
+from helpers import commands
+from helpers.commands import QUIET, TINY, labels_of, read, run, simulate, study_of, succeed
 
-TINY = [
-    "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--epochs", "1", "--batch-size",
-    "16", "--count-penalty", "0", "--lr", "0.01",
-]  # fmt: skip
+SHORT = [*TINY, "--epochs", "1", "--batch-size", "16", "--count-penalty", "0", "--lr", "0.01"]
 PLACES = ["--categorical-columns", "city", "sex", "--numeric-columns", "bmi", "--category-parents", "city=country"]
 COUNTRY = {"Paris": "France", "Lyon": "France", "Rome": "Italy", "Pisa": "Italy"}
 FUSIONS = ["concat", "add", "gmu", "cross-attention", "perceiver"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
-
-
-def run(*arguments) -> None:
-    assert main([str(argument) for argument in arguments]) == 0
-
-
-def read(path) -> pd.DataFrame:
-    return pd.read_csv(path, sep="\t", dtype={"sample-id": str}).set_index("sample-id")
+pytestmark = QUIET
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Simulate, and add where samples are from, a number with gaps, a load that depends on the country alone, and copies."""
     folder = tmp_path_factory.mktemp("conditions")
-    sizes = ["--samples", 36, "--features", 24, "--sequence-length", 20, "--mean-depth", 200]
-    run("simulate", "--output-dir", folder / "study", *sizes)
+    simulate(folder / "study", 36, 24, 20, "--mean-depth", 200)
     table, rng = read(folder / "study/metadata.tsv"), np.random.default_rng(0)
     table["city"] = [list(COUNTRY)[k % 4] for k in range(len(table))]
     table["country"] = table["city"].map(COUNTRY)
@@ -48,20 +37,15 @@ def folder(tmp_path_factory):
     return folder
 
 
-def study_of(folder):
-    return ["--table", folder / "study/table.biom", "--sequences", folder / "study/sequences.fasta"]
-
-
 def train(folder, output, column, *options) -> None:
-    labels = ["--metadata", folder / "metadata.tsv", "--metadata-column", column]
-    run("train", *study_of(folder), *labels, "--output-dir", output, *TINY, *options)
+    labels = labels_of(folder / "metadata.tsv", column)
+    succeed("train", *study_of(folder), *labels, "--output-dir", output, *SHORT, *options)
 
 
 def predict(folder, model, table, output) -> pd.DataFrame:
     path = output.with_suffix(".metadata.tsv")
     table.to_csv(path, sep="\t")
-    run("predict", "--model", model, *study_of(folder), "--metadata", path, "--output", output)
-    return read(output)
+    return commands.predict(folder / "study", model, output, "--metadata", path)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +63,7 @@ def test_predict_and_evaluate_give_what_training_reported(folder, tmp_path, fusi
     predicted = predict(folder, tmp_path / "out", read(folder / "metadata.tsv"), tmp_path / "p.tsv")
     assert "--metadata has no effect" not in capsys.readouterr().err
     labels = ["--metadata", folder / "metadata.tsv", "--metadata-column", "disease", "--output-dir", tmp_path / "e"]
-    run("evaluate", "--model", tmp_path / "out", *study_of(folder), *labels)
+    succeed("evaluate", "--model", tmp_path / "out", *study_of(folder), *labels)
 
     reported = read(tmp_path / "out/validation_predictions.tsv")
     for other in (predicted, read(tmp_path / "e/predictions.tsv").drop(columns="truth")):
@@ -173,7 +157,7 @@ def test_without_columns_a_model_has_no_part_for_them(folder, tmp_path):
 def test_columns_that_may_not_be_read_are_one_message(folder, tmp_path, options, message, capsys):
     labels = ["--metadata", folder / "metadata.tsv", "--metadata-column", "age", "--output-dir", tmp_path / "out"]
 
-    assert main([str(part) for part in ["train", *study_of(folder), *labels, *TINY, *options]]) == 2
+    assert run("train", *study_of(folder), *labels, *SHORT, *options) == 2
 
     shown = capsys.readouterr().err
     assert re.search(message, shown)
@@ -210,7 +194,7 @@ def test_prediction_needs_the_columns(folder, trained, tmp_path, change, message
         given = ["--metadata", str(tmp_path / "m.tsv")]
     arguments = ["predict", "--model", trained, *study_of(folder), "--output", tmp_path / "p.tsv", *given]
 
-    assert main([str(argument) for argument in arguments]) == 2
+    assert run(*arguments) == 2
 
     assert re.search(message, capsys.readouterr().err)
     assert not (tmp_path / "p.tsv").exists()
@@ -223,7 +207,7 @@ def test_every_fold_reads_the_columns_as_its_training_part_knows_them(folder, tm
     labels = ["--metadata", tmp_path / "m.tsv", "--metadata-column", "load", "--baselines", "guess", "--folds", 2]
     longer = ["--epochs", "20", "--lr", "0.03", "--category-parents", "city=country", "--categorical-columns", "city"]
 
-    run("evaluate", *study_of(folder), *labels, "--output-dir", tmp_path / "o", *TINY, *longer)
+    succeed("evaluate", *study_of(folder), *labels, "--output-dir", tmp_path / "o", *SHORT, *longer)
 
     shown = capsys.readouterr().err
     assert re.search(r"city: 1 of 36 samples .*\b0 without .*\b1 with", shown)

@@ -13,39 +13,26 @@ import torch
 from safetensors.torch import load_file
 from scipy.spatial.distance import cdist
 
-from aam.cli import main, parse
+from aam.cli import parse
 from aam.runs.resume import identity_of
 from aam.uncertainty import conformal_quantile
+from helpers import commands
+from helpers.commands import QUIET, TINY, labels_of, read, run, simulate, study_of
 
-TINY = [
-    "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--precision", "32-true",
-    "--batch-size", "8", "--dropout", "0.2", "--count-penalty", "0", "--rarefy-depth", "900",
+SHORT = [
+    *TINY, "--precision", "32-true", "--batch-size", "8", "--dropout", "0.2", "--count-penalty", "0", "--rarefy-depth", "900",
 ]  # fmt: skip
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
-
-
-def run(*arguments) -> int:
-    return main([str(argument) for argument in arguments])
-
-
-def read(path) -> pd.DataFrame:
-    return pd.read_csv(path, sep="\t", dtype={"sample-id": str}).set_index("sample-id")
-
-
-def study_of(folder):
-    return ["--table", folder / "study/table.biom", "--sequences", folder / "study/sequences.fasta"]
+pytestmark = QUIET
 
 
 def train(folder, output, *more, column="age", epochs=2) -> int:
-    labels = ["--metadata", folder / "study/metadata.tsv", "--metadata-column", column, "--group-column", "subject"]
-    fixed = ["--head", "network", "--epochs", epochs, "--output-dir", output, *TINY]
-    return run("train", *study_of(folder), *labels, *fixed, *more)
+    fixed = ["--group-column", "subject", "--head", "network", "--epochs", epochs, *SHORT]
+    return commands.train(folder / "study", output, *fixed, *more, column=column)
 
 
 def predict(folder, model, output, *more) -> pd.DataFrame:
-    assert run("predict", "--model", model, *study_of(folder), "--output", output, *more) == 0
-    return read(output)
+    return commands.predict(folder / "study", model, output, *more)
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +40,14 @@ def folder(tmp_path_factory):
     """Simulate, and train three ensembles: for a number, for classes, and for two numbers with quantiles."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("ensembles")
-    sizes = ["--samples", 60, "--features", 30, "--sequence-length", 20, "--subjects", 20]
-    assert run("simulate", "--output-dir", folder / "study", *sizes) == 0
+    simulate(folder / "study", 60, 30, 20, "--subjects", 20)
     assert train(folder, folder / "age", "--ensemble", 2, "--coverage", 0.8) == 0
     assert train(folder, folder / "disease", "--ensemble", 2, "--coverage", 0.7, column="disease", epochs=1) == 0
     metadata = read(folder / "study/metadata.tsv")
     metadata.assign(other=np.where(metadata["age"] > 300, np.nan, -metadata["age"])).to_csv(folder / "m.tsv", sep="\t")
-    labels = ["--metadata", folder / "m.tsv", "--metadata-column", "age", "other", "--group-column", "subject"]
+    labels = [*labels_of(folder / "m.tsv", "age", "other"), "--group-column", "subject"]
     several = ["--head", "network", "--ensemble", 2, "--coverage", 0.7, "--epochs", 1, "--loss-type", "quantile"]
-    assert run("train", *study_of(folder), *labels, *several, "--output-dir", folder / "several", *TINY) == 0
+    assert run("train", *study_of(folder), *labels, *several, "--output-dir", folder / "several", *SHORT) == 0
     return folder
 
 
@@ -367,65 +353,6 @@ def test_a_directory_whose_parts_are_missing_or_damaged_is_one_message(damage, f
     assert "cannot be loaded" in said
     assert "Traceback" not in said
     assert not (tmp_path / "p.tsv").exists()
-
-
-def test_folds_tell_how_often_intervals_hold(folder, tmp_path):
-    labels = ["--metadata", folder / "study/metadata.tsv", "--metadata-column", "age", "--group-column", "subject"]
-    options = ["--folds", 2, "--baselines", "guess", "--ensemble", 2, "--coverage", 0.6, "--epochs", 1]
-
-    assert run("evaluate", *study_of(folder), *labels, *options, *TINY, "--output-dir", tmp_path / "o") == 0
-
-    scores = pd.read_csv(tmp_path / "o/results.tsv", sep="\t").set_index(["method", "metric", "fold"])["value"]
-    predictions = pd.read_csv(tmp_path / "o/predictions.tsv", sep="\t").query("method == 'aam'")
-    inside = predictions["truth"].between(predictions["lower"], predictions["upper"])
-    for fold, held in inside.groupby(predictions["fold"]):
-        assert scores["aam", "coverage", fold] == pytest.approx(held.mean())
-    assert predictions[["members_sd", "is_outlier"]].notna().all(axis=None)
-
-
-FEW = "--coverage 0.95 needs 19 groups to train on, and there are"
-
-
-def test_too_few_groups_of_some_column_are_said_once_and_before_training(folder, tmp_path, capsys):
-    labels = ["--metadata", folder / "m.tsv", "--metadata-column", "age", "other", "--group-column", "subject"]
-    options = ["--head", "network", "--ensemble", 2, "--epochs", 1, "--coverage", 0.95]
-
-    assert run("train", *study_of(folder), *labels, *options, "--output-dir", tmp_path / "o", *TINY) == 0
-
-    parts, metadata = read(tmp_path / "o/splits.tsv")["split"], read(folder / "m.tsv")
-    learned = metadata.loc[parts.index[parts == "train"]].dropna(subset="other")
-    said = capsys.readouterr().err
-    assert said.count("--coverage") == said.count(f"{FEW} {learned['subject'].nunique()}: ") == 1
-    assert said.index(FEW) < said.index("Network 1 of 2")
-
-
-@pytest.mark.parametrize("head", [["--head", "kernel"], ["--head", "network", "--ensemble", 2, "--epochs", 1, *TINY]])
-def test_too_few_groups_in_folds_are_said_once_and_before_training(head, folder, tmp_path, capsys):
-    labels = ["--metadata", folder / "study/metadata.tsv", "--metadata-column", "age", "--group-column", "subject"]
-    options = ["--folds", 2, "--baselines", "guess", "--coverage", 0.95, "--output-dir", tmp_path / "o", *head]
-
-    assert run("evaluate", *study_of(folder), *labels, *options) == 0
-
-    folds, subject = read(tmp_path / "o/folds.tsv")["fold"], read(folder / "study/metadata.tsv")["subject"]
-    fewest = min(subject.loc[folds.index[folds != fold]].nunique() for fold in (0, 1))
-    said = capsys.readouterr().err
-    assert said.count("--coverage") == said.count(f"{FEW} {fewest}: ") == 1
-    assert said.index(FEW) < said.index("Repeat 1 of 1, fold 0")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--ensemble", 2, "--head", "kernel"], "--ensemble .*networks"),
-        (["--ensemble", 17], r"--ensemble 17 .*\b48 training samples of 16 groups"),
-        (["--ensemble", 1], "--ensemble"),
-    ],
-)
-def test_what_cannot_be_is_refused(options, message, folder, tmp_path, capsys):
-    assert train(folder, tmp_path / "o", *options) == 2
-
-    assert re.search(message, " ".join(capsys.readouterr().err.split()))
-    assert not (tmp_path / "o").exists()
 
 
 def test_an_ensemble_is_no_start_but_its_members_are(folder, tmp_path, capsys):

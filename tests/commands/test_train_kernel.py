@@ -9,43 +9,28 @@ import pytest
 from safetensors.numpy import load_file
 from skbio.metadata import SampleMetadata
 
-from aam.cli import main
 from aam.kernels.fitting import TREE_MEMBERS
+from helpers import commands
+from helpers.commands import QUIET, SMALL, labels_of, read, run, simulate, study_of, succeed
 
-TINY = [
-    "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40", "--epochs", "1",
-    "--batch-size", "8",
-]  # fmt: skip
+SHORT = [*SMALL, "--epochs", "1", "--batch-size", "8"]
 RUN = {"model", "plots", "config.yaml", "splits.tsv", "metrics.json", "metrics.tsv", "validation_predictions.tsv"}
 NAMES = ("age", "disease", "bare", "deep")
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
-
-
-def run(*arguments) -> None:
-    assert main([str(argument) for argument in arguments]) == 0
-
-
-def read(path) -> pd.DataFrame:
-    return pd.read_csv(path, sep="\t", dtype={"sample-id": str}).set_index("sample-id")
-
-
-def study_of(folder):
-    return ["--table", folder / "study/table.biom", "--sequences", folder / "study/sequences.fasta"]
+pytestmark = QUIET
 
 
 def train(folder, output, *more, column="age") -> None:
-    labels = ["--metadata", folder / "study/metadata.tsv", "--metadata-column", column, "--group-column", "subject"]
-    run("train", *study_of(folder), *labels, "--output-dir", output, *more)
+    assert commands.train(folder / "study", output, "--group-column", "subject", *more, column=column) == 0
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Simulate, pre-train for an epoch, and fit four heads."""
     folder = tmp_path_factory.mktemp("kernels")
-    run("simulate", "--output-dir", folder / "study", "--samples", 80, "--features", 60, "--sequence-length", 40)
+    simulate(folder / "study", 80, 60, 40)
     tree = ["--tree", folder / "study/tree.nwk"]
-    run("pretrain", *study_of(folder), *tree, "--output-dir", folder / "pretrained", *TINY)
+    succeed("pretrain", *study_of(folder), *tree, "--output-dir", folder / "pretrained", *SHORT)
     train(folder, folder / "age", *tree)
     train(folder, folder / "disease", *tree, column="disease")
     train(folder, folder / "bare")
@@ -86,7 +71,7 @@ def test_it_learns_what_the_simulation_put_in(folder):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_predict_gives_exactly_what_training_reported(folder, tmp_path, name):
-    run("predict", "--model", folder / name, *study_of(folder), "--output", tmp_path / "p.tsv")
+    succeed("predict", "--model", folder / name, *study_of(folder), "--output", tmp_path / "p.tsv")
 
     reported = read(folder / name / "validation_predictions.tsv").drop(columns="truth")
     pd.testing.assert_frame_equal(read(tmp_path / "p.tsv").loc[reported.index], reported, rtol=1e-8, atol=1e-9)
@@ -100,7 +85,7 @@ def test_predict_gives_exactly_what_training_reported(folder, tmp_path, name):
     ],
 )
 def test_predictions_open_as_qiime_2_metadata(folder, tmp_path, name, columns):
-    run("predict", "--model", folder / name, *study_of(folder), "--output", tmp_path / "p.tsv")
+    succeed("predict", "--model", folder / name, *study_of(folder), "--output", tmp_path / "p.tsv")
 
     table = SampleMetadata.load(str(tmp_path / "p.tsv")).to_dataframe()
     assert list(table.columns) == columns
@@ -133,10 +118,9 @@ def test_evaluate_on_the_validation_samples_gives_the_metrics_of_training(folder
 
 
 def test_a_new_study_whose_asvs_are_unknown_is_predicted_with_a_warning(folder, tmp_path, capsys):
-    options = ["--samples", 10, "--features", 30, "--sequence-length", 40, "--seed", 9]
-    run("simulate", "--output-dir", tmp_path / "study", *options)
+    simulate(tmp_path / "study", 10, 30, 40, "--seed", 9)
 
-    run("predict", "--model", folder / "age", *study_of(tmp_path), "--output", tmp_path / "p.tsv")
+    succeed("predict", "--model", folder / "age", *study_of(tmp_path), "--output", tmp_path / "p.tsv")
 
     table = read(tmp_path / "p.tsv")
     assert np.isfinite(table["prediction"]).all()
@@ -146,7 +130,7 @@ def test_a_new_study_whose_asvs_are_unknown_is_predicted_with_a_warning(folder, 
 
 def test_embeddings_of_a_deep_head_are_those_of_its_pretrained_model(folder, tmp_path):
     for name in ("pretrained", "deep"):
-        run("embed", "--model", folder / name, *study_of(folder), "--output", tmp_path / f"{name}.tsv")
+        succeed("embed", "--model", folder / name, *study_of(folder), "--output", tmp_path / f"{name}.tsv")
 
     pd.testing.assert_frame_equal(read(tmp_path / "deep.tsv"), read(tmp_path / "pretrained.tsv"), check_exact=True)
 
@@ -154,17 +138,17 @@ def test_embeddings_of_a_deep_head_are_those_of_its_pretrained_model(folder, tmp
 def test_a_head_without_a_pretrained_model_has_no_embeddings(folder, tmp_path, capsys):
     arguments = ["embed", "--model", folder / "age", *study_of(folder), "--output", tmp_path / "e.tsv"]
 
-    assert main([str(argument) for argument in arguments]) == 2
+    assert run(*arguments) == 2
 
     assert "without a pre-trained encoder" in capsys.readouterr().err
     assert not (tmp_path / "e.tsv").exists()
 
 
 def test_training_does_not_start_from_a_head_without_a_pretrained_model(folder, tmp_path, capsys):
-    labels = ["--metadata", folder / "study/metadata.tsv", "--metadata-column", "age", "--output-dir", tmp_path / "out"]
+    labels = [*labels_of(folder / "study/metadata.tsv", "age"), "--output-dir", tmp_path / "out"]
     arguments = ["train", *study_of(folder), *labels, "--pretrained", folder / "age"]
 
-    assert main([str(argument) for argument in arguments]) == 2
+    assert run(*arguments) == 2
 
     assert re.search(r"without a pre-trained encoder.*--output-dir .*'aam pretrain'", capsys.readouterr().err)
     assert not (tmp_path / "out").exists()
@@ -178,7 +162,7 @@ def test_options_of_the_network_are_named_once(folder, tmp_path, capsys):
 
 
 def test_the_network_has_no_coverage(folder, tmp_path, capsys):
-    train(folder, tmp_path / "out", "--head", "network", "--coverage", "0.8", *TINY)
+    train(folder, tmp_path / "out", "--head", "network", "--coverage", "0.8", *SHORT)
 
     assert "Without effect on the network head: --coverage.\n" in capsys.readouterr().err
 
@@ -196,7 +180,7 @@ def test_auto_chooses_the_network_above_a_number_of_samples(folder, tmp_path, ca
     from aam.runs import kernel
 
     monkeypatch.setattr(kernel, "MOST_SAMPLES_OF_AUTO", 79)
-    train(folder, tmp_path / "out", *TINY)
+    train(folder, tmp_path / "out", *SHORT)
 
     assert re.search(r"network, as 80 samples .*--head kernel\b", capsys.readouterr().err)
     assert (tmp_path / "out/checkpoints").is_dir()
@@ -206,10 +190,10 @@ def test_too_many_samples_for_kernels_are_refused(folder, tmp_path, capsys, monk
     from aam.runs import kernel
 
     monkeypatch.setattr(kernel, "MOST_SAMPLES", 79)
-    labels = ["--metadata", folder / "study/metadata.tsv", "--metadata-column", "age", "--output-dir", tmp_path / "out"]
+    labels = [*labels_of(folder / "study/metadata.tsv", "age"), "--output-dir", tmp_path / "out"]
     arguments = ["train", *study_of(folder), *labels, "--head", "kernel"]
 
-    assert main([str(argument) for argument in arguments]) == 2
+    assert run(*arguments) == 2
 
     assert re.search(r"--head kernel .*\b80: at most 79\b", capsys.readouterr().err)
     assert not (tmp_path / "out").exists()
@@ -221,10 +205,10 @@ def test_too_many_samples_for_kernels_are_refused(folder, tmp_path, capsys, monk
     [["--rarefy-depth", "100"], ["--prediction-passes", "3"], ["--rarefy-depth", "100", "--prediction-passes", "3"]],
 )
 def test_how_reads_are_drawn_is_said_once_to_be_without_effect(folder, tmp_path, capsys, model, given):
-    run("predict", "--model", folder / model, *study_of(folder), "--output", tmp_path / "plain.tsv")
+    succeed("predict", "--model", folder / model, *study_of(folder), "--output", tmp_path / "plain.tsv")
     capsys.readouterr()
 
-    run("predict", "--model", folder / model, *study_of(folder), "--output", tmp_path / "p.tsv", *given)
+    succeed("predict", "--model", folder / model, *study_of(folder), "--output", tmp_path / "p.tsv", *given)
 
     flags = " and ".join(given[::2])
     shown = [line for line in capsys.readouterr().err.splitlines() if "effect" in line or "pass " in line]
@@ -255,7 +239,7 @@ def test_an_edited_head_is_one_message(folder, tmp_path, capsys, key, value):
     (tmp_path / "model/config.json").write_text(json.dumps(config))
     arguments = ["predict", "--model", tmp_path, *study_of(folder), "--output", tmp_path / "p.tsv"]
 
-    assert main([str(argument) for argument in arguments]) == 2
+    assert run(*arguments) == 2
 
     assert "cannot be loaded (" in capsys.readouterr().err
     assert not (tmp_path / "p.tsv").exists()
@@ -279,7 +263,7 @@ def test_samples_are_read_at_the_depth_asked_for_in_training_and_prediction(fold
     assert "Without effect" not in said
     assert f"Dropped 3 of 80 samples with fewer than {depth:,}" in said
     assert f"{depth:,} reads" in (tmp_path / "o/model/README.md").read_text()
-    run("predict", "--model", tmp_path / "o", *study_of(folder), "--output", tmp_path / "p.tsv")
+    succeed("predict", "--model", tmp_path / "o", *study_of(folder), "--output", tmp_path / "p.tsv")
     predicted, validated = read(tmp_path / "p.tsv"), read(tmp_path / "o/validation_predictions.tsv")
     assert len(predicted) == 77
     pd.testing.assert_series_equal(predicted.loc[validated.index, "prediction"], validated["prediction"])

@@ -7,33 +7,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.cli import main
 from aam.config.target import ColumnLossConfig
 from aam.inference.model_directory import load_model
+from helpers import commands
+from helpers.commands import QUIET, TINY, read, run, simulate, study_of
 
-TINY = [
-    "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--epochs", "2",
-    "--batch-size", "8", "--count-penalty", "0", "--lr", "0.01",
-]  # fmt: skip
+SHORT = [*TINY, "--epochs", "2", "--batch-size", "8", "--count-penalty", "0", "--lr", "0.01"]
 OPTIONS = [
     "--loss-type", "quantile", "--output-scaling", "site", "--target-transform", "zscore-category", "--normalize-by", "site",
     "--best-metric", "target_b_m_i_mae", "--ema-decay", "0.5",
 ]  # fmt: skip
 COLUMNS = ["age", "b.m.i"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
-
-
-def read(path) -> pd.DataFrame:
-    return pd.read_csv(path, sep="\t", dtype={"sample-id": str}).set_index("sample-id")
+pytestmark = QUIET
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Simulate, add columns with holes, and train on two at once."""
     folder = tmp_path_factory.mktemp("several")
-    sizes = ["--samples", "40", "--features", "24", "--sequence-length", "20", "--mean-depth", "200"]
-    assert main(["simulate", "--output-dir", str(folder / "study"), *sizes]) == 0
+    simulate(folder / "study", 40, 24, 20, "--mean-depth", "200")
     table, rng = read(folder / "study/metadata.tsv"), np.random.default_rng(0)
     table["site"] = [["gut", "skin"][k % 2] for k in range(len(table))]
     table["b.m.i"] = 20 + table["age"] / 10 + rng.normal(size=len(table))
@@ -47,13 +40,8 @@ def folder(tmp_path_factory):
     return folder
 
 
-def study(folder):
-    return ["--table", f"{folder}/study/table.biom", "--sequences", f"{folder}/study/sequences.fasta"]
-
-
 def train(folder, output, *options, columns=COLUMNS):
-    labels = ["--metadata", f"{folder}/metadata.tsv", "--metadata-column", *columns]
-    return main(["train", *study(folder), *labels, *TINY, "--output-dir", str(output), *options])
+    return commands.train(folder / "study", output, *SHORT, *options, column=columns, metadata=folder / "metadata.tsv")
 
 
 def test_metrics_are_of_each_column(folder):
@@ -72,7 +60,7 @@ def test_metrics_are_of_each_column(folder):
 
 def test_predict_repeats_the_validation(folder, tmp_path):
     given = ["--model", f"{folder}/trained", "--metadata", f"{folder}/metadata.tsv", "--output", f"{tmp_path}/p.tsv"]
-    assert main(["predict", *study(folder), *given]) == 0
+    assert run("predict", *study_of(folder), *given) == 0
 
     validated, predicted = read(folder / "trained/validation_predictions.tsv"), read(tmp_path / "p.tsv")
 
@@ -84,8 +72,8 @@ def test_predict_repeats_the_validation(folder, tmp_path):
 
 def test_evaluate_scores_the_columns_that_it_is_given(folder, tmp_path):
     given = ["--model", f"{folder}/trained", "--metadata", f"{folder}/metadata.tsv", "--output-dir"]
-    assert main(["evaluate", *study(folder), *given, f"{tmp_path}/all", "--metadata-column", *COLUMNS]) == 0
-    assert main(["evaluate", *study(folder), *given, f"{tmp_path}/one", "--metadata-column", "b.m.i"]) == 0
+    assert run("evaluate", *study_of(folder), *given, f"{tmp_path}/all", "--metadata-column", *COLUMNS) == 0
+    assert run("evaluate", *study_of(folder), *given, f"{tmp_path}/one", "--metadata-column", "b.m.i") == 0
 
     both, one = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("all", "one"))
     assert both["n"] == 39
@@ -141,7 +129,7 @@ def test_a_column_that_validation_lacks_is_refused(folder, tmp_path, capsys):
 def test_evaluate_refuses_columns_that_the_model_does_not_predict(columns, message, folder, tmp_path, capsys):
     given = ["--model", f"{folder}/trained", "--metadata", f"{folder}/metadata.tsv", "--output-dir", f"{tmp_path}/o"]
 
-    assert main(["evaluate", *study(folder), *given, "--metadata-column", *columns]) == 2
+    assert run("evaluate", *study_of(folder), *given, "--metadata-column", *columns) == 2
 
     assert re.search(message, capsys.readouterr().err)
 
@@ -149,7 +137,7 @@ def test_evaluate_refuses_columns_that_the_model_does_not_predict(columns, messa
 def test_folds_compare_one_column_at_a_time(folder, tmp_path, capsys):
     labels = ["--metadata", f"{folder}/metadata.tsv", "--metadata-column", *COLUMNS, "--output-dir", f"{tmp_path}/o"]
 
-    assert main(["evaluate", "--folds", "3", *study(folder), *labels]) == 2
+    assert run("evaluate", "--folds", "3", *study_of(folder), *labels) == 2
 
     assert "pass one of them at a time" in capsys.readouterr().err
 
@@ -164,7 +152,7 @@ def test_each_column_is_learned_as_the_file_says(folder, tmp_path):
     assert train(folder, tmp_path / "o", "--target-transform", "log-zscore", *said) == 0
     given = ["--model", f"{tmp_path}/o", "--output", f"{tmp_path}/p.tsv"]
     (tmp_path / "losses.yaml").unlink()  # the model needs it no more
-    assert main(["predict", *study(folder), *given]) == 0
+    assert run("predict", *study_of(folder), *given) == 0
 
     predicted, table = read(tmp_path / "p.tsv"), read(folder / "metadata.tsv")
     splits = read(tmp_path / "o/splits.tsv")["split"]

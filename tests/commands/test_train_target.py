@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.cli import main
+from helpers import commands
+from helpers.commands import QUIET, TINY, labels_of, read, run, simulate, study_of, succeed
 
-TINY = [
-    "--head", "network", "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--epochs",
-    "1", "--batch-size", "16", "--count-penalty", "0", "--lr", "0.01",
+SHORT = [
+    *TINY, "--head", "network", "--epochs", "1", "--batch-size", "16", "--count-penalty", "0", "--lr", "0.01",
 ]  # fmt: skip
 BY_SITE = ["--target-transform", "zscore-category", "--normalize-by", "site"]
 OPTIONS = {
@@ -45,23 +45,14 @@ KERNEL = {
 }
 MEANS = {"gut": 1000.0, "skin": 5.0, "tongue": 100_000.0}
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
-
-
-def run(*arguments) -> None:
-    assert main([str(argument) for argument in arguments]) == 0
-
-
-def read(path) -> pd.DataFrame:
-    return pd.read_csv(path, sep="\t", dtype={"sample-id": str}).set_index("sample-id")
+pytestmark = QUIET
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Simulate, and add columns: a site, a load that is of another size at each, and a stage by age."""
     folder = tmp_path_factory.mktemp("targets")
-    sizes = ["--samples", 36, "--features", 24, "--sequence-length", 20, "--mean-depth", 200]
-    run("simulate", "--output-dir", folder / "study", *sizes)
+    simulate(folder / "study", 36, 24, 20, "--mean-depth", 200)
     table, rng = read(folder / "study/metadata.tsv"), np.random.default_rng(0)
     table["site"] = [list(MEANS)[k % 3] for k in range(len(table))]
     table["load"] = [MEANS[site] * rng.lognormal(0, 0.3) for site in table["site"]]
@@ -71,18 +62,13 @@ def folder(tmp_path_factory):
     return folder
 
 
-def study_of(folder):
-    return ["--table", folder / "study/table.biom", "--sequences", folder / "study/sequences.fasta"]
-
-
 def train(folder, output, column, *options, metadata=None) -> None:
-    labels = ["--metadata", metadata or folder / "metadata.tsv", "--metadata-column", column]
-    run("train", *study_of(folder), *labels, "--output-dir", output, *TINY, *options)
+    metadata = metadata or folder / "metadata.tsv"
+    assert commands.train(folder / "study", output, *SHORT, *options, column=column, metadata=metadata) == 0
 
 
 def predict(folder, model, output, *options) -> pd.DataFrame:
-    run("predict", "--model", model, *study_of(folder), "--output", output, *options)
-    return read(output)
+    return commands.predict(folder / "study", model, output, *options)
 
 
 @pytest.mark.parametrize("name", [*OPTIONS, *KERNEL])
@@ -94,7 +80,7 @@ def test_predict_and_evaluate_give_what_training_reported(folder, tmp_path, name
     known = predict(folder, tmp_path / "out", tmp_path / "p.tsv", "--metadata", folder / "metadata.tsv")
     reads_a_column = "--normalize-by" in options or "--output-scaling" in options
     assert bool(re.search(r"--metadata .*no effect", capsys.readouterr().err)) != reads_a_column
-    run(
+    succeed(
         "evaluate", "--model", tmp_path / "out", *study_of(folder), "--metadata", folder / "metadata.tsv", "--metadata-column",
         column, "--output-dir", tmp_path / "evaluation",
     )  # fmt: skip
@@ -161,8 +147,8 @@ def test_changes_of_unit_are_one_for_the_kernel_head(folder, tmp_path):
 
 
 def folds(folder, output, column, *options) -> None:
-    labels = ["--metadata", folder / "metadata.tsv", "--metadata-column", column, "--baselines", "guess", "--folds", 3]
-    run("evaluate", *study_of(folder), *labels, "--output-dir", output, *TINY, *options)
+    labels = [*labels_of(folder / "metadata.tsv", column), "--baselines", "guess", "--folds", 3]
+    succeed("evaluate", *study_of(folder), *labels, "--output-dir", output, *SHORT, *options)
 
 
 @pytest.mark.parametrize("head", ["network", "kernel"])
@@ -202,10 +188,10 @@ def test_categories_scale_in_every_fold(folder, tmp_path, head):
     ],
 )  # fmt: skip
 def test_options_that_do_not_fit_are_one_message(folder, tmp_path, column, options, message, capsys):
-    labels = ["--metadata", folder / "metadata.tsv", "--metadata-column", column, "--output-dir", tmp_path / "out"]
-    arguments = ["train", *study_of(folder), *labels, *TINY, *options]
+    labels = [*labels_of(folder / "metadata.tsv", column), "--output-dir", tmp_path / "out"]
+    arguments = ["train", *study_of(folder), *labels, *SHORT, *options]
 
-    assert main([str(argument) for argument in arguments]) == 2
+    assert run(*arguments) == 2
 
     shown = capsys.readouterr().err
     assert re.search(message, shown)

@@ -11,47 +11,32 @@ import yaml
 from safetensors.torch import load_file
 from skbio.metadata import SampleMetadata
 
-from aam.cli import main
+from helpers.commands import QUIET, SMALL, read, simulate, study_of, succeed
 from helpers.studies import real_study
 
-TINY = [
-    "--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40", "--epochs", "2",
-    "--batch-size", "8", "--lr", "0.002",
-]  # fmt: skip
-NETWORK = ["--head", "network", *TINY]
+SHORT = [*SMALL, "--epochs", "2", "--batch-size", "8", "--lr", "0.002"]
+NETWORK = ["--head", "network", *SHORT]
 RUN = {"model", "checkpoints", "tensorboard", "plots", "config.yaml", "splits.tsv", "metrics.json", "metrics.tsv"}
 CARD = {"model.safetensors", "config.json", "state.json", "README.md"}
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
-
-
-def run(*arguments) -> None:
-    assert main([str(argument) for argument in arguments]) == 0
-
-
-def read(path) -> pd.DataFrame:
-    return pd.read_csv(path, sep="\t", dtype={"sample-id": str}).set_index("sample-id")
+pytestmark = QUIET
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Simulate, pre-train, and train a regression and a classification once for all tests here."""
     folder = tmp_path_factory.mktemp("runs")
-    run("simulate", "--output-dir", folder / "study", "--samples", 40, "--features", 60, "--sequence-length", 40)
-    study = ["--table", folder / "study/table.biom", "--sequences", folder / "study/sequences.fasta"]
+    simulate(folder / "study", 40, 60, 40)
+    study = study_of(folder)
     labels = ["--metadata", folder / "study/metadata.tsv", "--group-column", "subject"]
     tree = ["--tree", folder / "study/tree.nwk"]
-    run("pretrain", *study, *tree, "--output-dir", folder / "pretrained", *TINY, "--precision", "32-true")
-    run(
+    succeed("pretrain", *study, *tree, "--output-dir", folder / "pretrained", *SHORT, "--precision", "32-true")
+    succeed(
         "train", *study, *tree, *labels, "--metadata-column", "age", "--pretrained", folder / "pretrained",
         "--output-dir", folder / "age", *NETWORK,
     )  # fmt: skip
-    run("train", *study, *labels, "--metadata-column", "disease", "--output-dir", folder / "disease", *NETWORK)
+    succeed("train", *study, *labels, "--metadata-column", "disease", "--output-dir", folder / "disease", *NETWORK)
     return folder
-
-
-def study_of(folder):
-    return ["--table", folder / "study/table.biom", "--sequences", folder / "study/sequences.fasta"]
 
 
 def test_a_run_leaves_all_its_files(folder):
@@ -91,7 +76,7 @@ def test_splits_open_as_qiime_2_metadata(folder):
 @pytest.mark.parametrize("name", ["age", "disease"])
 @pytest.mark.parametrize("batch_size", ["1", "7"])
 def test_predict_gives_exactly_what_training_reported(folder, tmp_path, name, batch_size):
-    run(
+    succeed(
         "predict", "--model", folder / name, *study_of(folder), "--output", tmp_path / "p.tsv", "--batch-size", batch_size
     )  # fmt: skip
 
@@ -100,7 +85,7 @@ def test_predict_gives_exactly_what_training_reported(folder, tmp_path, name, ba
 
 
 def test_predictions_open_as_qiime_2_metadata(folder, tmp_path):
-    run("predict", "--model", folder / "disease", *study_of(folder), "--output", tmp_path / "p.tsv")
+    succeed("predict", "--model", folder / "disease", *study_of(folder), "--output", tmp_path / "p.tsv")
 
     table = SampleMetadata.load(str(tmp_path / "p.tsv")).to_dataframe()
     assert list(table.columns) == ["prediction", "probability:disease", "probability:healthy"]
@@ -113,7 +98,7 @@ def test_a_column_of_another_name_is_compared_and_named(folder, tmp_path, capsys
     metadata["age_in_months"] = metadata["age"] / 30
     metadata.to_csv(tmp_path / "m.tsv", sep="\t")
 
-    run(
+    succeed(
         "evaluate", "--model", folder / "age", "--table", folder / "study/table.biom", "--sequences",
         folder / "study/sequences.fasta", "--metadata", tmp_path / "m.tsv", "--metadata-column", "age_in_months",
         "--output-dir", tmp_path / "o",
@@ -137,7 +122,7 @@ def test_evaluate_on_the_validation_samples_gives_the_metrics_of_training(folder
     part = CountTable([table.sample_ids[i] for i in held], [table.feature_ids[i] for i in seen], counts[:, seen])
     write_table(tmp_path / "part.biom", part)
 
-    run(
+    succeed(
         "evaluate", "--model", folder / "age", "--table", tmp_path / "part.biom", "--sequences",
         folder / "study/sequences.fasta", "--metadata", folder / "study/metadata.tsv", "--metadata-column", "age",
         "--output-dir", tmp_path / "evaluation",
@@ -171,12 +156,12 @@ def test_truths_are_in_the_columns_own_units(folder):
 
 
 def test_new_samples_with_asvs_that_training_never_saw_are_predicted(folder, tmp_path):
-    run(
+    succeed(
         "simulate", "--output-dir", tmp_path / "new", "--samples", 10, "--features", 30, "--sequence-length", 40, "--seed",
         9,
     )  # fmt: skip
 
-    run("predict", "--model", folder / "age", *study_of(tmp_path / ".." / tmp_path.name)[:0], "--table",
+    succeed("predict", "--model", folder / "age", *study_of(tmp_path / ".." / tmp_path.name)[:0], "--table",
         tmp_path / "new/table.biom", "--sequences", tmp_path / "new/sequences.fasta", "--output", tmp_path / "p.tsv",
         "--rarefy-depth", "none")  # fmt: skip
 
@@ -186,7 +171,7 @@ def test_new_samples_with_asvs_that_training_never_saw_are_predicted(folder, tmp
 
 def test_embeddings_have_one_row_per_sample_and_repeat_exactly(folder, tmp_path):
     for name in ("a.tsv", "b.tsv"):
-        run("embed", "--model", folder / "pretrained", *study_of(folder), "--output", tmp_path / name)
+        succeed("embed", "--model", folder / "pretrained", *study_of(folder), "--output", tmp_path / name)
 
     table = SampleMetadata.load(str(tmp_path / "a.tsv")).to_dataframe()
     assert (tmp_path / "a.tsv").read_bytes() == (tmp_path / "b.tsv").read_bytes()
@@ -205,7 +190,7 @@ def test_distances_between_embeddings_are_what_pretraining_reported(folder, tmp_
     from aam.inference.model_directory import load_model
     from aam.io.newick import read_newick
 
-    run("embed", "--model", folder / "pretrained", *study_of(folder), "--output", tmp_path / "e.tsv")
+    succeed("embed", "--model", folder / "pretrained", *study_of(folder), "--output", tmp_path / "e.tsv")
     state = json.loads((folder / "pretrained/model/state.json").read_text())
     study = read_study(StudyConfig(table=study_of(folder)[1], sequences=study_of(folder)[3]), 40)
     vectors, split = read(tmp_path / "e.tsv"), read(folder / "pretrained/splits.tsv")["split"]
@@ -232,9 +217,9 @@ def test_distances_between_embeddings_are_what_pretraining_reported(folder, tmp_
 
 
 def test_a_frozen_base_keeps_its_weights(folder, tmp_path):
-    run(
+    succeed(
         "train", *study_of(folder), "--metadata", folder / "study/metadata.tsv", "--metadata-column", "age",
-        "--pretrained", folder / "pretrained", "--freeze-base", "--output-dir", tmp_path / "frozen", "--head", "network", *TINY[6:],
+        "--pretrained", folder / "pretrained", "--freeze-base", "--output-dir", tmp_path / "frozen", *NETWORK[:2], *SHORT[6:],
     )  # fmt: skip
 
     before = load_file(folder / "pretrained/model/model.safetensors")
@@ -247,7 +232,7 @@ def test_a_frozen_base_keeps_its_weights(folder, tmp_path):
 
 def test_two_runs_with_one_seed_are_identical(folder, tmp_path):
     for name in ("a", "b"):
-        run(
+        succeed(
             "train", *study_of(folder), "--tree", folder / "study/tree.nwk", "--metadata", folder / "study/metadata.tsv",
             "--metadata-column", "age", "--output-dir", tmp_path / name, *NETWORK, "--dropout", "0.1", "--epochs", "1",
         )  # fmt: skip
@@ -266,7 +251,7 @@ def test_a_distance_matrix_replaces_the_tree(folder, tmp_path):
     np.save(tmp_path / "d.npy", np.linalg.norm(points[:, None] - points[None], axis=2))
     (tmp_path / "d.ids").write_text("\n".join(ids))
 
-    run("pretrain", *study_of(folder), "--distances", tmp_path / "d.npy", "--output-dir", tmp_path / "out", *TINY,
+    succeed("pretrain", *study_of(folder), "--distances", tmp_path / "d.npy", "--output-dir", tmp_path / "out", *SHORT,
         "--nuc-penalty", "0")  # fmt: skip
 
     assert "distance_r2" in json.loads((tmp_path / "out/metrics.json").read_text())
@@ -277,9 +262,9 @@ def test_the_real_moving_pictures_run_from_raw_files(tmp_path):
     folder = real_study("moving_pictures")
     study = ["--table", folder / "table.biom", "--sequences", folder / "sequences.fasta"]
 
-    run("train", *study, "--tree", folder / "tree.nwk", "--metadata", folder / "metadata.tsv", "--metadata-column",
+    succeed("train", *study, "--tree", folder / "tree.nwk", "--metadata", folder / "metadata.tsv", "--metadata-column",
         "body-site", "--group-column", "subject", "--output-dir", tmp_path / "out", *NETWORK, "--epochs", "1")  # fmt: skip
-    run("predict", "--model", tmp_path / "out", *study, "--output", tmp_path / "p.tsv")
+    succeed("predict", "--model", tmp_path / "out", *study, "--output", tmp_path / "p.tsv")
 
     reported = read(tmp_path / "out/validation_predictions.tsv").drop(columns="truth")
     pd.testing.assert_frame_equal(read(tmp_path / "p.tsv").loc[reported.index], reported, check_exact=True)

@@ -15,17 +15,14 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
-from aam.cli import main
+from helpers.commands import QUIET, TINY, labels_of, run, simulate, study_of
 
-TINY = [
-    "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--epochs", "1",
-    "--batch-size", "9", "--dropout", "0", "--precision", "64-true",
-]  # fmt: skip
+SHORT = [*TINY, "--epochs", "1", "--batch-size", "9", "--dropout", "0", "--precision", "64-true"]
 
 pytestmark = [
     pytest.mark.multi_process,
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*"),
+    QUIET,
 ]
 
 
@@ -33,20 +30,17 @@ pytestmark = [
 def folder(tmp_path_factory):
     """Simulate a study."""
     folder = tmp_path_factory.mktemp("devices")
-    simulated = ["--samples", "30", "--features", "40", "--sequence-length", "20", "--subjects", "30"]
-    assert main(["simulate", "--output-dir", str(folder / "study"), *simulated]) == 0
+    simulate(folder / "study", 30, 40, 20, "--subjects", "30")
     return folder
 
 
 def options(folder, name):
-    study = folder / "study"
-    files = ["--table", study / "table.biom", "--sequences", study / "sequences.fasta", "--tree", study / "tree.nwk"]
-    return [str(part) for part in [*files, "--output-dir", folder / name, *TINY]]
+    return [*study_of(folder, "tree"), "--output-dir", str(folder / name), *SHORT]
 
 
 def train(folder, name, *more):
-    labels = ["--metadata", str(folder / "study/metadata.tsv"), "--metadata-column", "disease", "--head", "network"]
-    return main(["train", *options(folder, name), *labels, *more])
+    labels = [*labels_of(folder / "study/metadata.tsv", "disease"), "--head", "network"]
+    return run("train", *options(folder, name), *labels, *more)
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
@@ -95,7 +89,7 @@ def test_a_mistake_is_told_once_and_leaves_nothing(folder, capfd):
     arguments = options(folder, "nothing")
     arguments[arguments.index("--tree") + 1] = str(folder / "absent.nwk")
 
-    assert main(["pretrain", *arguments, "--devices", "2"]) == 2
+    assert run("pretrain", *arguments, "--devices", "2") == 2
 
     shown = capfd.readouterr().err
     assert shown.count("absent.nwk") == 1
@@ -108,7 +102,7 @@ def test_processes_that_take_turns_on_a_core_are_told_of_once(cores, told, folde
     monkeypatch.setattr("os.sched_getaffinity", lambda process: cores, raising=False)
     arguments = [*options(folder, "nothing"), "--taxonomy", str(folder / "absent.tsv"), "--encoder-type", "taxonomy"]
 
-    assert main(["pretrain", *arguments, "--devices", "2"]) == 2
+    assert run("pretrain", *arguments, "--devices", "2") == 2
 
     assert len(re.findall(r"--devices 2 .*\b2 processes.*\b1 core\b", capfd.readouterr().err)) == told
 
@@ -133,10 +127,10 @@ def test_what_all_processes_of_a_launcher_find_wrong_is_told_once(wrong, folder)
 
 
 def test_a_kernel_head_takes_one_process(folder, capfd):
-    labels = ["--metadata", str(folder / "study/metadata.tsv"), "--metadata-column", "disease", "--head", "kernel"]
-    kept = [flag for flag in options(folder, "kernel") if flag not in TINY]
+    labels = [*labels_of(folder / "study/metadata.tsv", "disease"), "--head", "kernel"]
+    kept = [flag for flag in options(folder, "kernel") if flag not in SHORT]
 
-    assert main(["train", *kept, *labels, "--devices", "2"]) == 2
+    assert run("train", *kept, *labels, "--devices", "2") == 2
 
     assert len(re.findall(r"kernel head .*one process", capfd.readouterr().err)) == 1
 

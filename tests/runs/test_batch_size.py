@@ -8,18 +8,16 @@ import pytest
 import torch
 import yaml
 
-from aam.cli import main
 from aam.models.sequence_encoder import SequenceEncoder
+from helpers import commands
+from helpers.commands import QUIET, TINY, labels_of, run, simulate, study_of
 
-SHAPE = [
-    "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--epochs", "2",
-    "--patch-size", "1", "--no-gradient-checkpointing",
-]  # fmt: skip
+SHAPE = [*TINY, "--epochs", "2", "--patch-size", "1", "--no-gradient-checkpointing"]
 VARIED = ["--dropout", "0.2", "--asv-dropout", "0.2", "--precision", "32-true"]
 AUTO = ["--batch-size", "auto"]
 MIB = 2**20
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+pytestmark = QUIET
 
 
 @pytest.fixture(scope="module")
@@ -27,23 +25,16 @@ def folder(tmp_path_factory):
     """Simulate a study."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("batch-size")
-    sizes = ["--samples", "28", "--features", "60", "--sequence-length", "20", "--subjects", "28"]
-    assert main(["simulate", "--output-dir", str(folder / "s"), *sizes]) == 0
+    simulate(folder / "study", 28, 60, 20, "--subjects", "28")
     return folder
 
 
-def files(folder):
-    return ["--table", f"{folder}/s/table.biom", "--sequences", f"{folder}/s/sequences.fasta"]
-
-
 def pretrain(folder, output, *options):
-    tree = ["--tree", f"{folder}/s/tree.nwk"]
-    return main(["pretrain", *files(folder), *tree, "--output-dir", str(output), *SHAPE, *VARIED, *map(str, options)])
+    return commands.pretrain(folder / "study", output, *SHAPE, *VARIED, *options)
 
 
 def train(folder, output, *options):
-    labels = ["--metadata", f"{folder}/s/metadata.tsv", "--metadata-column", "age", "--head", "network"]
-    return main(["train", *files(folder), *labels, "--output-dir", str(output), *SHAPE, *VARIED, *map(str, options)])
+    return commands.train(folder / "study", output, "--head", "network", *SHAPE, *VARIED, *options)
 
 
 def options_of(output):
@@ -197,10 +188,10 @@ def test_a_continued_run_accumulates_the_same(folder, tmp_path, capsys):
 def test_folds_find_their_numbers(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("aam.training.fit.EarlyStopping", lambda *_, **__: pytest.fail("trained"), raising=True)
     leave(monkeypatch, 6 * MIB)
-    labels = ["--metadata", f"{folder}/s/metadata.tsv", "--metadata-column", "age", "--head", "network"]
+    labels = [*labels_of(folder / "study/metadata.tsv", "age"), "--head", "network"]
     chosen = ["--folds", "2", "--baselines", "guess", "--output-dir", str(tmp_path / "o")]
 
-    assert main(["evaluate", *files(folder), *labels, *chosen, *SHAPE, *AUTO]) == 2
+    assert run("evaluate", *study_of(folder), *labels, *chosen, *SHAPE, *AUTO) == 2
 
     assert not (tmp_path / "o").exists()
 

@@ -11,10 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from aam.cli import main
 from aam.training.checkpoints import HEADER, write_checkpoint
+from helpers.commands import SMALL, labels_of, run, simulate, study_of
 
-SHAPE = ["--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40"]
 VARIED = ["--dropout", "0.2", "--asv-dropout", "0.2", "--abundance-noise", "0.3", "--precision", "32-true"]
 LENGTH = ["--epochs", "2", "--batch-size", "6"]
 
@@ -26,33 +25,21 @@ def folder(tmp_path_factory):
     """Simulate a study, and train on it without a stop."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("resuming")
-    sizes = ["--samples", "28", "--features", "30", "--sequence-length", "40"]
-    assert main(["simulate", "--output-dir", str(folder / "s"), *sizes]) == 0
-    assert main(pretraining(folder, folder / "pretrained")) == 0
-    assert main(training(folder, folder / "trained")) == 0
+    simulate(folder / "study", 28, 30, 40)
+    assert run(*pretraining(folder, folder / "pretrained")) == 0
+    assert run(*training(folder, folder / "trained")) == 0
     return folder
 
 
-def study(folder):
-    return [
-        "--table",
-        f"{folder}/s/table.biom",
-        "--sequences",
-        f"{folder}/s/sequences.fasta",
-        "--tree",
-        f"{folder}/s/tree.nwk",
-    ]
-
-
 def pretraining(folder, output, *options):
-    fixed = ["--output-dir", str(output), "--loss-balancing", "uncertainty", *SHAPE, *VARIED, *LENGTH]
-    return ["pretrain", *study(folder), *fixed, *map(str, options)]
+    fixed = ["--output-dir", output, "--loss-balancing", "uncertainty", *SMALL, *VARIED, *LENGTH]
+    return ["pretrain", *study_of(folder, "tree"), *fixed, *options]
 
 
 def training(folder, output, *options):
-    labels = ["--metadata", f"{folder}/s/metadata.tsv", "--metadata-column", "age", "--group-column", "subject"]
-    fixed = ["--output-dir", str(output), "--head", "network", *SHAPE, *VARIED, *LENGTH]
-    return ["train", *study(folder), *labels, *fixed, *map(str, options)]
+    labels = [*labels_of(folder / "study/metadata.tsv", "age"), "--group-column", "subject"]
+    fixed = ["--output-dir", output, "--head", "network", *SMALL, *VARIED, *LENGTH]
+    return ["train", *study_of(folder, "tree"), *labels, *fixed, *options]
 
 
 def stop_at(monkeypatch, epoch, batch):
@@ -75,7 +62,7 @@ def stopped(folder, tmp_path, monkeypatch, capsys):
     """Give a pre-training run that was stopped in its second epoch, with a file of the user's."""
     with monkeypatch.context() as patch:
         stop_at(patch, 1, 1)
-        assert main(pretraining(folder, tmp_path / "o")) == 130
+        assert run(*pretraining(folder, tmp_path / "o")) == 130
     capsys.readouterr()
     (tmp_path / "o/notes.txt").write_text("mine")
     return tmp_path / "o"
@@ -87,10 +74,10 @@ def test_a_command_that_was_stopped_and_continued_gives_the_same_model(
 ):
     with monkeypatch.context() as patch:
         stop_at(patch, 0, 1)
-        assert main(command(folder, tmp_path / "o")) == 130
+        assert run(*command(folder, tmp_path / "o")) == 130
     said = capsys.readouterr().err
 
-    assert main(command(folder, tmp_path / "o", "--resume", "--num-workers", 1)) == 0
+    assert run(*command(folder, tmp_path / "o", "--resume", "--num-workers", 1)) == 0
 
     assert "Saved after 0 epochs and 2 batches (2 steps).\naam: stopped by the user. " in said
     assert said.endswith("The same command with --resume continues the run, with --overwrite starts anew.\n")
@@ -109,32 +96,32 @@ def test_after_kill_9_the_same_model_comes_of_it(folder, tmp_path):
             assert process.poll() is None
         process.kill()
 
-    assert main(command) == 0
+    assert run(*command) == 0
 
     assert process.returncode == -signal.SIGKILL
     assert results(tmp_path / "o") == results(folder / "pretrained")
 
 
 def test_what_the_user_added_stays(stopped, folder):
-    assert main(pretraining(folder, stopped, "--resume")) == 0
+    assert run(*pretraining(folder, stopped, "--resume")) == 0
 
     assert (stopped / "notes.txt").read_text() == "mine"
     assert results(stopped) == results(folder / "pretrained")
 
 
 def test_the_runs_own_options_continue_it(stopped, folder):
-    assert main(["pretrain", "--config", f"{stopped}/config.yaml", "--resume"]) == 0
+    assert run("pretrain", "--config", f"{stopped}/config.yaml", "--resume") == 0
 
     assert results(stopped) == results(folder / "pretrained")
 
 
 def test_a_run_that_was_killed_in_its_last_second_only_writes_its_results(stopped, folder, capsys):
-    assert main(pretraining(folder, stopped, "--resume")) == 0
+    assert run(*pretraining(folder, stopped, "--resume")) == 0
     (stopped / "model/README.md").unlink()
     (stopped / "metrics.json").unlink()
     capsys.readouterr()
 
-    assert main(pretraining(folder, stopped, "--resume")) == 0
+    assert run(*pretraining(folder, stopped, "--resume")) == 0
 
     assert "Epoch" not in capsys.readouterr().err
     assert results(stopped) == results(folder / "pretrained")
@@ -143,20 +130,20 @@ def test_a_run_that_was_killed_in_its_last_second_only_writes_its_results(stoppe
 def test_a_finished_run_is_left_alone(folder, capsys):
     before = {path: path.stat().st_mtime_ns for path in (folder / "trained").rglob("*")}
 
-    assert main(training(folder, folder / "trained", "--resume")) == 0
+    assert run(*training(folder, folder / "trained", "--resume")) == 0
 
     assert re.search(rf"{folder}/trained .*nothing was done", capsys.readouterr().err)
     assert {path: path.stat().st_mtime_ns for path in (folder / "trained").rglob("*")} == before
 
 
 def test_a_finished_run_with_other_options_is_not_taken_for_the_one_asked_for(folder, capsys):
-    assert main(training(folder, folder / "trained", "--resume", "--epochs", 5)) == 2
+    assert run(*training(folder, folder / "trained", "--resume", "--epochs", 5)) == 2
 
     assert "--epochs was 2 and is 5" in capsys.readouterr().err
 
 
 def test_with_nothing_there_a_run_is_started(folder, tmp_path):
-    assert main(pretraining(folder, tmp_path / "o", "--resume")) == 0
+    assert run(*pretraining(folder, tmp_path / "o", "--resume")) == 0
 
     assert results(tmp_path / "o") == results(folder / "pretrained")
 
@@ -164,7 +151,7 @@ def test_with_nothing_there_a_run_is_started(folder, tmp_path):
 def test_a_run_that_saved_nothing_yet_is_started_anew(stopped, folder):
     (stopped / "checkpoints/last.ckpt").unlink()
 
-    assert main(pretraining(folder, stopped, "--resume")) == 0
+    assert run(*pretraining(folder, stopped, "--resume")) == 0
 
     assert (stopped / "notes.txt").read_text() == "mine"
     assert results(stopped) == results(folder / "pretrained")
@@ -181,7 +168,7 @@ def test_a_run_that_saved_nothing_yet_is_started_anew(stopped, folder):
     ],
 )
 def test_other_options_are_named(options, message, stopped, folder, capsys):
-    assert main(pretraining(folder, stopped, "--resume", *options)) == 2
+    assert run(*pretraining(folder, stopped, "--resume", *options)) == 2
 
     said = capsys.readouterr().err
     assert re.search(message, said)
@@ -191,7 +178,7 @@ def test_other_options_are_named(options, message, stopped, folder, capsys):
 def test_what_saves_memory_may_be_changed(stopped, folder):
     smaller = ["--asv-chunk-size", 7, "--no-gradient-checkpointing"]
 
-    assert main(pretraining(folder, stopped, "--resume", *smaller)) == 0
+    assert run(*pretraining(folder, stopped, "--resume", *smaller)) == 0
 
     found, expected = (load_file(path / "model/model.safetensors") for path in (stopped, folder / "pretrained"))
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
@@ -201,27 +188,26 @@ def test_what_saves_memory_is_fixed_where_it_decides_on_batches(folder, tmp_path
     budget = ["--max-memory-gb", 1]
     with monkeypatch.context() as patch:
         stop_at(patch, 0, 0)
-        assert main(pretraining(folder, tmp_path / "o", *budget)) == 130
+        assert run(*pretraining(folder, tmp_path / "o", *budget)) == 130
 
-    assert main(pretraining(folder, tmp_path / "o", *budget, "--resume", "--asv-chunk-size", 7)) == 2
+    assert run(*pretraining(folder, tmp_path / "o", *budget, "--resume", "--asv-chunk-size", 7)) == 2
 
     assert re.search(r"--asv-chunk-size was \d+ and is 7\.", capsys.readouterr().err)
 
 
 def test_another_study_is_named(stopped, folder, tmp_path, capsys):
-    sizes = ["--samples", "28", "--features", "30", "--sequence-length", "40", "--seed", "1"]
-    assert main(["simulate", "--output-dir", str(tmp_path / "s"), *sizes]) == 0
+    simulate(tmp_path / "study", 28, 30, 40, "--seed", "1")
 
-    assert main(pretraining(tmp_path, stopped, "--resume")) == 2
+    assert run(*pretraining(tmp_path, stopped, "--resume")) == 2
 
     said = capsys.readouterr().err
     assert re.search(r"--tree .*else now.*\(--table, --sequences, ", said)
 
 
 def test_a_study_that_was_moved_is_the_same(stopped, folder, tmp_path):
-    (tmp_path / "s").symlink_to(folder / "s")
+    (tmp_path / "study").symlink_to(folder / "study")
 
-    assert main(pretraining(tmp_path, stopped, "--resume")) == 0
+    assert run(*pretraining(tmp_path, stopped, "--resume")) == 0
 
     assert results(stopped) == results(folder / "pretrained")
 
@@ -238,7 +224,7 @@ def test_a_study_that_was_moved_is_the_same(stopped, folder, tmp_path):
 def test_a_checkpoint_that_cannot_be_continued_is_one_message(damage, message, stopped, folder, capsys):
     damage(stopped / "checkpoints/last.ckpt")
 
-    assert main(pretraining(folder, stopped, "--resume")) == 2
+    assert run(*pretraining(folder, stopped, "--resume")) == 2
 
     said = capsys.readouterr().err
     assert f"{stopped}/checkpoints/last.ckpt" in said
@@ -250,7 +236,7 @@ def test_a_checkpoint_that_cannot_be_continued_is_one_message(damage, message, s
 def test_without_resume_a_run_that_was_stopped_is_not_overwritten(stopped, folder, capsys):
     before = (stopped / "checkpoints/last.ckpt").read_bytes()
 
-    assert main(pretraining(folder, stopped)) == 2
+    assert run(*pretraining(folder, stopped)) == 2
 
     assert "is not empty" in capsys.readouterr().err
     assert (stopped / "checkpoints/last.ckpt").read_bytes() == before
@@ -263,7 +249,7 @@ def test_a_directory_of_something_else_is_not_continued(mark, folder, tmp_path, 
     if mark is not None:
         (tmp_path / "o/config.yaml").write_text(mark)
 
-    assert main(pretraining(folder, tmp_path / "o", "--resume")) == 2
+    assert run(*pretraining(folder, tmp_path / "o", "--resume")) == 2
 
     assert re.search(r"--resume .*'aam pretrain' only", capsys.readouterr().err)
     assert (tmp_path / "o/thesis.txt").read_text() == "mine"
@@ -271,13 +257,13 @@ def test_a_directory_of_something_else_is_not_continued(mark, folder, tmp_path, 
 
 def test_a_kernel_head_is_fitted_anew_unless_it_is_finished(folder, tmp_path, capsys):
     command = [*training(folder, tmp_path / "o"), "--head", "kernel", "--resume"]
-    assert main(command) == 0
+    assert run(*command) == 0
     first = json.loads((tmp_path / "o/metrics.json").read_text())
-    assert main(command) == 0
+    assert run(*command) == 0
     assert "nothing was done" in capsys.readouterr().err
     (tmp_path / "o/model/README.md").unlink()
 
-    assert main(command) == 0
+    assert run(*command) == 0
 
     assert json.loads((tmp_path / "o/metrics.json").read_text()) == first
     assert (tmp_path / "o/model/README.md").is_file()

@@ -8,19 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from aam.cli import main
+from helpers import commands
+from helpers.commands import QUIET, TINY, simulate
 
-SHAPE = [
-    "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--epochs", "2",
-    "--batch-size", "6", "--rarefy-depth", "none",
-]  # fmt: skip
+SHAPE = [*TINY, "--epochs", "2", "--batch-size", "6", "--rarefy-depth", "none"]
 VARIED = ["--dropout", "0.2", "--asv-dropout", "0.2", "--precision", "32-true"]
 EXACT = ["--dropout", "0", "--precision", "64-true"]
 
 pytestmark = [
     pytest.mark.multi_process,
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*"),
+    QUIET,
 ]
 
 
@@ -29,8 +27,7 @@ def folder(tmp_path_factory):
     """Simulate a study."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("resuming-on-ranks")
-    sizes = ["--samples", "28", "--features", "30", "--sequence-length", "20"]
-    assert main(["simulate", "--output-dir", str(folder / "s"), *sizes]) == 0
+    simulate(folder / "study", 28, 30, 20)
     return folder
 
 
@@ -42,9 +39,7 @@ def exact(folder):
 
 
 def pretrain(folder, output, *options):
-    files = {"table": "table.biom", "sequences": "sequences.fasta", "tree": "tree.nwk"}
-    given = [part for flag, name in files.items() for part in (f"--{flag}", f"{folder}/s/{name}")]
-    return main(["pretrain", *given, "--output-dir", str(output), *SHAPE, *options])
+    return commands.pretrain(folder / "study", output, *SHAPE, *options)
 
 
 def stop_after_two_batches(monkeypatch, send):

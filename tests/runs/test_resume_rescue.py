@@ -7,19 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from aam.cli import main
 from aam.config.model import ModelConfig
 from aam.errors import OutputError
 from aam.inference.description import ModelDescription
 from aam.inference.model_directory import load_model
 from aam.models.build import build_encoder
 from aam.runs.resume import saving_elsewhere_on_failure
+from helpers.commands import QUIET, TINY, labels_of, run, simulate, study_of
 
 SHAPE = ModelConfig(embedding_dim=8, attention_heads=2, attention_layers=1, ffn_ratio=1.5, max_bp=11)
-TINY = [
-    "--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--epochs", "1",
-    "--batch-size", "8",
-]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -55,22 +51,21 @@ def test_where_no_place_takes_it_the_first_reason_is_told_and_nothing_is_left(tm
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+@QUIET
 @pytest.mark.parametrize("command", ["pretrain", "train"])
 def test_commands_say_where_the_model_is(command, tmp_path, monkeypatch, capsys):
     def full(*_):
         raise OutputError("metrics.json cannot be written: No space left on device.")
 
-    sizes = ["--samples", "20", "--features", "20", "--sequence-length", "20", "--mean-depth", "200"]
-    assert main(["simulate", "--output-dir", str(tmp_path / "s"), *sizes]) == 0
+    simulate(tmp_path / "study", 20, 20, 20, "--mean-depth", "200")
     monkeypatch.setattr(f"aam.commands.{command}.write_metrics", full)
-    study = ["--table", f"{tmp_path}/s/table.biom", "--sequences", f"{tmp_path}/s/sequences.fasta"]
     learned = {
-        "pretrain": ["--tree", f"{tmp_path}/s/tree.nwk"],
-        "train": ["--metadata", f"{tmp_path}/s/metadata.tsv", "--metadata-column", "age", "--head", "network"],
+        "pretrain": study_of(tmp_path, "tree"),
+        "train": [*study_of(tmp_path), *labels_of(tmp_path / "study/metadata.tsv", "age"), "--head", "network"],
     }
 
-    assert main([command, *study, *learned[command], *TINY, "--output-dir", str(tmp_path / "o")]) == 2
+    short = [*TINY, "--epochs", "1", "--batch-size", "8"]
+    assert run(command, *learned[command], *short, "--output-dir", tmp_path / "o") == 2
 
     said = capsys.readouterr().err
     load_model(Path(re.search(r"No space left on device\. The trained model is kept in (\S+):", said)[1]))

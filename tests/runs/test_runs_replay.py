@@ -6,13 +6,14 @@ import re
 import pytest
 import torch
 
-from aam.cli import main
+from helpers import commands
+from helpers.commands import QUIET, TINY, simulate
 
-SHAPE = ["--embedding-dim", "8", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "20", "--epochs", "3"]
+SHAPE = [*TINY, "--epochs", "3"]
 VARIED = ["--dropout", "0.2", "--asv-dropout", "0.2", "--batch-size", "6", "--precision", "32-true"]
 DIVERGING = ["--optimizer", "sgd", "--lr", "100", "--gradient-clip", "1e9", "--warmup-fraction", "0"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+pytestmark = QUIET
 
 
 @pytest.fixture(scope="module")
@@ -20,26 +21,19 @@ def folder(tmp_path_factory):
     """Simulate a study, and let two runs fail."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("replaying")
-    sizes = ["--samples", "28", "--features", "30", "--sequence-length", "20"]
-    assert main(["simulate", "--output-dir", str(folder / "s"), *sizes]) == 0
+    simulate(folder / "study", 28, 30, 20)
     assert pretrain(folder, folder / "pretrained") == 2
     assert train(folder, folder / "trained") == 2
     return folder
 
 
-def files(folder):
-    return ["--table", f"{folder}/s/table.biom", "--sequences", f"{folder}/s/sequences.fasta"]
-
-
 def pretrain(folder, output, *options):
-    fixed = ["--tree", f"{folder}/s/tree.nwk", "--output-dir", str(output), *SHAPE, *VARIED, *DIVERGING]
-    return main(["pretrain", *files(folder), *fixed, *options])
+    return commands.pretrain(folder / "study", output, *SHAPE, *VARIED, *DIVERGING, *options)
 
 
 def train(folder, output, *options):
-    labels = ["--metadata", f"{folder}/s/metadata.tsv", "--metadata-column", "age", "--head", "network"]
-    fixed = ["--loss-type", "mse", "--output-dir", str(output), *SHAPE, *VARIED, *DIVERGING]
-    return main(["train", *files(folder), *labels, *fixed, *options])
+    fixed = ["--head", "network", "--loss-type", "mse", *SHAPE, *VARIED, *DIVERGING]
+    return commands.train(folder / "study", output, *fixed, *options)
 
 
 def content(output):
@@ -73,7 +67,7 @@ def test_the_batch_that_failed_fails_again_in_the_same_way(command, name, folder
 
 
 def test_the_runs_own_options_are_enough(folder, capsys):
-    assert main(["train", "--config", f"{folder}/trained/config.yaml", "--replay"]) == 0
+    assert commands.run("train", "--config", folder / "trained/config.yaml", "--replay") == 0
 
     assert losses_of(capsys.readouterr().out)[0] in ("nan", "inf")
 
