@@ -11,7 +11,7 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 from aam.io.metadata import read_metadata
 from helpers.commands import QUIET, SMALL, files_of, labels_of, run, simulate
 
-TINY = [*SMALL, "--ffn-ratio", "2", "--epochs", "1", "--lr", "0.002"]
+SHORT = [*SMALL, "--ffn-ratio", "2", "--epochs", "1", "--lr", "0.002"]
 WRITTEN = {"config.yaml", "folds.tsv", "results.tsv", "predictions.tsv", "summary.tsv", "summary.png", "summary.md"}
 
 pytestmark = QUIET
@@ -42,7 +42,7 @@ def study(tmp_path_factory):
 
 def evaluate(study, output, *more, column="age", metadata=None) -> int:
     labels = labels_of(metadata or study / "metadata.tsv", column)
-    return run("evaluate", *files_of(study, "tree"), *labels, "--output-dir", output, *TINY, *more)
+    return run("evaluate", *files_of(study, "tree"), *labels, "--output-dir", output, *SHORT, *more)
 
 
 def test_regression_over_repeated_folds_beside_all_baselines(study, tmp_path, capsys):
@@ -91,7 +91,7 @@ def test_results_are_the_scores_of_the_predictions(study, tmp_path):
 
 
 def test_classification_with_fixed_folds_and_a_pretrained_model(study, tmp_path):
-    assert run("pretrain", *files_of(study, "tree"), "--output-dir", tmp_path / "pretrained", *TINY) == 0
+    assert run("pretrain", *files_of(study, "tree"), "--output-dir", tmp_path / "pretrained", *SHORT) == 0
 
     code = evaluate(
         study, tmp_path / "o", "--fold-file", study / "folds.tsv", "--group-column", "subject", "--pretrained",

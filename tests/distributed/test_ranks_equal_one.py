@@ -15,12 +15,12 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from aam.cli import main
 from aam.distributed.process import ProcessRank, _free_port
 from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.training.checkpoints import PROGRESS, read_checkpoint
 from aam.training.strategies import read_weights
 from helpers import train_on_ranks
+from helpers.commands import simulate
 
 TOLERANCE = {"rtol": 0, "atol": 1e-10}
 
@@ -35,8 +35,7 @@ pytestmark = [
 def folder(tmp_path_factory):
     """Simulate a study, and train every case in two processes."""
     folder = tmp_path_factory.mktemp("ranks")
-    simulated = ["--samples", "20", "--features", "40", "--sequence-length", "20", "--subjects", "20"]
-    assert main(["simulate", "--output-dir", str(folder / "study"), *simulated]) == 0
+    simulate(folder / "study", 20, 40, 20, "--subjects", "20")
     metadata = pd.read_csv(folder / "study" / "metadata.tsv", sep="\t", dtype=str)
     metadata.loc[::4, "birth_weight"] = ""  # so that columns to learn together are known of unlike numbers of samples
     metadata.to_csv(folder / "study" / "metadata.tsv", sep="\t", index=False)

@@ -9,17 +9,17 @@ import pytest
 
 from aam.cli import main
 from aam.config import objectives
+from helpers.commands import QUIET, SMALL, simulate
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "add-your-own-objective.md").read_text(
     encoding="utf-8"
 )
 BLOCKS = re.findall(r"^```python\n# (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-SHAPE = ["--embedding-dim", "16", "--attention-heads", "2", "--attention-layers", "1", "--max-bp", "40"]
-TINY = {
-    "pretrain": [*SHAPE, "--epochs", "2", "--nuc-penalty", "0"], "train": ["--epochs", "1"], "embed": [],
+SHORT = {
+    "pretrain": [*SMALL, "--epochs", "2", "--nuc-penalty", "0"], "train": ["--epochs", "1"], "embed": [],
 }  # fmt: skip
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*", "ignore:.*num_workers.*")
+pytestmark = QUIET
 
 
 def test_each_objective_takes_less_than_40_lines():
@@ -32,12 +32,11 @@ def test_each_objective_takes_less_than_40_lines():
 def page(tmp_path_factory):
     """Run the code of the page in a study, at a small size; give the study and the exit code of each command."""
     folder = tmp_path_factory.mktemp("page")
-    study = folder / "study"
-    main(["simulate", "--output-dir", str(study), "--samples", "24", "--features", "30", "--sequence-length", "40"])
+    study = simulate(folder / "study", 24, 30, 40)
     before, codes = dict(objectives.OBJECTIVES), []
 
     def run_small(arguments):
-        codes.append(main([*arguments, *TINY[arguments[0]]]))
+        codes.append(main([*arguments, *SHORT[arguments[0]]]))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)

@@ -72,3 +72,13 @@ def predict(study, model, output, *options) -> pd.DataFrame:
 def read(path) -> pd.DataFrame:
     """Read a table of samples by their ids."""
     return pd.read_csv(path, sep="\t", dtype={"sample-id": str}).set_index("sample-id")
+
+
+def stop_at(monkeypatch, epoch, batch, send) -> None:
+    """Call ``send`` when a batch of an epoch was trained on, as a signal would come then."""
+
+    def stop(callback, trainer, pl_module, outputs, trained, batch_idx):
+        if (trainer.current_epoch, batch_idx) == (epoch, batch):
+            send()
+
+    monkeypatch.setattr("aam.training.reports.BatchReport.on_train_batch_end", stop)

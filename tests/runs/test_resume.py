@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from aam.training.checkpoints import HEADER, write_checkpoint
-from helpers.commands import SMALL, labels_of, run, simulate, study_of
+from helpers.commands import SMALL, labels_of, run, simulate, stop_at, study_of
 
 VARIED = ["--dropout", "0.2", "--asv-dropout", "0.2", "--abundance-noise", "0.3", "--precision", "32-true"]
 LENGTH = ["--epochs", "2", "--batch-size", "6"]
@@ -42,14 +42,8 @@ def training(folder, output, *options):
     return ["train", *study_of(folder, "tree"), *labels, *fixed, *options]
 
 
-def stop_at(monkeypatch, epoch, batch):
-    """Let a signal come during a batch."""
-
-    def stop(callback, trainer, pl_module, outputs, trained, batch_idx):
-        if (trainer.current_epoch, batch_idx) == (epoch, batch):
-            os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr("aam.training.reports.BatchReport.on_train_batch_end", stop)
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def results(output):
@@ -61,7 +55,7 @@ def results(output):
 def stopped(folder, tmp_path, monkeypatch, capsys):
     """Give a pre-training run that was stopped in its second epoch, with a file of the user's."""
     with monkeypatch.context() as patch:
-        stop_at(patch, 1, 1)
+        stop_at(patch, 1, 1, interrupt)
         assert run(*pretraining(folder, tmp_path / "o")) == 130
     capsys.readouterr()
     (tmp_path / "o/notes.txt").write_text("mine")
@@ -73,7 +67,7 @@ def test_a_command_that_was_stopped_and_continued_gives_the_same_model(
     command, name, folder, tmp_path, monkeypatch, capsys
 ):
     with monkeypatch.context() as patch:
-        stop_at(patch, 0, 1)
+        stop_at(patch, 0, 1, interrupt)
         assert run(*command(folder, tmp_path / "o")) == 130
     said = capsys.readouterr().err
 
@@ -187,7 +181,7 @@ def test_what_saves_memory_may_be_changed(stopped, folder):
 def test_what_saves_memory_is_fixed_where_it_decides_on_batches(folder, tmp_path, monkeypatch, capsys):
     budget = ["--max-memory-gb", 1]
     with monkeypatch.context() as patch:
-        stop_at(patch, 0, 0)
+        stop_at(patch, 0, 0, interrupt)
         assert run(*pretraining(folder, tmp_path / "o", *budget)) == 130
 
     assert run(*pretraining(folder, tmp_path / "o", *budget, "--resume", "--asv-chunk-size", 7)) == 2

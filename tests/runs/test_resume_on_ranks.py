@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from helpers import commands
-from helpers.commands import QUIET, TINY, simulate
+from helpers.commands import QUIET, TINY, simulate, stop_at
 
 SHAPE = [*TINY, "--epochs", "2", "--batch-size", "6", "--rarefy-depth", "none"]
 VARIED = ["--dropout", "0.2", "--asv-dropout", "0.2", "--precision", "32-true"]
@@ -42,16 +42,6 @@ def pretrain(folder, output, *options):
     return commands.pretrain(folder / "study", output, *SHAPE, *options)
 
 
-def stop_after_two_batches(monkeypatch, send):
-    """Let a signal come during the second batch."""
-
-    def stop(callback, trainer, pl_module, outputs, trained, batch_idx):
-        if (trainer.current_epoch, batch_idx) == (0, 1):
-            send()
-
-    monkeypatch.setattr("aam.training.reports.BatchReport.on_train_batch_end", stop)
-
-
 def stop_this_process():
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -71,7 +61,7 @@ def test_two_processes_that_were_stopped_and_continued_give_the_same_bits(folder
     two = [*VARIED, "--devices", "2"]
     assert pretrain(folder, tmp_path / "whole", *two) == 0
     with monkeypatch.context() as patch:
-        stop_after_two_batches(patch, stop_this_process)
+        stop_at(patch, 0, 1, stop_this_process)
         assert pretrain(folder, tmp_path / "o", *two) == 128 + signal.SIGTERM
     said = capfd.readouterr().err
 
@@ -89,7 +79,7 @@ def test_a_signal_to_any_process_stops_all_and_one_process_goes_on(
     strategy, folder, exact, tmp_path, monkeypatch, capfd
 ):
     with monkeypatch.context() as patch:
-        stop_after_two_batches(patch, stop_the_other_process)
+        stop_at(patch, 0, 1, stop_the_other_process)
         assert pretrain(folder, tmp_path, *EXACT, "--devices", "2", "--strategy", strategy) == 128 + signal.SIGTERM
     assert re.search(r"Saved after 0 epochs and \d batches", capfd.readouterr().err)
 
@@ -103,7 +93,7 @@ def test_weights_in_parts_go_on_in_parts_even_if_some_were_never_used(folder, ex
     """Where no ASV is hidden, the vector of hidden ones has no gradient, and the optimiser no state of it."""
     parts = [*EXACT, "--devices", "2", "--strategy", "fsdp"]
     with monkeypatch.context() as patch:
-        stop_after_two_batches(patch, stop_this_process)
+        stop_at(patch, 0, 1, stop_this_process)
         assert pretrain(folder, tmp_path, *parts) == 128 + signal.SIGTERM
 
     assert pretrain(folder, tmp_path, *parts, "--resume") == 0
@@ -114,7 +104,7 @@ def test_weights_in_parts_go_on_in_parts_even_if_some_were_never_used(folder, ex
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_what_one_process_began_two_go_on_with(strategy, folder, exact, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        stop_after_two_batches(patch, stop_this_process)
+        stop_at(patch, 0, 1, stop_this_process)
         assert pretrain(folder, tmp_path, *EXACT) == 128 + signal.SIGTERM
 
     assert pretrain(folder, tmp_path, *EXACT, "--resume", "--devices", "2", "--strategy", strategy) == 0
