@@ -90,11 +90,19 @@ def test_one_branch_is_enough(tmp_path, newick):
     assert unweighted_unifrac(tree, np.array([0, 1]), np.array([0, 1, 2]))[0, 1] == 1
 
 
-def test_a_tree_of_other_features_is_an_error(tmp_path):
-    (tmp_path / "tree.nwk").write_text("(a:1,b:2);")
+@pytest.mark.parametrize(
+    ("newick", "features", "message"),
+    [
+        ("(a:1,b:2);", ["x", "y"], r"None of the 2 features .*: 'x', 'y'"),
+        ("((a:1,b)x:3,c:4);", ["a", "b", "c"], r"\b1 branches .*no length: 'b'"),
+    ],
+    ids=["other features", "a branch without length"],
+)
+def test_a_tree_that_does_not_fit_is_an_error(tmp_path, newick, features, message):
+    (tmp_path / "tree.nwk").write_text(newick)
 
-    with pytest.raises(TreeError, match=r"None of the 2 features .*: 'x', 'y'"):
-        FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["x", "y"])
+    with pytest.raises(TreeError, match=message):
+        FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), features)
 
 
 @given(st.integers(0, 10_000))
@@ -181,13 +189,6 @@ def test_branches_without_length_do_not_matter_where_no_feature_is_below(tmp_pat
     distance = unweighted_unifrac(tree, np.array([0, 1, 1, 2]), np.array([0, 2, 4]))
 
     assert distance[0, 1] == pytest.approx(1 - (3 + 2) / (3 + 2 + 1 + 4))
-
-
-def test_a_branch_without_length_is_an_error(tmp_path):
-    (tmp_path / "tree.nwk").write_text("((a:1,b)x:3,c:4);")
-
-    with pytest.raises(TreeError, match=r"\b1 branches .*no length: 'b'"):
-        FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["a", "b", "c"])
 
 
 def test_distances_do_not_depend_on_which_other_samples_are_in_the_batch(tmp_path):

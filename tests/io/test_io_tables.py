@@ -180,18 +180,11 @@ NOT_TEXT_TABLES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("mistake", NOT_JSON_TABLES)
-def test_malformed_json_tables_are_refused(tmp_path, mistake):
-    text, message = NOT_JSON_TABLES[mistake]
-
-    with pytest.raises(TableError, match=message):
-        read_table(save(tmp_path, text))
-
-
-@pytest.mark.parametrize("mistake", NOT_TEXT_TABLES)
-def test_malformed_text_tables_are_refused(tmp_path, mistake):
-    text, message = NOT_TEXT_TABLES[mistake]
-
+@pytest.mark.parametrize(("text", "message"), [
+    *(pytest.param(*case, id=f"JSON: {name}") for name, case in NOT_JSON_TABLES.items()),
+    *(pytest.param(*case, id=f"text: {name}") for name, case in NOT_TEXT_TABLES.items()),
+])  # fmt: skip
+def test_malformed_tables_are_refused(tmp_path, text, message):
     with pytest.raises(TableError, match=message):
         read_table(save(tmp_path, text))
 

@@ -56,9 +56,18 @@ def test_a_malformed_file_is_an_error(text, fold, message, write):
         read_split_file(write(text), fold)
 
 
-def test_an_absent_file_is_an_error(tmp_path):
-    with pytest.raises(SplitError, match=r"--split-file .*absent\.tsv does not exist"):
-        read_split_file(tmp_path / "absent.tsv", None)
+@pytest.mark.parametrize(
+    ("read_file", "error", "option"),
+    [
+        (lambda path: read_split_file(path, None), SplitError, "--split-file"),
+        (read_class_weights, MetadataError, "--class-weights"),
+        (read_column_losses, LossFileError, "--loss-config"),
+    ],
+    ids=["split", "weights", "losses"],
+)
+def test_an_absent_file_is_an_error(read_file, error, option, tmp_path):
+    with pytest.raises(error, match=rf"{option} \S*absent\.tsv\b"):
+        read_file(tmp_path / "absent.tsv")
 
 
 def test_folds_have_names(write):
@@ -106,11 +115,6 @@ def test_a_file_that_says_no_weights_is_an_error(tmp_path, text, message):
         read_class_weights(tmp_path / "w.tsv")
 
 
-def test_an_absent_file_of_weights_is_an_error(tmp_path):
-    with pytest.raises(MetadataError, match="--class-weights"):
-        read_class_weights(tmp_path / "none.tsv")
-
-
 def read(tmp_path, text):
     (tmp_path / "losses.yaml").write_text(text)
     return read_column_losses(tmp_path / "losses.yaml")
@@ -143,8 +147,3 @@ def test_keys_are_written_as_the_options_are(tmp_path):
 def test_what_no_column_can_have_is_refused(text, message, tmp_path):
     with pytest.raises(LossFileError, match=message):
         read(tmp_path, text)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(LossFileError, match=r"--loss-config .*absent\.yaml"):
-        read_column_losses(tmp_path / "absent.yaml")

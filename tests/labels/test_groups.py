@@ -143,14 +143,14 @@ def test_the_advice_is_one_that_the_options_allow(split, tmp_path, caplog):
         assert kind == "file"
 
 
-def test_the_target_cannot_be_the_group(tmp_path):
-    with pytest.raises(MetadataError, match=r"--group-column and --metadata-column .*\bage\b"):
-        sample_groups(metadata(tmp_path, age=range(6)), SAMPLES, "age", ["age"])
-
-
-def test_a_column_that_does_not_exist_is_an_error(tmp_path):
-    with pytest.raises(MetadataError, match="no column 'subjct'"):
-        sample_groups(metadata(tmp_path, subject=list("aabbcc")), SAMPLES, "subjct", ["age"])
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [("age", r"--group-column and --metadata-column .*\bage\b"), ("subjct", "no column 'subjct'")],
+    ids=["the target", "no column"],
+)
+def test_a_column_that_cannot_group_is_an_error(group, message, tmp_path):
+    with pytest.raises(MetadataError, match=message):
+        sample_groups(metadata(tmp_path, age=range(6), subject=list("aabbcc")), SAMPLES, group, ["age"])
 
 
 STREAM = np.random.default_rng(0)
