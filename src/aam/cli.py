@@ -4,6 +4,7 @@ import dataclasses
 import io
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -66,6 +67,11 @@ class OtherForm:
 ONEDNN_CACHE_CAPACITY = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32"
 """Half-precision products of a CPU are compiled for each shape, and 1,024 kept by default: 0.4 GB more in a run of many shapes."""
 
+HELP_FLAGS = ("-h", "--help")
+
+LEAST_WIDTH = 40
+"""Columns that the help is wrapped to where the terminal has fewer."""
+
 COMMANDS = {
     "demo": Command("aam.config.tools:DemoConfig", "aam.commands.demo:demo", "the whole of aam on a simulated study"),
     "simulate": Command(
@@ -120,7 +126,7 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run aam; give its exit code: 0, 2 for a mistake of the user, or 128 and the number of the signal that stopped it."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if not arguments or arguments[0] in HELP_FLAGS:
         sys.stdout.write(overview())
         return 0 if arguments else 2
     if arguments[0] == "--version":
@@ -207,19 +213,35 @@ def parse(name: str, options: list[str]) -> Any:
     SystemExit
         With code 2 for a mistyped option, 0 after ``--help``.
     """
-    import tyro
-
     from aam.config.base import check_arguments
 
     options = _with_config_files(name, options)
     check_arguments(options)
     form = form_of(name, options)
-    return tyro.cli(
-        _load(COMMANDS[form].config),
-        prog=f"aam {form}",
-        args=options,
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
+    config = _load(COMMANDS[form].config)
+    _show_help_if_asked(form, config, options)
+    import tyro  # after the help, which does without it
+
+    try:
+        return tyro.cli(config, prog=f"aam {form}", args=options, config=(tyro.conf.OmitArgPrefixes,))
+    except SystemExit:
+        sys.stderr.write(f"All options, with their whole texts: aam {form} --help all\n")
+        raise
+
+
+def _show_help_if_asked(name: str, config: Any, options: list[str]) -> None:
+    """Print the help and leave, if ``--help``, ``--help TOPIC`` or ``-h`` is among the options."""
+    for number, option in enumerate(options):
+        flag, _, topic = option.partition("=")
+        if flag not in HELP_FLAGS:
+            continue
+        from aam.config.help_text import help_of
+
+        following = [word for word in options[number + 1 : number + 2] if not word.startswith("-")]
+        _allow_all_characters()
+        width = max(LEAST_WIDTH, shutil.get_terminal_size().columns)
+        sys.stdout.write(help_of(name, config, topic or next(iter(following), None), width))
+        raise SystemExit(0)
 
 
 def form_of(name: str, options: list[str]) -> str:
@@ -237,20 +259,20 @@ def form_of(name: str, options: list[str]) -> str:
     asked = [flag for flag in other.flags if flag in given]
     if asked and other.usual_flag in given:
         raise ConfigError(f"{other.usual_flag} and {asked[0]} exclude each other: {other.hint}.")
-    if not asked and not given & {other.usual_flag, "-h", "--help"}:
+    if not asked and not given & {other.usual_flag, *HELP_FLAGS}:
         raise ConfigError(f"pass either {other.usual_flag} or {other.flags[0]}: {other.hint}.")
     return other.command if asked else name
 
 
 def _with_config_files(name: str, options: list[str]) -> list[str]:
     """Put the options of ``--config`` files before the others."""
+    given, options = _take_config_files(options)
+    if not given:
+        return options
     import tyro
 
     from aam.config.base import command_that_wrote, flags_from_yaml, option_names
 
-    given, options = _take_config_files(options)
-    if not given:
-        return options
     usual, other = _load(COMMANDS[name].config), COMMANDS[name].other
     for path in given:
         writer = command_that_wrote(path) if path.is_file() else None
@@ -294,9 +316,14 @@ def _take_config_files(options: list[str]) -> tuple[list[Path], list[str]]:
     return paths, rest
 
 
-def _set_up_output() -> None:
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may hold what its encoding cannot say
+def _allow_all_characters() -> None:
+    """Write characters that the encoding of the output lacks as escapes: names of files, and the help, may hold some."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _set_up_output() -> None:
+    _allow_all_characters()
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname_prefix)s%(message)s", defaults={"levelname_prefix": ""}))
     NOTICES.forget()

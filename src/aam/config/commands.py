@@ -29,6 +29,7 @@ from aam.config.study import (
     UnlabelledSplitConfig,
 )
 from aam.config.target import HeadConfig, NetworkHeadConfig, TargetConfig
+from aam.config.topics import INFERENCE, LABELS, Topic
 from aam.config.training import StartConfig, TrainingConfig, TransferConfig
 
 
@@ -79,10 +80,16 @@ def check_objectives(config: "PretrainConfig | LearningConfig") -> None:
 class PretrainConfig(LearnsObjectives):
     """Learn from a study without labels: masked nucleotides, distances between samples, diversity, taxonomy.
 
-    Example: aam pretrain --table table.biom --sequences rep-seqs.fasta --tree tree.nwk --output-dir pretrained
+    The result is a directory; pass it to 'aam train --pretrained' or 'aam embed --model'.
+
+    Example, learn UniFrac and masked nucleotides: aam pretrain --table table.biom --sequences rep-seqs.fasta --tree tree.nwk
+    --output-dir pretrained
+
+    Example, learn what you name: aam pretrain --table table.biom --sequences rep-seqs.fasta --tree tree.nwk --output-dir pretrained
     --objectives unweighted-unifrac bray-curtis faith-pd --objective-weights 1 0.5 0.1
 
-    The result is a directory; pass it to 'aam train --pretrained' or 'aam embed --model'.
+    Example, then train on labels: aam train --pretrained pretrained --table table.biom --sequences rep-seqs.fasta --metadata
+    metadata.tsv --metadata-column age --head network --output-dir trained
     """
 
     command: ClassVar[str] = "pretrain"
@@ -175,8 +182,17 @@ class LearningConfig(LearnsObjectives):
 class TrainConfig(LearningConfig):
     """Learn to predict a metadata column from the samples' ASVs.
 
-    Example: aam train --table table.biom --sequences rep-seqs.fasta --metadata metadata.tsv --metadata-column age
-    --group-column subject --tree tree.nwk --pretrained pretrained --output-dir trained
+    Up to 1,000 samples with a value are learned by kernel machines, in seconds, more by the network (--head chooses): options
+    marked (network only) do nothing for the kernel head.
+
+    Example, train on subjects (hosts, sites) with several samples each: aam train --table table.biom --sequences rep-seqs.fasta
+    --metadata metadata.tsv --metadata-column age --group-column subject --tree tree.nwk --output-dir trained
+
+    Example, choose the head, here from a pre-trained model: aam train --config trained/config.yaml --head network --pretrained
+    pretrained --output-dir network
+
+    Example, then predict new samples: aam predict --model trained --table new.biom --sequences new-rep-seqs.fasta --output
+    predictions.tsv
 
     Writes model/ (all that 'aam predict', 'embed' and 'evaluate' need), metrics.json, validation_predictions.tsv,
     splits.tsv and plots/; the network also tensorboard/ and checkpoints/, those of an ensemble in members/.
@@ -203,6 +219,8 @@ class TrainConfig(LearningConfig):
 class InferenceConfig:
     """Reading new samples with a trained model."""
 
+    topic: ClassVar[Topic] = INFERENCE
+
     model: Path
     """Output directory of 'aam train' or 'aam pretrain', or the model/ in it."""
     rarefy_depth: Annotated[int, Field(ge=1)] | Literal["model", "none"] = "model"
@@ -211,11 +229,12 @@ class InferenceConfig:
     batch_size: Annotated[int, Field(ge=1)] = 8
     """Samples at a time; changes no result."""
     prediction_passes: Annotated[int, Field(ge=1)] = 1
-    """Of a network: times that reads are drawn anew, each time also with other rare ASVs; predictions, probabilities and vectors
-    are means, and predict adds passes_sd, by how much the number depends on the draw. 5 to 10 make them steadier."""
+    """Times that a network's samples are drawn anew, each time also with other rare ASVs. Predictions, probabilities and
+    vectors are means, and predict adds passes_sd, by how much the number depends on the draw. 5 to 10 make them steadier."""
     precision: Literal["64-true", "32-true", "bf16-mixed"] = "64-true"
-    """Arithmetic. 64-true: results do not depend on which samples are read together; 32-true: about twice as fast, equal to
-    about 5 digits; bf16-mixed: faster again where the processor or GPU multiplies bfloat16, equal to about 2 digits."""
+    """Arithmetic of reading. 64-true: results do not depend on which samples are read together; 32-true: about twice as fast,
+    equal to about 5 digits; bf16-mixed: faster again where the processor or GPU multiplies bfloat16, equal to about 2
+    digits."""
 
 
 @config
@@ -231,14 +250,15 @@ class PredictConfig:
     """
 
     command: ClassVar[str] = "predict"
+    topic: ClassVar[Topic] = LABELS
 
     study: StudyConfig
     inference: InferenceConfig
     output: OutputFileConfig
     metadata: Path | None = None
-    """Sample metadata with the columns that the model was trained with: categories of --normalize-by and --output-scaling (samples
-    without one, and all of them without this option, are predicted as of none in particular), and those of --categorical-columns
-    and --numeric-columns, for which it must be given; their cells may be empty."""
+    """Sample metadata with the columns that the model was trained with. They are categories of --normalize-by and
+    --output-scaling (samples without one, and all of them without this option, are predicted as of none in particular), and
+    those of --categorical-columns and --numeric-columns, for which it must be given; their cells may be empty."""
 
 
 @config

@@ -1,12 +1,13 @@
 """What the network's head reads of a sample beside its microbes: further columns of the metadata."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from aam.config.base import config, flag_of
 from aam.config.options import GIVEN, only_with
+from aam.config.topics import COVARIATES, IN_LABELS, Topic
 
 _COLUMNS = only_with(
     "{flags} have no effect without {needed}: pass one of these.", categorical_columns=GIVEN, numeric_columns=GIVEN
@@ -17,22 +18,27 @@ _COLUMNS = only_with(
 class CovariatesConfig:
     """Other metadata columns that the network's head reads beside the microbes."""
 
-    categorical_columns: tuple[str, ...] = ()
-    """Metadata columns of categories, such as sex country, that the network reads as vectors learned for each category. 'aam
-    predict' and 'aam evaluate' need them, too; a missing cell, and a category that training did not have, are read as unknown."""
-    numeric_columns: tuple[str, ...] = ()
-    """Metadata columns of numbers, such as age, that it reads in standard deviations of the training samples (at most 10 of them);
-    a missing cell is read as unknown."""
+    topic: ClassVar[Topic] = COVARIATES
+    is_network_only: ClassVar[bool] = True
+
+    categorical_columns: Annotated[tuple[str, ...], IN_LABELS] = ()
+    """Metadata columns of categories, such as sex country, that the network reads beside the microbes. It learns a vector for
+    each category. 'aam predict' and 'aam evaluate' need the columns, too; a missing cell, and a category that training did not
+    have, are read as unknown."""
+    numeric_columns: Annotated[tuple[str, ...], IN_LABELS] = ()
+    """Metadata columns of numbers, such as age, that the network reads beside the microbes. They are in standard deviations of
+    the training samples (at most 10 of them); a missing cell is read as unknown."""
     categorical_fusion: Annotated[Literal["concat", "add", "gmu", "cross-attention", "perceiver"], _COLUMNS] = "concat"
-    """How these columns meet the microbes. concat: vectors beside the sample's, mixed by a linear layer; add: their sum is added to
-    it; gmu: a gate decides, feature by feature, which of both counts; cross-attention: each column looks for ASVs of its own;
-    perceiver: a few learned readers look at columns and ASVs together."""
+    """How --categorical-columns and --numeric-columns meet the microbes. concat: vectors beside the sample's, mixed by a linear
+    layer; add: their sum is added to it; gmu: a gate decides, feature by feature, which of both counts; cross-attention: each
+    column looks for ASVs of its own; perceiver: a few learned readers look at columns and ASVs together."""
     category_parents: Annotated[tuple[str, ...], _COLUMNS] = ()
-    """Hierarchies, as CHILD=PARENT, such as city=country: the vector of a city is that of its country and what the city adds, so
-    that an unknown city is read as its country. CHILD is one of --categorical-columns, or the PARENT of another."""
+    """Hierarchies of categories, as CHILD=PARENT, such as city=country. The vector of a city is that of its country and what
+    the city adds, so that an unknown city is read as its country. CHILD is one of --categorical-columns, or the PARENT of
+    another."""
     category_dropout: Annotated[float, Field(ge=0, lt=1), _COLUMNS] = 0.1
-    """Chance that the cell of a training sample is hidden, each column by itself, afresh in every step: so the network learns what
-    to do where one is unknown, and to need none of them."""
+    """Chance that the cell of a training sample is hidden, each column by itself, afresh in every step. So the network learns
+    what to do where one is unknown, and to need none of them."""
 
     @property
     def columns(self) -> tuple[str, ...]:

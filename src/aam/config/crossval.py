@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from aam.config.base import config, written_after
 from aam.config.commands import LearningConfig
 from aam.config.options import only_with
+from aam.config.topics import FOLDS, IN_FOLDS, Topic
 
 Baseline = Literal["guess", "depth", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
 
@@ -19,24 +20,25 @@ _DRAWN = only_with("{flag} {value} has no effect on --fold-file, whose folds are
 class FoldsConfig:
     """Which samples are held out in turn, and what is compared on them."""
 
-    folds: Annotated[int, Field(ge=2)] | None = None
+    topic: ClassVar[Topic] = FOLDS
+
+    folds: Annotated[Annotated[int, Field(ge=2)] | None, IN_FOLDS] = None
     """Parts, alike in target (and of whole groups, with --group-column), each of which is held out once. Repeat 0 has those of 'aam
     train --split k-fold' with the same --seed."""
-    fold_file: Path | None = None
-    """Tab-separated columns 'sample-id' and 'fold' in place of --folds; every sample with a value must be listed. The folds.tsv of
-    an earlier run, if it had one repeat, is such a file."""
-    repeats: Annotated[int, Field(ge=1), _DRAWN] = 1
+    fold_file: Annotated[Path | None, IN_FOLDS] = None
+    """Table of folds in place of --folds, with tab-separated columns 'sample-id' and 'fold'. Every sample with a value must be
+    listed. The folds.tsv of an earlier run, if it had one repeat, is such a file."""
+    repeats: Annotated[int, Field(ge=1), _DRAWN, IN_FOLDS] = 1
     """Times that samples are divided afresh, by the seeds --seed, --seed + 1 and so on."""
-    group_column: str | None = None
-    """Column that names the subject (host, site, plot) of a sample: all samples of one are in one fold. Also the unit of the 95 %
-    intervals."""
-    baselines: tuple[Baseline, ...] | None = None
-    """Classical methods to compare with. guess: median or shares of classes; depth: the number of reads alone,
-    which no other should owe its score to; linear: ridge or logistic on centred log-ratios;
-    unifrac: a kernel machine (needs --tree); random-forest, extra-trees and gradient-boosting: trees on shares. For 700 samples,
-    a fold takes seconds, of forests and boosting up to a minute. None: all, but unifrac only with --tree."""
-    aam: bool = True
-    """Train aam itself, with the options below. --no-aam scores the baselines alone."""
+    group_column: Annotated[str | None, IN_FOLDS] = None
+    """Column of the subject (host, site, plot): its samples are in one fold. Also the unit of the 95 % intervals."""
+    baselines: Annotated[tuple[Baseline, ...] | None, IN_FOLDS] = None
+    """Classical methods to compare with; None: all, but unifrac only with --tree. guess: median or shares of classes; depth:
+    the number of reads alone, which no other should owe its score to; linear: ridge or logistic on centred log-ratios; unifrac:
+    a kernel machine (needs --tree); random-forest, extra-trees and gradient-boosting: trees on shares. For 700 samples, a fold
+    takes seconds, of forests and boosting up to a minute."""
+    aam: Annotated[bool, IN_FOLDS] = True
+    """Train aam itself, with the other options. --no-aam scores the baselines alone."""
 
     @model_validator(mode="after")
     def _one_source_of_folds(self) -> "FoldsConfig":

@@ -1,31 +1,37 @@
 """The shape of the model, and how its training samples are varied."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from aam.config.base import config
+from aam.config.topics import ANY_HEAD, AUGMENTATION, IN_MODEL, MODEL, Topic
 
 
 @config
 class ModelConfig:
     """Shape of the model: nucleotides become ASV vectors, ASV vectors and abundances become a sample vector."""
 
-    embedding_dim: Annotated[int, Field(ge=2, le=65_536)] = 128
+    topic: ClassVar[Topic] = MODEL
+    is_network_only: ClassVar[bool] = True
+
+    embedding_dim: Annotated[int, Field(ge=2, le=65_536), IN_MODEL] = 128
     """Width of every vector in the model; memory and time grow with it."""
     attention_heads: Annotated[int, Field(ge=1)] = 4
     """Attention heads of every transformer; must divide --embedding-dim."""
-    attention_layers: Annotated[int, Field(ge=1, le=1000)] = 4
-    """Blocks of each transformer: over nucleotides, over a sample's ASVs, and of the encoder above them."""
+    attention_layers: Annotated[int, Field(ge=1, le=1000), IN_MODEL] = 4
+    """Blocks of each transformer: over nucleotides, over ASVs, and of the encoder above. Those over ASVs read the ASVs of one
+    sample."""
     ffn_ratio: Annotated[float, Field(gt=0, le=1000)] = 4.0
     """Width of the feed-forward layers as a multiple of --embedding-dim; 2 saves memory and time."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the target head's inputs dropped in training. Below the head nothing is dropped: it would add noise to the distances
     between samples."""
-    max_bp: Annotated[int, Field(ge=1, le=100_000)] = 150
+    max_bp: Annotated[int, Field(ge=1, le=100_000), ANY_HEAD] = 150
     """Nucleotides read of each sequence; longer sequences are cut after them. Memory grows with it."""
     patch_size: Annotated[int, Field(ge=1)] = 5
-    """Nucleotides of a sequence that share one position of the ASV encoder: time and memory fall with it; 1: each has its own."""
+    """Nucleotides of a sequence that share one position of the ASV encoder; time and memory fall with it. 1: each has its
+    own."""
     count_embedding: Literal["film", "add", "concat", "none"] = "film"
     """How an ASV's abundance joins its vector. film: scales and shifts it; add: shifts it; concat: is joined to it and mixed by a
     linear layer; none: is not shown, so that only presence counts, to see what abundances are worth."""
@@ -53,6 +59,9 @@ def tiny() -> ModelConfig:
 @config
 class AugmentationConfig:
     """Random changes of training samples, afresh in every epoch; off unless asked for. Validation and prediction never change."""
+
+    topic: ClassVar[Topic] = AUGMENTATION
+    is_network_only: ClassVar[bool] = True
 
     min_depth_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Draw each sample's depth log-uniformly between this fraction of --rarefy-depth (or of all its reads, with none) and

@@ -1,13 +1,14 @@
 """What the model learns from, and how much each part weighs: the table of objectives, and its options."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 from pydantic import Field, model_validator
 
 from aam.config.base import config
 from aam.config.options import FLAG_NAMES, GIVEN, OnlyWith, Values, flag_of
+from aam.config.topics import IN_OBJECTIVES, OBJECTIVES_TOPIC, MoreText, Topic
 from aam.errors import name_some
 
 _DISTANCE = "aam.objectives.sample_distance:SampleDistance"
@@ -95,12 +96,6 @@ _CHOICES = "; ".join(
     for name, row in encoder_types().items()
 )
 
-_ENCODER_TYPE = (
-    "What samples (or, for taxonomy, ASVs) are to be known for, one or several. The first distance named is the one between sample "
-    "vectors; each further one is read from a linear map of them. Not given: unweighted-unifrac with --tree, distance with "
-    f"--distances. {_CHOICES}"
-)
-
 
 def _with_alias(field_name: str) -> Any:
     """Return the argument of a field whose flag has another name; that of the field is taken as well."""
@@ -150,18 +145,28 @@ def only_with_objective(name: str) -> OnlyWithObjective:
 class ObjectivesConfig:
     """Losses and their weights."""
 
-    encoder_type: Annotated[tuple[str, ...], _with_alias("encoder_type"), tyro.conf.arg(help=_ENCODER_TYPE)] = ()
-    """What samples are to be known for; the table of `aam.config.objectives` lists the choices."""
-    encoder_weights: Annotated[tuple[Annotated[float, Field(gt=0, le=1e6)], ...], _with_alias("encoder_weights")] = ()
-    """Weight of each of --objectives, in their order; not given: 1 each."""
-    penalty: Annotated[float, Field(ge=0, le=1e6)] = 1.0
-    """Multiplies the weights of all --objectives; 0 leaves them out."""
+    topic: ClassVar[Topic] = OBJECTIVES_TOPIC
+    is_network_only: ClassVar[bool] = True
+
+    encoder_type: Annotated[
+        tuple[str, ...], _with_alias("encoder_type"), MoreText(f"Choices: {_CHOICES}."), IN_OBJECTIVES
+    ] = ()
+    """What samples are to be known for, one or several, such as unweighted-unifrac faith-pd. Taxonomy and others are of ASVs.
+    The first distance named is the one between sample vectors; each further one is read from a linear map of them. Not given:
+    unweighted-unifrac with --tree, distance with --distances. --encoder-type is an earlier name, which files keep."""
+    encoder_weights: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=1e6)], ...], _with_alias("encoder_weights"), IN_OBJECTIVES
+    ] = ()
+    """Weight of each of --objectives, in their order. Not given: 1 each. --encoder-weights is an earlier name, which files
+    keep."""
+    penalty: Annotated[float, Field(ge=0, le=1e6), IN_OBJECTIVES] = 1.0
+    """Factor on the weights of all --objectives; 0 leaves them out."""
     unifrac_alpha: Annotated[float, Field(ge=0, le=1), only_with_objective("generalized-unifrac")] = 0.5
     """How much generalized-unifrac lets abundant lineages decide: 1 is normalized-weighted-unifrac."""
     loss_balancing: Literal["fixed", "uncertainty"] = "fixed"
-    """fixed: weights stay; uncertainty: each loss is also divided by a variance that is learned (Kendall et al. 2018), so that none
-    drowns the others."""
-    nuc_penalty: Annotated[float, Field(ge=0, le=1e6)] = 1.0
+    """How the losses are weighed. fixed: weights stay; uncertainty: each loss is also divided by a variance that is learned
+    (Kendall et al. 2018), so that none drowns the others."""
+    nuc_penalty: Annotated[float, Field(ge=0, le=1e6), IN_OBJECTIVES] = 1.0
     """Weight of the masked nucleotides; 0 leaves them out."""
     nuc_mask_ratio: Annotated[float, Field(gt=0, lt=1), only_with_objective("nucleotides")] = 0.15
     """Share of a sequence's nucleotides that are masked."""
@@ -176,8 +181,8 @@ class ObjectivesConfig:
     asv_mask_ratio: Annotated[float, Field(gt=0, lt=1), only_with_objective("masked-asvs")] = 0.15
     """Share of a sample's ASVs that --objectives masked-asvs hides."""
     count_loss: Annotated[Literal["mse", "multinomial"], only_with_objective("counts")] = "mse"
-    """mse: squared error of the log relative abundance; multinomial: likelihood of how the reads of the hidden ASVs are divided
-    among them."""
+    """Loss of the hidden abundances. mse: squared error of the log relative abundance; multinomial: likelihood of how the reads
+    of the hidden ASVs are divided among them."""
 
     @model_validator(mode="after")
     def _types_are_known(self) -> "ObjectivesConfig":

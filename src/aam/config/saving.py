@@ -1,11 +1,12 @@
 """When a training run is saved and how it is continued; on which devices it runs."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from aam.config.base import config
 from aam.config.options import only_with
+from aam.config.topics import ANY_HEAD, DEVICES, IN_TRAINING, SAVING, Topic
 from aam.config.training import TrainingConfig
 
 LAST_CHECKPOINT = "checkpoints/last.ckpt"
@@ -29,19 +30,22 @@ SAVES_MEMORY = ("asv-chunk-size", "gradient-checkpointing")
 class SavingConfig:
     """When a training run is saved, and how it is continued."""
 
-    resume: bool = False
-    """Continue the run in --output-dir where it was last saved; start it if nothing was saved yet; if it is finished, say so and
-    stop. On a CPU the weights become those of a run that was never stopped, to the bit. All options but --checkpoint-minutes,
-    --checkpoint-steps, --cache-dir, --num-workers, --validation-plot-samples, those of devices and, without --max-memory-gb,
-    --asv-chunk-size and --gradient-checkpointing must be the run's own (--config OUTPUT-DIR/config.yaml gives them), and the files
-    must hold the same. A kernel head, which takes seconds, is fitted anew."""
-    replay: bool = False
-    """Compute the batch once more whose loss was not finite and ended the run in --output-dir, with the weights of that moment, and
-    say which losses, which part of the model first, and which samples are not finite. Trains and writes nothing; takes the run's
-    own options, as --resume does."""
+    topic: ClassVar[Topic] = SAVING
+    is_network_only: ClassVar[bool] = True
+
+    resume: Annotated[bool, IN_TRAINING, ANY_HEAD] = False
+    """Continue the run in --output-dir where it was last saved; start it if nothing was saved yet. If it is finished, say so
+    and stop. On a CPU the weights become those of a run that was never stopped, to the bit. All options but
+    --checkpoint-minutes, --checkpoint-steps, --cache-dir, --num-workers, --validation-plot-samples, those of devices and,
+    without --max-memory-gb, --asv-chunk-size and --gradient-checkpointing must be the run's own (--config
+    OUTPUT-DIR/config.yaml gives them), and the files must hold the same. A kernel head, which takes seconds, is fitted anew."""
+    replay: Annotated[bool, ANY_HEAD] = False
+    """Compute the batch once more whose loss was not finite and ended the run in --output-dir. With the weights of that moment,
+    say which losses, which part of the model first, and which samples are not finite. Trains and writes nothing; takes the
+    run's own options, as --resume does."""
     checkpoint_minutes: Annotated[float, Field(gt=0)] = 10.0
-    """Minutes after which the run is saved to checkpoints/last.ckpt, between two optimiser steps; after each epoch and on Ctrl-C,
-    SIGTERM and SIGUSR1 it is saved as well. Under SLURM, SIGUSR1 also puts the job back into the queue."""
+    """Minutes after which the run is saved to checkpoints/last.ckpt, between two optimiser steps. After each epoch and on
+    Ctrl-C, SIGTERM and SIGUSR1 it is saved as well. Under SLURM, SIGUSR1 also puts the job back into the queue."""
     checkpoint_steps: Annotated[int, Field(ge=1)] | None = None
     """Optimiser steps after which the run is saved as well. None: only by minutes."""
 
@@ -66,20 +70,23 @@ _FSDP = only_with("{flag} has no effect without {needed}: leave it out, or pass 
 class DevicesConfig:
     """Training on several devices together: GPUs, or processes on CPUs. Results differ in the last digits only."""
 
+    topic: ClassVar[Topic] = DEVICES
+    is_network_only: ClassVar[bool] = True
+
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     """How several devices train together. ddp: each holds the whole model; fsdp: each holds a share of the weights, gradients and
     optimiser state, for models that one device cannot hold. auto: ddp."""
-    devices: Annotated[int, Field(ge=1)] | None = None
-    """Devices of this machine to train on, a process for each; --batch-size and --max-memory-gb are of all of them together. None:
-    as many as torchrun or srun has started processes for, else 1."""
+    devices: Annotated[Annotated[int, Field(ge=1)] | None, IN_TRAINING] = None
+    """Devices of this machine to train on, a process for each. --batch-size and --max-memory-gb are of all of them together.
+    None: as many as torchrun or srun has started processes for, else 1."""
     num_nodes: Annotated[int, Field(ge=1)] | None = None
     """Machines that train together; start aam on each with torchrun or srun. None: as many as these use."""
     sharded_checkpoints: Annotated[bool, _FSDP] = False
-    """With --strategy fsdp, let each process write its part of the best weights, into a directory: faster for large models. Such
-    a run cannot be continued with --resume."""
+    """Let each process write its part of the best weights, into a directory, with --strategy fsdp: faster for large models.
+    Such a run cannot be continued with --resume."""
     share_asvs: bool = True
-    """Encode each distinct ASV of a batch on one device and send its vector to the others; else each encodes all that its samples
-    hold, which takes longer, but less from the network."""
+    """Encode each distinct ASV of a batch on one device and send its vector to the others. --no-share-asvs: each encodes all
+    that its samples hold, which takes longer, but less from the network."""
 
 
 def check_devices(devices: DevicesConfig, training: TrainingConfig, saving: SavingConfig) -> None:

@@ -2,13 +2,26 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from aam.config.base import config, flag_of
 from aam.config.objectives import only_with_objective
 from aam.config.options import OnlyWith, only_with
+from aam.config.topics import (
+    ANY_HEAD,
+    FIRST_IN_LABELS,
+    IN_LABELS,
+    IN_OUTPUT,
+    IN_STUDY,
+    IN_TRAINING,
+    LABELS,
+    OUTPUT,
+    SPLIT,
+    STUDY,
+    Topic,
+)
 
 
 @config
@@ -16,7 +29,7 @@ class CacheDirConfig:
     """What is kept between runs."""
 
     cache_dir: Path | None = None
-    """Where studies are kept as arrays on disk, and the vectors of their ASVs, so that the next run opens them at once; None:
+    """Directory where studies are kept as arrays, and the vectors of their ASVs, so that the next run opens them at once. None:
     $AAM_CACHE_DIR, or else ~/.cache/aam. See 'aam cache --help'."""
 
 
@@ -24,22 +37,28 @@ class CacheDirConfig:
 class StudyConfig(CacheDirConfig):
     """The study: how often each ASV was seen in each sample, and the ASVs' sequences."""
 
-    table: Path
-    """Feature table (samples × ASVs, counts), known by its content: BIOM 2.1 (HDF5), BIOM 1.0 (JSON) or tab-separated text with
-    '#OTU ID', the last two also gzip; or a QIIME 2 artifact FeatureTable[Frequency]."""
-    sequences: Path | None = None
-    """FASTA (plain or gzip) with the sequence of each feature id, or a QIIME 2 artifact FeatureData[Sequence]; None: the feature
-    ids are the sequences themselves."""
+    topic: ClassVar[Topic] = STUDY
+
+    table: Annotated[Path, IN_STUDY]
+    """Feature table with the counts of each ASV in each sample. Its format is known by its content: BIOM 2.1 (HDF5), BIOM 1.0
+    (JSON) or tab-separated text with '#OTU ID', the last two also gzip; or a QIIME 2 artifact FeatureTable[Frequency]."""
+    sequences: Annotated[Path | None, IN_STUDY] = None
+    """FASTA file with the sequence of each feature id; None: the ids are the sequences themselves. It is plain or gzip, or a
+    QIIME 2 artifact FeatureData[Sequence]."""
 
 
 @config
 class SamplingConfig:
     """How a sample's reads are drawn and how many of its ASVs are read."""
 
-    rarefy_depth: Annotated[int, Field(ge=1)] | Literal["auto", "none"] = "auto"
-    """Reads drawn from each sample without replacement, afresh each epoch; samples with fewer are dropped and named. auto:
-    the largest depth that keeps 98 % of the samples; none: all reads of all samples. The kernel head and the methods of 'aam
-    crossval' read all reads, unless this is a number; they are drawn once. Give one where the number of reads tells the target."""
+    topic: ClassVar[Topic] = STUDY
+    is_network_only: ClassVar[bool] = True
+
+    rarefy_depth: Annotated[Annotated[int, Field(ge=1)] | Literal["auto", "none"], IN_TRAINING, ANY_HEAD] = "auto"
+    """Reads drawn from each sample, afresh each epoch; samples with fewer are dropped. They are drawn without replacement, and
+    the dropped samples are named. auto: the largest depth that keeps 98 % of the samples; none: all reads of all samples. The
+    kernel head and the methods of 'aam crossval' read all reads, unless this is a number; they are drawn once. Give one where
+    the number of reads tells the target."""
     token_limit: Annotated[int, Field(ge=1)] = 1024
     """ASVs read per sample; of a richer sample the most abundant are kept. Memory grows with it."""
 
@@ -48,16 +67,19 @@ class SamplingConfig:
 class DistanceConfig:
     """Distances between samples that the sample vectors learn to reproduce."""
 
-    tree: Path | None = None
-    """Rooted phylogenetic tree with the features as tips, Newick (plain or gzip) or a QIIME 2 artifact Phylogeny[Rooted]:
-    UniFrac and Faith's diversity are computed from it per batch."""
+    topic: ClassVar[Topic] = STUDY
+    is_network_only: ClassVar[bool] = True
+
+    tree: Annotated[Path | None, IN_STUDY, ANY_HEAD] = None
+    """Rooted phylogenetic tree with the features as tips, for UniFrac and Faith's diversity. It is Newick (plain or gzip) or a
+    QIIME 2 artifact Phylogeny[Rooted]; both are computed from it per batch."""
     distances: Path | None = None
-    """Square distance matrix made elsewhere, --objectives distance: .npy with an ids file, .h5 of ssu, .tsv or .csv (plain or
-    gzip), or a QIIME 2 artifact DistanceMatrix."""
+    """Square distance matrix made elsewhere, for --objectives distance. It is a .npy with an ids file, .h5 of ssu, .tsv or .csv
+    (plain or gzip), or a QIIME 2 artifact DistanceMatrix."""
     distance_ids: Path | None = None
-    """Sample ids of a .npy matrix, one per line; None: a file beside it named like it, ending in .ids or .txt."""
-    missing_features: Literal["error", "drop"] = "error"
-    """What to do with features that the tree lacks: stop, or compute what the tree is for without them; all else reads them."""
+    """File with the sample ids of a .npy matrix, one per line. None: a file beside it named like it, ending in .ids or .txt."""
+    missing_features: Annotated[Literal["error", "drop"], ANY_HEAD] = "error"
+    """What to do with features that the tree lacks: stop, or compute what the tree is for without them. All else reads them."""
 
     @model_validator(mode="after")
     def _ids_have_a_matrix(self) -> "DistanceConfig":
@@ -82,9 +104,12 @@ class DistanceConfig:
 class TaxonomyConfig:
     """What is known of the ASVs' place among the living."""
 
-    taxonomy: Path | None = None
-    """Lineage of each feature, for --objectives taxonomy and composition: a table of feature id and lineage (plain or gzip), or a
-    QIIME 2 artifact FeatureData[Taxonomy]."""
+    topic: ClassVar[Topic] = STUDY
+    is_network_only: ClassVar[bool] = True
+
+    taxonomy: Annotated[Path | None, IN_STUDY] = None
+    """Lineage of each feature, for --objectives taxonomy and composition. It is a table of feature id and lineage (plain or
+    gzip), or a QIIME 2 artifact FeatureData[Taxonomy]."""
     taxonomy_rank: Annotated[
         Literal["domain", "phylum", "class", "order", "family", "genus", "species"],
         only_with_objective("composition"),
@@ -96,15 +121,17 @@ class TaxonomyConfig:
 class LabelConfig:
     """The metadata columns to learn or to compare with."""
 
-    metadata: Path
-    """Sample metadata as QIIME 2 reads it: tab-separated (plain or gzip), the first column holds the sample ids; or an artifact
-    that QIIME 2 takes as metadata, such as ImmutableMetadata or SampleData[AlphaDiversity]."""
-    metadata_column: tuple[str, ...]
-    """Column to predict; or several numeric columns, which the network learns together, each from the samples that have a value of
-    it. Samples without any value are left out, and counted."""
-    missing_samples: Literal["error", "drop"] = "error"
-    """What to do with samples of the table that have no row in the metadata: stop, or leave them out."""
-    missing_values: tuple[str, ...] = ()
+    topic: ClassVar[Topic] = LABELS
+
+    metadata: Annotated[Path, FIRST_IN_LABELS]
+    """Table of sample metadata, tab-separated, whose first column holds the sample ids. It is read as QIIME 2 reads it, plain
+    or gzip; or it is an artifact that QIIME 2 takes as metadata, such as ImmutableMetadata or SampleData[AlphaDiversity]."""
+    metadata_column: Annotated[tuple[str, ...], FIRST_IN_LABELS]
+    """Column to predict; or several numeric columns, which the network learns together. Each is learned from the samples that
+    have a value of it. Samples without any value are left out, and counted."""
+    missing_samples: Annotated[Literal["error", "drop"], IN_LABELS] = "error"
+    """What to do with samples that have no row in the metadata: stop, or leave them out. They are samples of the table."""
+    missing_values: Annotated[tuple[str, ...], IN_LABELS] = ()
     """Cells that mean that there is no value, such as NA 'not collected', in all columns. A column that holds numbers but for
     these is numeric. Without it, only empty cells and those of the file's #q2:missing scheme are missing."""
 
@@ -123,21 +150,25 @@ class LabelConfig:
 class OutputDirectoryConfig:
     """Where results go."""
 
-    output_dir: Path
+    topic: ClassVar[Topic] = OUTPUT
+
+    output_dir: Annotated[Path, IN_OUTPUT]
     """Directory for all results; new or empty."""
-    overwrite: bool = False
-    """Replace the results of an earlier run of the same command in that directory, which the first line of its config.yaml
-    marks; other files in it stay, and a directory that aam did not write is refused."""
+    overwrite: Annotated[bool, IN_OUTPUT] = False
+    """Replace the results of an earlier run of the same command in that directory. The first line of its config.yaml marks
+    them; other files in it stay, and a directory that aam did not write is refused."""
 
 
 @config
 class OutputFileConfig:
     """Where the result goes."""
 
+    topic: ClassVar[Topic] = OUTPUT
+
     output: Path
     """Tab-separated file to write, one row per sample; it opens as QIIME 2 metadata."""
     overwrite: bool = False
-    """Replace the file, and the options that aam wrote beside it, if they exist; a file that the command reads is refused."""
+    """Replace the file, and the options that aam wrote beside it, if they exist. A file that the command reads is refused."""
 
 
 REQUIRED: dict[str, tuple[str, ...]] = {
@@ -159,28 +190,31 @@ def _of_split(*kinds: str) -> OnlyWith:
 class SplitConfig:
     """How samples are held out to choose the best epoch and to report metrics."""
 
+    topic: ClassVar[Topic] = SPLIT
+
     split: Literal["stratified", "random", "grouped", "leave-one-study-out", "k-fold", "file"] = "stratified"
-    """stratified: alike in target, in classes or in quarters of a numeric column (and whole groups, with --group-column); random:
-    any samples; grouped: whole groups, whatever their target; leave-one-study-out: all samples of --held-out-study, for how well a
-    model carries over to a new study; k-fold: part --fold of --folds parts that are alike in target (and hold whole groups, with
-    --group-column), for estimates that use every sample once; file: what --split-file says."""
-    group_column: Annotated[str | None, _of_split("stratified", "grouped", "leave-one-study-out", "k-fold", "file")] = (
-        None
-    )
-    """Column that names the subject (host, site, plot) of a sample: all samples of one stay on one side of the split.
-    Without it, repeated subjects make validation look better than it is. Where studies or a file decide, a divided subject is
-    only warned of."""
+    """How samples are held out for validation. stratified: alike in target, in classes or in quarters of a numeric column (and
+    whole groups, with --group-column); random: any samples; grouped: whole groups, whatever their target; leave-one-study-out:
+    all samples of --held-out-study, for how well a model carries over to a new study; k-fold: part --fold of --folds parts that
+    are alike in target (and hold whole groups, with --group-column), for estimates that use every sample once; file: what
+    --split-file says."""
+    group_column: Annotated[
+        str | None, _of_split("stratified", "grouped", "leave-one-study-out", "k-fold", "file"), FIRST_IN_LABELS
+    ] = None
+    """Column of the subject (host, site, plot): its samples stay on one side of the split. Without it, repeated subjects make
+    validation look better than it is. Where studies or a file decide, a divided subject is only warned of."""
     study_column: Annotated[str | None, _of_split("leave-one-study-out")] = None
     """Column that names the study of a sample, for leave-one-study-out. Samples without a value are trained on."""
     held_out_study: Annotated[str | None, _of_split("leave-one-study-out")] = None
     """Value of --study-column whose samples validate."""
     folds: Annotated[Annotated[int, Field(ge=2)] | None, _of_split("k-fold")] = None
-    """Parts of k-fold; the same seed gives the same parts."""
+    """Number of parts of k-fold. The same seed gives the same parts."""
     fold: Annotated[Annotated[int, Field(ge=0)] | None, _of_split("k-fold", "file")] = None
-    """Part that validates, from 0; of k-fold, or of the column 'fold' of a --split-file."""
+    """Part that validates, from 0. It is a part of k-fold, or of the column 'fold' of a --split-file."""
     split_file: Annotated[Path | None, _of_split("file")] = None
-    """Tab-separated columns 'sample-id' and 'split' (train, validation, or test for samples to leave out), as in the splits.tsv
-    of a run; or 'sample-id' and 'fold', with --fold. Every sample in use must be listed."""
+    """Table that says which samples train and which validate. It has tab-separated columns 'sample-id' and 'split' (train,
+    validation, or test for samples to leave out), as in the splits.tsv of a run; or 'sample-id' and 'fold', with --fold. Every
+    sample in use must be listed."""
 
     @model_validator(mode="after")
     def _options_fit_the_split(self) -> "SplitConfig":
@@ -196,13 +230,16 @@ class SplitConfig:
 class UnlabelledSplitConfig:
     """How samples are held out to choose the best epoch and to report metrics."""
 
+    topic: ClassVar[Topic] = SPLIT
+
     split: Literal["random", "file"] = "random"
-    """random: any samples; file: what --split-file says."""
+    """How samples are held out for validation. random: any samples; file: what --split-file says."""
     fold: Annotated[Annotated[int, Field(ge=0)] | None, _of_split("file")] = None
-    """Part that validates, of the column 'fold' of a --split-file; numbered as there."""
+    """Part that validates, of the column 'fold' of a --split-file. It is numbered as there."""
     split_file: Annotated[Path | None, _of_split("file")] = None
-    """Tab-separated columns 'sample-id' and 'split' (train, validation, or test for samples to leave out), as in the splits.tsv
-    of a run; or 'sample-id' and 'fold', with --fold. Every sample in use must be listed."""
+    """Table that says which samples train and which validate. It has tab-separated columns 'sample-id' and 'split' (train,
+    validation, or test for samples to leave out), as in the splits.tsv of a run; or 'sample-id' and 'fold', with --fold. Every
+    sample in use must be listed."""
 
     @model_validator(mode="after")
     def _options_fit_the_split(self) -> "UnlabelledSplitConfig":

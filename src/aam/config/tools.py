@@ -13,6 +13,7 @@ from aam.config.study import (
     OutputDirectoryConfig,
     StudyConfig,
 )
+from aam.config.topics import STUDY, Topic
 
 
 @config
@@ -31,9 +32,9 @@ class InspectConfig:
     files: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
     """Files and directories to look at, in any order; of several of one kind, the first is taken for the study."""
     output_dir: Path | None = None
-    """Directory for the report as inspect.json, and samples.tsv with reads and ASVs of each sample; None: print only."""
+    """Directory for the report as inspect.json, and samples.tsv with reads and ASVs of each sample. None: print only."""
     overwrite: bool = False
-    """Replace an earlier report in that directory, which the first line of its config.yaml marks; other files stay."""
+    """Replace an earlier report in that directory, which the first line of its config.yaml marks. Other files stay."""
 
     @model_validator(mode="after")
     def _something_to_do(self) -> "InspectConfig":
@@ -63,8 +64,8 @@ class SimulationConfig:
     mean_depth: Annotated[int, Field(ge=100)] = 10_000
     """Mean reads per sample; single samples differ several-fold. Deeper samples show more rare ASVs."""
     subjects: Annotated[int, Field(ge=2)] | None = None
-    """People the samples were taken from; None: a quarter of --samples. Samples of one person resemble each
-    other, so fewer people leave less to learn from."""
+    """People the samples were taken from. None: a quarter of --samples. Samples of one person resemble each other, so fewer
+    people leave less to learn from."""
     signal: Annotated[float, Field(ge=0)] = 1.0
     """Strength of the tie between clades and the columns age and disease, as a factor on the clades' log fold
     changes; 0: the columns cannot be predicted."""
@@ -72,7 +73,7 @@ class SimulationConfig:
     """Standard deviation of the log fold change that a sequencing run puts on the ASVs it distorts; 0: runs
     are alike."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """The same seed and options give the same study."""
+    """Number that fixes the study. The same seed and options give the same one."""
 
     @model_validator(mode="after")
     def _subjects_have_samples(self) -> "SimulationConfig":
@@ -116,6 +117,7 @@ class PrepareConfig:
     """
 
     command: ClassVar[str] = "prepare"
+    topic: ClassVar[Topic] = STUDY
 
     study: StudyConfig
     tree: Path | None = None
@@ -151,4 +153,4 @@ class DemoConfig:
 
     output: OutputDirectoryConfig
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Fixes the simulated study and everything after it."""
+    """Number that fixes the simulated study and everything after it."""

@@ -1,44 +1,49 @@
 """How a model is trained: epochs and batches, the optimiser, and the pre-trained model that it starts from."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from aam.config.base import config, flag_of
 from aam.config.options import GIVEN, only_with
+from aam.config.topics import ANY_HEAD, IN_MODEL, IN_TRAINING, OPTIMISER, TRAINING, TRANSFER, Topic
 
 
 @config
 class OptimisationConfig:
     """The optimiser and its learning rate."""
 
+    topic: ClassVar[Topic] = OPTIMISER
+    is_network_only: ClassVar[bool] = True
+
     optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
-    """adamw; sgd: with Nesterov's --momentum, needs a larger --lr (0.01 to 0.1); muon: steps of the weight matrices of transformers
-    are made orthogonal, all else is adamw, for the same --lr."""
-    lr: Annotated[float, Field(gt=0, le=100)] = 3e-4
+    """Optimiser of the weights. adamw; sgd: with Nesterov's --momentum, needs a larger --lr (0.01 to 0.1); muon: steps of the
+    weight matrices of transformers are made orthogonal, all else is adamw, for the same --lr."""
+    lr: Annotated[float, Field(gt=0, le=100), IN_TRAINING] = 3e-4
     """Peak learning rate."""
     find_lr: bool = False
-    """Before training, try rates from 1e-6 to 1 on training batches, 100 steps in all, and train with the rate at which the loss
-    falls most steeply, in place of --lr. Draws plots/find_lr.png."""
+    """Find the learning rate before training, in place of --lr. Rates from 1e-6 to 1 are tried on training batches, 100 steps
+    in all, and the one at which the loss falls most steeply is taken. Draws plots/find_lr.png."""
     momentum: Annotated[float, Field(ge=0, lt=1), only_with(optimizer="sgd")] = 0.9
-    """Of sgd."""
+    """Momentum of --optimizer sgd."""
     weight_decay: Annotated[float, Field(ge=0, le=1000)] = 0.01
     """Decoupled weight decay of matrices; biases and norms have none."""
     schedule: Literal["cosine", "restarts", "one-cycle", "plateau", "constant"] = "cosine"
-    """After the warm-up: cosine: falls to zero over the run; restarts: in --cycles equal parts, each from the peak; one-cycle:
-    rises and falls along cosines from 1/25 of the peak to nearly nothing; plateau: without warm-up, a half whenever the validation
-    loss has not become better for --plateau-epochs; constant."""
+    """Course of the learning rate after the warm-up. cosine: falls to zero over the run; restarts: in --cycles equal parts,
+    each from the peak; one-cycle: rises and falls along cosines from 1/25 of the peak to nearly nothing; plateau: without
+    warm-up, a half whenever the validation loss has not become better for --plateau-epochs; constant."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of all steps in which the learning rate rises to its peak; 0.3 is usual with one-cycle."""
     cycles: Annotated[int, Field(ge=2), only_with(schedule="restarts")] = 3
-    """Of --schedule restarts."""
+    """Equal parts of --schedule restarts."""
     plateau_epochs: Annotated[int, Field(ge=1), only_with(schedule="plateau")] = 3
-    """Of --schedule plateau; should be well below --patience."""
+    """Epochs without a better validation loss after which --schedule plateau halves the learning rate. Should be well below
+    --patience."""
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Validate, choose and keep the exponential moving average of the weights over the steps in place of the weights themselves. It
-    reaches back over about 1 / (1 − this) steps: 0.99 suits runs of some hundred steps, 0.999 of some thousand; in the first steps
-    it reaches back over a tenth of those done. None: the weights of the last step."""
+    """Validate, choose and keep the exponential moving average of the weights over the steps in place of the weights
+    themselves. It reaches back over about 1 / (1 − this) steps: 0.99 suits runs of some hundred steps, 0.999 of some thousand;
+    in the first steps it reaches back over a tenth of those done. None: the weights of the last step."""
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
     """Largest norm of the gradient; larger ones are scaled down to it."""
 
@@ -67,34 +72,38 @@ DEFAULT_PLOT_SAMPLES = 1000
 class TrainingConfig(OptimisationConfig):
     """How a model is trained."""
 
-    epochs: Annotated[int, Field(ge=1)] = 50
+    topic: ClassVar[Topic] = TRAINING
+
+    epochs: Annotated[int, Field(ge=1), IN_TRAINING] = 50
     """Most passes over the training samples; early stopping may end sooner."""
     samples_per_epoch: Annotated[int, Field(ge=2)] | None = None
     """Training samples in an epoch; the next epoch takes the next ones, until all were seen. None: all. For large studies, to
     validate more often than once in a pass over all samples."""
-    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
-    """Samples per step; distances are learned between the samples of a batch, so pre-training needs at least 2. auto: the most, up
-    to --target-effective-batch-size, of which the costliest batch fits into memory with some to spare: on a GPU by trying, on a CPU
-    by the estimate of --max-memory-gb, which is then a limit, too. The number is written into config.yaml, and --resume keeps it.
-    None: 8, or with --max-memory-gb as many as fit; with both options, at most this many."""
+    batch_size: Annotated[Annotated[int, Field(ge=1)] | Literal["auto"] | None, IN_TRAINING] = None
+    """Samples per step; auto: as many as memory holds; None: 8, or by --max-memory-gb. With that option it is at most this
+    many, or None as many as fit. Distances are learned between the samples of a batch, so pre-training needs at least 2. auto:
+    the most, up to --target-effective-batch-size, of which the costliest batch fits into memory with some to spare: on a GPU by
+    trying, on a CPU by the estimate of --max-memory-gb, which is then a limit, too. The number is written into config.yaml, and
+    --resume keeps it."""
     max_memory_gb: Annotated[float, Field(gt=0)] | None = None
-    """Compose batches so that the estimated memory of a step stays within this many GB (10⁹ bytes): weights, gradients, optimiser
-    and activations, beside the program (about 0.5 GB) and the study. Batches then differ in their number of samples: the estimate
-    counts their distinct ASVs and their richest sample. A sample too large for it is trained on alone. Much memory makes few, large
-    batches: pass --batch-size as well to limit them."""
+    """Compose batches so that the estimated memory of a step stays within this many GB (10⁹ bytes). That is weights, gradients,
+    optimiser and activations, beside the program (about 0.5 GB) and the study. Batches then differ in their number of samples:
+    the estimate counts their distinct ASVs and their richest sample. A sample too large for it is trained on alone. Much memory
+    makes few, large batches: pass --batch-size as well to limit them."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1)] | None = None
     """Batches whose gradients are averaged before each optimiser step. Distances are learned within each batch only. None: 1, or
     what --target-effective-batch-size asks for."""
     target_effective_batch_size: Annotated[int, Field(ge=1)] | None = None
-    """Samples per optimiser step: accumulates the gradients of as many batches as come nearest to it. None: of one batch, or of
-    --gradient-accumulation-steps."""
+    """Samples per optimiser step, reached by accumulating the gradients of as many batches as come nearest to it. None: of one
+    batch, or of --gradient-accumulation-steps."""
     patience: Annotated[int, Field(ge=1)] = 10
     """Epochs without a better --best-metric after which training stops."""
     best_metric: str = "loss"
-    """The validation's number that says which epoch is the best and when to stop, by its name in TensorBoard without validation/:
-    target_r2, target_mae, target_auroc or unweighted-unifrac_r2, for example; its direction is known. loss: the loss of the
-    target, in pre-training the weighted sum of all. A name that the run does not have is refused with a list of those it has."""
-    validation_plot_samples: Annotated[int, Field(ge=1)] = DEFAULT_PLOT_SAMPLES
+    """Number of the validation that says which epoch is the best and when to stop. It is named as in TensorBoard without
+    validation/: target_r2, target_mae, target_auroc or unweighted-unifrac_r2, for example; its direction is known. loss: the
+    loss of the target, in pre-training the weighted sum of all. A name that the run does not have is refused with a list of
+    those it has."""
+    validation_plot_samples: Annotated[int, Field(ge=1), ANY_HEAD] = DEFAULT_PLOT_SAMPLES
     """Points in each picture of the validation predictions, drawn from all of them with equal chances. Scores and confusion
     matrices are of all predictions."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = "auto"
@@ -105,15 +114,15 @@ class TrainingConfig(OptimisationConfig):
     mem_efficient (on a GPU) never hold the A × A weights of a set of A positions; math holds them, and all that leads to them, for
     the backward pass. One that the machine lacks is replaced by sdpa, and said. Changes results in the last digits only."""
     compile: bool = False
-    """Compile the ASV encoder with torch.compile (needs a C++ compiler on a CPU): fewer passes over memory, after a minute or so
-    of compiling. Changes results in the last digits only."""
+    """Compile the ASV encoder with torch.compile: fewer passes over memory, after a minute or so of compiling. On a CPU it
+    needs a C++ compiler. Changes results in the last digits only."""
     num_workers: Annotated[int, Field(ge=0)] | None = None
-    """Processes that prepare batches while the model trains; 0: the model's own. None: 0 on a CPU, whose cores are busy, and up to
-    8 with a GPU. Changes no result."""
-    validation_fraction: Annotated[float, Field(gt=0, lt=1), _DRAWN] = 0.2
+    """Processes that prepare batches while the model trains; changes no result. 0: the model's own. None: 0 on a CPU, whose
+    cores are busy, and up to 8 with a GPU."""
+    validation_fraction: Annotated[float, Field(gt=0, lt=1), _DRAWN, ANY_HEAD] = 0.2
     """Share of the samples held out, where --split is random, stratified or grouped."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Fixes the split, the initial weights, the order of samples, rarefaction, masking and dropout."""
+    seed: Annotated[int, Field(ge=0, lt=2**63), IN_TRAINING, ANY_HEAD] = 0
+    """Fixes the split, initial weights, order of samples, rarefaction, masking, dropout."""
 
     @model_validator(mode="after")
     def _one_says_how_many_batches_are_accumulated(self) -> "TrainingConfig":
@@ -140,18 +149,24 @@ _OF_THE_BASE = ("layer_decay", "unfreeze_epochs")
 class StartConfig:
     """What pre-training begins with."""
 
-    pretrained: Path | None = None
-    """Directory of an earlier 'aam pretrain' to go on from, on this study: its shape replaces the options of the model, and its
-    weights the random ones. So a model of a large public study learns the ASVs of your own, without labels, in fewer epochs. None:
-    start from random weights."""
+    topic: ClassVar[Topic] = TRANSFER
+
+    pretrained: Annotated[Path | None, IN_MODEL] = None
+    """Directory of an earlier 'aam pretrain' to go on from, on this study. Its shape replaces the options of the model, and its
+    weights the random ones. So a model of a large public study learns the ASVs of your own, without labels, in fewer epochs.
+    None: start from random weights."""
 
 
 @config
 class TransferConfig:
     """Start from a pre-trained model."""
 
-    pretrained: Path | None = None
-    """Directory that 'aam pretrain' wrote; its shape replaces the options of the model. None: start from random weights."""
+    topic: ClassVar[Topic] = TRANSFER
+    is_network_only: ClassVar[bool] = True
+
+    pretrained: Annotated[Path | None, IN_MODEL, ANY_HEAD] = None
+    """Directory of 'aam pretrain' to start from; its shape replaces that of the model's options. None: start from random
+    weights."""
     freeze_base: bool = False
     """Keep the pre-trained part as it is and train the heads only: fast, and safer on few samples."""
 
@@ -162,11 +177,12 @@ class TransferConfig:
     """Peak learning rate of what --categorical-columns and --numeric-columns add: vectors of categories, and how they meet the
     microbes. None: as the heads. A category that few samples have is in few steps, and may need a higher one."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Each block of the base learns at this times the rate of the block above it: below 1, 0.8 for example, what is nearer to the
-    nucleotides, and more general, changes less."""
+    """Factor on the learning rate from each block of the base to the block below it. Below 1, 0.8 for example, what is nearer
+    to the nucleotides, and more general, changes less."""
     unfreeze_epochs: Annotated[int, Field(ge=0)] = 0
-    """Epochs in which only the heads learn; then the uppermost block of the base joins them, after as many again the next below,
-    and so on. 0: all learn from the start. Blocks that are not reached within --epochs stay as they were."""
+    """Epochs in which only the heads learn, before the base joins them block by block. After them the uppermost block joins,
+    after as many again the next below, and so on. 0: all learn from the start. Blocks that are not reached within --epochs stay
+    as they were."""
 
     @model_validator(mode="after")
     def _nothing_to_freeze(self) -> "TransferConfig":
