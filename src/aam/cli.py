@@ -124,7 +124,18 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run aam; give its exit code: 0, 2 for a mistake of the user, or 128 and the number of the signal that stopped it."""
+    """Run aam.
+
+    Parameters
+    ----------
+    arguments
+        What follows ``aam`` on the command line; None for that of this process.
+
+    Returns
+    -------
+    int
+        Exit code: 0, 2 for a mistake of the user, or 128 and the number of the signal that stopped it.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in HELP_FLAGS:
         sys.stdout.write(overview())
@@ -175,7 +186,7 @@ def _run(name: str, options: list[str]) -> int:
 
 @contextmanager
 def _termination_as_exception() -> Iterator[None]:
-    """Let SIGTERM stop a run as Ctrl-C does, so that nothing half-written stays."""
+    """Stop a run on SIGTERM as on Ctrl-C, so that nothing half-written stays."""
 
     def stop(number: int, _: Any) -> None:
         raise StopRequested(number)
@@ -191,7 +202,7 @@ def _termination_as_exception() -> Iterator[None]:
 
 
 def _what_is_left(config: Any) -> str:
-    """Say what a run that was stopped leaves in its directory."""
+    """Return a sentence on what a run that was stopped leaves in its directory; nothing where it leaves nothing."""
     from aam.config.saving import LAST_CHECKPOINT, MEMBERS
 
     directory = getattr(getattr(config, "output", None), "output_dir", None)
@@ -205,6 +216,11 @@ def _what_is_left(config: Any) -> str:
 
 def parse(name: str, options: list[str]) -> Any:
     """Turn a command's options, and those of a ``--config`` file before them, into its config.
+
+    Returns
+    -------
+    Any
+        The config that the table names for the command.
 
     Raises
     ------
@@ -255,47 +271,48 @@ def form_of(name: str, options: list[str]) -> str:
     other = COMMANDS[name].other
     if other is None:
         return name
-    given = {option.split("=")[0].replace("_", "-") for option in options}
-    asked = [flag for flag in other.flags if flag in given]
-    if asked and other.usual_flag in given:
-        raise ConfigError(f"{other.usual_flag} and {asked[0]} exclude each other: {other.hint}.")
-    if not asked and not given & {other.usual_flag, *HELP_FLAGS}:
+    flags = {option.split("=")[0].replace("_", "-") for option in options}
+    of_other = [flag for flag in other.flags if flag in flags]
+    if of_other and other.usual_flag in flags:
+        raise ConfigError(f"{other.usual_flag} and {of_other[0]} exclude each other: {other.hint}.")
+    if not of_other and not flags & {other.usual_flag, *HELP_FLAGS}:
         raise ConfigError(f"pass either {other.usual_flag} or {other.flags[0]}: {other.hint}.")
-    return other.command if asked else name
+    return other.command if of_other else name
 
 
 def _with_config_files(name: str, options: list[str]) -> list[str]:
     """Put the options of ``--config`` files before the others."""
-    given, options = _take_config_files(options)
-    if not given:
+    paths, options = _take_config_files(options)
+    if not paths:
         return options
     import tyro
 
     from aam.config.base import command_that_wrote, flags_from_yaml, option_names
 
     usual, other = _load(COMMANDS[name].config), COMMANDS[name].other
-    for path in given:
+    for path in paths:
         writer = command_that_wrote(path) if path.is_file() else None
         if writer not in (None, usual.command):
             raise ConfigError(f"--config {path} holds the options of aam {writer}: run that, or copy what both have.")
-    known = [*option_names(usual), *(option_names(_load(COMMANDS[other.command].config)) if other else ())]
+    allowed = [*option_names(usual), *(option_names(_load(COMMANDS[other.command].config)) if other else ())]
     without_flag = [
         field.name
         for field in dataclasses.fields(usual)
         if tyro.conf.Positional in getattr(field.type, "__metadata__", ())
     ]
-    return [*(flag for path in given for flag in flags_from_yaml(path, without_flag, known)), *options]
+    return [*(flag for path in paths for flag in flags_from_yaml(path, without_flag, allowed)), *options]
 
 
 def overview() -> str:
-    """List the commands."""
+    """Return the list of commands, as ``aam --help`` shows it."""
     rows = "\n".join(f"  {name:<10} {command.summary}" for name, command in COMMANDS.items())
     return (
         "usage: aam COMMAND [OPTIONS]\n\n"
         "Attention All Microbes: learn from microbiome amplicon data, from nucleotides to samples.\n\n"
         f"commands:\n{rows}\n\n"
-        "Every command explains its options: aam COMMAND --help. Options may also come from a file:\n"
-        "--config FILE.yaml, with lines such as 'batch-size: 16'; options on the command line go first.\n"
+        "Every command explains its options: aam COMMAND --help, with --help all every one of them.\n"
+        "Options may also come from a file: --config FILE.yaml, with lines such as 'batch-size: 16';\n"
+        "options on the command line go first.\n"
         f"Version {aam.__version__}.\n"
     )
 

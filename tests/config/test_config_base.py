@@ -328,7 +328,7 @@ def test_fields_of_a_parent_are_written_in_the_order_of_the_files_that_there_are
         for path in ("commands:TrainConfig", "crossval:CrossvalConfig")
     )
 
-    assert train[5:9] == ["network_head", "conditioning", "split", "transfer"]
+    assert train[5:9] == ["network_head", "covariates", "split", "transfer"]
     assert train[-2:] == ["saving", "devices"]
     assert folds[:4] == ["study", "label", "folds", "output"]
 

@@ -80,7 +80,13 @@ def fields_as_written(cls: Any) -> list[dataclasses.Field]:
 
 
 def flatten(instance: Any) -> dict[str, Any]:
-    """Give the fields of a config and of the configs in it as one flat mapping ``flag name -> plain value``."""
+    """Flatten a config and the configs in it.
+
+    Returns
+    -------
+    dict of str to Any
+        Value of each option by its key in files, ``ffn-ratio``: numbers, strings, lists of these, or None.
+    """
     flat: dict[str, Any] = {}
     for field in fields_as_written(instance):
         value = getattr(instance, field.name)
@@ -98,7 +104,7 @@ def _plain(value: Any) -> Any:
 
 
 def input_paths(instance: Any) -> Iterator[tuple[str, Path]]:
-    """Give each path that a command reads from, with its flag."""
+    """Yield the flag and the path of each input of a command; no outputs and no cache."""
     for field in fields_as_written(instance):
         value = getattr(instance, field.name)
         if dataclasses.is_dataclass(value):
@@ -114,14 +120,14 @@ def command_of(instance: Any) -> str:
 
 
 def write_yaml(instance: Any) -> str:
-    """Write a config as YAML that ``--config`` reads back; the first line is the mark of the command and of its version."""
+    """Return a config as YAML that ``--config`` reads back; the first line is the mark of the command and of its version."""
     mark = f"# aam {command_of(instance)}, version {aam.__version__}\n"
     lasting = {flag: value for flag, value in flatten(instance).items() if flag not in OF_ONE_CALL}
     return mark + yaml.safe_dump(lasting, sort_keys=False, allow_unicode=True)
 
 
 def command_that_wrote(path: Path) -> str | None:
-    """Read the mark of `write_yaml`; None for a file that is missing or that aam did not write."""
+    """Read the name of the command in the mark of `write_yaml`; None for a file that is missing or that aam did not write."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             words = file.readline(200).split()
@@ -132,7 +138,7 @@ def command_that_wrote(path: Path) -> str | None:
 
 
 def option_names(cls: Any) -> Iterator[str]:
-    """Give the keys that a file of options may have for a config: ``ffn-ratio``, and of switches also ``no-aam``."""
+    """Yield the keys that a file of options may have for a config: ``ffn-ratio``, and of switches also ``no-aam``."""
     for field in fields_as_written(cls):
         if dataclasses.is_dataclass(field.type):
             yield from option_names(field.type)
@@ -143,7 +149,7 @@ def option_names(cls: Any) -> Iterator[str]:
             yield f"no-{name}"
 
 
-def flags_from_yaml(path: Path, without_flag: Sequence[str] = (), known: Sequence[str] | None = None) -> list[str]:
+def flags_from_yaml(path: Path, without_flag: Sequence[str] = (), allowed: Sequence[str] | None = None) -> list[str]:
     """Turn a YAML file of ``flag: value`` into command-line arguments, those that are given without a flag first.
 
     Parameters
@@ -151,14 +157,19 @@ def flags_from_yaml(path: Path, without_flag: Sequence[str] = (), known: Sequenc
     path
         The file.
     without_flag
-        Keys of those.
-    known
+        Keys whose values are given without a flag.
+    allowed
         All keys that the command has; None for any.
+
+    Returns
+    -------
+    list of str
+        Arguments in the order of the file.
 
     Raises
     ------
     ConfigError
-        The file is missing, is not YAML, is not one flat mapping, or has a key that is not known.
+        The file is missing, is not YAML, is not one flat mapping, or has a key that is not allowed.
     """
     arguments: list[str] = []
     for key, value in without_deleted(_read_flat_yaml(path)).items():
@@ -168,8 +179,8 @@ def flags_from_yaml(path: Path, without_flag: Sequence[str] = (), known: Sequenc
                 f"--config {path}: {name} {value} is of an option that aam no longer has: take it out; training is then that of "
                 f"{name} {DELETED[name]}."
             )
-        if known is not None and name not in known:
-            meant = get_close_matches(name, known, n=1)
+        if allowed is not None and name not in allowed:
+            meant = get_close_matches(name, allowed, n=1)
             hint = f"did you mean {meant[0]!r}?" if meant else "take it out."
             raise ConfigError(f"--config {path}: the command has no option {name_some([key])}; {hint}")
         if isinstance(value, bool):
@@ -205,7 +216,7 @@ def without_deleted(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_nested(value: Any) -> bool:
-    """Whether a value is more than one thing or a list of things."""
+    """Return whether a value is a mapping, or a list of mappings or lists."""
     return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict | list) for item in value))
 
 
@@ -239,13 +250,13 @@ def rebuild(cls: type[T], values: dict[str, Any]) -> T:
     ConfigError
         The values do not fit the class.
     """
-    known = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(values.keys() - known.keys())
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(values.keys() - fields.keys())
     if unknown:
         raise ConfigError(f"{cls.__name__} has no setting {', '.join(unknown)}: was it written by another version?")
     arguments = {}
     for name, value in values.items():
-        kind = known[name].type
+        kind = fields[name].type
         arguments[name] = rebuild(kind, value) if dataclasses.is_dataclass(kind) else value  # type: ignore[arg-type]
     return cls(**arguments)
 

@@ -63,9 +63,9 @@ def check_objectives(config: "PretrainConfig | LearningConfig") -> None:
             "--tree and --distances exclude each other unless --objectives says what is learned from them: pass one of them, or "
             "--objectives distance unweighted-unifrac."
         )
-    given = {"tree": distance.tree, "distances": distance.distances, "taxonomy": config.taxonomy.taxonomy}
+    files = {"tree": distance.tree, "distances": distance.distances, "taxonomy": config.taxonomy.taxonomy}
     for name, row in rows.items():
-        missing = [FLAG_OF_RESOURCE[need] for need in row.needs if given[need] is None]
+        missing = [FLAG_OF_RESOURCE[need] for need in row.needs if files[need] is None]
         if missing:
             raise ValueError(f"--objectives {name} needs {' and '.join(missing)}.")
     if any(row.needs_pairs for row in rows.values()) and config.training.batch_size == 1:

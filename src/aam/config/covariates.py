@@ -67,13 +67,13 @@ class CovariatesConfig:
             if len(names := pair.split("=")) != 2 or not all(names):
                 raise ValueError(f"--category-parents {pair}: write CHILD=PARENT, such as city=country.")
         children = [pair.split("=")[0] for pair in self.category_parents]
-        known = {*self.categorical_columns, *self.parents.values()}
+        categorical = {*self.categorical_columns, *self.parents.values()}
         for child in children:
             if children.count(child) > 1:
                 raise ValueError(
                     f"--category-parents gives {child} two parents: keep the nearest, and give that one its own."
                 )
-            if child not in known:
+            if child not in categorical:
                 raise ValueError(
                     f"--category-parents {child}=…: {child} is not one of --categorical-columns. Add it there."
                 )
@@ -85,23 +85,23 @@ class CovariatesConfig:
         return self
 
     def _above(self, child: str) -> list[str]:
-        """Give what is above a column, the nearest first; a circle is walked once."""
-        found: list[str] = []
-        while (parent := self.parents.get(found[-1] if found else child)) is not None and parent not in found:
-            found.append(parent)
-        return found
+        """Return the parents of a column, the nearest first; a circle is walked once."""
+        parents: list[str] = []
+        while (parent := self.parents.get(parents[-1] if parents else child)) is not None and parent not in parents:
+            parents.append(parent)
+        return parents
 
 
 def check_covariates(conditioning: CovariatesConfig, head: str, mixup_alpha: float | None) -> None:
     """Refuse options of a training run that do not go with columns beside the microbes."""
     if not conditioning.columns:
         return
-    given = " and ".join(
+    flags = " and ".join(
         flag_of(name) for name in ("categorical_columns", "numeric_columns") if getattr(conditioning, name)
     )
     if head == "kernel":
-        raise ValueError(f"--head kernel reads microbes alone: leave out {given}, or pass --head network.")
+        raise ValueError(f"--head kernel reads microbes alone: leave out {flags}, or pass --head network.")
     if mixup_alpha is not None:
         raise ValueError(
-            f"--mixup-alpha mixes samples, and there is nothing between the cells of {given}: leave one of them out."
+            f"--mixup-alpha mixes samples, and there is nothing between the cells of {flags}: leave one of them out."
         )

@@ -82,11 +82,13 @@ def help_of(command: str, config: type, topic: str | None = None, width: int = 8
     Parameters
     ----------
     command
-        Its name.
+        Name of the command.
     config
-        Its config.
+        The command's config.
     topic
         Name of a topic, or ``all``; None for what ``aam COMMAND --help`` shows.
+    width
+        Most characters of a line.
 
     Raises
     ------
@@ -95,15 +97,15 @@ def help_of(command: str, config: type, topic: str | None = None, width: int = 8
     """
     options = list(options_of(config, has_heads="head" in _names(config)))
     topics = sorted(dict.fromkeys(option.topic for option in options), key=lambda topic: topic == OUTPUT)  # the last
-    if topic not in (None, ALL, *(one.name for one in topics)):
-        names = ", ".join([ALL, *(one.name for one in topics)])
+    if topic not in (None, ALL, *(existing.name for existing in topics)):
+        names = ", ".join([ALL, *(existing.name for existing in topics)])
         raise ConfigError(f"--help {topic}: there is no such topic. Topics: {names}.")
     about = _paragraphs(config)
     if topic is None and len(options) > MOST_SHOWN_WHOLE:
         return _join(_opening(command, options, about[:MOST_PARAGRAPHS], width), *_brief(command, options, width),
                      _topics(command, topics, width), _examples(about, width))  # fmt: skip
-    shown = [one for one in topics if topic in (None, ALL, one.name)]
-    sections = [_section(one, options, width) for one in shown]
+    shown = [section for section in topics if topic in (None, ALL, section.name)]
+    sections = [_section(section, options, width) for section in shown]
     if topic not in (None, ALL):
         return _join(*sections)
     return _join(_opening(command, options, about, width), *sections, _examples(about, width))

@@ -87,7 +87,7 @@ new kind of objective a class and a row."""
 
 
 def encoder_types() -> dict[str, ObjectiveRow]:
-    """Give the rows that ``--objectives`` chooses from."""
+    """Return the rows that ``--objectives`` chooses from, by name."""
     return {name: row for name, row in OBJECTIVES.items() if row.weight_option is None}
 
 
@@ -186,10 +186,12 @@ class ObjectivesConfig:
 
     @model_validator(mode="after")
     def _types_are_known(self) -> "ObjectivesConfig":
-        known = encoder_types()
+        choices = encoder_types()
         for name in self.encoder_type:
-            if name not in known:
-                raise ValueError(f"--objectives {name} is unknown: choose from {name_some(list(known), len(known))}.")
+            if name not in choices:
+                raise ValueError(
+                    f"--objectives {name} is unknown: choose from {name_some(list(choices), len(choices))}."
+                )
         if len(set(self.encoder_type)) < len(self.encoder_type):
             raise ValueError("--objectives names one twice: name each once, and weigh it with --objective-weights.")
         if self.encoder_weights and len(self.encoder_weights) != len(self.encoder_type):
@@ -200,7 +202,7 @@ class ObjectivesConfig:
         return self
 
     def weights(self, default: str | None) -> dict[str, float]:
-        """Give each objective's weight, by name, of those that weigh anything; ``default`` is the type if none is named."""
+        """Return the weight of each objective that weighs anything, by name; ``default`` is the type if none is named."""
         types = self.encoder_type or (() if default is None else (default,))
         chosen = self.encoder_weights or (1.0,) * len(types)
         weights = {name: self.penalty * weight for name, weight in zip(types, chosen, strict=True)}
@@ -234,5 +236,5 @@ class SupervisedObjectivesConfig(ObjectivesConfig):
 
 
 def rows_of(weights: dict[str, float]) -> dict[str, ObjectiveRow]:
-    """Give the table's rows of the objectives that weigh something."""
+    """Return the table's rows of the objectives that have a weight, by name."""
     return {name: OBJECTIVES[name] for name in weights}

@@ -102,7 +102,7 @@ class DistanceConfig:
 
 @config
 class TaxonomyConfig:
-    """What is known of the ASVs' place among the living."""
+    """Taxonomy of the ASVs."""
 
     topic: ClassVar[Topic] = STUDY
     is_network_only: ClassVar[bool] = True
@@ -253,7 +253,6 @@ class UnlabelledSplitConfig:
 
 
 def _check_needs(split: str, values: dict[str, Any]) -> None:
-    given = {name for name, value in values.items() if value is not None and name != "split"}
-    missing = [name for name in REQUIRED[split] if name not in given]
+    missing = [name for name in REQUIRED[split] if values[name] is None]
     if missing:
         raise ValueError(f"--split {split} needs {' and '.join(map(flag_of, missing))}.")

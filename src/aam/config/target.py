@@ -91,7 +91,7 @@ _PENALTIES = only_with(
 
 @config
 class NumberConfig:
-    """Of the network's head for numbers."""
+    """Options of the network's head for numbers."""
 
     topic: ClassVar[Topic] = LOSS
     is_network_only: ClassVar[bool] = True
@@ -140,13 +140,13 @@ class NumberConfig:
 
     @property
     def levels(self) -> tuple[float, ...]:
-        """Quantiles that the head gives, in increasing order; a single output counts as the middle."""
+        """Quantiles of the head's outputs, in increasing order; a single output counts as the middle."""
         return self.quantiles if self.loss_type == "quantile" else (0.5,)
 
 
 @config
 class ClassConfig:
-    """Of the network's head for classes."""
+    """Options of the network's head for classes."""
 
     topic: ClassVar[Topic] = LOSS
     is_network_only: ClassVar[bool] = True

@@ -18,7 +18,7 @@ from aam.config.topics import STUDY, Topic
 
 @config
 class InspectConfig:
-    """Say what files are, whether they fit together as a study, and which commands run on them.
+    """Describe files: what they are, whether they fit together as a study, and which commands run on them.
 
     Example: aam inspect table.biom rep-seqs.fasta tree.nwk metadata.tsv
 

@@ -1,6 +1,9 @@
 """How the help is divided: topics of options, titles of the short help, and what the kernel head leaves aside."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from aam.config.options import marks_of, values_of
 
 
 @dataclass(frozen=True)
@@ -90,3 +93,8 @@ class MoreText:
     """Mark of an option, an item of the field's ``Annotated``: what is said of it beside the string under the field."""
 
     text: str
+
+
+def fields_of_any_head(config: Any) -> tuple[str, ...]:
+    """Return the names of the fields, among options of the network, that the kernel head reads as well."""
+    return tuple(name for name, (field, _) in values_of(config).items() if ANY_HEAD in marks_of(field))

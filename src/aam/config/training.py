@@ -128,10 +128,10 @@ class TrainingConfig(OptimisationConfig):
     def _one_says_how_many_batches_are_accumulated(self) -> "TrainingConfig":
         if self.gradient_accumulation_steps is not None and self.target_effective_batch_size is not None:
             raise ValueError("--target-effective-batch-size chooses --gradient-accumulation-steps: pass one of them.")
-        asked, size = self.target_effective_batch_size, self.batch_size
-        if asked is not None and isinstance(size, int) and asked < size:
+        wanted, size = self.target_effective_batch_size, self.batch_size
+        if wanted is not None and isinstance(size, int) and wanted < size:
             raise ValueError(
-                f"--target-effective-batch-size {asked} is less than one batch of --batch-size {size}: raise it."
+                f"--target-effective-batch-size {wanted} is less than one batch of --batch-size {size}: raise it."
             )
         return self
 

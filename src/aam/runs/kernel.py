@@ -7,6 +7,7 @@ from typing import Literal
 
 from aam.config.base import changed_flags
 from aam.config.commands import LearningConfig, TrainConfig
+from aam.config.topics import fields_of_any_head
 from aam.data.rarefaction import fixed_rarefaction
 from aam.data.study import Study
 from aam.errors import ConfigError, name_some
@@ -35,12 +36,6 @@ MOST_SAMPLES_OF_AUTO = 1000
 
 MOST_SAMPLES = 10_000
 """Samples beyond which the kernels between all pairs take too much memory."""
-
-_SHARED = (
-    "seed", "validation_fraction", "validation_plot_samples", "max_bp", "tree", "missing_features", "pretrained", "resume",
-    "replay",
-    "rarefy_depth",
-)  # fmt: skip
 
 
 def choose_head(config: LearningConfig, n_samples: int) -> Literal["kernel", "network"]:
@@ -91,7 +86,8 @@ def choose_head(config: LearningConfig, n_samples: int) -> Literal["kernel", "ne
 def _ignored(config: LearningConfig) -> list[str]:
     """Return the flags of the network's options that differ from their defaults."""
     settled = SHAPE if config.transfer.pretrained is not None else ()  # said elsewhere
-    return [flag for section in config.network_sections for flag in changed_flags(section, (*_SHARED, *settled))]
+    passed_over = (*fields_of_any_head(config), *settled)
+    return [flag for section in config.network_sections for flag in changed_flags(section, passed_over)]
 
 
 def kernel_inputs(config: LearningConfig, study: Study, pretrained: Pretrained | None) -> KernelInputs:
