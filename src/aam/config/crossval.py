@@ -53,6 +53,9 @@ class FoldsConfig:
 class CrossvalConfig(LearningConfig):
     """Train aam and classical baselines anew in each fold, and compare them on the samples that were held out.
 
+    Up to 1,000 samples with a value aam learns by kernel machines, more by the network (--head chooses): options marked (network
+    only) do nothing for the kernel head.
+
     Example: aam crossval --folds 5 --repeats 3 --group-column subject --table table.biom --sequences rep-seqs.fasta --tree tree.nwk
     --metadata metadata.tsv --metadata-column age --output-dir comparison
 
