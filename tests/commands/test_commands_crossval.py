@@ -270,7 +270,7 @@ def test_a_training_part_of_one_class_is_refused(study, tmp_path, capsys):
         == 2
     )
 
-    assert "one value only" in capsys.readouterr().err
+    assert "leaves samples of one value only" in capsys.readouterr().err
 
 
 def test_a_held_out_part_of_one_class_is_scored_in_part_and_said(study, tmp_path, capsys):
