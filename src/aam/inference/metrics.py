@@ -7,7 +7,7 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 
 from aam.labels.predictions import Predictions
-from aam.labels.target import AnyTarget, JointTarget, TargetState, observed
+from aam.labels.target import AnyTarget, JointTarget, TargetState, indices_with_value
 from aam.metrics.scores import (
     accuracy,
     auroc,
@@ -48,9 +48,9 @@ def evaluate_predicted(target: AnyTarget, predicted: Predictions, truth: np.ndar
     """
     if isinstance(target, JointTarget):
         found = {
-            part.column: evaluate_predicted(part, own.rows(rows), truth[rows, place])
+            part.column: evaluate_predicted(part, own.select(rows), truth[rows, place])
             for place, (part, own, rows) in enumerate(
-                zip(target.parts, target.split(predicted), observed(truth), strict=True)
+                zip(target.parts, target.split(predicted), indices_with_value(truth), strict=True)
             )
             if len(rows)
         }
