@@ -7,7 +7,7 @@ import pytest
 from aam.config.target import TargetConfig
 from aam.errors import MetadataError, SplitError
 from aam.labels.predictions import Predictions
-from aam.labels.target import TargetState, fit_joint_target, fit_target, mean_place, target_from_dict
+from aam.labels.target import TargetState, fit_joint_target, fit_target, mean_rank, target_from_dict
 from aam.target_transform import TargetTransform
 
 
@@ -134,6 +134,6 @@ def test_what_was_predicted_of_a_column_has_the_names_that_it_has_alone():
 
 
 def test_samples_are_placed_by_what_they_have():
-    places = mean_place(pd.DataFrame({"age": [1.0, 2.0, np.nan], "bmi": [np.nan, 10.0, 90.0]}))
+    places = mean_rank(pd.DataFrame({"age": [1.0, 2.0, np.nan], "bmi": [np.nan, 10.0, 90.0]}))
 
     assert places.tolist() == [0.5, 0.75, 1.0]

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.sparse import csr_array
 
-from aam.labels.splits import fold_numbers, strata
+from aam.labels.stratified import fold_numbers, strata
 from aam.labels.target import Task
 
 LEAST_SAMPLES_WITH_FEATURE = 3

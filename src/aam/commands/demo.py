@@ -29,7 +29,7 @@ from aam.io.biom_table import write_table
 from aam.io.count_table import CountTable
 from aam.io.metadata import read_metadata
 from aam.io.tables import read_table
-from aam.labels.splits import hold_out, strata
+from aam.labels.stratified import hold_out, strata
 from aam.labels.target import TargetState
 from aam.storage.output import check_output_directory, start_output_directory
 

@@ -19,8 +19,9 @@ from aam.labels.columns import label_samples, only_column
 from aam.labels.covariate_checks import covariate_columns
 from aam.labels.groups import sample_groups, warn_of_divided_subjects
 from aam.labels.head_inputs import named_columns
-from aam.labels.splits import divided_groups, fold_numbers, strata
-from aam.labels.target import TargetState, fit_target, order_alone
+from aam.labels.splits import divided_groups
+from aam.labels.stratified import fold_numbers, strata
+from aam.labels.target import TargetState, fit_target, without_transform
 from aam.labels.task import choose_task_of, read_losses
 
 logger = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def read_crossval_samples(config: CrossvalConfig) -> CrossvalSamples:
     columns = named_columns(config.category_columns, metadata, sample_ids, config.label.metadata_column)
     columns |= covariate_columns(config.covariates, metadata, cells.loc[sample_ids], config.folds.group_column)
     groups = sample_groups(metadata, sample_ids, config.folds.group_column, config.label.metadata_column)
-    target = fit_target(values, task, order_alone(config.target))
+    target = fit_target(values, task, without_transform(config.target))
     truth = target.encode(values)
     if config.folds.fold_file is None:
         folds, names = _drawn(config.folds, groups, truth, config.training.seed)

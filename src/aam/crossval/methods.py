@@ -24,10 +24,11 @@ from aam.inference.predictor import predictor_of
 from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.known_asvs import KnownASVs
 from aam.labels.covariates import NO_COVARIATES
-from aam.labels.head_inputs import head_inputs_of, rows_of, warn_of_unknown_covariates
+from aam.labels.head_inputs import head_inputs_of, select_cells, warn_of_unknown_covariates
 from aam.labels.labelled import LabelledSamples, LabelledStudy, fit_labels
 from aam.labels.predictions import Predictions
-from aam.labels.splits import EXCLUDED, TRAIN, VALIDATION, hold_out, strata
+from aam.labels.splits import EXCLUDED, TRAIN, VALIDATION
+from aam.labels.stratified import hold_out, strata
 from aam.labels.target import TargetState, fit_target
 from aam.notices import NOTICES
 from aam.runs.ensemble import (
@@ -63,7 +64,7 @@ def aam_method(
     for fold in crossval_samples:
         with NOTICES.within(crossval_samples.name_of(fold)):
             labelled.append(part_of_fold(config, crossval_samples, fold))
-    tests = (rows_of(crossval_samples.columns, fold.test) for fold in crossval_samples)
+    tests = (select_cells(crossval_samples.columns, fold.test) for fold in crossval_samples)
     warn_of_unknown_covariates([(part.covariates, columns) for part, columns in zip(labelled, tests, strict=True)])
     first = labelled[0]
     if config.head.ensemble is not None:
@@ -83,7 +84,7 @@ def _kernel_method(
     inputs = kernel_inputs(config, study, pretrained)
 
     def target_of(fold: Fold) -> TargetState:
-        in_training = rows_of(crossval_samples.columns, fold.train)
+        in_training = select_cells(crossval_samples.columns, fold.train)
         return fit_target(crossval_samples.values.iloc[fold.train], target.task, config.target, in_training)
 
     as_read = rarefy_once(study, inputs.fixed_rarefaction)
@@ -188,7 +189,7 @@ def _predict(
             study = crossval_samples.study.select_samples(fold.test[indices])
             predictions.append(predictor.predict(study, crossval_samples.metadata))
             order.append(indices)
-    predicted = Predictions.joined(predictions).rows(np.argsort(np.concatenate(order)))
+    predicted = Predictions.concatenate(predictions).select(np.argsort(np.concatenate(order)))
     return predicted.in_all_classes(labelled.target.classes, crossval_samples.target.classes)
 
 

@@ -1,4 +1,4 @@
-"""Models as their descriptions say, with random weights."""
+"""Models with random weights, built from their descriptions."""
 
 import dataclasses
 
@@ -17,25 +17,12 @@ from aam.nn.covariates import CovariateConditioning, CovariateShape
 from aam.objectives.target import ClassificationTarget, RegressionTarget, Target, TargetStatistics
 from aam.objectives.target_kinds import JointRegression, OrdinalTarget
 
-
-def build_covariate_conditioning(
-    config: ModelConfig, conditions: Covariates, options: CovariatesConfig
-) -> CovariateConditioning | None:
-    """Build what brings columns of the metadata to the network's head; None without any."""
-    place = {one.column: number for number, one in enumerate(conditions.categories)}
-    shape = CovariateShape(
-        sizes=[len(one.known.names) for one in conditions.categories],
-        parents=[-1 if one.parent is None else place[one.parent] for one in conditions.categories],
-        n_numbers=len(conditions.numbers),
-    )
-    return build_covariates(config, shape, options)
-
-
 AnyModel = SequenceEncoder | SequencePredictor | KernelModel | NetworkEnsemble
+"""A model of any kind that a model directory can hold."""
 
 
 def build_model(description: ModelDescription) -> AnyModel:
-    """Build the model that a description is of, with random weights; of an ensemble, without its members."""
+    """Build the model of a description, with random weights; an ensemble has no members yet."""
     if description.ensemble is not None:
         return NetworkEnsemble(description.ensemble)
     if description.head is not None and not description.head["has_encoder"]:
@@ -55,22 +42,67 @@ def build_model(description: ModelDescription) -> AnyModel:
 def build_target(
     config: ModelConfig, target: AnyTarget, options: NetworkHeadConfig = DEFAULT_HEAD, losses: Losses = NO_LOSSES
 ) -> Target:
-    """Build the network's head for a metadata column, or heads for several, of which some may have a loss of their own."""
+    """Build a network's head for a target.
+
+    Parameters
+    ----------
+    config
+        Shape of the network.
+    target
+        The target, fitted on the training samples.
+    options
+        Options of the head.
+    losses
+        Options of the loss by column, for columns that differ from ``options``.
+
+    Returns
+    -------
+    Target
+        The head, with random weights; a `JointRegression` for several columns.
+    """
     heads = []
     for part in parts_of(target):
         if part.task == "regression":
             numbers = losses.get(part.column, options.numbers)
-            own = dataclasses.replace(options, numbers=numbers)
-            heads.append(RegressionTarget(config, part.column, part.transform, own, _fitted(part)))
+            of_column = dataclasses.replace(options, numbers=numbers)
+            heads.append(RegressionTarget(config, part.column, part.transform, of_column, _statistics(part)))
     if isinstance(target, JointTarget):
         return JointRegression(heads, [losses[name].weight if name in losses else 1.0 for name in target.columns])
     if heads:
         return heads[0]
     kind = OrdinalTarget if target.task == "ordinal" else ClassificationTarget
-    return kind(config, target.column, target.classes, options, _fitted(target))
+    return kind(config, target.column, target.classes, options, _statistics(target))
 
 
-def _fitted(target: TargetState) -> TargetStatistics:
+def build_covariate_conditioning(
+    config: ModelConfig, covariates: Covariates, options: CovariatesConfig
+) -> CovariateConditioning | None:
+    """Build the part of a network that reads covariates.
+
+    Parameters
+    ----------
+    config
+        Shape of the network.
+    covariates
+        Covariates, fitted on the training samples.
+    options
+        Options of the covariates.
+
+    Returns
+    -------
+    CovariateConditioning | None
+        The module, with random weights; None without covariates.
+    """
+    number_of = {column.column: number for number, column in enumerate(covariates.categories)}
+    shape = CovariateShape(
+        sizes=[len(column.known.names) for column in covariates.categories],
+        parents=[-1 if column.parent is None else number_of[column.parent] for column in covariates.categories],
+        n_numbers=len(covariates.numbers),
+    )
+    return build_covariates(config, shape, options)
+
+
+def _statistics(target: TargetState) -> TargetStatistics:
     return TargetStatistics(
         guess=None if isinstance(target.guess, str) else float(target.guess),
         bounds=target.bounds,

@@ -1,4 +1,4 @@
-"""What a model's directory says to whoever finds it."""
+"""The model card: a page that describes a model, in its directory."""
 
 from typing import Any
 
@@ -10,64 +10,12 @@ from aam.labels.covariates import Covariates
 from aam.labels.target import AnyTarget, JointTarget, parts_of
 
 
-def covariate_lines(conditions: Covariates) -> list[str]:
-    """Say in a model's card which columns it reads."""
-    needed = "'aam predict' needs that column, by --metadata"
-    lines = [
-        f"- Reads the {one.column} of a sample ({', '.join(one.known.names)}): {needed}."
-        for one in conditions.categories
-    ]
-    return lines + [
-        f"- Reads the {one.column} of a sample (mean {one.mean:.4g}, standard deviation {one.std:.4g}): {needed}."
-        for one in conditions.numbers
-    ]
-
-
-def kernel_lines(info: dict[str, Any]) -> list[str]:
-    """Say which members were chosen, with which weights, penalties and losses, and how sure the head may be."""
-    arrays, calibration = info["arrays"], info["calibration"]
-    n_samples, n_asvs = arrays["count_offsets"][1] - 1, arrays["sequence_offsets"][1] - 1
-    rows = [
-        f"| {member['name']}: {MEANINGS[member['name']]} | {member['weight']:.3f} | {_penalty(member)} "
-        f"| {member['loss']:.4g} |"
-        for member in info["members"]
-    ]
-    lines = [
-        f"- Kernel head: compares samples with its {n_samples:,} training samples, whose counts it holds, by {n_asvs:,} ASVs "
-        f"that it knows by their first {info['nucleotides']} nucleotides; {_depth(info)} of each sample.",
-        coverage_line(calibration["coverage"]),
-    ]
-    if calibration["classes"]:
-        lines.append(
-            f"- Probabilities are as if all classes were equally frequent; temperature {calibration['temperature']:.3g}."
-        )
-    lines += ["", "| member | weight | penalty | loss on groups left out |", "|---|---|---|---|", *rows, ""]
-    return lines
-
-
-def coverage_line(coverage: float) -> str:
-    """Say how far intervals or sets may be relied on."""
-    return (
-        f"- Intervals or sets hold the truth for {coverage:.0%} of the samples of a new subject (group), if subjects are like "
-        "those of the training samples."
-    )
-
-
-def _depth(info: dict[str, Any]) -> str:
-    fixed_rarefaction = info.get("equal_depth")
-    return "all reads" if fixed_rarefaction is None else f"{fixed_rarefaction['depth']:,} reads, drawn at random,"
-
-
-def _penalty(member: dict[str, Any]) -> str:
-    return "–" if member["penalty"] is None else f"{member['penalty']:.3g}"
-
-
 def model_card(description: ModelDescription) -> str:
-    """Describe a model for whoever finds its directory."""
+    """Return the text of a model's card, in Markdown."""
     target, model = description.target, description.model
-    what = "pre-trained encoder" if target is None else f"{target.task} of `{target.column}`"
+    kind = "pre-trained encoder" if target is None else f"{target.task} of `{target.column}`"
     depth = "all reads of each sample" if description.depth is None else f"{description.depth:,} reads of each sample"
-    lines = [f"# aam {aam.__version__}: {what}", ""]
+    lines = [f"# aam {aam.__version__}: {kind}", ""]
     if description.head is not None:
         lines += kernel_lines(description.head)
     else:
@@ -89,15 +37,46 @@ def model_card(description: ModelDescription) -> str:
             for name, value in without_nan(description.metrics).items()
             if isinstance(value, int | float)
         ]
-    use = "embed" if target is None else "predict"
+    command = "embed" if target is None else "predict"
     flags = "--model DIRECTORY --table table.biom --sequences rep-seqs.fasta --output results.tsv"
     flags += " --metadata metadata.tsv" if description.covariates.columns else ""
-    lines += ["", "## Use", "", f"    aam {use} {flags}", ""]
+    lines += ["", "## Use", "", f"    aam {command} {flags}", ""]
     return "\n".join(lines)
 
 
+def kernel_lines(info: dict[str, Any]) -> list[str]:
+    """Return the lines of a card about a kernel head: its samples, members with weights, penalties and losses, and coverage."""
+    arrays, calibration = info["arrays"], info["calibration"]
+    n_samples, n_asvs = arrays["count_offsets"][1] - 1, arrays["sequence_offsets"][1] - 1
+    rows = [
+        f"| {member['name']}: {MEANINGS[member['name']]} | {member['weight']:.3f} | {_penalty(member)} "
+        f"| {member['loss']:.4g} |"
+        for member in info["members"]
+    ]
+    lines = [
+        f"- Kernel head: compares samples with its {n_samples:,} training samples, whose counts it holds, by {n_asvs:,} ASVs "
+        f"that it knows by their first {info['nucleotides']} nucleotides; {_depth(info)} of each sample.",
+        coverage_line(calibration["coverage"]),
+    ]
+    if calibration["classes"]:
+        lines.append(
+            f"- Probabilities are as if all classes were equally frequent; temperature {calibration['temperature']:.3g}."
+        )
+    lines += ["", "| member | weight | penalty | loss on groups left out |", "|---|---|---|---|", *rows, ""]
+    return lines
+
+
+def _depth(info: dict[str, Any]) -> str:
+    fixed_rarefaction = info.get("equal_depth")
+    return "all reads" if fixed_rarefaction is None else f"{fixed_rarefaction['depth']:,} reads, drawn at random,"
+
+
+def _penalty(member: dict[str, Any]) -> str:
+    return "–" if member["penalty"] is None else f"{member['penalty']:.3g}"
+
+
 def ensemble_lines(info: dict[str, Any]) -> list[str]:
-    """Say what an ensemble is, and how sure it may be."""
+    """Return the lines of a card about an ensemble of networks: its members, coverage and temperature."""
     n_members, calibration = len(info["vectors"]), info["calibration"]
     temperature = calibration["temperature"]
     return [
@@ -108,6 +87,14 @@ def ensemble_lines(info: dict[str, Any]) -> list[str]:
     ]
 
 
+def coverage_line(coverage: float) -> str:
+    """Return the line of a card about the coverage of intervals or sets."""
+    return (
+        f"- Intervals or sets hold the truth for {coverage:.0%} of the samples of a new subject (group), if subjects are like "
+        "those of the training samples."
+    )
+
+
 def _target_lines(target: AnyTarget) -> list[str]:
     lines = []
     if target.classes:
@@ -115,9 +102,22 @@ def _target_lines(target: AnyTarget) -> list[str]:
     for part in parts_of(target):
         of_column = f" of {part.column}" if isinstance(target, JointTarget) else ""
         lines += [f"- Without looking at the sample one would guess {part.guess}{of_column}."]
-    categories = [known for part in parts_of(target) for known in (part.normalized_by, part.scaled_by)]
+    optional = [categories for part in parts_of(target) for categories in (part.normalized_by, part.scaled_by)]
     lines += [
-        f"- Reads the {known.column} of a sample ({', '.join(known.names)}): give 'aam predict' that column by --metadata."
-        for known in dict.fromkeys(known for known in categories if known is not None)
+        f"- Reads the {read.column} of a sample ({', '.join(read.names)}): give 'aam predict' that column by --metadata."
+        for read in dict.fromkeys(categories for categories in optional if categories is not None)
     ]
     return lines
+
+
+def covariate_lines(covariates: Covariates) -> list[str]:
+    """Return the lines of a card about the covariates, one for each."""
+    needed = "'aam predict' needs that column, by --metadata"
+    lines = [
+        f"- Reads the {column.column} of a sample ({', '.join(column.known.names)}): {needed}."
+        for column in covariates.categories
+    ]
+    return lines + [
+        f"- Reads the {column.column} of a sample (mean {column.mean:.4g}, standard deviation {column.std:.4g}): {needed}."
+        for column in covariates.numbers
+    ]

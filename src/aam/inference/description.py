@@ -21,34 +21,34 @@ class ModelDescription:
     Attributes
     ----------
     model
-        Its shape.
+        Shape of the network.
     objectives
-        Self-supervised objectives of the `SequenceEncoder`, by name.
+        Names of the self-supervised objectives of the `SequenceEncoder`.
     depth
         Reads drawn from each sample; None for all.
     token_limit
-        Most ASVs of a sample.
+        Most ASVs of a sample that are read.
     seed
-        Fixes the draws of prediction.
+        Seed of the reads and ASVs that are drawn in prediction.
     study_digest
-        Hash of the study that it was trained on.
+        Digest of the study that the model was trained on.
     target
-        The metadata column or columns, None for a pre-trained encoder.
+        Target of one or several metadata columns; None for a pre-trained encoder.
     objective_settings
-        What they were built from beside the shape, by name.
+        Settings of each objective beside the shape of the network, by its name.
     options
         All options of the run, for the record.
     metrics
         Validation metrics, for the record.
     head
-        What a kernel head is, None for a network. Shape, objectives, depth, token limit and seed are then those of its pre-trained
-        encoder, if it has one.
+        Description of a kernel head (`kernel_info`); None for a network. Shape, objectives, depth, token limit and seed are then
+        those of its pre-trained encoder, if it has one.
     network_head, column_losses
-        What a network's head is beside its target, and what of it differs for some columns, by name.
+        Options of a network's head, and options of the loss by column, for columns that differ from them.
     covariates, covariates_config
-        Columns of the metadata that a network reads beside the microbes, and how.
+        Metadata columns that a network reads beside the microbes, and their options.
     ensemble, members
-        What an ensemble of networks is beside its members, None for any other model; and they.
+        Description of an ensemble of networks, and those of its members; None and empty for any other model.
     """
 
     model: ModelConfig

@@ -1,4 +1,4 @@
-"""An ensemble of networks: their mean, intervals or sets calibrated on the samples that each was trained without, and outliers."""
+"""Ensembles of networks: the module that is saved and loaded, its calibration on left-out samples, and its predictor."""
 
 import logging
 from dataclasses import asdict, dataclass, replace
@@ -35,17 +35,20 @@ from aam.uncertainty import (
 logger = logging.getLogger(__name__)
 
 
-_BLOCK = 512  # samples compared at a time
+MEMBERS_SD = "members_sd"
+"""Column of the standard deviation of a number over members."""
+
+_BLOCK = 512  # samples whose distances are computed at a time
 
 
 class NetworkEnsemble(nn.Module):
-    """Holds the vectors of each member's training samples as buffers; the members have model directories of their own.
+    """Module that holds the vectors of each member's training samples as buffers; members have model directories of their own.
 
     Parameters
     ----------
     info
-        ``vectors``: the shape of each member's; ``calibration``: the fields of `EnsembleCalibration`; ``weights``: the digest of
-        each member's weights.
+        Description of the ensemble. ``vectors``: shape of each member's vectors; ``calibration``: fields of
+        `EnsembleCalibration`; ``weights``: digest of each member's weights.
     """
 
     def __init__(self, info: dict[str, Any]) -> None:
@@ -62,40 +65,40 @@ class NetworkEnsemble(nn.Module):
 
     @classmethod
     def of(cls, info: dict[str, Any], members: list[SequencePredictor], vectors: list[np.ndarray]) -> "NetworkEnsemble":
-        """Bring trained members and the vectors of their training samples, [n, D] each, together."""
-        model = cls({**info, "vectors": [list(each.shape) for each in vectors]})
-        for number, each in enumerate(vectors):
-            model.get_buffer(f"vectors_{number + 1}").copy_(torch.from_numpy(each))
+        """Build the module of trained members and the vectors of their training samples, [n, D] for each member."""
+        model = cls({**info, "vectors": [list(of_member.shape) for of_member in vectors]})
+        for number, of_member in enumerate(vectors):
+            model.get_buffer(f"vectors_{number + 1}").copy_(torch.from_numpy(of_member))
         model.members = tuple(members)
         return model
 
     def distances(self, number: int, vectors: np.ndarray) -> np.ndarray:
-        """Give the distance of samples, by their vectors [S, D], to the nearest training sample of a member, [S]."""
+        """Compute the distance of vectors of samples, [S, D], to the nearest training sample of a member, float64 [S]."""
         return nearest(vectors, self.get_buffer(f"vectors_{number + 1}").double().cpu().numpy())
 
 
 def nearest(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Give the distance of each vector to the nearest of others, [S]."""
+    """Compute the Euclidean distance of each vector, [S, D], to the nearest of others, [N, D]; float64 [S]."""
     blocks = [vectors[start : start + _BLOCK] for start in range(0, len(vectors), _BLOCK)]
     return np.concatenate([cdist(block, others).min(axis=1) for block in blocks])
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Samples, each as the member said that was trained without it.
+    """Samples that a member was trained without, with the predictions of that member.
 
     Attributes
     ----------
     predicted, truth
-        In the target's own units, or all its classes.
+        Predictions and truth, in the target's own units, or probabilities of all its classes and class numbers.
     head_inputs
-        What the target's transform must know of them.
+        Categories of the samples that the target's transform depends on, if it depends on any.
     groups
-        Subject of each, [S].
+        Group of each sample, [S].
     members
-        Number of the member, from 0, int64 [S].
+        Number of the member that was trained without the sample, from 0, int64 [S].
     distances
-        To the nearest training sample of that member, [S].
+        Distance of each sample to the nearest training sample of that member, [S].
     """
 
     predicted: Predictions
@@ -108,21 +111,21 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class EnsembleCalibration:
-    """Numbers that turn what members say into what is reported.
+    """Calibration of an ensemble: turns predictions of the members into probabilities, intervals, sets and outliers.
 
     Attributes
     ----------
     coverage
-        Of intervals and sets.
+        Coverage of intervals and sets.
     thresholds
-        By how much an interval goes beyond the prediction, or the quantiles, of each column; or the least probability of a set's
-        classes, subtracted from 1.
+        Margin of each column by which an interval exceeds the prediction, or the quantiles; or for classes 1 minus the least
+        probability of a class in a set.
     temperature
-        Divides the logits of each member (classes).
+        Divisor of the logits of each member (classes).
     distances
-        Median distance of the samples left out to the nearest training sample, for each member.
+        Median distance of the left-out samples to the nearest training sample, for each member.
     farthest
-        Mean distance, as a multiple of these, from which on a sample is unlike the training samples.
+        Mean over the members of the distance as a multiple of ``distances``, above which a sample is an outlier.
     """
 
     coverage: float
@@ -133,23 +136,23 @@ class EnsembleCalibration:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "EnsembleCalibration":
-        """Undo `to_dict`."""
+        """Build from what `to_dict` returned."""
         fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
         return cls(**fields)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, as JSON has them."""
+        """Return plain values, as JSON has them."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     def calibrated(self, target: AnyTarget, predicted: Predictions) -> Predictions:
-        """Give what one member says with probabilities that are as sure as they may be."""
+        """Return the predictions of one member with its probabilities at the temperature; numbers are returned as they are."""
         if target.task == "regression":
             return predicted
         logits = logits_of(predicted.values) / self.temperature
         return replace(predicted, values=to_probabilities(logits, len(target.classes)))
 
     def report(self, target: AnyTarget, predicted: Predictions, head_inputs: HeadInputs) -> Predictions:
-        """Add intervals to numbers, or sets to probabilities."""
+        """Return predictions of the ensemble with intervals for numbers, or sets for classes."""
         if target.task == "regression":
             return self._with_intervals(target, predicted, head_inputs)
         sets = prediction_sets(predicted.values, self.thresholds[0])
@@ -157,31 +160,37 @@ class EnsembleCalibration:
         return Predictions(predicted.values, {SET: named, **predicted.columns}, sets)
 
     def _with_intervals(self, target: AnyTarget, predicted: Predictions, head_inputs: HeadInputs) -> Predictions:
-        ends: dict[str, np.ndarray | list[str]] = {}
+        intervals: dict[str, np.ndarray | list[str]] = {}
         for column, threshold in zip(_columns(target, predicted, head_inputs), self.thresholds, strict=True):
             lower, upper = column.ends()
-            beyond = column.to_own(lower - threshold), column.to_own(upper + threshold)
+            lower, upper = column.to_own(lower - threshold), column.to_own(upper + threshold)
             values = column.predicted.values
-            limits = np.minimum(beyond[0], values), np.maximum(beyond[1], values)
-            ends |= {f"{name}{column.suffix}": end for name, end in zip(INTERVAL, limits, strict=True)}
-        return replace(predicted, columns={**ends, **{k: v for k, v in predicted.columns.items() if k not in ends}})
+            ends = np.minimum(lower, values), np.maximum(upper, values)
+            intervals |= {f"{name}{column.suffix}": end for name, end in zip(INTERVAL, ends, strict=True)}
+        others = {name: cells for name, cells in predicted.columns.items() if name not in intervals}
+        return replace(predicted, columns={**intervals, **others})
 
 
 def calibrate(
     target: AnyTarget, left_out: LeftOut, class_weights: tuple[float, ...], coverage: float
 ) -> EnsembleCalibration:
-    """Learn how sure the members may be.
+    """Calibrate an ensemble on the samples that each member was trained without.
 
     Parameters
     ----------
     target
-        What is predicted.
+        The target of the ensemble.
     left_out
-        What each member said of the samples that it was trained without.
+        The left-out samples, with the predictions of the members that were trained without them.
     class_weights
-        How much a sample of each class counted in training; empty where all counted the same.
+        Weight of each class in training; empty for equal weights.
     coverage
-        Of intervals and sets.
+        Coverage of intervals and sets.
+
+    Returns
+    -------
+    EnsembleCalibration
+        The calibration.
     """
     typical = [float(np.median(left_out.distances[left_out.members == k])) for k in range(left_out.members.max() + 1)]
     typical = [max(distance, 1e-12) for distance in typical]
@@ -190,8 +199,8 @@ def calibrate(
         thresholds = []
         columns = _columns(target, left_out.predicted, left_out.head_inputs)
         for column, truth in zip(columns, left_out.truth.reshape(len(left_out.truth), -1).T, strict=True):
-            known = ~np.isnan(truth)
-            thresholds.append(threshold_of(column.scores(truth)[known], left_out.groups[known], coverage))
+            has_value = ~np.isnan(truth)
+            thresholds.append(threshold_of(column.scores(truth)[has_value], left_out.groups[has_value], coverage))
         return EnsembleCalibration(coverage, tuple(thresholds), 1.0, tuple(typical), farthest)
     truth, n_classes, logits = left_out.truth, len(target.classes), logits_of(left_out.predicted.values)
     weights = np.array(class_weights)[truth] if class_weights else np.ones(len(truth))
@@ -204,7 +213,7 @@ def calibrate(
 
 @dataclass(frozen=True)
 class _Column:
-    """What is said of one numeric column, and the units in which errors are compared: those of the kernel head."""
+    """Predictions of one numeric column; errors are compared in the units of `to_kernel_units`."""
 
     part: TargetState
     suffix: str
@@ -212,12 +221,12 @@ class _Column:
     category: np.ndarray | None
 
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
-        """Give the outer quantiles if the members have learned some, else twice the prediction."""
+        """Return the outer quantiles if the members have learned some, else the prediction twice, in compared units."""
         lower, upper = (np.asarray(self.predicted.columns.get(name, self.predicted.values)) for name in INTERVAL)
         return self.to_compared(lower), self.to_compared(upper)
 
     def scores(self, truth: np.ndarray) -> np.ndarray:
-        """Say how far beyond the ends the truth lies; within quantiles it is below 0 (Romano, Patterson & Candès 2019)."""
+        """Compute how far the truth exceeds the ends; negative between quantiles (Romano, Patterson & Candès 2019)."""
         lower, upper = self.ends()
         compared = self.to_compared(truth)
         return np.maximum(lower - compared, compared - upper)
@@ -234,33 +243,29 @@ def _columns(target: AnyTarget, predicted: Predictions, head_inputs: HeadInputs)
     if isinstance(target, TargetState):
         return [_Column(target, "", predicted, category)]
     return [
-        _Column(part, suffix, own, None if category is None else category[:, place])
-        for place, (part, suffix, own) in enumerate(
+        _Column(part, suffix, of_column, None if category is None else category[:, k])
+        for k, (part, suffix, of_column) in enumerate(
             zip(parts_of(target), suffixes_of(target), target.split(predicted), strict=True)
         )
     ]
 
 
 def suffixes_of(target: AnyTarget) -> list[str]:
-    """Give what the names of the columns of each number end in; nothing for classes."""
+    """Return the ending of the names of the columns about each number that is predicted; no ending for classes."""
     if isinstance(target, JointTarget):
         return [f":{name}" for name in target.columns]
     return [""] if target.task == "regression" else []
 
 
-MEMBERS_SD = "members_sd"
-"""Column of the standard deviation of a number over members."""
-
-
 class EnsemblePredictor:
-    """Reads samples with every member of an ensemble.
+    """Predictor of an ensemble of networks.
 
     Parameters
     ----------
     model, description
-        What `load_model` returned.
+        The model and its description, as `load_model` returns them.
     options
-        How samples are read.
+        Options of prediction.
     """
 
     def __init__(self, model: NetworkEnsemble, description: ModelDescription, options: PredictOptions) -> None:
@@ -278,26 +283,26 @@ class EnsemblePredictor:
 
     @property
     def embedding_depth(self) -> int | None:
-        """The same for vectors of samples."""
+        """Reads drawn from each sample for its vector; None for all."""
         return self.depth
 
     @property
     def n_dimensions(self) -> int:
-        """Length of the vector of a sample: those of all members side by side."""
+        """Length of the vector of a sample, which holds those of all members."""
         return sum(member.n_dimensions for member in self.members)
 
     @property
     def columns_read(self) -> tuple[str, ...]:
-        """Metadata columns that are read of each sample, by any member."""
+        """Names of the metadata columns that any member reads of each sample."""
         return tuple(dict.fromkeys(name for member in self.members for name in member.columns_read))
 
     def warn_of_unknown_cells(self, metadata: Metadata | None, study: Study) -> None:
-        """Warn of cells of the metadata that are read as unknown.
+        """Warn of categories and covariates in the metadata that are read as unknown.
 
         Raises
         ------
         MetadataError
-            Columns that must be given are absent.
+            Columns of covariates are absent.
         """
         target, covariates = self.description.target, self.description.covariates
         assert target is not None, "an ensemble has a target"
@@ -311,22 +316,27 @@ class EnsemblePredictor:
         study
             The samples.
         metadata
-            Holds the columns that the members read of each sample, if they read any.
+            Metadata with the columns that the members read of each sample, if they read any.
+
+        Returns
+        -------
+        Predictions
+            Values [S] or [S, K] in the target's own units, or class probabilities [S, C], and further columns.
 
         Raises
         ------
         MetadataError
-            Columns that must be given are absent.
+            Columns of covariates are absent.
         """
         target, calibration = self.description.target, self.calibration
         assert target is not None, "an ensemble has a target"
-        calibrated, farness = [], []
+        calibrated, relative_distances = [], []
         for number, member in enumerate(self.members):
             assert member.description.target is not None, "its members have one"
             predicted, vectors = member.predict_with_vectors(study, metadata)
             in_all_classes = predicted.in_all_classes(member.description.target.classes, target.classes)
             calibrated.append(calibration.calibrated(target, in_all_classes))
-            farness.append(self.model.distances(number, vectors) / calibration.distances[number])
+            relative_distances.append(self.model.distances(number, vectors) / calibration.distances[number])
         values = np.stack([predicted.values for predicted in calibrated])
         columns: dict[str, np.ndarray | list[str]] = {
             name: np.mean([np.asarray(predicted.columns[name]) for predicted in calibrated], axis=0)
@@ -334,14 +344,14 @@ class EnsemblePredictor:
         }
         spread = values.std(axis=0, ddof=1).reshape(study.n_samples, -1)
         columns |= {f"{MEMBERS_SD}{suffix}": spread[:, k] for k, suffix in enumerate(suffixes_of(target))}
-        is_outlier = np.mean(farness, axis=0) > calibration.farthest
+        is_outlier = np.mean(relative_distances, axis=0) > calibration.farthest
         _warn_of_outliers(is_outlier)
         head_inputs = head_inputs_of_new_samples(target, self.description.covariates, metadata, study.sample_ids)
         mean = Predictions(values.mean(axis=0), {**columns, OUTLIER: is_outlier})
         return calibration.report(target, mean, head_inputs)
 
     def embed(self, study: Study) -> np.ndarray:
-        """Compute the vector of each sample: those of all members side by side, float64 [S, K D]."""
+        """Compute the vector of each sample, the concatenation of those of the N members; float64 [S, N D]."""
         return np.concatenate([member.embed(study) for member in self.members], axis=1)
 
 

@@ -1,4 +1,4 @@
-"""A kernel head and its pre-trained encoder, as a module that is saved and loaded, and its predictions."""
+"""The kernel head: the module that is saved and loaded, and its predictor."""
 
 import dataclasses
 import logging
@@ -29,12 +29,12 @@ logger = logging.getLogger(__name__)
 
 
 class KernelModel(nn.Module):
-    """Holds a head's arrays as buffers, so that its state is strict.
+    """Module that holds the arrays of a kernel head as buffers, so that loading its state is strict.
 
     Parameters
     ----------
     info
-        What `kernel_info` gave.
+        Description of the head (`kernel_info`).
     base_model
         The pre-trained encoder; None for a head without one.
     """
@@ -52,19 +52,19 @@ class KernelModel(nn.Module):
 
     @classmethod
     def of(cls, head: KernelHead, base_model: SequenceEncoder | None) -> "KernelModel":
-        """Wrap a head."""
+        """Build the module of a fitted head and its pre-trained encoder."""
         model = cls(kernel_info(head), base_model)
         for name, array in head_arrays(head).items():
             model.get_buffer(name).copy_(torch.from_numpy(array.copy()))
         return model
 
     def head(self, target: TargetState) -> KernelHead:
-        """Unwrap the head; what gives the vectors of samples is not set yet.
+        """Return the kernel head for a target, without the function that computes the vectors of samples.
 
         Raises
         ------
         KeyError, ValueError
-            Its parts do not fit together.
+            Arrays, description and encoder do not fit together.
         """
         arrays: dict[str, np.ndarray] = {name: self.get_buffer(name).numpy() for name in self.info["arrays"]}
         head = rebuild_head(target, arrays, self.info)
@@ -74,28 +74,47 @@ class KernelModel(nn.Module):
 
 
 def kernel_info(head: KernelHead) -> dict[str, Any]:
-    """Say what a head is beside the content of its arrays, for JSON."""
+    """Return the description of a head as plain values for JSON: all but the content of its arrays."""
     arrays = {name: [str(array.dtype), *array.shape] for name, array in head_arrays(head).items()}
     return {**head_info(head), "has_encoder": head.training.vectors is not None, "arrays": arrays}
 
 
 def to_kernel_units(target: TargetState, truth: np.ndarray, head_inputs: HeadInputs) -> np.ndarray:
-    """Return what a head is fitted to: class numbers as they are, and numbers in the units in which it compares them, [S].
+    """Return the truth in the units that a kernel head is fitted in.
 
-    A change of unit alone changes nothing for a kernel head, and is left out.
+    Linear transforms do not matter to a kernel head, and are left out.
+
+    Parameters
+    ----------
+    target
+        The target, with its transform.
+    truth
+        Values in own units, or class numbers, [S].
+    head_inputs
+        Categories that the transform depends on, if it depends on any.
+
+    Returns
+    -------
+    np.ndarray
+        Transformed values, or the class numbers, [S].
     """
     return truth if target.transform.is_linear else target.transform.to_learned(truth, head_inputs.get(CATEGORY))
 
 
 def predict_in_own_units(head: KernelHead, study: Study, metadata: Metadata | None) -> Predictions:
-    """Predict samples with a head, values and the ends of intervals in the column's own units.
+    """Predict samples with a kernel head, with values and the ends of intervals in the column's own units.
 
     Parameters
     ----------
     head
-        Fitted to its target in the units of `to_kernel_units`.
+        The head, fitted in the units of `to_kernel_units`.
     study, metadata
         The samples, and the metadata that hold the categories of the target's transform, if it has any.
+
+    Returns
+    -------
+    Predictions
+        Values [S] in own units, or class probabilities [S, C], and further columns.
     """
     target, predicted = head.target, head.predict(study)
     if target.transform.is_linear:
@@ -109,39 +128,41 @@ def predict_in_own_units(head: KernelHead, study: Study, metadata: Metadata | No
 
 
 RAREFACTIONS = 3
+"""Number of rarefactions of a sample whose vectors are averaged."""
 
 
 class PretrainedVectors:
-    """Gives the vectors of a study's samples; of samples that were asked for before, without reading them again.
+    """Function that computes the vectors of samples with a pre-trained encoder, and remembers them.
 
-    Samples with fewer reads than the model draws are read whole.
+    Samples with fewer reads than the encoder's rarefaction depth are read whole.
 
     Parameters
     ----------
     model, description
-        The pre-trained encoder, and its rarefaction depth, token limit and seed.
+        The pre-trained encoder, and its description, which has the rarefaction depth, the token limit and the seed.
     options
-        How samples are read; their depth is not used.
+        Options of prediction; their depth is not used.
     """
 
     def __init__(self, model: SequenceEncoder, description: ModelDescription, options: PredictOptions) -> None:
         self.model, self.description, self.options = model, description, options
-        self._known: dict[tuple[str, str], np.ndarray] = {}
+        self._vectors: dict[tuple[str, str], np.ndarray] = {}  # by study and sample
 
     def __call__(self, study: Study) -> np.ndarray:
-        """Give the vectors of all samples of a study, float64 [S, D]; the model reads as many nucleotides as it was trained on."""
+        """Return the vectors of all samples of a study, float64 [S, D]; sequences are cut to the length of pre-training."""
         study = study.cut(self.description.model.max_bp)
         keys = [(study.content, sample) for sample in study.sample_ids]
-        rows = np.array([row for row, key in enumerate(keys) if key not in self._known], dtype=np.int64)
+        new = np.array([index for index, key in enumerate(keys) if key not in self._vectors], dtype=np.int64)
         depth = self.description.depth
-        is_deep = np.zeros(len(rows), dtype=bool) if depth is None else study.depths[rows] > depth
-        for part, drawn, n in ((rows[is_deep], depth, RAREFACTIONS), (rows[~is_deep], None, 1)):
-            if len(part):
-                found = self._read(study.select_samples(part), drawn, n)
-                self._known |= {keys[row]: vector for row, vector in zip(part, found, strict=True)}
-        return np.stack([self._known[key] for key in keys])
+        is_deep = np.zeros(len(new), dtype=bool) if depth is None else study.depths[new] > depth
+        for indices, drawn, n in ((new[is_deep], depth, RAREFACTIONS), (new[~is_deep], None, 1)):
+            if len(indices):
+                vectors = self._embed(study.select_samples(indices), drawn, n)
+                self._vectors |= {keys[index]: vector for index, vector in zip(indices, vectors, strict=True)}
+        return np.stack([self._vectors[key] for key in keys])
 
-    def _read(self, study: Study, depth: int | None, n: int) -> np.ndarray:
+    def _embed(self, study: Study, depth: int | None, n: int) -> np.ndarray:
+        """Return the mean vectors over ``n`` rarefactions to a depth, float64 [S, D]."""
         total = 0.0
         for draw in range(n):
             description = dataclasses.replace(self.description, seed=self.description.seed + draw)
@@ -151,16 +172,19 @@ class PretrainedVectors:
 
 
 class KernelPredictor:
-    """Reads samples with a kernel head, as it was trained to: options of how deeply samples are read are for its encoder.
+    """Predictor of a kernel head.
+
+    The head predicts from as many reads as it was trained on; the depth and the passes of the options are for its vectors of
+    samples.
 
     Parameters
     ----------
     model, description
-        What `load_model` returned.
+        The model and its description, as `load_model` returns them.
     options
-        How its pre-trained encoder reads.
+        Options of prediction, for the pre-trained encoder.
     name
-        What messages call the model: the path it was loaded from.
+        Name of the model in messages, such as the path it was loaded from.
 
     Attributes
     ----------
@@ -186,7 +210,7 @@ class KernelPredictor:
 
     @property
     def n_dimensions(self) -> int:
-        """Length of the vector of a sample.
+        """Length of the vector of a sample, D.
 
         Raises
         ------
@@ -197,28 +221,33 @@ class KernelPredictor:
 
     @property
     def columns_read(self) -> tuple[str, ...]:
-        """Metadata columns that are read of each sample."""
+        """Names of the metadata columns that are read of each sample."""
         return columns_read(self.head.target, NO_COVARIATES)
 
     def warn_of_unknown_cells(self, metadata: Metadata | None, study: Study) -> None:
-        """Warn of cells of the metadata that are read as unknown."""
+        """Warn of categories in the metadata that are read as unknown."""
         warn_of_unknown_cells(self.head.target, NO_COVARIATES, metadata, study.sample_ids)
 
     def predict(self, study: Study, metadata: Metadata | None = None) -> Predictions:
-        """Predict each sample's target, with intervals or sets, and what the head knows of the sample.
+        """Predict each sample's target, with intervals or sets and the head's statistics of the sample.
 
         Parameters
         ----------
         study
             The samples.
         metadata
-            Holds the categories of the target's transform, if it has any.
+            Metadata with the categories of the target's transform, if it has any.
+
+        Returns
+        -------
+        Predictions
+            Values [S] in own units, or class probabilities [S, C], and further columns.
         """
-        is_given = {
+        is_passed = {
             "--rarefy-depth": self.options.depth != "model",
             "--prediction-passes": self.options.passes > 1,
         }
-        flags = " and ".join(flag for flag, given in is_given.items() if given)
+        flags = " and ".join(flag for flag, is_used in is_passed.items() if is_used)
         if flags:
             logger.warning("No effect on a kernel head, which reads samples as it was trained to: %s.", flags)
         return predict_in_own_units(self.head, study, metadata)
@@ -229,7 +258,7 @@ class KernelPredictor:
         Raises
         ------
         ModelError
-            The head has none.
+            The head has no pre-trained encoder.
         """
         return self._encoder.embed(study)
 

@@ -1,4 +1,4 @@
-"""How good predictions are, compared with the truth and with a guess."""
+"""Metrics of predictions, compared with the truth and with a guess."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 
 from aam.labels.predictions import Predictions
-from aam.labels.target import AnyTarget, JointTarget, TargetState, observed
+from aam.labels.target import AnyTarget, JointTarget, TargetState, indices_with_value
 from aam.metrics.scores import (
     accuracy,
     auroc,
@@ -34,6 +34,11 @@ def evaluate(target: TargetState, prediction: np.ndarray, truth: np.ndarray) -> 
         Values [S], or class probabilities [S, C].
     truth
         Values [S] in own units, or class numbers [S].
+
+    Returns
+    -------
+    dict[str, Any]
+        Metrics by name: numbers, and for classes the confusion matrix.
     """
     if target.task == "regression":
         return _regression(float(target.guess), prediction, truth)
@@ -42,25 +47,37 @@ def evaluate(target: TargetState, prediction: np.ndarray, truth: np.ndarray) -> 
 
 
 def evaluate_predicted(target: AnyTarget, predicted: Predictions, truth: np.ndarray) -> dict[str, Any]:
-    """Compute the metrics of a target's task, and where there are intervals or sets how many hold the truth, and their size.
+    """Compute the metrics of a target's task, and the coverage and mean size of intervals or sets if there are any.
 
-    Of several columns, they are those of each over the samples that have a value of it, ``METRIC:COLUMN``.
+    Parameters
+    ----------
+    target
+        The target, of one or several columns.
+    predicted
+        Predictions of S samples.
+    truth
+        Values in own units or class numbers, [S]; for several columns values, NaN where missing, [S, K].
+
+    Returns
+    -------
+    dict[str, Any]
+        Metrics by name. Several columns have metrics of their own, ``METRIC:COLUMN``, over the samples that have a value.
     """
     if isinstance(target, JointTarget):
-        found = {
-            part.column: evaluate_predicted(part, own.rows(rows), truth[rows, place])
-            for place, (part, own, rows) in enumerate(
-                zip(target.parts, target.split(predicted), observed(truth), strict=True)
+        by_column = {
+            part.column: evaluate_predicted(part, of_column.select(indices), truth[indices, k])
+            for k, (part, of_column, indices) in enumerate(
+                zip(target.parts, target.split(predicted), indices_with_value(truth), strict=True)
             )
-            if len(rows)
+            if len(indices)
         }
-        named = {f"{name}:{column}": value for column, scores in found.items() for name, value in scores.items()}
+        named = {f"{name}:{column}": value for column, scores in by_column.items() for name, value in scores.items()}
         return {"n": len(truth), **named}
     metrics = evaluate(target, predicted.values, truth)
     if predicted.chosen is not None:
-        chosen = predicted.chosen
-        inside = chosen[np.arange(len(truth)), truth]
-        return {**metrics, "coverage": float(inside.mean()), "mean_set_size": float(chosen.sum(axis=1).mean())}
+        sets = predicted.chosen
+        inside = sets[np.arange(len(truth)), truth]
+        return {**metrics, "coverage": float(inside.mean()), "mean_set_size": float(sets.sum(axis=1).mean())}
     if all(name in predicted.columns for name in INTERVAL):
         lower, upper = (np.asarray(predicted.columns[name]) for name in INTERVAL)
         inside = (lower <= truth) & (truth <= upper)
@@ -69,7 +86,7 @@ def evaluate_predicted(target: AnyTarget, predicted: Predictions, truth: np.ndar
 
 
 def without_nan(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Replace infinities and what is no number by None, which JSON knows.
+    """Return metrics with None, which JSON has, in place of infinities and NaN.
 
     Examples
     --------

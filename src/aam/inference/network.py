@@ -1,4 +1,4 @@
-"""Samples of a study through a trained network: each ASV is encoded once and kept on disk, then samples in batches."""
+"""Predictions and sample vectors of a trained network: each ASV is encoded once and cached on disk, then samples in batches."""
 
 import hashlib
 import logging
@@ -31,14 +31,35 @@ logger = logging.getLogger(__name__)
 _KIND, _ARRAY = "asv-vectors", "vectors"
 
 
-def asv_vectors(encoder: ASVEncoder, study: Study, cache: Cache) -> np.ndarray:
-    """Give the vector of each feature of a study, by memory map, in the precision of the encoder's weights; [F, D].
+PASSES_SD = "passes_sd"
+"""Column of the standard deviation of a number over passes."""
 
-    They are kept in the cache by the encoder's weights and the study's content, so that a second call only opens them.
+DTYPES = {"64-true": torch.float64, "32-true": torch.float32, "bf16-mixed": torch.float32}
+"""Data type of the weights, by precision."""
+
+
+def asv_vectors(encoder: ASVEncoder, study: Study, cache: Cache) -> np.ndarray:
+    """Return the vector of each ASV of a study.
+
+    The cache keeps them by the encoder's weights and the study's content, so that a second call only opens them.
+
+    Parameters
+    ----------
+    encoder
+        Encoder of ASVs.
+    study
+        The study.
+    cache
+        The cache.
+
+    Returns
+    -------
+    np.ndarray
+        Memory map of the vectors, in the precision of the encoder's weights, [F, D].
     """
-    dtype, shape = next(encoder.parameters()).dtype, encoder.config  # what does not show in the weights
+    dtype, config = next(encoder.parameters()).dtype, encoder.config  # settings that the weights do not show
     is_mixed = torch.is_autocast_enabled(next(encoder.parameters()).device.type)
-    settings = f"{study.tokens.max_bp} {dtype} {is_mixed} {shape.attention_heads} {shape.patch_size}"
+    settings = f"{study.tokens.max_bp} {dtype} {is_mixed} {config.attention_heads} {config.patch_size}"
     key = digest_of(study.content, settings, weights_digest(encoder))
 
     def build(directory: Path) -> None:
@@ -51,7 +72,7 @@ def asv_vectors(encoder: ASVEncoder, study: Study, cache: Cache) -> np.ndarray:
 
 
 def weights_digest(module: nn.Module) -> str:
-    """Hash a module's weights and their names."""
+    """Return the digest of a module's weights and their names, in hexadecimal."""
     content = hashlib.blake2b(digest_size=16)
     for name, tensor in module.state_dict().items():
         content.update(name.encode())
@@ -72,13 +93,6 @@ def _encode(encoder: ASVEncoder, study: Study, directory: Path) -> None:
         writer.finish({})
 
 
-PASSES_SD = "passes_sd"
-"""Column of the standard deviation of a number over passes."""
-
-DTYPES = {"64-true": torch.float64, "32-true": torch.float32, "bf16-mixed": torch.float32}
-"""Of the weights, by precision."""
-
-
 def best_device() -> torch.device:
     """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -86,20 +100,20 @@ def best_device() -> torch.device:
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """How samples are read.
+    """Options of prediction.
 
     Attributes
     ----------
     cache
-        Where the vectors of ASVs are kept.
+        Cache of the vectors of ASVs.
     depth
         Reads drawn from each sample; ``model`` for as many as in training, None for all.
     batch_size
-        Samples at a time; changes no result in double precision.
+        Number of samples in a batch; changes no result in double precision.
     precision
         ``64-true``, ``32-true`` or ``bf16-mixed``.
     passes
-        Times that reads are drawn anew; results are means.
+        Number of times that reads are drawn; results are means over the passes.
     """
 
     cache: Cache
@@ -110,14 +124,14 @@ class PredictOptions:
 
 
 class NetworkPredictor:
-    """Reads samples with a trained network, on the GPU if there is one.
+    """Predictor of a trained network or a pre-trained encoder, on the GPU if there is one.
 
     Parameters
     ----------
     model, description
-        What `load_model` returned.
+        The model and its description, as `load_model` returns them.
     options
-        How samples are read.
+        Options of prediction.
     """
 
     def __init__(
@@ -140,27 +154,27 @@ class NetworkPredictor:
 
     @property
     def embedding_depth(self) -> int | None:
-        """The same for vectors of samples."""
+        """Reads drawn from each sample for its vector; None for all."""
         return self.depth
 
     @property
     def n_dimensions(self) -> int:
-        """Length of the vector of a sample."""
+        """Length of the vector of a sample, D."""
         return self.description.model.embedding_dim
 
     @property
     def columns_read(self) -> tuple[str, ...]:
-        """Metadata columns that are read of each sample."""
+        """Names of the metadata columns that are read of each sample."""
         target = self.description.target
         return () if target is None else columns_read(target, self.description.covariates)
 
     def warn_of_unknown_cells(self, metadata: Metadata | None, study: Study) -> None:
-        """Warn of cells of the metadata that are read as unknown.
+        """Warn of categories and covariates in the metadata that are read as unknown.
 
         Raises
         ------
         MetadataError
-            Columns that must be given are absent.
+            Columns of covariates are absent.
         """
         target = self.description.target
         if target is not None:
@@ -174,7 +188,7 @@ class NetworkPredictor:
         study
             The samples.
         metadata
-            Holds the columns that the model reads of each sample, if it reads any.
+            Metadata with the columns that the model reads of each sample, if it reads any.
 
         Returns
         -------
@@ -186,12 +200,12 @@ class NetworkPredictor:
         ModelError
             The model has no target.
         MetadataError
-            Columns that must be given are absent.
+            Columns of covariates are absent.
         """
         return self.predict_with_vectors(study, metadata)[0]
 
     def predict_with_vectors(self, study: Study, metadata: Metadata | None = None) -> tuple[Predictions, np.ndarray]:
-        """Return what `predict` and `embed` do, and read the samples once."""
+        """Return what `predict` returns, and the vector of each sample, float64 [S, D], from one pass over the samples."""
         model, target = self.model, self.description.target
         if target is None:
             raise ModelError(
@@ -199,8 +213,8 @@ class NetworkPredictor:
             )
         assert isinstance(model, SequencePredictor), "what has a target has a head for it"
         head_inputs = head_inputs_of_new_samples(target, self.description.covariates, metadata, study.sample_ids)
-        read = [self._predict(model, study, head_inputs, number) for number in range(self.n_passes)]
-        passes = [predicted for predicted, _ in read]
+        results = [self._predict(model, study, head_inputs, number) for number in range(self.n_passes)]
+        passes = [predicted for predicted, _ in results]
         values = np.stack([predicted.values for predicted in passes])
         columns = {
             name: np.mean(np.stack([np.asarray(predicted.columns[name]) for predicted in passes]), axis=0)
@@ -209,7 +223,7 @@ class NetworkPredictor:
         if len(passes) > 1:
             spread = values.std(axis=0, ddof=1).reshape(study.n_samples, -1)
             columns |= {f"{PASSES_SD}{suffix}": spread[:, k] for k, suffix in enumerate(model.target.suffixes)}
-        return Predictions(values.mean(axis=0), columns), np.mean([vectors for _, vectors in read], axis=0)
+        return Predictions(values.mean(axis=0), columns), np.mean([vectors for _, vectors in results], axis=0)
 
     def embed(self, study: Study) -> np.ndarray:
         """Compute the vector of each sample, float64 [S, D]."""
@@ -230,13 +244,14 @@ class NetworkPredictor:
             columns.append(model.target.extra_columns(outputs, batch))
             vectors.append(samples.sample_vectors)
         extra: dict[str, np.ndarray | list[str]] = {
-            name: _stack([part[name] for part in columns]) for name in columns[0]
+            name: _stack([of_batch[name] for of_batch in columns]) for name in columns[0]
         }
         return Predictions(_stack(values), extra), _stack(vectors)
 
     def _read(
         self, study: Study, label: str, number: int, head_inputs: HeadInputs
     ) -> Iterator[tuple[Batch, SampleEncoding]]:
+        """Yield each batch of a pass and the encoding of its samples; ``label`` is what the progress bar shows."""
         with self._arithmetic():
             vectors = asv_vectors(self.base.asv_encoder, study, self.options.cache)
         targets = {name: batch_input(values) for name, values in head_inputs.items()}
@@ -253,5 +268,5 @@ class NetworkPredictor:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16-mixed")
 
 
-def _stack(parts: Iterable[Tensor]) -> np.ndarray:
-    return torch.cat([part.double().cpu() for part in parts]).numpy()
+def _stack(tensors: Iterable[Tensor]) -> np.ndarray:
+    return torch.cat([tensor.double().cpu() for tensor in tensors]).numpy()

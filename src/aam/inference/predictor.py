@@ -1,4 +1,4 @@
-"""What every trained model can do, whatever it is: predict samples of a study and embed them."""
+"""One interface of all trained models: predict samples of a study and embed them."""
 
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +19,7 @@ from aam.labels.target import AnyTarget
 
 
 class Predictor(Protocol):
-    """A trained model that reads samples; nobody who has one need know which of the three classes it is.
+    """A trained model that predicts and embeds samples; callers need not know which of the three classes it is.
 
     Attributes
     ----------
@@ -41,29 +41,61 @@ class Predictor(Protocol):
 
     @property
     def n_dimensions(self) -> int:
-        """Length of the vector of a sample; raises `ModelError` if the model has none."""
+        """Length of the vector of a sample, D; raises `ModelError` if the model has no vectors."""
         ...
 
     @property
     def columns_read(self) -> tuple[str, ...]:
-        """Metadata columns that are read of each sample."""
+        """Names of the metadata columns that are read of each sample."""
         ...
 
     def warn_of_unknown_cells(self, metadata: Metadata | None, study: Study) -> None:
-        """Warn of cells of the metadata that are read as unknown."""
+        """Warn of categories and covariates in the metadata that are read as unknown."""
         ...
 
     def predict(self, study: Study, metadata: Metadata | None = None) -> Predictions:
-        """Predict each sample's target; raises `MetadataError` if columns that must be given are absent."""
+        """Predict each sample's target.
+
+        Parameters
+        ----------
+        study
+            The samples.
+        metadata
+            Metadata with the columns that the model reads of each sample, if it reads any.
+
+        Returns
+        -------
+        Predictions
+            Values [S] or [S, K] in the target's own units, or class probabilities [S, C], and further columns.
+
+        Raises
+        ------
+        ModelError
+            The model has no target.
+        MetadataError
+            Columns of covariates are absent.
+        """
         ...
 
     def embed(self, study: Study) -> np.ndarray:
-        """Compute the vector of each sample, float64 [S, D]."""
+        """Compute the vector of each sample, float64 [S, D]; raises `ModelError` if the model has no vectors."""
         ...
 
 
 def open_predictor(path: Path, options: PredictOptions) -> Predictor:
-    """Open a model directory, or the ``model/`` in a run's output directory.
+    """Load a model and return its predictor.
+
+    Parameters
+    ----------
+    path
+        Model directory, or the output directory of a run, which has it in ``model/``.
+    options
+        Options of prediction.
+
+    Returns
+    -------
+    Predictor
+        The predictor of the model.
 
     Raises
     ------
@@ -77,7 +109,7 @@ def open_predictor(path: Path, options: PredictOptions) -> Predictor:
 def predictor_of(
     model: AnyModel, description: ModelDescription, options: PredictOptions, name: str = "The model"
 ) -> Predictor:
-    """Return what reads samples with a model in memory; ``name`` is what messages call the model."""
+    """Return the predictor of a model in memory, which it may move and change; ``name`` is its name in messages."""
     if isinstance(model, KernelModel):
         return KernelPredictor(model, description, options, name)
     if isinstance(model, NetworkEnsemble):
@@ -86,12 +118,24 @@ def predictor_of(
 
 
 def target_of(predictor: Predictor, name: str) -> AnyTarget:
-    """Return what a model predicts.
+    """Return the target that a model predicts.
+
+    Parameters
+    ----------
+    predictor
+        Predictor of the model.
+    name
+        Name of the model in messages, such as its path.
+
+    Returns
+    -------
+    AnyTarget
+        The target.
 
     Raises
     ------
     ModelError
-        It is a pre-trained encoder, which predicts nothing.
+        The model is a pre-trained encoder, which predicts nothing.
     """
     target = predictor.description.target
     if target is None:

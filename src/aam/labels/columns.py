@@ -1,4 +1,4 @@
-"""The samples of a study that have a value in the metadata columns to learn, and what the cells of a column say."""
+"""The samples of a study that have a value in the metadata columns to learn, and checks of the cells of a column."""
 
 import logging
 import math
@@ -46,12 +46,23 @@ def is_number(value: object) -> bool:
 
 
 def not_numbers(values: pd.Series) -> dict[str, int]:
-    """Count the values that are no numbers, the most frequent first."""
+    """Count the values that are not numbers.
+
+    Returns
+    -------
+    dict[str, int]
+        Number of samples by value, the most frequent value first.
+    """
     return _counted(value for value in values.dropna() if not is_number(value))
 
 
 def misspelt_numbers(values: pd.Series) -> dict[str, int]:
-    """Count the values that are numbers with thousands separators, a decimal comma or a typographic minus, the most frequent first.
+    """Count the values that are numbers with thousands separators, a decimal comma or a typographic minus.
+
+    Returns
+    -------
+    dict[str, int]
+        Number of samples by value, the most frequent value first.
 
     Examples
     --------
@@ -62,22 +73,32 @@ def misspelt_numbers(values: pd.Series) -> dict[str, int]:
 
 
 def probable_missing_values(values: pd.Series) -> dict[str, int]:
-    """Count the values that probably mean that there is none, the most frequent first."""
+    """Count the values that probably mean that there is none, such as ``NA``.
+
+    Returns
+    -------
+    dict[str, int]
+        Number of samples by value, the most frequent value first.
+    """
     return _counted(value for value in values.dropna() if str(value).strip().lower() in PROBABLY_MISSING)
 
 
+def _counted(values: Iterable[object]) -> dict[str, int]:
+    return dict(Counter(map(str, values)).most_common())
+
+
 def warn_of_probable_missing_values(flag: str, values: pd.Series) -> None:
-    """Say which values probably mean that there is none."""
-    found = probable_missing_values(values)
-    if found:
+    """Warn of values that probably mean that there is none; ``flag`` is the option that names the column."""
+    missing = probable_missing_values(values)
+    if missing:
         logger.warning(
             "%s %s: %s count as values, though they probably mean that none is known. Pass %s to make them missing.",
-            flag, values.name, describe(found), missing_values_option(found),
+            flag, values.name, describe(missing), missing_values_option(missing),
         )  # fmt: skip
 
 
 def describe(counts: Mapping[str, int]) -> str:
-    """Name values and how many samples have them.
+    """Name up to five values and the number of samples that have any of them, for messages.
 
     Examples
     --------
@@ -89,7 +110,7 @@ def describe(counts: Mapping[str, int]) -> str:
 
 
 def missing_values_option(values: Iterable[str]) -> str:
-    """Spell the option that makes values missing, as a shell reads it; of many values, the first.
+    """Write the option that makes values missing, as a shell reads it; of more than five values, the first five.
 
     Examples
     --------
@@ -101,18 +122,23 @@ def missing_values_option(values: Iterable[str]) -> str:
 
 
 def class_names(values: pd.Series) -> list[str]:
-    """Write each value as a class name; whole numbers without their decimal point."""
+    """Return each value as a class name; whole numbers without their decimal point."""
     if values.dtype.kind == "f":
         return [f"{value:.12g}" for value in values]
     return [str(value) for value in values]
 
 
-def _counted(values: Iterable[object]) -> dict[str, int]:
-    return dict(Counter(map(str, values)).most_common())
-
-
 def label_samples(config: LabelConfig, study: Study) -> tuple[Study, Metadata, pd.DataFrame]:
-    """Keep the samples with a value in a metadata column; give the study, the metadata and the values, a column each.
+    """Keep the samples that have a value in at least one of the metadata columns to learn.
+
+    Returns
+    -------
+    study : Study
+        The samples that were kept.
+    metadata : Metadata
+        All rows and columns of the file.
+    values : pd.DataFrame
+        Values of the samples that were kept, in their order; one column for each metadata column to learn.
 
     Raises
     ------
@@ -122,8 +148,8 @@ def label_samples(config: LabelConfig, study: Study) -> tuple[Study, Metadata, p
     metadata = read_metadata(config.metadata, config.missing_values)
     names = config.metadata_column
     values = pd.DataFrame({name: metadata.column(name) for name in names})
-    known, sample_ids = set(metadata.sample_ids), list(study.sample_ids)
-    absent = [sample for sample in sample_ids if sample not in known]
+    labelled_ids, sample_ids = set(metadata.sample_ids), list(study.sample_ids)
+    absent = [sample for sample in sample_ids if sample not in labelled_ids]
     if len(absent) == study.n_samples:
         raise MetadataError(
             f"None of the {study.n_samples:,} samples of the table has a row in {config.metadata}: the table has "
@@ -145,18 +171,18 @@ def label_samples(config: LabelConfig, study: Study) -> tuple[Study, Metadata, p
             study.n_samples - len(kept), study.n_samples, " or ".join(names),
         )  # fmt: skip
     if len(names) > 1:
-        _say_what_is_missing(has_value.iloc[kept])
+        _log_missing_values(has_value.iloc[kept])
     labelled = study.select_samples(kept)
     return labelled, metadata, values.loc[list(labelled.sample_ids)]
 
 
 def only_column(values: pd.DataFrame) -> pd.Series:
-    """Give the values of the one column that there is."""
+    """Return the values of a table that has a single column."""
     ((_, cells),) = values.items()
     return cells
 
 
-def _say_what_is_missing(has_value: pd.DataFrame) -> None:
+def _log_missing_values(has_value: pd.DataFrame) -> None:
     counts = ", ".join(f"{name} {int((~present).sum()):,}" for name, present in has_value.items())
     logger.info(
         "Of %d samples, values are missing of: %s. A sample counts for those that it has.", len(has_value), counts

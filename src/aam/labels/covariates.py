@@ -1,4 +1,4 @@
-"""Metadata columns that a network reads beside the microbes, as fitted on the training samples, and each sample's cells."""
+"""Covariates: metadata columns that a network reads beside the microbes, fitted on the training samples."""
 
 import dataclasses
 import json
@@ -16,19 +16,26 @@ from aam.errors import MetadataError, name_some
 from aam.labels.columns import class_names, is_number
 
 UNKNOWN = -1
-"""Number of a sample whose category is missing, or that training did not see."""
+"""Number of a category that is missing, or that no training sample has."""
+
+
+MOST_DEVIATIONS = 10.0
+"""Standard deviations from the mean of the training samples at which numbers are clipped."""
+
+Columns = Mapping[str, pd.Series]
+"""Metadata columns by name, in the order of the samples."""
 
 
 @dataclass(frozen=True)
 class Categories:
-    """Those of the training samples.
+    """Categories of the training samples in one metadata column.
 
     Attributes
     ----------
     column
-        Metadata column that names them.
+        Name of the metadata column.
     names
-        Sorted; a category's number is its place.
+        Names of the categories, sorted; the number of a category is its index here.
     """
 
     column: str
@@ -36,13 +43,13 @@ class Categories:
 
     @classmethod
     def of(cls, values: pd.Series) -> "Categories":
-        """Collect those of the training samples."""
+        """Collect the categories in a column of the training samples."""
         return cls(str(values.name), tuple(sorted(set(class_names(values.dropna())))))
 
     def numbers(self, values: pd.Series) -> np.ndarray:
-        """Number the category of each sample, `UNKNOWN` where it has none of these; int64 [S].
+        """Return the number of each sample's category, `UNKNOWN` where it has none of these; int64 [S].
 
-        A number is known however it is written: a column of numbers becomes text as soon as one cell is none.
+        Numbers match however they are written, because a column of numbers becomes text as soon as one cell is not a number.
 
         Examples
         --------
@@ -51,36 +58,30 @@ class Categories:
         >>> Categories("clinic", ("1", "18")).numbers(pd.Series(["18.0", "NA"])).tolist()
         [1, -1]
         """
-        number = {name: place for place, name in enumerate(self.names)}
-        found = np.full(len(values), UNKNOWN, dtype=np.int64)
-        found[values.notna()] = [
-            number.get(name, number.get(_as_number(name), UNKNOWN)) for name in class_names(values.dropna())
+        number_of = {name: number for number, name in enumerate(self.names)}
+        numbers = np.full(len(values), UNKNOWN, dtype=np.int64)
+        numbers[values.notna()] = [
+            number_of.get(name, number_of.get(_as_number(name), UNKNOWN)) for name in class_names(values.dropna())
         ]
-        return found
+        return numbers
 
 
 def _as_number(name: str) -> str:
     return f"{float(name):.12g}" if is_number(name) else name
 
 
-MOST_DEVIATIONS = 10.0
-"""Numbers farther from the training samples' mean are read as this far."""
-
-Columns = Mapping[str, pd.Series]
-
-
 @dataclass(frozen=True)
 class CategoryColumn:
-    """A column of categories.
+    """A covariate whose cells are categories.
 
     Attributes
     ----------
     known
         Categories of the training samples.
     parent
-        Column of their parents, if they have any.
+        Name of the column that holds the parents of the categories, if they have any.
     parents
-        Number of each category's parent among the categories of that column, `UNKNOWN` where no training sample says it.
+        Number of each category's parent in that column, `UNKNOWN` where no training sample has both cells.
     """
 
     known: Categories
@@ -89,34 +90,34 @@ class CategoryColumn:
 
     @property
     def column(self) -> str:
-        """Its name."""
+        """Name of the metadata column."""
         return self.known.column
 
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A column of numbers, with the mean and the standard deviation of the training samples."""
+    """A covariate whose cells are numbers, with the mean and the standard deviation of the training samples."""
 
     column: str
     mean: float
     std: float
 
     def standardised(self, values: pd.Series) -> np.ndarray:
-        """Give each cell in standard deviations from the mean, NaN where there is no number; float64 [S]."""
+        """Return each cell in standard deviations from the mean, clipped, NaN where there is no number; float64 [S]."""
         numbers = _numbers(values)
         return np.clip((numbers - self.mean) / self.std, -MOST_DEVIATIONS, MOST_DEVIATIONS)
 
 
 @dataclass(frozen=True)
 class Cells:
-    """What a network reads of samples beside their microbes.
+    """Covariates of samples, as a network reads them.
 
     Attributes
     ----------
     categories
         Number of each sample's category in each column, `UNKNOWN` for none, int64 [S, columns of categories].
     numbers
-        In standard deviations, NaN where missing, float64 [S, columns of numbers].
+        Numbers in standard deviations from the mean, NaN where missing, float64 [S, columns of numbers].
     """
 
     categories: np.ndarray
@@ -125,7 +126,15 @@ class Cells:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Cells of a column that are read as unknown: how many are empty, and what is in the others."""
+    """Cells of a column that are read as unknown.
+
+    Attributes
+    ----------
+    n_missing
+        Number of empty cells.
+    unseen
+        Content of the other cells, which no training sample has.
+    """
 
     n_missing: int
     unseen: tuple[str, ...]
@@ -133,12 +142,14 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Covariates:
-    """All columns that a network reads; those of parents come before those of their children.
+    """All covariates of a network.
 
     Attributes
     ----------
-    categories, numbers
-        By kind.
+    categories
+        Columns of categories; columns of parents come before those of their children.
+    numbers
+        Columns of numbers.
     """
 
     categories: tuple[CategoryColumn, ...] = ()
@@ -146,87 +157,95 @@ class Covariates:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of all of them."""
-        return tuple(one.column for one in (*self.categories, *self.numbers))
+        """Names of all columns."""
+        return tuple(covariate.column for covariate in (*self.categories, *self.numbers))
 
     def cells(self, columns: Columns) -> Cells:
-        """Read the cells of samples.
+        """Return the covariates of samples as the network reads them.
 
-        A child brings its parent where the parent's cell is empty; one that training saw under another parent is unknown.
+        Where the cell of a parent is empty, it is filled in from the child. A child whose parent differs from that of the training
+        samples is read as unknown.
 
         Parameters
         ----------
         columns
-            All of these columns by name, in the order of the samples.
+            Cells of all covariates by name of the column, in the order of the samples.
         """
-        numbers = {one.column: one.known.numbers(columns[one.column]) for one in self.categories}
-        is_empty = {one.column: columns[one.column].isna().to_numpy() for one in self.categories}
+        numbers = {column.column: column.known.numbers(columns[column.column]) for column in self.categories}
+        is_empty = {column.column: columns[column.column].isna().to_numpy() for column in self.categories}
         for child in reversed(self.categories):  # children first
             if child.parent is not None:
                 number, parents = numbers[child.column], _parents(child, numbers[child.column])
-                brings = (number != UNKNOWN) & is_empty[child.parent]
-                numbers[child.parent] = np.where(brings, parents, numbers[child.parent])
-                is_empty[child.parent] = is_empty[child.parent] & ~brings
+                is_filled_in = (number != UNKNOWN) & is_empty[child.parent]
+                numbers[child.parent] = np.where(is_filled_in, parents, numbers[child.parent])
+                is_empty[child.parent] = is_empty[child.parent] & ~is_filled_in
         for child in self.categories:  # parents first
             if child.parent is not None:
                 number, parents = numbers[child.column], _parents(child, numbers[child.column])
                 is_of_another = (parents != UNKNOWN) & (parents != numbers[child.parent])
                 numbers[child.column] = np.where(is_of_another, UNKNOWN, number)
-        standardised = [one.standardised(columns[one.column]) for one in self.numbers]
+        standardised = [column.standardised(columns[column.column]) for column in self.numbers]
         return Cells(_side_by_side(list(numbers.values()), columns), _side_by_side(standardised, columns, np.float64))
 
     def unknown(self, columns: Columns) -> dict[str, Unknown]:
-        """Find the cells that are read as unknown, by column."""
+        """Return the cells that are read as unknown, by name of the column."""
         cells = self.cells(columns)
         is_unknown = np.concatenate([cells.categories == UNKNOWN, np.isnan(cells.numbers)], axis=1)
-        found = {}
-        for name, rows in zip(self.columns, is_unknown.T, strict=True):
-            values = columns[name].iloc[np.flatnonzero(rows)]
-            found[name] = Unknown(int(values.isna().sum()), tuple(class_names(values.dropna())))
-        return found
+        unknown = {}
+        for name, is_unknown_here in zip(self.columns, is_unknown.T, strict=True):
+            values = columns[name].iloc[np.flatnonzero(is_unknown_here)]
+            unknown[name] = Unknown(int(values.isna().sum()), tuple(class_names(values.dropna())))
+        return unknown
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, as JSON has them."""
+        """Return plain values, as JSON has them."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Covariates":
-        """Undo `to_dict`; a model from before there were any has nothing."""
+        """Build from what `to_dict` returned; models saved before there were covariates have none."""
         categories = [
             CategoryColumn(
-                Categories(one["known"]["column"], tuple(one["known"]["names"])), one["parent"], tuple(one["parents"])
+                known=Categories(column["known"]["column"], tuple(column["known"]["names"])),
+                parent=column["parent"],
+                parents=tuple(column["parents"]),
             )
-            for one in values.get("categories", ())
+            for column in values.get("categories", ())
         ]
-        return cls(tuple(categories), tuple(NumberColumn(**one) for one in values.get("numbers", ())))
+        return cls(tuple(categories), tuple(NumberColumn(**column) for column in values.get("numbers", ())))
 
 
 NO_COVARIATES = Covariates()
 
 
 def fit_covariates(options: CovariatesConfig, training: Columns) -> Covariates:
-    """Learn categories, their parents, means and standard deviations from the training samples.
+    """Fit categories, their parents, means and standard deviations to the training samples.
 
     Parameters
     ----------
     options
-        Which columns.
+        Names and kinds of the columns.
     training
-        These columns of the training samples, by name.
+        Cells of the training samples, by name of the column.
+
+    Returns
+    -------
+    Covariates
+        The columns as a network will read them.
 
     Raises
     ------
     MetadataError
-        A column says nothing, or a category has two parents.
+        A column has the same value in all training samples, or a category has two parents.
     """
     for name in options.columns:
         values = training[name]
         if values.nunique(dropna=False) < 2:
-            known = class_names(values.dropna())
-            what = (
-                f"All training samples have {name} {known[0]}" if known else f"No training sample has a value of {name}"
+            names = class_names(values.dropna())
+            problem = (
+                f"All training samples have {name} {names[0]}" if names else f"No training sample has a value of {name}"
             )
-            raise MetadataError(f"{what}: it tells the network nothing. Leave it out, or choose another split.")
+            raise MetadataError(f"{problem}: it tells the network nothing. Leave it out, or choose another split.")
     categories = [_fit_categories(name, options.parents.get(name), training) for name in _parents_first(options)]
     return Covariates(tuple(categories), tuple(_fit_numbers(training[name]) for name in options.numeric_columns))
 
@@ -245,21 +264,23 @@ def _fit_categories(name: str, parent: str | None, training: Columns) -> Categor
     known = Categories.of(training[name])
     if parent is None:
         return CategoryColumn(known)
-    of_parents = Categories.of(training[parent])
-    child, above = known.numbers(training[name]), of_parents.numbers(training[parent])
-    pairs = sorted({(c, p) for c, p in zip(child.tolist(), above.tolist(), strict=True) if UNKNOWN not in (c, p)})
-    found = {number: [p for _, p in some] for number, some in groupby(pairs, key=lambda pair: pair[0])}
+    parent_categories = Categories.of(training[parent])
+    children, above = known.numbers(training[name]), parent_categories.numbers(training[parent])
+    pairs = sorted({(c, p) for c, p in zip(children.tolist(), above.tolist(), strict=True) if UNKNOWN not in (c, p)})
+    parents_of = {child: [p for _, p in group] for child, group in groupby(pairs, key=lambda pair: pair[0])}
     several = {
-        known.names[number]: [of_parents.names[p] for p in some] for number, some in found.items() if len(some) > 1
+        known.names[child]: [parent_categories.names[p] for p in parents]
+        for child, parents in parents_of.items()
+        if len(parents) > 1
     }
     if several:
-        example, its_parents = next(iter(several.items()))
+        example, example_parents = next(iter(several.items()))
         raise MetadataError(
             f"--category-parents {name}={parent}: {len(several):,} of {len(known.names):,} categories of {name} have training "
-            f"samples of several {parent}, such as {example!r} of {name_some(its_parents)}. Correct these cells, give such "
+            f"samples of several {parent}, such as {example!r} of {name_some(example_parents)}. Correct these cells, give such "
             f"categories names of their own, or leave out {name}={parent}."
         )
-    parents = tuple(found.get(number, [UNKNOWN])[0] for number in range(len(known.names)))
+    parents = tuple(parents_of.get(child, [UNKNOWN])[0] for child in range(len(known.names)))
     return CategoryColumn(known, parent, parents)
 
 
@@ -271,18 +292,19 @@ def _fit_numbers(values: pd.Series) -> NumberColumn:
         raise MetadataError(
             f"--numeric-columns {values.name} holds numbers that are too large. Give it in a larger unit."
         )
-    return NumberColumn(str(values.name), mean, std if std > 0 else 1.0)  # one number, and none elsewhere
+    return NumberColumn(str(values.name), mean, std if std > 0 else 1.0)  # 0 where all cells but empty ones are equal
 
 
 def _numbers(values: pd.Series) -> np.ndarray:
-    """Read cells as numbers, NaN where they are none."""
+    """Return cells as numbers, NaN where they are not numbers; float64 [S]."""
     return np.array([float(cell) if is_number(cell) else np.nan for cell in values], dtype=np.float64)
 
 
 def _parents(child: CategoryColumn, number: np.ndarray) -> np.ndarray:
+    """Return the number of the parent of each sample's category, int64 [S]."""
     return np.append(child.parents, UNKNOWN)[number].astype(np.int64)  # the last is that of UNKNOWN
 
 
-def _side_by_side(parts: Sequence[np.ndarray], columns: Columns, dtype: type = np.int64) -> np.ndarray:
+def _side_by_side(arrays: Sequence[np.ndarray], columns: Columns, dtype: type = np.int64) -> np.ndarray:
     n_samples = len(next(iter(columns.values())))
-    return np.stack(parts, axis=1) if parts else np.zeros((n_samples, 0), dtype=dtype)
+    return np.stack(arrays, axis=1) if arrays else np.zeros((n_samples, 0), dtype=dtype)

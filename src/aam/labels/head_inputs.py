@@ -1,4 +1,4 @@
-"""What a head must know of samples beside their ASVs: numbers of their categories, and covariates, by columns of the metadata."""
+"""Inputs of a head beside the ASVs: numbers of categories, and covariates, from columns of the metadata."""
 
 import dataclasses
 import logging
@@ -16,20 +16,36 @@ from aam.labels.target import AnyTarget, JointTarget, TargetState, parts_of
 logger = logging.getLogger(__name__)
 
 HeadInputs = Mapping[str, np.ndarray]
-"""One value per sample, [S], by the name that batches give it."""
+"""Arrays with a row for each sample, by the name that they have in batches."""
 
 
 def named_columns(
     options: Mapping[str, str | None], metadata: Metadata, sample_ids: list[str], target_columns: Sequence[str]
 ) -> dict[str, pd.Series]:
-    """Give the columns of categories that options name, by name, in the order of the samples.
+    """Return the columns of categories that options name.
+
+    Parameters
+    ----------
+    options
+        Name of the column by flag; None where the flag was not passed.
+    metadata
+        The metadata that hold the columns.
+    sample_ids
+        Names of the samples in use.
+    target_columns
+        Columns to learn.
+
+    Returns
+    -------
+    dict[str, pd.Series]
+        Cells by name of the column, in the order of the samples.
 
     Raises
     ------
     MetadataError
         A column does not exist, or no sample has a value in it.
     ConfigError
-        It is the target.
+        A column is the target.
     """
     for flag, name in options.items():
         if name in target_columns:
@@ -43,40 +59,50 @@ def named_columns(
     return columns
 
 
-def rows_of(columns: Mapping[str, pd.Series], rows: np.ndarray) -> dict[str, pd.Series]:
-    """Choose samples, by number or by truth."""
-    return {name: values.iloc[rows] for name, values in columns.items()}
+def select_cells(columns: Mapping[str, pd.Series], selection: np.ndarray) -> dict[str, pd.Series]:
+    """Return the cells of some samples in each column; ``selection`` holds their indices, or is a mask."""
+    return {name: values.iloc[selection] for name, values in columns.items()}
 
 
-def scaled_by(target: AnyTarget, column: str | None, training: Mapping[str, pd.Series]) -> AnyTarget:
-    """Give the target with the categories of the training samples by which outputs are to be scaled, if a column names any."""
+def with_output_scaling(target: AnyTarget, column: str | None, training: Mapping[str, pd.Series]) -> AnyTarget:
+    """Return the target with the categories by which a network scales its outputs, fitted to the training samples.
+
+    Parameters
+    ----------
+    target
+        What was fitted on the training samples.
+    column
+        Column of the categories; None for outputs that are not scaled.
+    training
+        Cells of the training samples, by name of the column.
+    """
     if column is None:
         return target
     categories = Categories.of(training[column])
     if isinstance(target, JointTarget):
-        return target.each(lambda part: dataclasses.replace(part, scaled_by=categories))
+        return target.map_parts(lambda part: dataclasses.replace(part, scaled_by=categories))
     return dataclasses.replace(target, scaled_by=categories)
 
 
 def head_inputs_of(
     target: AnyTarget, covariates: Covariates, columns: Columns, n_samples: int
 ) -> dict[str, np.ndarray]:
-    """Compute what a head must know of samples beside their ASVs.
+    """Compute what a head reads of samples beside their ASVs.
 
     Parameters
     ----------
     target, covariates
         What was fitted on the training samples.
     columns
-        Metadata columns by name, in the order of the samples. A column of categories that is absent leaves all samples without one.
+        Metadata columns by name, in the order of the samples. If a column of categories is absent, no sample has a category.
     n_samples
-        S.
+        Number of samples, S.
 
     Returns
     -------
     dict[str, np.ndarray]
-        Numbers of the samples' categories, [S], or for several target columns [S, K], and cells of covariates, [S, columns], by
-        the names that batches give them.
+        Numbers of the samples' categories, [S], or [S, K] for K target columns, and covariates, [S, columns], by the names that
+        they have in batches.
     """
     inputs = _category_numbers(target, columns, n_samples)
     if covariates.columns:
@@ -88,12 +114,26 @@ def head_inputs_of(
 def head_inputs_of_new_samples(
     target: AnyTarget, covariates: Covariates, metadata: Metadata | None, sample_ids: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """Compute the same for samples of a table, whose metadata may be absent, or lack rows or columns of categories.
+    """Compute what a head reads of new samples, whose metadata may be absent or incomplete.
+
+    Parameters
+    ----------
+    target, covariates
+        What was fitted on the training samples.
+    metadata
+        Metadata of the new samples, which may lack rows, and columns of categories; None for none.
+    sample_ids
+        Names of the new samples.
+
+    Returns
+    -------
+    dict[str, np.ndarray]
+        Arrays as `head_inputs_of` returns them.
 
     Raises
     ------
     MetadataError
-        Covariates are read, and there is no metadata, it lacks their columns, or no sample has a row.
+        The model reads covariates, and there is no metadata, it lacks their columns, or no sample has a row.
     """
     return head_inputs_of(target, covariates, _new_columns(target, covariates, metadata, sample_ids), len(sample_ids))
 
@@ -101,12 +141,12 @@ def head_inputs_of_new_samples(
 def warn_of_unknown_cells(
     target: AnyTarget, covariates: Covariates, metadata: Metadata | None, sample_ids: Sequence[str]
 ) -> None:
-    """Warn of the cells of new samples that are read as unknown, and why.
+    """Warn of the cells of new samples that are read as unknown, and of the reason.
 
     Raises
     ------
     MetadataError
-        As in `head_inputs_of_new_samples`.
+        The model reads covariates, and there is no metadata, it lacks their columns, or no sample has a row.
     """
     columns = _new_columns(target, covariates, metadata, sample_ids)
     warn_of_unknown_categories(target, columns, len(sample_ids))
@@ -119,7 +159,7 @@ def columns_read(target: AnyTarget, covariates: Covariates) -> tuple[str, ...]:
 
 
 def warn_of_unknown_categories(target: AnyTarget, columns: Columns, n_samples: int) -> None:
-    """Warn of samples without a category that training saw, for each column of categories that the target needs."""
+    """Warn of samples that have no category of the training samples, for each column of categories that the target needs."""
     for categories in _categories(target):
         n_unknown = int((_numbers(categories, columns, n_samples) == UNKNOWN).sum())
         if n_unknown:
@@ -131,12 +171,12 @@ def warn_of_unknown_categories(target: AnyTarget, columns: Columns, n_samples: i
 
 
 def warn_of_unknown_covariates(samples: Sequence[tuple[Covariates, Columns]]) -> None:
-    """Warn, once for each column, of cells that are read as unknown, and why.
+    """Warn, once for each column, of covariates that are read as unknown, and of the reason.
 
     Parameters
     ----------
     samples
-        Covariates that were fitted, and the columns of the samples that are read with them; several of both, as of folds.
+        Pairs of fitted covariates and the columns of the samples that are read with them; several pairs for folds.
     """
     names = samples[0][0].columns
     if not names:
@@ -159,53 +199,57 @@ def warn_of_unknown_covariates(samples: Sequence[tuple[Covariates, Columns]]) ->
 def _new_columns(
     target: AnyTarget, covariates: Covariates, metadata: Metadata | None, sample_ids: Sequence[str]
 ) -> dict[str, pd.Series]:
-    names = {categories.column for categories in _categories(target)}
-    needed = covariates.columns
-    if needed:
-        _check_covariates_are_given(needed, metadata, sample_ids)
+    """Return the columns that a head reads and the metadata have, in the order of the samples."""
+    optional = {categories.column for categories in _categories(target)}
+    required = covariates.columns
+    if required:
+        _require_columns(required, metadata, sample_ids)
     if metadata is None:
         return {}
-    present = [name for name in (*names, *needed) if name in metadata.frame.columns]
+    present = [name for name in (*optional, *required) if name in metadata.frame.columns]
     return {name: metadata.column(name).reindex(list(sample_ids)) for name in present}
 
 
-def _check_covariates_are_given(needed: Sequence[str], metadata: Metadata | None, sample_ids: Sequence[str]) -> None:
+def _require_columns(required: Sequence[str], metadata: Metadata | None, sample_ids: Sequence[str]) -> None:
     if metadata is None:
         raise MetadataError(
-            f"The model reads {name_some(needed, len(needed))} of each sample beside its microbes: pass --metadata FILE with these "
-            "columns. Cells may be empty where nothing is known."
+            f"The model reads {name_some(required, len(required))} of each sample beside its microbes: pass --metadata FILE with "
+            "these columns. Cells may be empty where nothing is known."
         )
-    missing = [name for name in needed if name not in metadata.frame.columns]
+    missing = [name for name in required if name not in metadata.frame.columns]
     if missing:
         raise MetadataError(
-            f"--metadata has no column {name_some(missing)}, and the model reads {name_some(needed, len(needed))} of each sample "
-            "beside its microbes. Add it; cells may be empty where nothing is known."
+            f"--metadata has no column {name_some(missing)}, and the model reads {name_some(required, len(required))} of each "
+            "sample beside its microbes. Add it; cells may be empty where nothing is known."
         )
     if not set(metadata.sample_ids).intersection(sample_ids):
         raise MetadataError(
-            f"None of the {len(sample_ids):,} samples has a row in --metadata, where the model reads {name_some(needed)}: samples "
-            f"are {name_some(list(sample_ids), 3)}, rows {name_some(metadata.sample_ids, 3)}. Pass the metadata of this table."
+            f"None of the {len(sample_ids):,} samples has a row in --metadata, where the model reads {name_some(required)}: "
+            f"samples are {name_some(list(sample_ids), 3)}, rows {name_some(metadata.sample_ids, 3)}. Pass the metadata of this "
+            "table."
         )
 
 
 def _category_numbers(target: AnyTarget, columns: Columns, n_samples: int) -> dict[str, np.ndarray]:
-    of_parts = [
-        {name: _numbers(categories, columns, n_samples) for name, categories in _needed(part).items()}
+    """Return the numbers of the samples' categories, [S], or [S, K] for K target columns, by name in batches."""
+    by_part = [
+        {name: _numbers(categories, columns, n_samples) for name, categories in _categories_by_name(part).items()}
         for part in parts_of(target)
     ]
     if isinstance(target, TargetState):
-        return of_parts[0]
-    names = {name for numbers in of_parts for name in numbers}
+        return by_part[0]
+    names = {name for numbers in by_part for name in numbers}
     unknown = np.full(n_samples, UNKNOWN)
-    return {name: np.stack([numbers.get(name, unknown) for numbers in of_parts], axis=1) for name in sorted(names)}
+    return {name: np.stack([numbers.get(name, unknown) for numbers in by_part], axis=1) for name in sorted(names)}
 
 
 def _categories(target: AnyTarget) -> list[Categories]:
-    """Return what the parts of a target need, each once."""
-    return list(dict.fromkeys(categories for part in parts_of(target) for categories in _needed(part).values()))
+    """Return the categories that any part of a target needs, without repeats."""
+    categories = (categories for part in parts_of(target) for categories in _categories_by_name(part).values())
+    return list(dict.fromkeys(categories))
 
 
-def _needed(target: TargetState) -> dict[str, Categories]:
+def _categories_by_name(target: TargetState) -> dict[str, Categories]:
     by_name = {CATEGORY: target.normalized_by, SCALING: target.scaled_by}
     return {name: categories for name, categories in by_name.items() if categories is not None}
 

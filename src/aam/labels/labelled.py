@@ -1,4 +1,4 @@
-"""From files and labels to the samples that a model is trained and validated on, and what is learned from those to train on."""
+"""Labelled samples: read, split into training and validation, and what is fitted on the training samples."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -22,39 +22,39 @@ from aam.labels.head_inputs import (
     HeadInputs,
     head_inputs_of,
     named_columns,
-    rows_of,
-    scaled_by,
+    select_cells,
     warn_of_unknown_categories,
     warn_of_unknown_covariates,
+    with_output_scaling,
 )
 from aam.labels.splits import EXCLUDED, TEST, TRAIN, VALIDATION, SampleSplit, split_labelled
 from aam.labels.target import AnyTarget, JointTarget, Task
 from aam.labels.task import choose_task_of, encode_columns, fit_columns, read_losses, stratum_of
-from aam.labels.weights import weights_of
+from aam.labels.weights import weigh_samples
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class LabelledSamples:
-    """Samples with a value and enough reads, of which nothing was learned yet.
+    """Samples with a value and enough reads, before anything is fitted on them.
 
     Attributes
     ----------
     study
-        The samples.
+        Reads of the samples.
     depth
-        Reads drawn from each; None for all.
+        Reads drawn from each sample; None for all.
     values
         Columns to learn, one row per sample.
     columns
         Metadata columns that options name, by name, in the order of the samples.
     groups
-        Subject of each sample, [S].
+        Group of each sample, such as its subject, [S].
     task
-        How the columns are learned.
+        Task as which the columns are learned.
     losses
-        Losses of the columns that a file gives one.
+        Losses from ``--loss-config``, by column.
     """
 
     study: Study
@@ -67,44 +67,44 @@ class LabelledSamples:
 
     @property
     def metadata(self) -> Metadata:
-        """The columns that options name, as a predictor reads them."""
+        """Metadata that hold the columns that options name, for a predictor."""
         return Metadata(pd.DataFrame(self.columns, index=self.values.index))
 
     def select(self, indices: np.ndarray) -> "LabelledSamples":
-        """Return some of the samples, in the order given."""
+        """Return the samples with these indices, in the order of the indices."""
         if len(indices) == self.study.n_samples:
             return self
         return replace(
             self,
             study=self.study.select_samples(indices),
             values=self.values.iloc[indices],
-            columns=rows_of(self.columns, indices),
+            columns=select_cells(self.columns, indices),
             groups=self.groups[indices],
         )
 
 
 @dataclass(frozen=True)
 class LabelledStudy:
-    """Samples to train on and to validate, and what was fitted on the former; every array is in the order of the samples.
+    """Training and validation samples, and what was fitted on the former; all arrays are in the order of ``samples``.
 
     Attributes
     ----------
     samples
-        The samples.
+        The training and validation samples.
     target
-        What was fitted on the training samples.
+        The target, fitted on the training samples.
     covariates
-        Columns of the metadata that the network reads beside the microbes, fitted on the training samples.
+        Metadata columns that the network reads beside the microbes, fitted on the training samples.
     truth
-        Values in own units or class numbers, [S]; of several columns values, [S, K].
+        Values in the target's own units, or class numbers, [S]; for several columns values, [S, K].
     head_inputs
-        What the head must know of each sample, [S], by the name that batches give it.
+        Inputs of the head beside the ASVs, with a row for each sample, by the name that they have in batches.
     is_validation
-        True for validation samples, [S].
+        True for validation samples, bool [S].
     indices
-        Number of each sample among those that were divided, of whom some are left out, [S].
+        Index of each sample among those that were split, some of which are not in ``samples``, int64 [S].
     split
-        The part of these samples and of those left out, such as those of a test.
+        The split of all those samples.
     """
 
     samples: LabelledSamples
@@ -118,7 +118,7 @@ class LabelledStudy:
 
     @property
     def study(self) -> Study:
-        """The samples' reads."""
+        """Reads of the samples."""
         return self.samples.study
 
     @property
@@ -128,45 +128,50 @@ class LabelledStudy:
 
     @property
     def training(self) -> np.ndarray:
-        """Numbers of the training samples."""
+        """Indices of the training samples in ``samples``, int64."""
         return np.flatnonzero(~self.is_validation)
 
     @property
     def validation(self) -> np.ndarray:
-        """Numbers of the validation samples."""
+        """Indices of the validation samples in ``samples``, int64."""
         return np.flatnonzero(self.is_validation)
 
     def warn_of_unknown_cells(self) -> None:
-        """Warn of samples whose cells of categories and covariates are read as unknown, as training has none like them."""
+        """Warn of samples whose categories or covariates are read as unknown, because no training sample has them."""
         warn_of_unknown_categories(self.target, self.samples.columns, self.study.n_samples)
         warn_of_unknown_covariates([(self.covariates, self.samples.columns)])
 
 
-def fit_labels(config: LearningConfig, samples: LabelledSamples, parts: np.ndarray) -> LabelledStudy:
-    """Fit the target's scale, its classes, categories and weights to the samples that are trained on.
+def fit_labels(config: LearningConfig, samples: LabelledSamples, split: np.ndarray) -> LabelledStudy:
+    """Fit the target, its categories, weights and covariates to the training samples.
 
     Parameters
     ----------
     config
         Options of the target, its head and its covariates.
-    samples, parts
-        The samples, and the part of each, [S].
+    samples, split
+        The samples, and the part of the split that each is in, [S].
+
+    Returns
+    -------
+    LabelledStudy
+        The training samples, and the validation samples whose class a training sample has.
 
     Raises
     ------
     MetadataError, SplitError
         Nothing is left to train on or to validate.
     """
-    is_training, columns, n_samples = parts == TRAIN, samples.columns, samples.study.n_samples
-    in_training = rows_of(columns, is_training)
+    is_training, columns, n_samples = split == TRAIN, samples.columns, samples.study.n_samples
+    in_training = select_cells(columns, is_training)
     values = samples.values.iloc[np.flatnonzero(is_training)]
     target = fit_columns(values, samples.task, config.target, samples.losses, in_training)
-    target = scaled_by(target, config.network_head.output_scaling, in_training)
-    weights = weights_of(config.network_head.sample_weights, columns, is_training)
+    target = with_output_scaling(target, config.network_head.output_scaling, in_training)
+    weights = weigh_samples(config.network_head.sample_weights, columns, is_training)
     covariates = fit_covariates(config.covariates, in_training)
     truth = encode_columns(target, samples.values)
-    in_use = _samples_in_use(parts, truth, target)
-    is_validation = parts[in_use] == VALIDATION
+    in_use = _samples_in_use(split, truth, target)
+    is_validation = split[in_use] == VALIDATION
     logger.info(
         "%s of %s: %d training and %d validation samples.",
         samples.task.capitalize(), target.column, int((~is_validation).sum()), int(is_validation.sum()),
@@ -180,33 +185,33 @@ def fit_labels(config: LearningConfig, samples: LabelledSamples, parts: np.ndarr
         head_inputs={name: values[in_use] for name, values in head_inputs.items()},
         is_validation=is_validation,
         indices=in_use,
-        split=SampleSplit(samples.study.sample_ids, parts),
+        split=SampleSplit(samples.study.sample_ids, split),
     )
 
 
-def _samples_in_use(parts: np.ndarray, truth: np.ndarray, target: AnyTarget) -> np.ndarray:
-    """Return the numbers of the samples to train on and to validate; log how many are left out, and why."""
-    is_test = parts == TEST
+def _samples_in_use(split: np.ndarray, truth: np.ndarray, target: AnyTarget) -> np.ndarray:
+    """Return the indices of the training and validation samples; log how many are left out, and why."""
+    is_test = split == TEST
     if is_test.any():
         logger.info("Left out %d test samples; see 'aam evaluate' for them.", int(is_test.sum()))
     if isinstance(target, JointTarget):
-        _require_validation(parts, truth, target)
-    is_unseen = np.zeros(len(parts), dtype=bool)
+        _require_validation(split, truth, target)
+    is_unseen = np.zeros(len(split), dtype=bool)
     if target.task != "regression":
-        is_unseen = (truth == -1) & (parts == VALIDATION)
+        is_unseen = (truth == -1) & (split == VALIDATION)
     if is_unseen.any():
         logger.warning("Left out %d validation samples whose class no training sample has.", int(is_unseen.sum()))
-    if not ((parts == VALIDATION) & ~is_unseen).any():
+    if not ((split == VALIDATION) & ~is_unseen).any():
         raise SplitError(
             f"No validation sample has a class of {target.column} that a training sample has, so that nothing can be validated. "
             "Choose another split or column: each class needs groups on both sides."
         )
-    return np.flatnonzero(~is_test & ~is_unseen & (parts != EXCLUDED))
+    return np.flatnonzero(~is_test & ~is_unseen & (split != EXCLUDED))
 
 
-def _require_validation(parts: np.ndarray, truth: np.ndarray, target: JointTarget) -> None:
-    has_value = ~np.isnan(truth[parts == VALIDATION])
-    missing = [name for name, known in zip(target.columns, has_value.T, strict=True) if not known.any()]
+def _require_validation(split: np.ndarray, truth: np.ndarray, target: JointTarget) -> None:
+    has_value = ~np.isnan(truth[split == VALIDATION]).T
+    missing = [name for name, is_present in zip(target.columns, has_value, strict=True) if not is_present.any()]
     if missing:
         raise SplitError(
             f"No validation sample has a value of {name_some(missing)}, so that it cannot be validated. Choose another split, "
@@ -216,20 +221,22 @@ def _require_validation(parts: np.ndarray, truth: np.ndarray, target: JointTarge
 
 @dataclass(frozen=True)
 class LabelledTable:
-    """The samples that have a value of a column, before any is dropped or held out.
+    """The samples that have a value in a column to learn, before any is dropped or held out.
 
     Attributes
     ----------
     study
-        Those samples.
-    metadata, values
-        All columns, and those to learn.
+        Reads of the samples.
+    metadata
+        All rows and columns of the metadata.
+    values
+        Columns to learn, one row per sample.
     task
-        How it is learned.
+        Task as which the columns are learned.
     table_ids
-        All samples of the table.
+        Names of all samples of the table.
     losses
-        How columns are learned of which a file says so.
+        Losses from ``--loss-config``, by column.
     """
 
     study: Study
@@ -242,6 +249,18 @@ class LabelledTable:
 
 def read_labelled(config: TrainConfig, max_bp: int) -> LabelledTable:
     """Read a study and the columns to learn.
+
+    Parameters
+    ----------
+    config
+        Options of training.
+    max_bp
+        Most nucleotides that are read of a sequence.
+
+    Returns
+    -------
+    LabelledTable
+        The samples with a value in a column to learn.
 
     Raises
     ------
@@ -256,7 +275,21 @@ def read_labelled(config: TrainConfig, max_bp: int) -> LabelledTable:
 
 
 def divide(config: TrainConfig, labelled: LabelledTable, depth: int | None) -> LabelledStudy:
-    """Drop the samples with fewer reads than ``depth``, hold some out, and learn the target's scale from the others.
+    """Drop samples with too few reads, split the others, and fit the target to the training samples.
+
+    Parameters
+    ----------
+    config
+        Options of training.
+    labelled
+        The samples with a value in a column to learn.
+    depth
+        Least reads of a sample that is kept, and reads that are drawn from each; None for all.
+
+    Returns
+    -------
+    LabelledStudy
+        The training and validation samples.
 
     Raises
     ------
@@ -269,12 +302,12 @@ def divide(config: TrainConfig, labelled: LabelledTable, depth: int | None) -> L
     values = labelled.values.loc[sample_ids]
     groups = sample_groups(metadata, sample_ids, config.split.group_column, names)
     stratum = stratum_of(values, task, config.target)
-    parts = split_labelled(study, groups, stratum, metadata, labelled.table_ids, config.split, config.training)
+    split = split_labelled(study, groups, stratum, metadata, labelled.table_ids, config.split, config.training)
     if config.split.group_column is None:
-        warn_of_divided_subjects(metadata, sample_ids, parts, config.split.split, names)
+        warn_of_divided_subjects(metadata, sample_ids, split, config.split.split, names)
     columns = named_columns(config.category_columns, metadata, sample_ids, names)
     columns |= covariate_columns(config.covariates, metadata, values, config.split.group_column)
     samples = LabelledSamples(study, depth, values, columns, groups, task, labelled.losses)
-    labelled_study = fit_labels(config, samples, parts)
+    labelled_study = fit_labels(config, samples, split)
     labelled_study.warn_of_unknown_cells()
     return labelled_study

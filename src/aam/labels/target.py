@@ -1,4 +1,4 @@
-"""A metadata column, or several numeric ones, as a target: what was fitted on the training samples."""
+"""Targets: a metadata column, or several numeric ones, with what was fitted on the training samples."""
 
 import dataclasses
 import json
@@ -19,10 +19,10 @@ from aam.target_transform import LARGEST, TargetTransform, fit_transform
 Task = Literal["regression", "classification", "ordinal"]
 
 MOST_OF_FEW = 10
-"""Categories that may be as many as half of the training samples, or more."""
+"""Number of categories of ``--normalize-by`` that is always allowed, even if it exceeds half of the training samples."""
 
 LEAST_SPREAD = 1e-15
-"""Below this, a value as a multiple of the training samples' standard deviation may not fit into single precision."""
+"""Scale of a target below which values in units of it may not fit into single precision."""
 
 ZSCORE = TargetConfig()
 
@@ -33,28 +33,28 @@ NO_COLUMNS: Mapping[str, pd.Series] = {}
 
 @dataclass(frozen=True)
 class TargetState:
-    """What must be known of the training samples to read a target: travels with the model.
+    """A target of one metadata column, as fitted on the training samples; it is saved with the model.
 
     Attributes
     ----------
     column
-        Metadata column.
+        Name of the metadata column.
     task
-        How it is learned.
+        Task as which the column is learned.
     guess
-        What one would predict without looking: the training samples' median, or their most frequent class.
+        Prediction without a model: the median of the training samples, or their most frequent class.
     transform
-        Between own units and those that are learned (regression).
+        Transform between the column's own units and those that are learned (regression).
     normalized_by
         Categories that the transform depends on, if any.
     classes
-        Names, sorted, or in their order (classification, ordinal).
+        Names of the classes, sorted (classification), or lowest first (ordinal).
     class_weights
-        How much a sample of each class counted in training; empty where all counted the same.
+        Weight of each class in training; empty for equal weights.
     bounds
         Smallest and largest training value (regression).
     scaled_by
-        Categories by which a network's outputs are stretched and shifted, if any.
+        Categories by which a network scales and shifts its outputs, if any.
     """
 
     column: str
@@ -68,7 +68,17 @@ class TargetState:
     scaled_by: Categories | None = None
 
     def encode(self, values: pd.Series) -> np.ndarray:
-        """Turn a column into numbers: own units (float64) or class numbers (int64); classes never seen are −1.
+        """Return a column as numbers.
+
+        Parameters
+        ----------
+        values
+            Cells of the column, none missing.
+
+        Returns
+        -------
+        np.ndarray
+            Values in own units, float64 [S], or class numbers, −1 for classes that no training sample has, int64 [S].
 
         Raises
         ------
@@ -77,16 +87,16 @@ class TargetState:
         """
         if self.task == "regression":
             return _numbers(values)
-        number = {name: i for i, name in enumerate(self.classes)}
-        return np.array([number.get(name, -1) for name in class_names(values)], dtype=np.int64)
+        number_of = {name: number for number, name in enumerate(self.classes)}
+        return np.array([number_of.get(name, -1) for name in class_names(values)], dtype=np.int64)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, as JSON has them."""
+        """Return plain values, as JSON has them."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TargetState":
-        """Undo `to_dict`; models made before there were transforms hold a mean and a standard deviation."""
+        """Build from what `to_dict` returned; models saved before there were transforms hold a mean and a standard deviation."""
         fields = {name: value for name, value in values.items() if name not in ("mean", "std")}
         transform = values.get("transform", {"centre": values.get("mean"), "scale": values.get("std")})
         fields["transform"] = TargetTransform(**_tuples(transform))
@@ -100,7 +110,7 @@ def _tuples(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def too_large(values: pd.Series) -> pd.Series:
-    """Give the numbers that are too large to be learned.
+    """Return the numbers that are too large to be learned, with their samples.
 
     Examples
     --------
@@ -112,19 +122,20 @@ def too_large(values: pd.Series) -> pd.Series:
     return values.iloc[np.flatnonzero(np.abs(values.to_numpy(dtype=np.float64)) > LARGEST)]
 
 
-def order_alone(options: TargetConfig) -> TargetConfig:
-    """Keep of the options only the order of classes: for a target of all samples, whose transform nobody learns by."""
+def without_transform(options: TargetConfig) -> TargetConfig:
+    """Return the options without a transform, for a target that only numbers classes or bins of samples."""
     return TargetConfig(task=options.task, class_order=options.class_order)
 
 
-def place_of_class(task: Task, class_order: Sequence[str]) -> Callable[[str], Any]:
-    """Give what classes are sorted by: their names, or, where they have an order, their place in it or the numbers they are."""
+def class_sort_key(task: Task, class_order: Sequence[str]) -> Callable[[str], Any]:
+    """Return the key that sorts class names: the name, or for ordinal classes the index in ``class_order`` or the number."""
     if task != "ordinal":
         return str
     return list(class_order).index if class_order else float
 
 
 def _numbers(values: pd.Series) -> np.ndarray:
+    """Return values as float64 [S]; raise if some are too large."""
     beyond = too_large(values)
     if len(beyond):
         raise MetadataError(
@@ -138,18 +149,18 @@ def _numbers(values: pd.Series) -> np.ndarray:
 def fit_target(
     values: pd.Series, task: Task, options: TargetConfig = ZSCORE, columns: Mapping[str, pd.Series] = NO_COLUMNS
 ) -> TargetState:
-    """Learn scaling or classes from the training samples' values.
+    """Return the target of a column, with its transform or classes fitted to the training samples.
 
     Parameters
     ----------
     values
-        Of the training samples.
+        Values of the training samples.
     task
-        How they are learned.
+        Task as which the column is learned.
     options
-        In which units.
+        Transform, and order of classes.
     columns
-        The same samples' values in the metadata columns that options name.
+        Cells of the same samples in the metadata columns that options name.
 
     Raises
     ------
@@ -159,7 +170,7 @@ def fit_target(
     column = str(values.name)
     if task != "regression":
         names = class_names(values)
-        classes = sorted(set(names), key=place_of_class(task, options.class_order))
+        classes = sorted(set(names), key=class_sort_key(task, options.class_order))
         if len(classes) < 2:
             raise MetadataError(
                 f"All training samples have {column} {name_some(classes)}: the split left the other classes out. "
@@ -189,12 +200,12 @@ def fit_target(
 
 @dataclass(frozen=True)
 class JointTarget:
-    """Numeric columns that are learned together; a sample may lack some of them.
+    """A target of several numeric columns that are learned together; a sample may lack values of some of them.
 
     Attributes
     ----------
     parts
-        The columns.
+        Target of each column.
     """
 
     parts: tuple[TargetState, ...]
@@ -208,34 +219,34 @@ class JointTarget:
 
     @property
     def column(self) -> str:
-        """The names as one, for messages."""
+        """Names of the columns in one string, for messages."""
         return ", ".join(self.columns)
 
     def encode(self, values: pd.DataFrame) -> np.ndarray:
-        """Give own units, float64 [S, K]; nan where there is no value, and in columns that are absent."""
-        given = {str(name): cells for name, cells in values.items()}
+        """Return values in own units, NaN where there is no value and in columns that are absent; float64 [S, K]."""
+        cells_of = {str(name): cells for name, cells in values.items()}
         absent = np.full(len(values), np.nan)
-        encoded = [part.encode(given[part.column]) if part.column in given else absent for part in self.parts]
+        encoded = [part.encode(cells_of[part.column]) if part.column in cells_of else absent for part in self.parts]
         return np.stack(encoded, axis=1)
 
-    def each(self, change: Callable[[TargetState], TargetState]) -> "JointTarget":
-        """Change every part alike."""
+    def map_parts(self, change: Callable[[TargetState], TargetState]) -> "JointTarget":
+        """Return the target with a function applied to every part."""
         return JointTarget(tuple(change(part) for part in self.parts))
 
     def split(self, predicted: Predictions) -> list[Predictions]:
-        """Give what was predicted of each column by itself."""
+        """Return the predictions of each column by itself, in the order of the columns."""
         return [
-            Predictions(predicted.values[:, place], columns_ending_in(f":{part.column}", predicted.columns))
-            for place, part in enumerate(self.parts)
+            Predictions(predicted.values[:, k], columns_ending_in(f":{part.column}", predicted.columns))
+            for k, part in enumerate(self.parts)
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, as JSON has them."""
+        """Return plain values, as JSON has them."""
         return {"parts": [part.to_dict() for part in self.parts]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "JointTarget":
-        """Undo `to_dict`."""
+        """Build from what `to_dict` returned."""
         return cls(tuple(TargetState.from_dict(part) for part in values["parts"]))
 
 
@@ -243,28 +254,33 @@ AnyTarget = TargetState | JointTarget
 
 
 def target_from_dict(values: dict[str, Any]) -> AnyTarget:
-    """Read a target of either kind."""
+    """Build a target of either kind from what its `to_dict` returned."""
     return JointTarget.from_dict(values) if "parts" in values else TargetState.from_dict(values)
 
 
 def parts_of(target: AnyTarget) -> tuple[TargetState, ...]:
-    """Give the columns of a target of either kind."""
+    """Return the target of each column, for a target of either kind."""
     return target.parts if isinstance(target, JointTarget) else (target,)
 
 
 def fit_joint_target(
     values: pd.DataFrame, options: Mapping[str, TargetConfig], columns: Mapping[str, pd.Series]
 ) -> JointTarget:
-    """Learn the scaling of each column from the training samples that have a value of it.
+    """Fit the transform of each column to the training samples that have a value of it.
 
     Parameters
     ----------
     values
-        Of the training samples, a column each.
+        Values of the training samples, one column for each column to learn.
     options
-        In which units each is learned, by name.
+        Transform of each column, by its name.
     columns
-        The same samples' values in the metadata columns that options name.
+        Cells of the same samples in the metadata columns that options name.
+
+    Returns
+    -------
+    JointTarget
+        The fitted target.
 
     Raises
     ------
@@ -280,22 +296,21 @@ def fit_joint_target(
             raise SplitError(
                 f"No training sample has a value of {name}. Choose another split, or leave the column out."
             )
-        some = {column: categories.iloc[has_value] for column, categories in columns.items()}
-        part = fit_target(cells.iloc[has_value], "regression", options[str(name)], some)
-        parts.append(part)
+        columns_here = {column: categories.iloc[has_value] for column, categories in columns.items()}
+        parts.append(fit_target(cells.iloc[has_value], "regression", options[str(name)], columns_here))
     return JointTarget(tuple(parts))
 
 
 def columns_ending_in(suffix: str, columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what is named for one of several columns, by the name that it has where there is one."""
+    """Return the entries whose name ends in a suffix, by their name without it."""
     return {name.removesuffix(suffix): cells for name, cells in columns.items() if name.endswith(suffix)}
 
 
-def mean_place(values: pd.DataFrame) -> np.ndarray:
-    """Give where each sample lies between others, [S]: the mean, over the columns that it has, of its rank as a share."""
+def mean_rank(values: pd.DataFrame) -> np.ndarray:
+    """Compute the mean of each sample's ranks in the columns that have a value, as a fraction from 0 to 1; float64 [S]."""
     return values.rank(pct=True).mean(axis=1).to_numpy()
 
 
-def observed(values: np.ndarray) -> Sequence[np.ndarray]:
-    """Give the rows that have a value of each column of [S, K]."""
+def indices_with_value(values: np.ndarray) -> list[np.ndarray]:
+    """Return, for each column of an array [S, K], the indices of the samples with a value in it."""
     return [np.flatnonzero(~np.isnan(column)) for column in values.T]

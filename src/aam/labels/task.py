@@ -1,4 +1,4 @@
-"""How a metadata column, or several numeric ones, are learned: as numbers or classes, and in which units."""
+"""The task as which metadata columns are learned, regression or classification, and checks that it fits the values."""
 
 import logging
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from aam.labels.columns import (
     probable_missing_values,
     warn_of_probable_missing_values,
 )
-from aam.labels.splits import strata
+from aam.labels.stratified import strata
 from aam.labels.target import (
     ZSCORE,
     AnyTarget,
@@ -31,15 +31,22 @@ from aam.labels.target import (
     Task,
     fit_joint_target,
     fit_target,
-    mean_place,
-    order_alone,
+    mean_rank,
+    without_transform,
 )
 
 logger = logging.getLogger(__name__)
 
 
 def choose_task(values: pd.Series, task: str) -> Task:
-    """Decide between regression and classification, and refuse a column that cannot be learned.
+    """Return the task for a column, and refuse a column that cannot be learned.
+
+    Parameters
+    ----------
+    values
+        Values of the samples, none missing.
+    task
+        The value of ``--task``.
 
     Raises
     ------
@@ -51,7 +58,7 @@ def choose_task(values: pd.Series, task: str) -> Task:
     chosen = "ordinal" if task == "ordinal" else chosen
     distinct = list(dict.fromkeys(class_names(values)))
     if task == "regression":
-        require_numbers(values, "regression needs numbers", _instead(values, distinct))
+        require_numbers(values, "regression needs numbers", _alternative(values, distinct))
     if len(distinct) < 2:
         raise MetadataError(
             f"--metadata-column {column} has the same value, {name_some(distinct)}, in all {len(values):,} samples: "
@@ -70,12 +77,12 @@ def choose_task(values: pd.Series, task: str) -> Task:
 
 
 def check_order(values: pd.Series, options: TargetConfig) -> None:
-    """Refuse classes without an order where one is asked for, and an order that lacks some.
+    """Refuse ordinal classes whose order cannot be known.
 
     Raises
     ------
     MetadataError
-        The order of a class cannot be known.
+        Classes are not numbers and there is no ``--class-order``, or it lacks a class.
     """
     if options.task != "ordinal":
         return
@@ -97,7 +104,7 @@ def check_order(values: pd.Series, options: TargetConfig) -> None:
 
 
 def check_transform(values: pd.Series, task: Task, options: TargetConfig) -> None:
-    """Refuse a transform that the task or the values do not have.
+    """Refuse a transform that does not fit the task or the values.
 
     Raises
     ------
@@ -123,61 +130,75 @@ def check_transform(values: pd.Series, task: Task, options: TargetConfig) -> Non
 def require_numbers(values: pd.Series, why: str, otherwise: str) -> None:
     """Refuse a column that is not numeric.
 
+    Parameters
+    ----------
+    values
+        Values of the samples, none missing.
+    why
+        Reason why the column must be numeric, for the message.
+    otherwise
+        What the user could pass instead, for the message.
+
     Raises
     ------
     MetadataError
-        It is not; the message names the cells that are no numbers, says why they should be, and what else one could pass.
+        The column is not numeric.
     """
     if values.dtype.kind == "f":
         return
-    wrong = not_numbers(values)
-    if not wrong:
+    non_numeric = not_numbers(values)
+    if not non_numeric:
         raise MetadataError(
             f"--metadata-column {values.name} holds numbers, but #q2:types in --metadata says categorical, and {why}. Say "
             f"numeric there, or pass {otherwise}."
         )
-    has_numbers = sum(wrong.values()) < len(values)
-    hint = f"Correct these cells, leave them out by {missing_values_option(wrong)}, or pass" if has_numbers else "Pass"
+    has_numbers = sum(non_numeric.values()) < len(values)
+    hint = (
+        f"Correct these cells, leave them out by {missing_values_option(non_numeric)}, or pass"
+        if has_numbers
+        else "Pass"
+    )
     raise MetadataError(
-        f"--metadata-column {values.name} is not numeric: it holds {describe(wrong)}, and {why}. {hint} {otherwise}."
+        f"--metadata-column {values.name} is not numeric: it holds {describe(non_numeric)}, and {why}. {hint} {otherwise}."
     )
 
 
 def _are_few(distinct: list[str], values: pd.Series) -> bool:
-    """Whether values recur often enough to be classes."""
+    """Return whether values recur often enough to be classes."""
     return len(distinct) <= len(values) / 2
 
 
-def _instead(values: pd.Series, distinct: list[str]) -> str:
-    """Say what to pass where a column is not numeric."""
+def _alternative(values: pd.Series, distinct: list[str]) -> str:
+    """Return what to pass where a column is not numeric."""
     return "--task classification if its values are classes" if _are_few(distinct, values) else "another column"
 
 
 def _check_choice(values: pd.Series, distinct: list[str]) -> None:
-    """Refuse to classify numbers because of a few cells that are none, and say how to learn numbers as classes."""
-    wrong = not_numbers(values)
-    odd = misspelt_numbers(values)
-    if odd and len(odd) == len(wrong):
+    """Refuse to classify a column of numbers because of a few cells that are not numbers; log how to classify numbers."""
+    non_numeric = not_numbers(values)
+    misspelt = misspelt_numbers(values)
+    if misspelt and len(misspelt) == len(non_numeric):
         raise MetadataError(
-            f"--metadata-column {values.name} holds numbers that are not written as QIIME 2 and aam read them: {describe(odd)}. "
-            f"Write them like 1234.5, or pass {_instead(values, distinct)}."
+            f"--metadata-column {values.name} holds numbers that are not written as QIIME 2 and aam read them: "
+            f"{describe(misspelt)}. Write them like 1234.5, or pass {_alternative(values, distinct)}."
         )
-    is_probably_numeric = 0 < sum(wrong.values()) < len(values) and (
-        wrong == probable_missing_values(values)
-        or (not _are_few(distinct, values) and sum(wrong.values()) < len(values) / 2)
+    n_non_numeric = sum(non_numeric.values())
+    is_probably_numeric = 0 < n_non_numeric < len(values) and (
+        non_numeric == probable_missing_values(values)
+        or (not _are_few(distinct, values) and n_non_numeric < len(values) / 2)
     )
     if is_probably_numeric:
         raise MetadataError(
-            f"--metadata-column {values.name} holds numbers but for {describe(wrong)}. Correct these cells, leave them out by "
-            f"{missing_values_option(wrong)}, or pass {_instead(values, distinct)}."
+            f"--metadata-column {values.name} holds numbers but for {describe(non_numeric)}. Correct these cells, leave them "
+            f"out by {missing_values_option(non_numeric)}, or pass {_alternative(values, distinct)}."
         )
-    if 0 < sum(wrong.values()) < len(values) / 2:
+    if 0 < n_non_numeric < len(values) / 2:
         logger.warning(
             "--metadata-column %s is classified, because it holds %s beside numbers. To learn numbers, correct these cells, or "
             "leave them out by %s.",
-            values.name, describe(wrong), missing_values_option(wrong),
+            values.name, describe(non_numeric), missing_values_option(non_numeric),
         )  # fmt: skip
-    if not wrong and values.dtype.kind == "f" and len(distinct) == 2 and (values % 1 == 0).all():
+    if not non_numeric and values.dtype.kind == "f" and len(distinct) == 2 and (values % 1 == 0).all():
         logger.info(
             "--metadata-column %s holds two numbers, %s, and is regressed. If they stand for classes, pass --task classification.",
             values.name, " and ".join(sorted(distinct, key=float)),
@@ -185,30 +206,31 @@ def _check_choice(values: pd.Series, distinct: list[str]) -> None:
 
 
 def check_task(config: LearningConfig, task: Task, values: pd.Series) -> None:
-    """Refuse options of the network's head for numbers where classes are learned, and the other way round.
+    """Refuse options of the network's head that are for numbers where classes are learned, or for classes where numbers are.
 
     Raises
     ------
     ConfigError
-        There are some; the message names them.
+        Such options were passed.
     MetadataError
-        An activation cannot give the values.
+        The output activation cannot reach some values.
     """
-    if config.head.head == "kernel":  # for which no option of the network has an effect, as is said
+    if config.head.head == "kernel":  # none of these options has an effect on it, which `choose_head` warns of
         return
     is_regression = task == "regression"
-    wrong = changed_flags(config.network_head.classes if is_regression else config.network_head.numbers, ())
-    if wrong:
-        what, is_learned = ("classes", "regressed") if is_regression else ("numbers", "classified")
-        are, them = ("is", "it") if len(wrong) == 1 else ("are", "them")
+    flags = changed_flags(config.network_head.classes if is_regression else config.network_head.numbers, ())
+    if flags:
+        kind, is_learned = ("classes", "regressed") if is_regression else ("numbers", "classified")
+        are, them = ("is", "it") if len(flags) == 1 else ("are", "them")
         raise ConfigError(
-            f"{', '.join(wrong)} {are} for {what}, and {values.name} is {is_learned}: leave {them} out, or pass --task."
+            f"{', '.join(flags)} {are} for {kind}, and {values.name} is {is_learned}: leave {them} out, or pass --task."
         )
     if is_regression and config.target.target_transform == "none":
         _check_range(values, config.network_head.numbers.output_activation)
 
 
 def _check_range(values: pd.Series, activation: str) -> None:
+    """Refuse values that the output activation cannot reach."""
     low, high = (0.0 if activation != "none" else -np.inf), (1.0 if activation == "sigmoid" else np.inf)
     numbers = values.to_numpy(dtype=np.float64)
     outside = values.iloc[np.flatnonzero((numbers < low) | (numbers > high))]
@@ -222,14 +244,19 @@ def _check_range(values: pd.Series, activation: str) -> None:
 
 
 def read_losses(config: LearningConfig) -> Losses:
-    """Give what ``--loss-config`` says of columns, by name.
+    """Read the losses of columns from ``--loss-config``.
+
+    Returns
+    -------
+    Losses
+        Options of the loss by column; empty without a file.
 
     Raises
     ------
     LossFileError
-        The file cannot be read or says what no column can have.
+        The file cannot be read, or holds a value that no option can have.
     ConfigError
-        It names others than are learned, or says of a column what does not fit the options.
+        The file names a column that is not learned, or its options for a column contradict others.
     """
     path, names = config.network_head.loss_config, config.label.metadata_column
     if path is None:
@@ -244,14 +271,14 @@ def read_losses(config: LearningConfig) -> Losses:
         )
     for name in losses:
         try:
-            _as_if_alone(config, losses, name)
+            _config_of_column(config, losses, name)
         except ConfigError as error:
             raise ConfigError(f"{OPTION} {path}: {name}: {error}") from None
     return losses
 
 
-def _as_if_alone(config: LearningConfig, losses: Losses, name: str) -> LearningConfig:
-    """Give the options with which a column would be learned as the file says, if it were the only one."""
+def _config_of_column(config: LearningConfig, losses: Losses, name: str) -> LearningConfig:
+    """Return the options of a run that learns this column alone, with the loss that the file gives it."""
     if name not in losses:
         return config
     head = replace(config.network_head, numbers=losses[name])
@@ -259,7 +286,7 @@ def _as_if_alone(config: LearningConfig, losses: Losses, name: str) -> LearningC
 
 
 def options_of(options: TargetConfig, losses: Losses, name: str) -> TargetConfig:
-    """Say in which units a column is learned."""
+    """Return the options of the target of one column: those of its loss in ``losses`` take precedence."""
     if name not in losses:
         return options
     transform = losses[name].target_transform
@@ -268,7 +295,16 @@ def options_of(options: TargetConfig, losses: Losses, name: str) -> TargetConfig
 
 
 def choose_task_of(values: pd.DataFrame, config: LearningConfig, losses: Losses) -> Task:
-    """Decide how the columns are learned.
+    """Return the task for the columns to learn; several are always regressed.
+
+    Parameters
+    ----------
+    values
+        Columns to learn, one row per sample.
+    config
+        Options of the run.
+    losses
+        Losses from ``--loss-config``, by column.
 
     Raises
     ------
@@ -278,31 +314,31 @@ def choose_task_of(values: pd.DataFrame, config: LearningConfig, losses: Losses)
         The options do not fit it.
     """
     if len(values.columns) == 1:
-        one = only_column(values)
-        task = choose_task(one, config.target.task)
+        cells = only_column(values)
+        task = choose_task(cells, config.target.task)
         if losses and task != "regression":
-            raise ConfigError(f"{OPTION} is for numbers, and {one.name} is classified: leave it out, or pass --task.")
-        own = _as_if_alone(config, losses, str(one.name))
-        check_order(one, own.target)
-        check_transform(one, task, own.target)
-        check_task(own, task, one)
+            raise ConfigError(f"{OPTION} is for numbers, and {cells.name} is classified: leave it out, or pass --task.")
+        of_column = _config_of_column(config, losses, str(cells.name))
+        check_order(cells, of_column.target)
+        check_transform(cells, task, of_column.target)
+        check_task(of_column, task, cells)
         return task
     if config.target.task not in ("auto", "regression"):
         raise ConfigError(
             f"--task {config.target.task} is for one column, and --metadata-column has {len(values.columns)}: several are learned "
             "as numbers. Leave --task out, or pass one column."
         )
-    _require_names_apart([str(name) for name in values.columns])
+    _require_different_metric_names([str(name) for name in values.columns])
     for name, column in values.items():
-        cells, own = column.dropna(), _as_if_alone(config, losses, str(name))
+        cells, of_column = column.dropna(), _config_of_column(config, losses, str(name))
         require_numbers(cells, "several columns are learned as numbers", "it as the only column")
         choose_task(cells, "regression")
-        check_transform(cells, "regression", own.target)
-        check_task(own, "regression", cells)
+        check_transform(cells, "regression", of_column.target)
+        check_task(of_column, "regression", cells)
     return "regression"
 
 
-def _require_names_apart(names: list[str]) -> None:
+def _require_different_metric_names(names: list[str]) -> None:
     by_prefix = {metric_prefix(name): name for name in names}
     for name in names:
         other = by_prefix[metric_prefix(name)]
@@ -314,41 +350,49 @@ def _require_names_apart(names: list[str]) -> None:
 
 
 def stratum_of(values: pd.DataFrame, task: Task, options: TargetConfig) -> np.ndarray:
-    """Number the classes or bins that both sides of a split should hold alike; of several columns, of their mean rank."""
+    """Return the number of each sample's class or bin, by which splits are stratified; int64 [S].
+
+    Several columns are stratified by their mean rank.
+    """
     if len(values.columns) > 1:
-        return strata(mean_place(values))
-    one = only_column(values)
-    return strata(fit_target(one, task, order_alone(options)).encode(one))
+        return strata(mean_rank(values))
+    cells = only_column(values)
+    return strata(fit_target(cells, task, without_transform(options)).encode(cells))
 
 
 def fit_columns(
     values: pd.DataFrame, task: Task, options: TargetConfig, losses: Losses, categories: Mapping[str, pd.Series]
 ) -> AnyTarget:
-    """Learn scaling or classes from the training samples' values.
+    """Fit the target of the columns to learn.
 
     Parameters
     ----------
     values
-        Of the training samples.
+        Columns to learn, one row per training sample.
     task
-        How they are learned.
+        Task as which they are learned.
     options, losses
-        In which units; what is said of a column goes first.
+        Transform of all columns, and options of single columns, which take precedence.
     categories
-        Metadata columns that options name.
+        Cells of the same samples in the metadata columns that options name.
+
+    Returns
+    -------
+    AnyTarget
+        A `TargetState` for one column, a `JointTarget` for several.
 
     Raises
     ------
     MetadataError, SplitError
-        A column has too few values there, or none that can be learned.
+        A column has too few values in the training samples, or values that cannot be learned.
     """
     if len(values.columns) > 1:
-        of_columns = {str(name): options_of(options, losses, str(name)) for name in values.columns}
-        return fit_joint_target(values, of_columns, categories)
-    one = only_column(values)
-    return fit_target(one, task, options_of(options, losses, str(one.name)), categories)
+        by_column = {str(name): options_of(options, losses, str(name)) for name in values.columns}
+        return fit_joint_target(values, by_column, categories)
+    cells = only_column(values)
+    return fit_target(cells, task, options_of(options, losses, str(cells.name)), categories)
 
 
 def encode_columns(target: AnyTarget, values: pd.DataFrame) -> np.ndarray:
-    """Turn values into numbers: own units or class numbers [S], or own units of each column [S, K]."""
+    """Return values in own units or class numbers, [S], or for several columns values in own units, [S, K]."""
     return target.encode(values) if isinstance(target, JointTarget) else target.encode(only_column(values))

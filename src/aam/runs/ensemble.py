@@ -27,7 +27,8 @@ from aam.io.metadata import write_tsv
 from aam.labels.head_inputs import head_inputs_of
 from aam.labels.labelled import LabelledStudy, fit_labels
 from aam.labels.predictions import Predictions
-from aam.labels.splits import EXCLUDED, TRAIN, VALIDATION, fold_numbers
+from aam.labels.splits import EXCLUDED, TRAIN, VALIDATION
+from aam.labels.stratified import fold_numbers
 from aam.labels.target import TargetState
 from aam.labels.task import encode_columns, stratum_of
 from aam.labels.weights import weigh_classes
@@ -338,7 +339,7 @@ def _left_out(
     order = np.argsort(indices)
     in_order = samples.select(indices[order])
     return LeftOut(
-        predicted=Predictions.joined(predictions).rows(order),
+        predicted=Predictions.concatenate(predictions).select(order),
         truth=encode_columns(target, in_order.values),
         head_inputs=head_inputs_of(target, labelled.covariates, in_order.columns, len(order)),
         groups=in_order.groups,

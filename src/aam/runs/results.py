@@ -17,7 +17,7 @@ from aam.inference.predictor import Predictor
 from aam.io.metadata import write_tsv
 from aam.labels.labelled import LabelledStudy
 from aam.labels.splits import SampleSplit
-from aam.labels.target import AnyTarget, JointTarget, columns_ending_in, observed
+from aam.labels.target import AnyTarget, JointTarget, columns_ending_in, indices_with_value
 from aam.metrics.reservoir import Reservoir
 from aam.storage.atomic import atomic_path, write_text_atomic
 from aam.training.plots import PURPOSE
@@ -31,7 +31,7 @@ EVALUATION_RESULTS = (
 
 def write_splits(path: Path, split: SampleSplit) -> None:
     """Write the part of each sample; ``--split-file`` reads it back."""
-    write_tsv(path, {"sample-id": split.sample_ids, "split": split.parts})
+    write_tsv(path, {"sample-id": split.sample_ids, "split": split.split})
 
 
 def prediction_columns(
@@ -96,7 +96,7 @@ def draw_target(
 def _draw_columns(target: JointTarget, prediction: np.ndarray, truth: np.ndarray, metrics: dict[str, Any]) -> Figure:
     panels = [
         RegressionPanel(prediction[rows, place], truth[rows, place], name, metrics.get(f"r2:{name}", float("nan")))
-        for place, (name, rows) in enumerate(zip(target.columns, observed(truth), strict=True))
+        for place, (name, rows) in enumerate(zip(target.columns, indices_with_value(truth), strict=True))
     ]
     return draw_regressions(panels)
 
