@@ -1,24 +1,24 @@
 """Metadata columns that a network reads beside the microbes, as fitted on the training samples, and each sample's cells."""
 
-import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import StrictFloat, StrictInt, model_validator
 
 from aam.config.covariates import CovariatesConfig
 from aam.errors import MetadataError, name_some
 from aam.labels.columns import class_names, is_number
+from aam.stored import STORED, DistinctNames, PositiveNumber, expect, refuse_missing
 
 UNKNOWN = -1
 """Number of a sample whose category is missing, or that training did not see."""
 
 
+@STORED
 @dataclass(frozen=True)
 class Categories:
     """Those of the training samples.
@@ -32,7 +32,7 @@ class Categories:
     """
 
     column: str
-    names: tuple[str, ...]
+    names: DistinctNames
 
     @classmethod
     def of(cls, values: pd.Series) -> "Categories":
@@ -69,6 +69,7 @@ MOST_DEVIATIONS = 10.0
 Columns = Mapping[str, pd.Series]
 
 
+@STORED
 @dataclass(frozen=True)
 class CategoryColumn:
     """A column of categories.
@@ -85,7 +86,9 @@ class CategoryColumn:
 
     known: Categories
     parent: str | None = None
-    parents: tuple[int, ...] = ()
+    parents: tuple[StrictInt, ...] = ()
+
+    _refuse_missing = model_validator(mode="before")(refuse_missing)
 
     @property
     def column(self) -> str:
@@ -93,13 +96,14 @@ class CategoryColumn:
         return self.known.column
 
 
+@STORED
 @dataclass(frozen=True)
 class NumberColumn:
     """A column of numbers, with the mean and the standard deviation of the training samples."""
 
     column: str
-    mean: float
-    std: float
+    mean: StrictFloat
+    std: PositiveNumber
 
     def standardised(self, values: pd.Series) -> np.ndarray:
         """Give each cell in standard deviations from the mean, NaN where there is no number; float64 [S]."""
@@ -131,6 +135,7 @@ class Unknown:
     unseen: tuple[str, ...]
 
 
+@STORED
 @dataclass(frozen=True)
 class Covariates:
     """All columns that a network reads; those of parents come before those of their children.
@@ -143,6 +148,18 @@ class Covariates:
 
     categories: tuple[CategoryColumn, ...] = ()
     numbers: tuple[NumberColumn, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_parents(self) -> "Covariates":
+        n_categories: dict[str | None, int] = {None: 0}
+        for child in self.categories:
+            parent, parents = child.parent, child.parents
+            expect(parent in n_categories, "parent", parent, "a column above")
+            are_numbers = all(UNKNOWN <= number < n_categories[parent] for number in parents)
+            is_whole = are_numbers and len(parents) == (0 if parent is None else len(child.known.names))
+            expect(is_whole, "parents", parents, "the number of each category's parent")
+            n_categories[child.column] = len(child.known.names)
+        return self
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -184,21 +201,6 @@ class Covariates:
             values = columns[name].iloc[np.flatnonzero(rows)]
             found[name] = Unknown(int(values.isna().sum()), tuple(class_names(values.dropna())))
         return found
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give plain values, as JSON has them."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Covariates":
-        """Undo `to_dict`; a model from before there were any has nothing."""
-        categories = [
-            CategoryColumn(
-                Categories(one["known"]["column"], tuple(one["known"]["names"])), one["parent"], tuple(one["parents"])
-            )
-            for one in values.get("categories", ())
-        ]
-        return cls(tuple(categories), tuple(NumberColumn(**one) for one in values.get("numbers", ())))
 
 
 NO_COVARIATES = Covariates()
