@@ -23,7 +23,7 @@ LAYERS = [
     {"io"},
     {"distributed", "storage", "figures", "target_transform", "uncertainty"},
     {"config", "batch", "notices"},
-    {"vocabulary", "errors", "shapes"},
+    {"vocabulary", "errors", "shapes", "stored"},
 ]
 """From the top down; a part imports from lower layers and from itself, never sideways or up."""
 

@@ -6,7 +6,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from pydantic import StrictBool, StrictFloat, model_validator
 from torch import Tensor
+
+from aam.stored import STORED, PositiveNumber, expect, refuse_missing
 
 NARROWEST = 1e-12
 """A category whose range is at most this share of that of all samples counts as constant."""
@@ -17,6 +20,7 @@ LARGEST = 1e20
 Values = TypeVar("Values", np.ndarray, Tensor)
 
 
+@STORED
 @dataclass(frozen=True)
 class TargetTransform:
     """The function ``(g(y) − centre) / scale``, g the identity or log(1 + y); the same for arrays and tensors.
@@ -38,11 +42,18 @@ class TargetTransform:
     [0.0, 2.0]
     """
 
-    centre: float = 0.0
-    scale: float = 1.0
-    is_log: bool = False
-    centres: tuple[float, ...] = ()
-    scales: tuple[float, ...] = ()
+    centre: StrictFloat = 0.0
+    scale: PositiveNumber = 1.0
+    is_log: StrictBool = False
+    centres: tuple[StrictFloat, ...] = ()
+    scales: tuple[PositiveNumber, ...] = ()
+
+    _refuse_missing = model_validator(mode="before")(refuse_missing)
+
+    @model_validator(mode="after")
+    def _check_categories(self) -> "TargetTransform":
+        expect(len(self.centres) == len(self.scales), "scales", self.scales, "one for each of the centres")
+        return self
 
     @property
     def is_linear(self) -> bool:

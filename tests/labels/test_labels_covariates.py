@@ -1,5 +1,8 @@
 """Columns beside the microbes: what is fitted on training samples, and what cells of other samples are."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from aam.config.covariates import CovariatesConfig
 from aam.errors import MetadataError
 from aam.labels.covariates import NO_COVARIATES, Covariates, Unknown, fit_covariates
+from aam.stored import read_stored
 
 PLACES = CovariatesConfig(
     categorical_columns=("street", "sex"), numeric_columns=("age",), category_parents=("street=city", "city=country")
@@ -90,8 +94,10 @@ def test_what_is_unknown_is_counted_by_its_reason(conditions):
 
 
 def test_plain_values_say_all_of_it(conditions):
-    assert Covariates.from_dict(conditions.to_dict()) == conditions
-    assert Covariates.from_dict({}) == NO_COVARIATES
+    stored = json.loads(json.dumps(dataclasses.asdict(conditions)))
+
+    assert read_stored(Covariates, stored) == conditions
+    assert read_stored(Covariates, {}) == NO_COVARIATES
 
 
 def test_a_child_with_two_parents_is_refused():

@@ -1,5 +1,8 @@
 """Metadata columns as targets, alone and several together."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,12 +10,17 @@ import pytest
 from aam.config.target import TargetConfig
 from aam.errors import MetadataError, SplitError
 from aam.labels.predictions import Predictions
-from aam.labels.target import TargetState, fit_joint_target, fit_target, mean_rank, target_from_dict
+from aam.labels.target import StoredTarget, TargetState, fit_joint_target, fit_target, mean_rank
+from aam.stored import read_stored
 from aam.target_transform import TargetTransform
 
 
 def column(values, name="age"):
     return pd.Series(values, name=name)
+
+
+def stored_and_read(target):
+    return read_stored(StoredTarget, json.loads(json.dumps(dataclasses.asdict(target))))
 
 
 def test_numbers_are_scaled_by_the_values_given():
@@ -65,7 +73,7 @@ def test_a_number_too_large_is_refused_where_a_model_is_compared():
 def test_a_target_survives_json():
     target = fit_target(column(["b", "a", "b"]), "classification")
 
-    assert TargetState.from_dict(target.to_dict()) == target
+    assert stored_and_read(target) == target
 
 
 def test_a_transform_with_its_categories_survives_json():
@@ -75,7 +83,7 @@ def test_a_transform_with_its_categories_survives_json():
     target = fit_target(column([1.0, 2.0, 10.0, 14.0]), "regression", options, {"site": site})
 
     assert target.transform.centres == (1.5, 12.0)
-    assert TargetState.from_dict(target.to_dict()) == target
+    assert stored_and_read(target) == target
 
 
 def test_a_number_is_no_category():
@@ -89,7 +97,7 @@ def test_a_number_is_no_category():
 def test_a_model_from_before_there_were_transforms_is_read():
     old = {"column": "age", "task": "regression", "guess": 2.0, "mean": 3.0, "std": 0.5, "classes": []}
 
-    assert TargetState.from_dict(old) == TargetState("age", "regression", 2.0, TargetTransform(3.0, 0.5))
+    assert read_stored(StoredTarget, old) == TargetState("age", "regression", 2.0, TargetTransform(3.0, 0.5))
 
 
 IDS = [f"S{number}" for number in range(5)]
@@ -106,7 +114,7 @@ def test_each_column_is_fitted_as_if_it_were_alone(options):
     for part in joint.parts:
         cells = VALUES[part.column].dropna()
         assert part == fit_target(cells, "regression", options, {"site": SITES["site"].loc[cells.index]})
-    assert target_from_dict(joint.to_dict()) == joint
+    assert stored_and_read(joint) == joint
 
 
 def test_values_that_are_missing_are_nan():

@@ -1,11 +1,12 @@
 """Ensembles of networks: the module that is saved and loaded, its calibration on left-out samples, and its predictor."""
 
 import logging
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from pydantic import Field, StrictFloat, model_validator
 from scipy.spatial.distance import cdist
 from torch import nn
 
@@ -19,6 +20,7 @@ from aam.labels.predictions import Predictions
 from aam.labels.target import AnyTarget, JointTarget, TargetState, parts_of
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
+from aam.stored import STORED, Count, PositiveNumber, expect, read_stored
 from aam.uncertainty import (
     FARTHEST,
     INTERVAL,
@@ -109,6 +111,7 @@ class LeftOut:
     distances: np.ndarray
 
 
+@STORED
 @dataclass(frozen=True)
 class EnsembleCalibration:
     """Calibration of an ensemble: turns predictions of the members into probabilities, intervals, sets and outliers.
@@ -128,21 +131,11 @@ class EnsembleCalibration:
         Mean over the members of the distance as a multiple of ``distances``, above which a sample is an outlier.
     """
 
-    coverage: float
-    thresholds: tuple[float, ...]
-    temperature: float
-    distances: tuple[float, ...]
-    farthest: float
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "EnsembleCalibration":
-        """Build from what `to_dict` returned."""
-        fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-        return cls(**fields)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON has them."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+    coverage: Annotated[StrictFloat, Field(gt=0, lt=1)]
+    thresholds: tuple[StrictFloat, ...]
+    temperature: PositiveNumber
+    distances: tuple[PositiveNumber, ...]
+    farthest: PositiveNumber
 
     def calibrated(self, target: AnyTarget, predicted: Predictions) -> Predictions:
         """Return the predictions of one member with its probabilities at the temperature; numbers are returned as they are."""
@@ -169,6 +162,35 @@ class EnsembleCalibration:
             intervals |= {f"{name}{column.suffix}": end for name, end in zip(INTERVAL, ends, strict=True)}
         others = {name: cells for name, cells in predicted.columns.items() if name not in intervals}
         return replace(predicted, columns={**intervals, **others})
+
+
+@STORED
+@dataclass(frozen=True)
+class EnsembleInfo:
+    """What a model directory says of an ensemble beside its members.
+
+    Attributes
+    ----------
+    calibration
+        Fitted on the samples that each member left out.
+    vectors
+        Shape of the vectors of each member's training samples.
+    weights
+        Digest of each member's weights.
+    """
+
+    calibration: EnsembleCalibration
+    vectors: tuple[tuple[Count, Count], ...]
+    weights: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _check_members(self) -> "EnsembleInfo":
+        n_members, distances, thresholds = len(self.vectors), self.calibration.distances, self.calibration.thresholds
+        expect(n_members > 1, "vectors", self.vectors, "the shape of each member's")
+        expect(len(self.weights) == n_members, "weights", self.weights, "one for each member")
+        expect(len(distances) == n_members, "distances", distances, "one for each member")
+        expect(len(thresholds) > 0, "thresholds", thresholds, "numbers")
+        return self
 
 
 def calibrate(
@@ -274,7 +296,7 @@ class EnsemblePredictor:
             NetworkPredictor(network, of_member, options)
             for network, of_member in zip(model.members, description.members, strict=True)
         ]
-        self.calibration = EnsembleCalibration.from_dict(model.info["calibration"])
+        self.calibration = read_stored(EnsembleCalibration, model.info["calibration"])
 
     @property
     def depth(self) -> int | None:

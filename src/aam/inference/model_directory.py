@@ -6,8 +6,11 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated, Any
 
 import torch
+from pydantic import AfterValidator, BaseModel, Field, StrictInt
+from pydantic_core import PydanticCustomError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -16,20 +19,27 @@ import aam
 from aam.config.base import rebuild
 from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
+from aam.config.objectives import OBJECTIVES
 from aam.config.target import ColumnLossConfig, NetworkHeadConfig
-from aam.errors import ConfigError, ModelError
+from aam.errors import ConfigError, ModelError, name_some
 from aam.inference.build import AnyModel, build_model
 from aam.inference.card import model_card
 from aam.inference.description import ModelDescription
-from aam.inference.ensemble import EnsembleCalibration, NetworkEnsemble
+from aam.inference.ensemble import EnsembleInfo, NetworkEnsemble
 from aam.inference.kernel import KernelModel
 from aam.inference.metrics import without_nan
-from aam.inference.stored_values import FORMAT, check_config, check_objectives, check_state
-from aam.labels.covariates import Covariates
-from aam.labels.target import TargetState, parts_of, target_from_dict
+from aam.labels.covariates import NO_COVARIATES, Covariates
+from aam.labels.target import StoredTarget, TargetState, parts_of
 from aam.models.sequence_predictor import SequencePredictor
 from aam.storage.atomic import write_tensors, write_text_atomic
 from aam.storage.cache import digest_of
+from aam.stored import Count, read_stored
+
+FORMAT = 2
+"""Version of the layout of a model directory that is written."""
+
+READABLE = (1, FORMAT)
+"""Those that are read; in the first, a target had a mean and a standard deviation, and a network one kind of head."""
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
 
@@ -42,6 +52,41 @@ _DAMAGE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError, ConfigError,
 )  # fmt: skip
 """What reading a file that is missing, cut off or edited by hand may raise."""
+
+
+def _refuse_unreadable(number: int) -> int:
+    if number not in READABLE:
+        raise PydanticCustomError("format", "Input should be one that this version of aam reads")
+    return number
+
+
+class _Config(BaseModel):
+    """Content of the file that says how the model was built, as far as it is read."""
+
+    format: Annotated[StrictInt, AfterValidator(_refuse_unreadable)]
+    model: dict[str, Any]
+    objectives: tuple[str, ...]
+    head: dict[str, Any] | None = None
+    ensemble: EnsembleInfo | None = None
+    network_head: dict[str, Any] = {}
+    conditioning: dict[str, Any] = {}
+    column_losses: dict[str, dict[str, Any]] = {}
+    study_digest: str
+    weights_digest: str
+    base_digest: str | None = None
+    options: dict[str, Any]
+
+
+class _State(BaseModel):
+    """Content of the file that says what was fitted."""
+
+    depth: Count | None
+    token_limit: Count
+    seed: Annotated[StrictInt, Field(ge=0, lt=2**63)]
+    target: StoredTarget | None
+    conditions: Covariates = NO_COVARIATES
+    objective_settings: dict[str, Any]
+    metrics: dict[str, Any]
 
 
 def save_model(directory: Path, model: nn.Module, description: ModelDescription) -> None:
@@ -98,8 +143,8 @@ def _save(
         "depth": description.depth,
         "token_limit": description.token_limit,
         "seed": description.seed,
-        "target": None if description.target is None else description.target.to_dict(),
-        "conditions": description.covariates.to_dict(),
+        "target": None if description.target is None else dataclasses.asdict(description.target),
+        "conditions": dataclasses.asdict(description.covariates),
         "objective_settings": dict(description.objective_settings),
         "metrics": without_nan(description.metrics),
     }
@@ -160,10 +205,10 @@ def _of_member(directory: Path, number: int) -> Path:
 def _load_members(directory: Path, model: NetworkEnsemble, description: ModelDescription) -> ModelDescription:
     """Give an ensemble its members, and its description theirs."""
     networks, descriptions, target = [], [], description.target
-    calibration = EnsembleCalibration.from_dict(model.info["calibration"])
-    if target is None or len(calibration.thresholds) != len(parts_of(target)):
+    info = read_stored(EnsembleInfo, model.info)
+    if target is None or len(info.calibration.thresholds) != len(parts_of(target)):
         raise ValueError("the ensemble's calibration and its target do not fit together")
-    for number, digest in enumerate(model.info["weights"]):
+    for number, digest in enumerate(info.weights):
         place = _of_member(directory, number)
         name = place.relative_to(directory)
         if digest_of(place / WEIGHTS) != digest:
@@ -181,31 +226,41 @@ def _load_members(directory: Path, model: NetworkEnsemble, description: ModelDes
 
 
 def _read_description(directory: Path) -> tuple[ModelDescription, dict[str, str]]:
-    config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
-    state = json.loads((directory / STATE).read_text(encoding="utf-8"))
-    check_config(config)
-    check_objectives(config["objectives"], directory)
-    check_state(state)
+    values = {name: json.loads((directory / name).read_text(encoding="utf-8")) for name in (CONFIG, STATE)}
+    config = read_stored(_Config, values[CONFIG], CONFIG)
+    _check_objectives(config.objectives, directory)
+    state = read_stored(_State, values[STATE], STATE)
     description = ModelDescription(
-        model=rebuild(ModelConfig, config["model"]),
-        objectives=tuple(config["objectives"]),
-        depth=state["depth"],
-        token_limit=state["token_limit"],
-        seed=state["seed"],
-        study_digest=config["study_digest"],
-        target=None if state["target"] is None else target_from_dict(state["target"]),
-        objective_settings=state["objective_settings"],
-        options=config["options"],
-        metrics=state["metrics"],
-        head=config.get("head"),
-        ensemble=config.get("ensemble"),
-        network_head=rebuild(NetworkHeadConfig, config.get("network_head", {})),
-        covariates=Covariates.from_dict(state.get("conditions", {})),
-        covariates_config=rebuild(CovariatesConfig, config.get("conditioning", {})),
-        column_losses={name: rebuild(ColumnLossConfig, loss) for name, loss in config.get("column_losses", {}).items()},
+        model=rebuild(ModelConfig, config.model),
+        objectives=config.objectives,
+        depth=state.depth,
+        token_limit=state.token_limit,
+        seed=state.seed,
+        study_digest=config.study_digest,
+        target=state.target,
+        objective_settings=state.objective_settings,
+        options=config.options,
+        metrics=state.metrics,
+        head=config.head,
+        ensemble=None if config.ensemble is None else dataclasses.asdict(config.ensemble),
+        network_head=rebuild(NetworkHeadConfig, config.network_head),
+        covariates=state.conditions,
+        covariates_config=rebuild(CovariatesConfig, config.conditioning),
+        column_losses={name: rebuild(ColumnLossConfig, loss) for name, loss in config.column_losses.items()},
     )
-    digests = {WEIGHTS: config["weights_digest"], BASE: config.get("base_digest")}
+    digests = {WEIGHTS: config.weights_digest, BASE: config.base_digest}
     return description, {name: digest for name, digest in digests.items() if digest is not None}
+
+
+def _check_objectives(names: Sequence[str], directory: Path) -> None:
+    """Refuse a model that was learned from what the table does not list here."""
+    unknown = [name for name in names if name not in OBJECTIVES]
+    if unknown:
+        raise ModelError(
+            f"The model in {directory} learned from {name_some(unknown)}, which this aam does not know. Add the rows that it was "
+            "trained with to aam.config.objectives.OBJECTIVES: in a checkout, or in a script that then runs this command by "
+            "aam.cli.main (docs/tutorials/add-your-own-objective.md)."
+        )
 
 
 def _target_of(description: ModelDescription) -> TargetState:

@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field, StrictFloat, StrictInt
 
 from aam.data.rarefaction import FixedRarefaction, rarefy_once
 from aam.data.study import Study
@@ -15,6 +17,7 @@ from aam.kernels.machines import KernelMachine
 from aam.kernels.trees import Trees
 from aam.labels.predictions import Predictions
 from aam.labels.target import TargetState
+from aam.stored import STORED, PositiveNumber
 from aam.uncertainty import INTERVAL, OUTLIER, SET, named_sets, prediction_sets, to_probabilities
 
 logger = logging.getLogger(__name__)
@@ -43,6 +46,7 @@ class KernelMember:
     machine: KernelMachine | Trees
 
 
+@STORED
 @dataclass(frozen=True)
 class KernelCalibration:
     """Numbers that turn the members' mean into predictions.
@@ -63,12 +67,12 @@ class KernelCalibration:
         Distance to the nearest training sample beyond which a sample is an outlier.
     """
 
-    centre: float
-    temperature: float
-    classes: tuple[int, ...]
-    coverage: float
-    threshold: float
-    farthest: float
+    centre: StrictFloat
+    temperature: PositiveNumber
+    classes: tuple[StrictInt, ...]
+    coverage: Annotated[StrictFloat, Field(gt=0, lt=1)]
+    threshold: StrictFloat
+    farthest: StrictFloat
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from aam.kernels.known_asvs import KnownASVs
 from aam.kernels.machines import KernelMachine
 from aam.kernels.trees import Trees
 from aam.labels.target import TargetState
+from aam.stored import read_stored
 
 _PHYLOGENY = ("order", "start", "stop", "length")
 
@@ -84,7 +85,6 @@ def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], info: dict[
     if list(machines) != [values["name"] for values in info["members"]]:
         raise ValueError("members and coefficients do not fit together")
     members = tuple(KernelMember(**values, machine=machines[values["name"]]) for values in info["members"])
-    classes = tuple(info["calibration"]["classes"])
     fixed_rarefaction = info.get("equal_depth")
     return KernelHead(
         target=target,
@@ -92,7 +92,7 @@ def rebuild_head(target: TargetState, arrays: dict[str, np.ndarray], info: dict[
         phylogeny=phylogeny,
         training=training,
         members=members,
-        calibration=KernelCalibration(**{**info["calibration"], "classes": classes}),
+        calibration=read_stored(KernelCalibration, info["calibration"]),
         fixed_rarefaction=None
         if fixed_rarefaction is None
         else FixedRarefaction(int(fixed_rarefaction["depth"]), int(fixed_rarefaction["seed"])),

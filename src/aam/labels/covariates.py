@@ -1,19 +1,18 @@
 """Covariates: metadata columns that a network reads beside the microbes, fitted on the training samples."""
 
-import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import StrictFloat, StrictInt, model_validator
 
 from aam.config.covariates import CovariatesConfig
 from aam.errors import MetadataError, name_some
 from aam.labels.columns import class_names, is_number
+from aam.stored import STORED, DistinctNames, PositiveNumber, expect, refuse_missing
 
 UNKNOWN = -1
 """Number of a category that is missing, or that no training sample has."""
@@ -26,6 +25,7 @@ Columns = Mapping[str, pd.Series]
 """Metadata columns by name, in the order of the samples."""
 
 
+@STORED
 @dataclass(frozen=True)
 class Categories:
     """Categories of the training samples in one metadata column.
@@ -39,7 +39,7 @@ class Categories:
     """
 
     column: str
-    names: tuple[str, ...]
+    names: DistinctNames
 
     @classmethod
     def of(cls, values: pd.Series) -> "Categories":
@@ -70,6 +70,7 @@ def _as_number(name: str) -> str:
     return f"{float(name):.12g}" if is_number(name) else name
 
 
+@STORED
 @dataclass(frozen=True)
 class CategoryColumn:
     """A covariate whose cells are categories.
@@ -86,7 +87,9 @@ class CategoryColumn:
 
     known: Categories
     parent: str | None = None
-    parents: tuple[int, ...] = ()
+    parents: tuple[StrictInt, ...] = ()
+
+    _refuse_missing = model_validator(mode="before")(refuse_missing)
 
     @property
     def column(self) -> str:
@@ -94,13 +97,14 @@ class CategoryColumn:
         return self.known.column
 
 
+@STORED
 @dataclass(frozen=True)
 class NumberColumn:
     """A covariate whose cells are numbers, with the mean and the standard deviation of the training samples."""
 
     column: str
-    mean: float
-    std: float
+    mean: StrictFloat
+    std: PositiveNumber
 
     def standardised(self, values: pd.Series) -> np.ndarray:
         """Return each cell in standard deviations from the mean, clipped, NaN where there is no number; float64 [S]."""
@@ -140,6 +144,7 @@ class Unknown:
     unseen: tuple[str, ...]
 
 
+@STORED
 @dataclass(frozen=True)
 class Covariates:
     """All covariates of a network.
@@ -154,6 +159,18 @@ class Covariates:
 
     categories: tuple[CategoryColumn, ...] = ()
     numbers: tuple[NumberColumn, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_parents(self) -> "Covariates":
+        n_categories: dict[str | None, int] = {None: 0}
+        for child in self.categories:
+            parent, parents = child.parent, child.parents
+            expect(parent in n_categories, "parent", parent, "a column above")
+            are_numbers = all(UNKNOWN <= number < n_categories[parent] for number in parents)
+            is_whole = are_numbers and len(parents) == (0 if parent is None else len(child.known.names))
+            expect(is_whole, "parents", parents, "the number of each category's parent")
+            n_categories[child.column] = len(child.known.names)
+        return self
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -196,23 +213,6 @@ class Covariates:
             values = columns[name].iloc[np.flatnonzero(is_unknown_here)]
             unknown[name] = Unknown(int(values.isna().sum()), tuple(class_names(values.dropna())))
         return unknown
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON has them."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Covariates":
-        """Build from what `to_dict` returned; models saved before there were covariates have none."""
-        categories = [
-            CategoryColumn(
-                known=Categories(column["known"]["column"], tuple(column["known"]["names"])),
-                parent=column["parent"],
-                parents=tuple(column["parents"]),
-            )
-            for column in values.get("categories", ())
-        ]
-        return cls(tuple(categories), tuple(NumberColumn(**column) for column in values.get("numbers", ())))
 
 
 NO_COVARIATES = Covariates()

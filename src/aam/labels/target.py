@@ -1,19 +1,19 @@
 """Targets: a metadata column, or several numeric ones, with what was fitted on the training samples."""
 
-import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import Discriminator, StrictFloat, Tag, model_validator
 
 from aam.config.target import TargetConfig
 from aam.errors import MetadataError, SplitError, name_some
 from aam.labels.columns import class_names
 from aam.labels.covariates import Categories
 from aam.labels.predictions import Predictions
+from aam.stored import STORED, DistinctNames, PositiveNumber, expect
 from aam.target_transform import LARGEST, TargetTransform, fit_transform
 
 Task = Literal["regression", "classification", "ordinal"]
@@ -31,6 +31,7 @@ OWN_UNITS = TargetTransform()
 NO_COLUMNS: Mapping[str, pd.Series] = {}
 
 
+@STORED
 @dataclass(frozen=True)
 class TargetState:
     """A target of one metadata column, as fitted on the training samples; it is saved with the model.
@@ -59,13 +60,41 @@ class TargetState:
 
     column: str
     task: Task
-    guess: float | str
+    guess: StrictFloat | str
     transform: TargetTransform = OWN_UNITS
     normalized_by: Categories | None = None
-    classes: tuple[str, ...] = ()
-    class_weights: tuple[float, ...] = ()
-    bounds: tuple[float, float] | None = None
+    classes: DistinctNames = ()
+    class_weights: tuple[PositiveNumber, ...] = ()
+    bounds: tuple[StrictFloat, StrictFloat] | None = None
     scaled_by: Categories | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_earlier(cls, values: Any) -> Any:
+        """Read models made before there were transforms, which hold a mean and a standard deviation."""
+        if not isinstance(values, dict) or "transform" in values:
+            return values
+        others = {name: value for name, value in values.items() if name not in ("mean", "std")}
+        if values.get("task") != "regression":
+            return others
+        return {**others, "transform": asdict(OWN_UNITS) | {"centre": values.get("mean"), "scale": values.get("std")}}
+
+    @model_validator(mode="after")
+    def _check_task(self) -> "TargetState":
+        if self.task == "regression":
+            n_categories = 0 if self.normalized_by is None else len(self.normalized_by.names)
+            is_range = self.bounds is None or self.bounds[0] < self.bounds[1]
+            expect(not isinstance(self.guess, str), "guess", self.guess, "a number")
+            expect(is_range, "bounds", self.bounds, "the smallest and the largest value")
+            expect(
+                len(self.transform.centres) == n_categories, "centres", self.transform.centres, "one for each category"
+            )
+        else:
+            n_weights = len(self.class_weights)
+            expect(len(self.classes) > 1, "classes", self.classes, "different names")
+            expect(self.guess in self.classes, "guess", self.guess, "one of the classes")
+            expect(n_weights in (0, len(self.classes)), "class_weights", self.class_weights, "a number for each class")
+        return self
 
     def encode(self, values: pd.Series) -> np.ndarray:
         """Return a column as numbers.
@@ -89,24 +118,6 @@ class TargetState:
             return _numbers(values)
         number_of = {name: number for number, name in enumerate(self.classes)}
         return np.array([number_of.get(name, -1) for name in class_names(values)], dtype=np.int64)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON has them."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "TargetState":
-        """Build from what `to_dict` returned; models saved before there were transforms hold a mean and a standard deviation."""
-        fields = {name: value for name, value in values.items() if name not in ("mean", "std")}
-        transform = values.get("transform", {"centre": values.get("mean"), "scale": values.get("std")})
-        fields["transform"] = TargetTransform(**_tuples(transform))
-        for name in ("normalized_by", "scaled_by"):
-            fields[name] = None if values.get(name) is None else Categories(**_tuples(values[name]))
-        return cls(**_tuples(fields))
-
-
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def too_large(values: pd.Series) -> pd.Series:
@@ -198,6 +209,7 @@ def fit_target(
     return TargetState(column, task, float(np.median(numbers)), transform, categories, bounds=bounds)
 
 
+@STORED
 @dataclass(frozen=True)
 class JointTarget:
     """A target of several numeric columns that are learned together; a sample may lack values of some of them.
@@ -211,6 +223,13 @@ class JointTarget:
     parts: tuple[TargetState, ...]
     task: ClassVar[Literal["regression"]] = "regression"
     classes: ClassVar[tuple[str, ...]] = ()
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> "JointTarget":
+        expect(len(self.parts) > 0, "parts", self.parts, "a list of targets")
+        for part in self.parts:
+            expect(part.task == "regression", "task", part.task, "regression")
+        return self
 
     @property
     def columns(self) -> list[str]:
@@ -240,22 +259,19 @@ class JointTarget:
             for k, part in enumerate(self.parts)
         ]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON has them."""
-        return {"parts": [part.to_dict() for part in self.parts]}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "JointTarget":
-        """Build from what `to_dict` returned."""
-        return cls(tuple(TargetState.from_dict(part) for part in values["parts"]))
-
 
 AnyTarget = TargetState | JointTarget
 
 
-def target_from_dict(values: dict[str, Any]) -> AnyTarget:
-    """Build a target of either kind from what its `to_dict` returned."""
-    return JointTarget.from_dict(values) if "parts" in values else TargetState.from_dict(values)
+def _form_of(values: Any) -> str:
+    is_joint = isinstance(values, JointTarget) or (isinstance(values, dict) and "parts" in values)
+    return "parts" if is_joint else "target"
+
+
+StoredTarget = Annotated[
+    Annotated[TargetState, Tag("target")] | Annotated[JointTarget, Tag("parts")], Discriminator(_form_of)
+]
+"""A target of either kind, as it is read from a model directory."""
 
 
 def parts_of(target: AnyTarget) -> tuple[TargetState, ...]:

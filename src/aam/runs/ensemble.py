@@ -227,7 +227,7 @@ def bring_together(
     left_out = _left_out(labelled, trained, predictors, uncalibrated)
     weights = target.class_weights if isinstance(target, TargetState) else ()
     calibration = calibrate(target, left_out, weights, config.head.coverage)
-    model = NetworkEnsemble.of({"calibration": calibration.to_dict()}, models, vectors)
+    model = NetworkEnsemble.of({"calibration": dataclasses.asdict(calibration)}, models, vectors)
     description = dataclasses.replace(
         trained[0].description,
         seed=config.training.seed,
