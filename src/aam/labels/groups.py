@@ -148,7 +148,7 @@ def sample_groups(
 
 
 def warn_of_divided_subjects(
-    metadata: Metadata, sample_ids: list[str], parts: np.ndarray, split: str, target_columns: Sequence[str]
+    metadata: Metadata, sample_ids: list[str], sample_parts: np.ndarray, split: str, target_columns: Sequence[str]
 ) -> None:
     """Warn if a column seems to name subjects, and some of them are in more than one part of a split that heeds no groups.
 
@@ -156,7 +156,7 @@ def warn_of_divided_subjects(
     ----------
     metadata
         Where the column is looked for.
-    sample_ids, parts
+    sample_ids, sample_parts
         Samples that were divided, and the part of each, [S].
     split
         Kind of split, which decides what one can do about it.
@@ -172,7 +172,7 @@ def warn_of_divided_subjects(
         n_distinct = len(set(names))
         if not 1 < n_distinct <= known.sum() / 2:
             continue
-        divided = divided_groups(names, parts[known])
+        divided = divided_groups(names, sample_parts[known])
         if divided:
             logger.warning(
                 "Column %r has %d values in %d samples, and %d of them are in more than one part: if they are subjects, validation "

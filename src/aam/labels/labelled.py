@@ -142,14 +142,14 @@ class LabelledStudy:
         warn_of_unknown_covariates([(self.covariates, self.samples.columns)])
 
 
-def fit_labels(config: LearningConfig, samples: LabelledSamples, parts: np.ndarray) -> LabelledStudy:
+def fit_labels(config: LearningConfig, samples: LabelledSamples, sample_parts: np.ndarray) -> LabelledStudy:
     """Fit the target's scale, its classes, categories and weights to the samples that are trained on.
 
     Parameters
     ----------
     config
         Options of the target, its head and its covariates.
-    samples, parts
+    samples, sample_parts
         The samples, and the part of each, [S].
 
     Raises
@@ -157,7 +157,7 @@ def fit_labels(config: LearningConfig, samples: LabelledSamples, parts: np.ndarr
     MetadataError, SplitError
         Nothing is left to train on or to validate.
     """
-    is_training, columns, n_samples = parts == TRAIN, samples.columns, samples.study.n_samples
+    is_training, columns, n_samples = sample_parts == TRAIN, samples.columns, samples.study.n_samples
     in_training = rows_of(columns, is_training)
     values = samples.values.iloc[np.flatnonzero(is_training)]
     target = fit_columns(values, samples.task, config.target, samples.losses, in_training)
@@ -165,8 +165,8 @@ def fit_labels(config: LearningConfig, samples: LabelledSamples, parts: np.ndarr
     weights = weights_of(config.network_head.sample_weights, columns, is_training)
     covariates = fit_covariates(config.covariates, in_training)
     truth = encode_columns(target, samples.values)
-    in_use = _samples_in_use(parts, truth, target)
-    is_validation = parts[in_use] == VALIDATION
+    in_use = _samples_in_use(sample_parts, truth, target)
+    is_validation = sample_parts[in_use] == VALIDATION
     logger.info(
         "%s of %s: %d training and %d validation samples.",
         samples.task.capitalize(), target.column, int((~is_validation).sum()), int(is_validation.sum()),
@@ -180,32 +180,32 @@ def fit_labels(config: LearningConfig, samples: LabelledSamples, parts: np.ndarr
         head_inputs={name: values[in_use] for name, values in head_inputs.items()},
         is_validation=is_validation,
         indices=in_use,
-        split=SampleSplit(samples.study.sample_ids, parts),
+        split=SampleSplit(samples.study.sample_ids, sample_parts),
     )
 
 
-def _samples_in_use(parts: np.ndarray, truth: np.ndarray, target: AnyTarget) -> np.ndarray:
+def _samples_in_use(sample_parts: np.ndarray, truth: np.ndarray, target: AnyTarget) -> np.ndarray:
     """Return the numbers of the samples to train on and to validate; log how many are left out, and why."""
-    is_test = parts == TEST
+    is_test = sample_parts == TEST
     if is_test.any():
         logger.info("Left out %d test samples; see 'aam evaluate' for them.", int(is_test.sum()))
     if isinstance(target, JointTarget):
-        _require_validation(parts, truth, target)
-    is_unseen = np.zeros(len(parts), dtype=bool)
+        _require_validation(sample_parts, truth, target)
+    is_unseen = np.zeros(len(sample_parts), dtype=bool)
     if target.task != "regression":
-        is_unseen = (truth == -1) & (parts == VALIDATION)
+        is_unseen = (truth == -1) & (sample_parts == VALIDATION)
     if is_unseen.any():
         logger.warning("Left out %d validation samples whose class no training sample has.", int(is_unseen.sum()))
-    if not ((parts == VALIDATION) & ~is_unseen).any():
+    if not ((sample_parts == VALIDATION) & ~is_unseen).any():
         raise SplitError(
             f"No validation sample has a class of {target.column} that a training sample has, so that nothing can be validated. "
             "Choose another split or column: each class needs groups on both sides."
         )
-    return np.flatnonzero(~is_test & ~is_unseen & (parts != EXCLUDED))
+    return np.flatnonzero(~is_test & ~is_unseen & (sample_parts != EXCLUDED))
 
 
-def _require_validation(parts: np.ndarray, truth: np.ndarray, target: JointTarget) -> None:
-    has_value = ~np.isnan(truth[parts == VALIDATION])
+def _require_validation(sample_parts: np.ndarray, truth: np.ndarray, target: JointTarget) -> None:
+    has_value = ~np.isnan(truth[sample_parts == VALIDATION])
     missing = [name for name, known in zip(target.columns, has_value.T, strict=True) if not known.any()]
     if missing:
         raise SplitError(
@@ -269,12 +269,12 @@ def divide(config: TrainConfig, labelled: LabelledTable, depth: int | None) -> L
     values = labelled.values.loc[sample_ids]
     groups = sample_groups(metadata, sample_ids, config.split.group_column, names)
     stratum = stratum_of(values, task, config.target)
-    parts = split_labelled(study, groups, stratum, metadata, labelled.table_ids, config.split, config.training)
+    sample_parts = split_labelled(study, groups, stratum, metadata, labelled.table_ids, config.split, config.training)
     if config.split.group_column is None:
-        warn_of_divided_subjects(metadata, sample_ids, parts, config.split.split, names)
+        warn_of_divided_subjects(metadata, sample_ids, sample_parts, config.split.split, names)
     columns = named_columns(config.category_columns, metadata, sample_ids, names)
     columns |= covariate_columns(config.covariates, metadata, values, config.split.group_column)
     samples = LabelledSamples(study, depth, values, columns, groups, task, labelled.losses)
-    labelled_study = fit_labels(config, samples, parts)
+    labelled_study = fit_labels(config, samples, sample_parts)
     labelled_study.warn_of_unknown_cells()
     return labelled_study

@@ -44,16 +44,16 @@ class SampleSplit:
     ----------
     sample_ids
         Ids of the samples.
-    parts
+    sample_parts
         Part of each, [S].
     """
 
     sample_ids: Sequence[str]
-    parts: np.ndarray
+    sample_parts: np.ndarray
 
     def indices(self, part: str) -> np.ndarray:
         """Return the numbers of the samples of a part, in increasing order."""
-        return np.flatnonzero(self.parts == part)
+        return np.flatnonzero(self.sample_parts == part)
 
 
 @dataclass(frozen=True)
@@ -92,20 +92,20 @@ def split_samples(candidates: Candidates, config: SplitConfig, fraction: float, 
     SplitError
         The samples cannot be divided so, or a side would hold fewer than two samples.
     """
-    parts = STRATEGIES[config.split](candidates, config, fraction, seed)
+    sample_parts = STRATEGIES[config.split](candidates, config, fraction, seed)
     for part in (TRAIN, VALIDATION):
-        n = int((parts == part).sum())
+        n = int((sample_parts == part).sum())
         if n < 2:
             raise SplitError(
-                f"--split {config.split} gives {n} of {len(parts):,} samples to {part}; at least 2 are needed for training and 2 "
-                "for validation. Choose another split, or add samples."
+                f"--split {config.split} gives {n} of {len(sample_parts):,} samples to {part}; at least 2 are needed for "
+                "training and 2 for validation. Choose another split, or add samples."
             )
-    return parts
+    return sample_parts
 
 
-def divided_groups(groups: np.ndarray, parts: np.ndarray) -> list[str]:
+def divided_groups(groups: np.ndarray, sample_parts: np.ndarray) -> list[str]:
     """Name the groups that are in more than one part."""
-    pairs = sorted({(str(group), str(part)) for group, part in zip(groups, parts, strict=True)})
+    pairs = sorted({(str(group), str(part)) for group, part in zip(groups, sample_parts, strict=True)})
     names = [group for group, _ in pairs]
     return sorted({group for group, following in pairwise(names) if group == following})
 
@@ -151,12 +151,12 @@ def hold_out(groups: np.ndarray, stratum: np.ndarray, fraction: float, seed: int
     stream = generator(seed, "split")
     best, best_score = None, np.inf
     for _ in range(N_CANDIDATES):
-        held = _draw(group, sizes, fraction, stream)
-        if not 2 <= held.sum() <= len(held) - 2:
+        is_held_out = _draw(group, sizes, fraction, stream)
+        if not 2 <= is_held_out.sum() <= len(is_held_out) - 2:
             continue
-        score = _difference(held, stratum, fraction)
+        score = _difference(is_held_out, stratum, fraction)
         if score < best_score:
-            best, best_score = held, score
+            best, best_score = is_held_out, score
         if best_score <= 0.5 / len(group):
             break  # as near to the fraction as whole samples allow, and as alike
     if best is None:
@@ -206,8 +206,8 @@ def _spread_samples(stratum: np.ndarray, folds: int, seed: int) -> np.ndarray:
     number = np.empty(len(stratum), dtype=np.int64)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", category=UserWarning)
-        for fold, (_, held) in enumerate(divide.split(stratum, stratum)):
-            number[held] = fold
+        for fold, (_, left_out) in enumerate(divide.split(stratum, stratum)):
+            number[left_out] = fold
     return number
 
 
@@ -231,8 +231,8 @@ def _unlikeness(number: np.ndarray, stratum: np.ndarray, folds: int) -> float:
     return float(np.abs(present - even).sum()) / len(number) + 10.0 * n_alone
 
 
-def _named(held: np.ndarray) -> np.ndarray:
-    return np.where(held, VALIDATION, TRAIN)
+def _named(is_held_out: np.ndarray) -> np.ndarray:
+    return np.where(is_held_out, VALIDATION, TRAIN)
 
 
 def _stratified(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
@@ -250,14 +250,14 @@ def _random(candidates: Candidates, config: SplitConfig, fraction: float, seed: 
 
 def _leave_one_study_out(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
     assert candidates.studies is not None, "the pipeline reads --study-column"
-    held = candidates.studies == config.held_out_study
-    if not held.any():
+    is_held_out = candidates.studies == config.held_out_study
+    if not is_held_out.any():
         found = sorted({str(study) for study in candidates.studies} - {""})
         raise SplitError(
             f"--held-out-study {config.held_out_study}: no sample in use has it in {config.study_column}. Its studies: "
             f"{name_some(found, 10) or 'none'}."
         )
-    return _named(held)
+    return _named(is_held_out)
 
 
 def _one_fold(candidates: Candidates, config: SplitConfig, fraction: float, seed: int) -> np.ndarray:
@@ -302,12 +302,12 @@ def _draw(group: np.ndarray, sizes: np.ndarray, fraction: float, stream: np.rand
     return np.isin(group, order[: min(n_groups, len(sizes) - 1)])
 
 
-def _difference(held: np.ndarray, stratum: np.ndarray, fraction: float) -> float:
+def _difference(is_held_out: np.ndarray, stratum: np.ndarray, fraction: float) -> float:
     n_strata = int(stratum.max()) + 1
-    inside = np.bincount(stratum[held], minlength=n_strata)
-    outside = np.bincount(stratum[~held], minlength=n_strata)
-    unlike = np.abs(inside / inside.sum() - outside / outside.sum()).sum()
-    return abs(held.mean() - fraction) + unlike + 10.0 * np.sum((outside == 0) & (inside > 0))
+    inside = np.bincount(stratum[is_held_out], minlength=n_strata)
+    outside = np.bincount(stratum[~is_held_out], minlength=n_strata)
+    imbalance = np.abs(inside / inside.sum() - outside / outside.sum()).sum()
+    return abs(is_held_out.mean() - fraction) + imbalance + 10.0 * np.sum((outside == 0) & (inside > 0))
 
 
 def split_labelled(
@@ -344,15 +344,15 @@ def split_labelled(
         assigned=_assigned(config),
         known_ids=table_ids,
     )
-    parts = split_samples(candidates, config, training.validation_fraction, training.seed)
-    divided = divided_groups(groups, parts)
+    sample_parts = split_samples(candidates, config, training.validation_fraction, training.seed)
+    divided = divided_groups(groups, sample_parts)
     if divided:
         logger.warning(
             "%d of %d groups of %s are in more than one part of --split %s, so that validation looks better than it is: %s.",
             len(divided), len(set(groups)), config.group_column, config.split,
             name_some([group.removeprefix("group ") for group in divided]),
         )  # fmt: skip
-    return parts
+    return sample_parts
 
 
 def split_unlabelled(

@@ -31,7 +31,7 @@ EVALUATION_RESULTS = (
 
 def write_splits(path: Path, split: SampleSplit) -> None:
     """Write the part of each sample; ``--split-file`` reads it back."""
-    write_tsv(path, {"sample-id": split.sample_ids, "split": split.parts})
+    write_tsv(path, {"sample-id": split.sample_ids, "split": split.sample_parts})
 
 
 def prediction_columns(
