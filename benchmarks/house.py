@@ -165,7 +165,7 @@ def count_words(source: Path) -> Iterator[Count]:
     n_double = sum(len(paths) > 1 for paths in files_of.values())
     words = ", ".join(INDIRECT)
     yield Count(f"docstrings that open with {words}", "323", str(n_indirect), "< 60", n_indirect < 60)
-    yield Count("definitions under names that were replaced", "148", str(len(replaced)), "0", not replaced)
+    yield Count("definitions under names that were replaced", "144", str(len(replaced)), "0", not replaced)
     yield Count("names of two meanings", "10", str(n_double), "0", not n_double)
 
 
@@ -181,7 +181,8 @@ def replaced_names(tree: ast.Module, folder: str) -> Iterator[str]:
     is_of_runs = folder in OF_RUNS
     for node in ast.walk(tree):
         for name, annotation in _defined(node):
-            if name in REPLACED or (is_of_runs and (name, annotation) in ORDINARY_VALUES):
+            is_replaced = name in REPLACED and not isinstance(node, ast.AnnAssign)  # whose target is met as a name
+            if is_replaced or (is_of_runs and (name, annotation) in ORDINARY_VALUES):
                 yield name
     for node in tree.body if is_of_runs else ():
         if isinstance(node, ast.FunctionDef) and node.name in ORDINARY_FUNCTIONS:

@@ -80,7 +80,7 @@ def fields_as_written(cls: Any) -> list[dataclasses.Field]:
 
 
 def flatten(instance: Any) -> dict[str, Any]:
-    """Give the fields of a config and of the configs in it as one flat mapping ``flag name -> plain value``."""
+    """Return the fields of a config and of the configs in it as one flat mapping ``flag name -> plain value``."""
     flat: dict[str, Any] = {}
     for field in fields_as_written(instance):
         value = getattr(instance, field.name)
@@ -98,7 +98,7 @@ def _plain(value: Any) -> Any:
 
 
 def input_paths(instance: Any) -> Iterator[tuple[str, Path]]:
-    """Give each path that a command reads from, with its flag."""
+    """Return each path that a command reads from, with its flag."""
     for field in fields_as_written(instance):
         value = getattr(instance, field.name)
         if dataclasses.is_dataclass(value):
@@ -132,7 +132,7 @@ def command_that_wrote(path: Path) -> str | None:
 
 
 def option_names(cls: Any) -> Iterator[str]:
-    """Give the keys that a file of options may have for a config: ``ffn-ratio``, and of switches also ``no-aam``."""
+    """Return the keys that a file of options may have for a config: ``ffn-ratio``, and of switches also ``no-aam``."""
     for field in fields_as_written(cls):
         if dataclasses.is_dataclass(field.type):
             yield from option_names(field.type)

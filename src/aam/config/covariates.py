@@ -85,7 +85,7 @@ class CovariatesConfig:
         return self
 
     def _above(self, child: str) -> list[str]:
-        """Give what is above a column, the nearest first; a circle is walked once."""
+        """Return what is above a column, the nearest first; a circle is walked once."""
         found: list[str] = []
         while (parent := self.parents.get(found[-1] if found else child)) is not None and parent not in found:
             found.append(parent)

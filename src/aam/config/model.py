@@ -52,7 +52,7 @@ class ModelConfig:
 
 
 def tiny() -> ModelConfig:
-    """Give a model that trains on a laptop CPU in seconds, for tests."""
+    """Return a model that trains on a laptop CPU in seconds, for tests."""
     return ModelConfig(embedding_dim=16, attention_heads=2, attention_layers=1, ffn_ratio=2.0, dropout=0.0)
 
 

@@ -87,7 +87,7 @@ new kind of objective a class and a row."""
 
 
 def encoder_types() -> dict[str, ObjectiveRow]:
-    """Give the rows that ``--objectives`` chooses from."""
+    """Return the rows that ``--objectives`` chooses from."""
     return {name: row for name, row in OBJECTIVES.items() if row.weight_option is None}
 
 
@@ -200,7 +200,7 @@ class ObjectivesConfig:
         return self
 
     def weights(self, default: str | None) -> dict[str, float]:
-        """Give each objective's weight, by name, of those that weigh anything; ``default`` is the type if none is named."""
+        """Return each objective's weight, by name, of those that weigh anything; ``default`` is the type if none is named."""
         types = self.encoder_type or (() if default is None else (default,))
         chosen = self.encoder_weights or (1.0,) * len(types)
         weights = {name: self.penalty * weight for name, weight in zip(types, chosen, strict=True)}
@@ -234,5 +234,5 @@ class SupervisedObjectivesConfig(ObjectivesConfig):
 
 
 def rows_of(weights: dict[str, float]) -> dict[str, ObjectiveRow]:
-    """Give the table's rows of the objectives that weigh something."""
+    """Return the table's rows of the objectives that weigh something."""
     return {name: OBJECTIVES[name] for name in weights}

@@ -201,7 +201,7 @@ Method = Callable[[Fold], Predictions]
 def methods_of(
     config: CrossvalConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples
 ) -> Mapping[str, Method]:
-    """Give what the user wants to compare, by name; aam first.
+    """Return what the user wants to compare, by name; aam first.
 
     Raises
     ------

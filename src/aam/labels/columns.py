@@ -67,7 +67,7 @@ def probable_missing_values(values: pd.Series) -> dict[str, int]:
 
 
 def warn_of_probable_missing_values(flag: str, values: pd.Series) -> None:
-    """Say which values probably mean that there is none."""
+    """Name the values that probably mean that there is none."""
     found = probable_missing_values(values)
     if found:
         logger.warning(
@@ -151,7 +151,7 @@ def label_samples(config: LabelConfig, study: Study) -> tuple[Study, Metadata, p
 
 
 def only_column(values: pd.DataFrame) -> pd.Series:
-    """Give the values of the one column that there is."""
+    """Return the values of the one column that there is."""
     ((_, cells),) = values.items()
     return cells
 

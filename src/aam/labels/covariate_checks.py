@@ -50,7 +50,7 @@ def is_same_column(values: pd.Series, target: pd.Series) -> bool:
 
 
 def explained_share(values: pd.Series, target: pd.Series) -> float:
-    """Give the share of a target's variance, or of the mistakes of naming its most frequent class, that a column alone takes away.
+    """Compute the share of a target's variance, or of the errors of naming its most frequent class, that one column takes away.
 
     Categories of single samples say nothing of others, and are left out; a column of which they are the most explains nothing.
 
@@ -99,7 +99,7 @@ SUSPICIOUS_SHARE = 0.95
 def covariate_columns(
     options: CovariatesConfig, metadata: Metadata, targets: pd.DataFrame, group_column: str | None
 ) -> dict[str, pd.Series]:
-    """Give the columns that the network is to read, by name, in the order of the samples.
+    """Return the columns that the network is to read, by name, in the order of the samples.
 
     Parameters
     ----------

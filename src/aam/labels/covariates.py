@@ -102,7 +102,7 @@ class NumberColumn:
     std: float
 
     def standardised(self, values: pd.Series) -> np.ndarray:
-        """Give each cell in standard deviations from the mean, NaN where there is no number; float64 [S]."""
+        """Compute each cell in standard deviations from the mean, NaN where there is no number; float64 [S]."""
         numbers = _numbers(values)
         return np.clip((numbers - self.mean) / self.std, -MOST_DEVIATIONS, MOST_DEVIATIONS)
 
@@ -186,7 +186,7 @@ class Covariates:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, as JSON has them."""
+        """Return plain values, as JSON has them."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod

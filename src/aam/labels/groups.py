@@ -44,7 +44,7 @@ NO_ASSOCIATION = Association(0.0, 1.0)
 
 
 def depth_association(depths: np.ndarray, truth: np.ndarray, task: Task) -> Association:
-    """Give how much the number of reads tells of the target.
+    """Measure how much the number of reads tells of the target.
 
     For numbers, the size of Spearman's correlation, with the p-value of Kendall's, which is exact for few samples; for classes,
     ``|2·AUROC − 1|`` of the class that is told apart from the others best, with the p-value of Mann and Whitney, times the number
@@ -121,7 +121,7 @@ _ADVICE = {
 def sample_groups(
     metadata: Metadata, sample_ids: list[str], group_column: str | None, target_columns: Sequence[str]
 ) -> np.ndarray:
-    """Give each sample's group, [S]; samples without one, and all samples without a group column, are alone in theirs.
+    """Return each sample's group, [S]; samples without one, and all samples without a group column, are alone in theirs.
 
     Raises
     ------

@@ -22,7 +22,7 @@ HeadInputs = Mapping[str, np.ndarray]
 def named_columns(
     options: Mapping[str, str | None], metadata: Metadata, sample_ids: list[str], target_columns: Sequence[str]
 ) -> dict[str, pd.Series]:
-    """Give the columns of categories that options name, by name, in the order of the samples.
+    """Return the columns of categories that options name, by name, in the order of the samples.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def rows_of(columns: Mapping[str, pd.Series], rows: np.ndarray) -> dict[str, pd.
 
 
 def scaled_by(target: AnyTarget, column: str | None, training: Mapping[str, pd.Series]) -> AnyTarget:
-    """Give the target with the categories of the training samples by which outputs are to be scaled, if a column names any."""
+    """Return the target with the categories of the training samples by which outputs are to be scaled, if a column names any."""
     if column is None:
         return target
     categories = Categories.of(training[column])

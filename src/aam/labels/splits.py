@@ -168,7 +168,7 @@ def hold_out(groups: np.ndarray, stratum: np.ndarray, fraction: float, seed: int
 
 
 def _described(sizes: np.ndarray) -> str:
-    """Say how many samples there are, and in how many groups if they are in groups."""
+    """Describe how many samples there are, and in how many groups if they are in groups."""
     groups = f" in {count_of(len(sizes), 'group')}" if sizes.max(initial=0) > 1 else ""
     return f"{count_of(sizes.sum(), 'sample')}{groups}"
 
@@ -212,7 +212,7 @@ def _spread_samples(stratum: np.ndarray, folds: int, seed: int) -> np.ndarray:
 
 
 def _deal_groups(group: np.ndarray, folds: int, stream: np.random.Generator) -> np.ndarray:
-    """Give each group in a random order, to the fold that is smallest so far."""
+    """Assign each group, in a random order, to the fold that is smallest so far."""
     sizes = np.bincount(group)
     fold_of, filled = np.empty(len(sizes), dtype=np.int64), np.zeros(folds, dtype=np.int64)
     for place, one in enumerate(stream.permutation(len(sizes))):
@@ -222,7 +222,7 @@ def _deal_groups(group: np.ndarray, folds: int, stream: np.random.Generator) -> 
 
 
 def _unlikeness(number: np.ndarray, stratum: np.ndarray, folds: int) -> float:
-    """Say how far the folds are from being alike in strata and size; a stratum that is in one fold alone counts ten times."""
+    """Measure how far the folds are from being alike in strata and size; a stratum that is in one fold alone counts ten times."""
     table = np.zeros((folds, int(stratum.max()) + 1))
     np.add.at(table, (number, stratum), 1)
     present = table[:, table.sum(axis=0) > 0]
@@ -319,7 +319,7 @@ def split_labelled(
     config: SplitConfig,
     training: TrainingConfig,
 ) -> np.ndarray:
-    """Give the part of each sample, [S]; warn of groups that are in more than one.
+    """Return the part of each sample, [S]; warn of groups that are in more than one.
 
     Parameters
     ----------
@@ -358,7 +358,7 @@ def split_labelled(
 def split_unlabelled(
     study: Study, table_ids: Sequence[str], config: SplitConfig, training: TrainingConfig
 ) -> np.ndarray:
-    """Give the part of each sample, [S], where nothing but their ids is known."""
+    """Return the part of each sample, [S], where nothing but their ids is known."""
     candidates = Candidates(
         sample_ids=study.sample_ids,
         groups=np.arange(study.n_samples),

@@ -81,7 +81,7 @@ class TargetState:
         return np.array([number.get(name, -1) for name in class_names(values)], dtype=np.int64)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, as JSON has them."""
+        """Return plain values, as JSON has them."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
@@ -100,7 +100,7 @@ def _tuples(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def too_large(values: pd.Series) -> pd.Series:
-    """Give the numbers that are too large to be learned.
+    """Return the numbers that are too large to be learned.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def order_alone(options: TargetConfig) -> TargetConfig:
 
 
 def place_of_class(task: Task, class_order: Sequence[str]) -> Callable[[str], Any]:
-    """Give what classes are sorted by: their names, or, where they have an order, their place in it or the numbers they are."""
+    """Return what classes are sorted by: their names, or, where they have an order, their place in it or the numbers they are."""
     if task != "ordinal":
         return str
     return list(class_order).index if class_order else float
@@ -212,7 +212,7 @@ class JointTarget:
         return ", ".join(self.columns)
 
     def encode(self, values: pd.DataFrame) -> np.ndarray:
-        """Give own units, float64 [S, K]; nan where there is no value, and in columns that are absent."""
+        """Return values in own units, float64 [S, K]; nan where there is no value, and in columns that are absent."""
         given = {str(name): cells for name, cells in values.items()}
         absent = np.full(len(values), np.nan)
         encoded = [part.encode(given[part.column]) if part.column in given else absent for part in self.parts]
@@ -223,14 +223,14 @@ class JointTarget:
         return JointTarget(tuple(change(part) for part in self.parts))
 
     def split(self, predicted: Predictions) -> list[Predictions]:
-        """Give what was predicted of each column by itself."""
+        """Return what was predicted of each column by itself."""
         return [
             Predictions(predicted.values[:, place], columns_ending_in(f":{part.column}", predicted.columns))
             for place, part in enumerate(self.parts)
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, as JSON has them."""
+        """Return plain values, as JSON has them."""
         return {"parts": [part.to_dict() for part in self.parts]}
 
     @classmethod
@@ -248,7 +248,7 @@ def target_from_dict(values: dict[str, Any]) -> AnyTarget:
 
 
 def parts_of(target: AnyTarget) -> tuple[TargetState, ...]:
-    """Give the columns of a target of either kind."""
+    """Return the columns of a target of either kind."""
     return target.parts if isinstance(target, JointTarget) else (target,)
 
 
@@ -287,15 +287,15 @@ def fit_joint_target(
 
 
 def columns_ending_in(suffix: str, columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what is named for one of several columns, by the name that it has where there is one."""
+    """Return what is named for one of several columns, by the name that it has where there is one."""
     return {name.removesuffix(suffix): cells for name, cells in columns.items() if name.endswith(suffix)}
 
 
 def mean_place(values: pd.DataFrame) -> np.ndarray:
-    """Give where each sample lies between others, [S]: the mean, over the columns that it has, of its rank as a share."""
+    """Compute where each sample lies between others, [S]: the mean, over the columns that it has, of its rank as a share."""
     return values.rank(pct=True).mean(axis=1).to_numpy()
 
 
 def observed(values: np.ndarray) -> Sequence[np.ndarray]:
-    """Give the rows that have a value of each column of [S, K]."""
+    """Return the rows that have a value of each column of [S, K]."""
     return [np.flatnonzero(~np.isnan(column)) for column in values.T]

@@ -149,7 +149,7 @@ def _are_few(distinct: list[str], values: pd.Series) -> bool:
 
 
 def _instead(values: pd.Series, distinct: list[str]) -> str:
-    """Say what to pass where a column is not numeric."""
+    """Describe what to pass where a column is not numeric."""
     return "--task classification if its values are classes" if _are_few(distinct, values) else "another column"
 
 
@@ -222,7 +222,7 @@ def _check_range(values: pd.Series, activation: str) -> None:
 
 
 def read_losses(config: LearningConfig) -> Losses:
-    """Give what ``--loss-config`` says of columns, by name.
+    """Return what ``--loss-config`` says of columns, by name.
 
     Raises
     ------
@@ -251,7 +251,7 @@ def read_losses(config: LearningConfig) -> Losses:
 
 
 def _as_if_alone(config: LearningConfig, losses: Losses, name: str) -> LearningConfig:
-    """Give the options with which a column would be learned as the file says, if it were the only one."""
+    """Return the options with which a column would be learned as the file says, if it were the only one."""
     if name not in losses:
         return config
     head = replace(config.network_head, numbers=losses[name])
@@ -259,7 +259,7 @@ def _as_if_alone(config: LearningConfig, losses: Losses, name: str) -> LearningC
 
 
 def options_of(options: TargetConfig, losses: Losses, name: str) -> TargetConfig:
-    """Say in which units a column is learned."""
+    """Describe the units in which a column is learned."""
     if name not in losses:
         return options
     transform = losses[name].target_transform

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def balanced_weights(number: np.ndarray, n_categories: int) -> np.ndarray:
-    """Give the weight of each category: ``n / (K · n_k)``, whose mean over the samples is 1; of those without samples, 1.
+    """Compute the weight of each category: ``n / (K · n_k)``, whose mean over the samples is 1; of those without samples, 1.
 
     Parameters
     ----------
