@@ -57,8 +57,8 @@ def read_unlabelled(config: PretrainConfig) -> UnlabelledStudy:
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
     logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
     study = drop_shallow_samples(study, depth)
-    parts = split_unlabelled(study, table_ids, config.split.full, config.training)
-    return UnlabelledStudy(study, depth, SampleSplit(study.sample_ids, parts))
+    sample_parts = split_unlabelled(study, table_ids, config.split.full, config.training)
+    return UnlabelledStudy(study, depth, SampleSplit(study.sample_ids, sample_parts))
 
 
 def _write(run: Run[PretrainConfig], plan: RunPlan, schedule: BatchSchedule, summary: FitSummary) -> None:

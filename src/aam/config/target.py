@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from aam.config.base import config
 from aam.config.options import only_with
-from aam.config.topics import HEAD, IN_LABELS, IN_MODEL, LOSS, NETWORK_ONLY, TARGET, Topic
+from aam.config.topics import HEAD, IN_LABELS, IN_MODEL, LOSS, NETWORK_ONLY, TARGET_TOPIC, Topic
 
 Transform = Literal["none", "minmax", "zscore", "zscore-category", "log-minmax", "log-zscore"]
 
@@ -18,7 +18,7 @@ Transform = Literal["none", "minmax", "zscore", "zscore-category", "log-minmax",
 class TargetConfig:
     """What kind of column is learned, and in which units."""
 
-    topic: ClassVar[Topic] = TARGET
+    topic: ClassVar[Topic] = TARGET_TOPIC
 
     task: Annotated[Literal["auto", "regression", "classification", "ordinal"], IN_LABELS] = "auto"
     """Kind of target; auto: a numeric column is regressed, any other is classified. ordinal: classes with an order, such as

@@ -24,7 +24,7 @@ class Topic:
 
 STUDY = Topic("study", "table, sequences, tree, distances, taxonomy, rarefaction")
 LABELS = Topic("labels", "metadata, its columns, missing samples and values")
-TARGET = Topic("target", "task, order of classes, units of the target")
+TARGET_TOPIC = Topic("target", "task, order of classes, units of the target")
 HEAD = Topic("head", "kernel machines or network, ensemble, hidden layers")
 LOSS = Topic("loss", "what an error costs: quantiles, penalties, weights")
 COVARIATES = Topic("covariates", "other metadata columns that the network reads")

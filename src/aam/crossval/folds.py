@@ -82,7 +82,7 @@ class CrossvalSamples:
         return name if len(self.folds) == 1 else f"{name} of repeat {fold.repeat + 1}"
 
     def __iter__(self) -> Iterator[Fold]:
-        """Give every fold of every repeat."""
+        """Return every fold of every repeat."""
         for repeat, number in enumerate(self.folds):
             for fold in np.unique(number).tolist():
                 yield Fold(repeat, fold, np.flatnonzero(number != fold), np.flatnonzero(number == fold))

@@ -120,13 +120,13 @@ def part_of_fold(config: CrossvalConfig, crossval_samples: CrossvalSamples, fold
     study, training = crossval_samples.study, config.training
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths[fold.train])
     indices = fold.train[study.depths[fold.train] >= (depth or 1)]
-    parts = np.full(study.n_samples, EXCLUDED, dtype=object)
+    sample_parts = np.full(study.n_samples, EXCLUDED, dtype=object)
     if config.head.ensemble is None:
         stratum, seed = strata(crossval_samples.truth[indices]), training.seed + fold.repeat
         is_validation = hold_out(crossval_samples.groups[indices], stratum, training.validation_fraction, seed)
-        parts[indices] = np.where(is_validation, VALIDATION, TRAIN)
+        sample_parts[indices] = np.where(is_validation, VALIDATION, TRAIN)
     else:
-        parts[indices], parts[fold.test] = TRAIN, VALIDATION
+        sample_parts[indices], sample_parts[fold.test] = TRAIN, VALIDATION
     samples = LabelledSamples(
         study=study,
         depth=depth,
@@ -136,7 +136,7 @@ def part_of_fold(config: CrossvalConfig, crossval_samples: CrossvalSamples, fold
         task=crossval_samples.target.task,
         losses=crossval_samples.losses,
     )
-    return fit_labels(config, samples, parts.astype(str))
+    return fit_labels(config, samples, sample_parts.astype(str))
 
 
 def _of_fold(config: CrossvalConfig, fold: Fold, directory: Path) -> CrossvalConfig:
@@ -202,7 +202,7 @@ Method = Callable[[Fold], Predictions]
 def methods_of(
     config: CrossvalConfig, pretrained: Pretrained | None, crossval_samples: CrossvalSamples
 ) -> Mapping[str, Method]:
-    """Give what the user wants to compare, by name; aam first.
+    """Return what the user wants to compare, by name; aam first.
 
     Raises
     ------

@@ -159,7 +159,7 @@ def _aligned(row: list[str], widths: list[int]) -> str:
 
 
 def write_text(directory: Path, crossval_samples: CrossvalSamples, table: str, reference: str | None) -> None:
-    """Say what was compared on what, and how to read it."""
+    """Describe what was compared on what, and how to read it."""
     repeats, folds = len(crossval_samples.folds), len(crossval_samples.fold_names)
     n_groups, n_samples = len(set(crossval_samples.groups)), crossval_samples.study.n_samples
     target = crossval_samples.target

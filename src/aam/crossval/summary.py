@@ -95,7 +95,7 @@ def score_folds(held_out: HeldOut) -> list[FoldScore]:
 
 
 def summarise(held_out: HeldOut, folds: list[FoldScore], reference: str | None, seed: int) -> list[MethodSummary]:
-    """Give the line of each method and metric.
+    """Return the line of each method and metric.
 
     Parameters
     ----------

@@ -73,12 +73,16 @@ class BatchSchedule:
 
 
 def memory_estimate(
-    model: nn.Module, shape: ModelConfig, maker: BatchMaker, training: TrainingConfig, is_base_frozen: bool = False
+    model: nn.Module,
+    model_config: ModelConfig,
+    maker: BatchMaker,
+    training: TrainingConfig,
+    is_base_frozen: bool = False,
 ) -> MemoryEstimate:
     """Describe a run to the estimate of its memory."""
     masking = maker.masking
     return MemoryEstimate(
-        config=shape,
+        config=model_config,
         n_weights=sum(weight.numel() for weight in model.parameters()),
         n_positions=maker.study.tokens.longest,
         share_read_again=0.0 if masking.nuc_mask_ratio is None else masking.nuc_asv_fraction,

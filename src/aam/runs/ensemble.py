@@ -121,15 +121,15 @@ def divide_members(config: LearningConfig, labelled: LabelledStudy, directories:
     )
     members = []
     for k, directory in enumerate(directories):
-        parts = np.full(samples.study.n_samples, EXCLUDED, dtype=f"<U{len(VALIDATION)}")
-        parts[training] = np.where(number == k, VALIDATION, TRAIN)
+        sample_parts = np.full(samples.study.n_samples, EXCLUDED, dtype=f"<U{len(VALIDATION)}")
+        sample_parts[training] = np.where(number == k, VALIDATION, TRAIN)
         member_seed = int(generator(seed, "member", k).integers(2**31))
         of_member = dataclasses.replace(
             config,
             training=dataclasses.replace(config.training, seed=member_seed),
             output=dataclasses.replace(config.output, output_dir=directory),
         )
-        in_member = fit_labels(of_member, samples, parts)
+        in_member = fit_labels(of_member, samples, sample_parts)
         in_member.warn_of_unknown_cells()
         members.append(NetworkMember(of_member, in_member, in_member.indices))
     return members
