@@ -30,7 +30,7 @@ from aam.config.target import HeadConfig
 from aam.config.training import TrainingConfig, TransferConfig
 from aam.crossval.folds import CrossvalSamples, Fold, read_crossval_samples
 from aam.crossval.methods import aam_method
-from aam.labels.predictions import Predictions
+from aam.labels.target import Predictions
 from aam.runs.pretrained import load_pretrained, shape_of
 from measuring import REPOSITORY, table, write_page
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-KEPT_BACK = "kept back"
+UNSEEN = "unseen study"
 OURS, OTHERS, LINE = "#0b6e4f", "#b0793a", "#c9c9c9"
 
 
@@ -61,13 +61,13 @@ def draw(scores: list[Score]) -> Figure:
     figure = Figure(figsize=(8.6, 0.34 * len(scores) + 1.3), dpi=130, layout="constrained")
     axes = figure.add_subplot()
     for place, score in enumerate(scores):
-        if score.target.startswith(KEPT_BACK):
+        if score.target.startswith(UNSEEN):
             axes.axhspan(place - 0.5, place + 0.5, color="#f6f3ec", zorder=0)
         axes.plot([score.ours, score.classical], [place, place], color=LINE, linewidth=3, zorder=1)
         difference = f"{score.ours - score.classical:+.3f}".replace("-", "−").replace("+0.000", "0.000")
         axes.annotate(difference, (1.11, place), va="center", ha="right", fontsize=9.5)
     places = range(len(scores))
-    first_kept_back = next(place for place in places if scores[place].target.startswith(KEPT_BACK))
+    first_kept_back = next(place for place in places if scores[place].target.startswith(UNSEEN))
     axes.annotate(
         "studies that nobody looked at before", (0.21, first_kept_back), va="center", fontsize=9, style="italic"
     )

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from aam.inference.ensemble import LeftOut, calibrate
-from aam.labels.predictions import Predictions
-from aam.labels.target import TargetState
+from aam.labels.target import Predictions, TargetState
 from aam.target_transform import TargetTransform
 
 AGE = TargetState("age", "regression", guess=1.0, transform=TargetTransform(1.0, 2.0))

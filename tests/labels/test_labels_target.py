@@ -9,8 +9,7 @@ import pytest
 
 from aam.config.target import TargetConfig
 from aam.errors import MetadataError, SplitError
-from aam.labels.predictions import Predictions
-from aam.labels.target import StoredTarget, TargetState, fit_joint_target, fit_target, mean_rank
+from aam.labels.target import Predictions, StoredTarget, TargetState, fit_joint_target, fit_target, mean_rank
 from aam.stored import read_stored
 from aam.target_transform import TargetTransform
 

@@ -23,7 +23,7 @@ from aam.crossval.report import (
 from aam.crossval.summary import FoldScore, HeldOut, score_folds, summarise
 from aam.data.rarefaction import fixed_rarefaction
 from aam.labels.groups import warn_of_depth
-from aam.labels.predictions import Predictions
+from aam.labels.target import Predictions
 from aam.metrics.scores import SCORES
 from aam.runs.pretrained import load_pretrained, shape_of
 from aam.runs.results import EVALUATION_RESULTS

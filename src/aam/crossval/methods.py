@@ -26,10 +26,9 @@ from aam.kernels.known_asvs import KnownASVs
 from aam.labels.covariates import NO_COVARIATES
 from aam.labels.head_inputs import head_inputs_of, select_cells, warn_of_unknown_covariates
 from aam.labels.labelled import LabelledSamples, LabelledStudy, fit_labels
-from aam.labels.predictions import Predictions
 from aam.labels.splits import EXCLUDED, TRAIN, VALIDATION
 from aam.labels.stratified import hold_out, strata
-from aam.labels.target import TargetState, fit_target
+from aam.labels.target import Predictions, TargetState, fit_target
 from aam.notices import NOTICES
 from aam.runs.ensemble import (
     bring_together,

@@ -14,8 +14,7 @@ from aam.kernels.features import Phylogeny, Samples
 from aam.kernels.fitting import fit_ensemble
 from aam.kernels.head import KernelEnsemble
 from aam.kernels.known_asvs import MINIMUM_PREVALENCE
-from aam.labels.predictions import Predictions
-from aam.labels.target import TargetState
+from aam.labels.target import Predictions, TargetState
 
 _MOST_OF_SHARES = 1.01
 """Largest sum of a sample's shares, with room for their rounding."""

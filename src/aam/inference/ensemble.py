@@ -16,8 +16,7 @@ from aam.inference.description import ModelDescription
 from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.io.metadata import Metadata
 from aam.labels.head_inputs import HeadInputs, head_inputs_of_new_samples, warn_of_unknown_cells
-from aam.labels.predictions import Predictions
-from aam.labels.target import AnyTarget, JointTarget, TargetState, parts_of
+from aam.labels.target import AnyTarget, JointTarget, Predictions, TargetState, parts_of
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
 from aam.stored import STORED, Count, PositiveNumber, expect, read_stored

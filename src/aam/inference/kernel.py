@@ -20,8 +20,7 @@ from aam.kernels.head import KernelHead
 from aam.kernels.storage import head_arrays, head_info, rebuild_head
 from aam.labels.covariates import NO_COVARIATES
 from aam.labels.head_inputs import HeadInputs, columns_read, head_inputs_of_new_samples, warn_of_unknown_cells
-from aam.labels.predictions import Predictions
-from aam.labels.target import TargetState
+from aam.labels.target import Predictions, TargetState
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.uncertainty import INTERVAL
 

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
-from aam.labels.predictions import Predictions
-from aam.labels.target import AnyTarget, JointTarget, TargetState, indices_with_value
+from aam.labels.target import AnyTarget, JointTarget, Predictions, TargetState, indices_with_value
 from aam.metrics.scores import (
     accuracy,
     auroc,

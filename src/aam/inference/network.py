@@ -19,7 +19,7 @@ from aam.errors import ModelError
 from aam.inference.description import ModelDescription
 from aam.io.metadata import Metadata
 from aam.labels.head_inputs import HeadInputs, columns_read, head_inputs_of_new_samples, warn_of_unknown_cells
-from aam.labels.predictions import Predictions
+from aam.labels.target import Predictions
 from aam.models.asv_encoder import ASVEncoder
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor

@@ -14,8 +14,7 @@ from aam.inference.kernel import KernelModel, KernelPredictor
 from aam.inference.model_directory import load_model
 from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.io.metadata import Metadata
-from aam.labels.predictions import Predictions
-from aam.labels.target import AnyTarget
+from aam.labels.target import AnyTarget, Predictions
 
 
 class Predictor(Protocol):

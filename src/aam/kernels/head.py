@@ -15,8 +15,7 @@ from aam.kernels.features import Phylogeny, Samples
 from aam.kernels.known_asvs import KnownASVs, sample_counts
 from aam.kernels.machines import KernelMachine
 from aam.kernels.trees import Trees
-from aam.labels.predictions import Predictions
-from aam.labels.target import TargetState
+from aam.labels.target import Predictions, TargetState
 from aam.stored import STORED, PositiveNumber
 from aam.uncertainty import INTERVAL, OUTLIER, SET, named_sets, prediction_sets, to_probabilities
 

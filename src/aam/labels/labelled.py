@@ -25,12 +25,12 @@ from aam.labels.head_inputs import (
     select_cells,
     warn_of_unknown_categories,
     warn_of_unknown_covariates,
+    weigh_samples,
     with_output_scaling,
 )
 from aam.labels.splits import EXCLUDED, TEST, TRAIN, VALIDATION, SampleSplit, split_labelled
 from aam.labels.target import AnyTarget, JointTarget, Task
 from aam.labels.task import choose_task_of, encode_columns, fit_columns, read_losses, stratum_of
-from aam.labels.weights import weigh_samples
 
 logger = logging.getLogger(__name__)
 

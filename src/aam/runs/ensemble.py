@@ -24,14 +24,12 @@ from aam.inference.model_directory import save_model
 from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.inference.predictor import predictor_of
 from aam.io.metadata import write_tsv
-from aam.labels.head_inputs import head_inputs_of
+from aam.labels.head_inputs import head_inputs_of, weigh_classes
 from aam.labels.labelled import LabelledStudy, fit_labels
-from aam.labels.predictions import Predictions
 from aam.labels.splits import EXCLUDED, TRAIN, VALIDATION
 from aam.labels.stratified import fold_numbers
-from aam.labels.target import TargetState
+from aam.labels.target import Predictions, TargetState
 from aam.labels.task import encode_columns, stratum_of
-from aam.labels.weights import weigh_classes
 from aam.models.sequence_predictor import SequencePredictor
 from aam.runs.plan import RunPlan, build_module, fit_run, plan_run, with_batch_size
 from aam.runs.pretrained import Pretrained

@@ -19,10 +19,10 @@ from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.inference.build import build_covariate_conditioning, build_target
 from aam.inference.description import ModelDescription
 from aam.inference.network import asv_vectors
+from aam.labels.head_inputs import log_class_weights, weigh_classes
 from aam.labels.labelled import LabelledStudy
 from aam.labels.splits import TRAIN, VALIDATION, SampleSplit
 from aam.labels.target import TargetState
-from aam.labels.weights import log_class_weights, weigh_classes
 from aam.models.build import build_encoder, build_predictor
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aam.labels.predictions import Predictions
+from aam.labels.target import Predictions
 
 
 def test_classes_that_training_did_not_see_have_probability_0_and_are_in_no_set():
