@@ -17,6 +17,7 @@ from aam.config.training import DEFAULT_BATCH_SIZE
 from aam.data.batches import BatchMaker, BatchPlan, plan_in_order
 from aam.inference.description import ModelDescription
 from aam.inference.network import NetworkPredictor, PredictOptions
+from aam.labels.target import TargetState
 from aam.models.build import build_predictor
 from aam.objectives.sample_distance import SAMPLE_DISTANCE
 from aam.objectives.target import RegressionTarget
@@ -185,13 +186,13 @@ class _Prediction:
     def __init__(self, training: Pretraining, precision: str) -> None:
         self.precision = precision
         self.study, self.options, self.drawing = training.study, training.setting, training.drawing
-        self.predictor = build_predictor(
-            training.model, RegressionTarget(self.options.shape, "age", TargetTransform(0.0, 1.0)), ()
-        )
+        units = TargetTransform(0.0, 1.0)
+        self.predictor = build_predictor(training.model, RegressionTarget(self.options.shape, "age", units), ())
         self.predictor.eval()
         self.description = ModelDescription(
-            self.options.shape, OBJECTIVES, self.options.depth, self.options.token_limit, seed=0, study_digest=""
-        )
+            self.options.shape, OBJECTIVES, self.options.depth, self.options.token_limit, seed=0, study_digest="",
+            target=TargetState("age", "regression", guess=0.0, transform=units),
+        )  # fmt: skip
         self.reference = PaddedReference(training.model, self.options.token_limit).eval()
 
     def of_table(self) -> np.ndarray:
