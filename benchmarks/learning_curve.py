@@ -31,7 +31,7 @@ from aam.config.training import TrainingConfig, TransferConfig
 from aam.crossval.folds import CrossvalSamples, Fold, read_crossval_samples
 from aam.crossval.methods import aam_method
 from aam.labels.target import Predictions
-from aam.runs.pretrained import load_pretrained, shape_of
+from aam.runs.pretrained import load_pretrained, model_config_of
 from measuring import REPOSITORY, table, write_page
 
 TASKS = (
@@ -98,7 +98,7 @@ def curve(config: CrossvalConfig, options: argparse.Namespace) -> Iterator[list[
     """Return a row for each number of labelled samples."""
     pretrained = load_pretrained(config.transfer.pretrained)
     if pretrained is not None:
-        config = dataclasses.replace(config, model=shape_of(pretrained[0], config.model))
+        config = dataclasses.replace(config, model=model_config_of(pretrained[0], config.model))
     crossval_samples = read_crossval_samples(config)
     for size in SIZES:
         begin = time.monotonic()

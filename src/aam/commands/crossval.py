@@ -25,7 +25,7 @@ from aam.data.rarefaction import fixed_rarefaction
 from aam.labels.groups import warn_of_depth
 from aam.labels.target import Predictions
 from aam.metrics.scores import SCORES
-from aam.runs.pretrained import load_pretrained, shape_of
+from aam.runs.pretrained import load_pretrained, model_config_of
 from aam.runs.results import EVALUATION_RESULTS
 from aam.storage.output import check_output_directory, start_output_directory
 from aam.uncertainty import INTERVAL
@@ -43,7 +43,7 @@ def crossval(config: CrossvalConfig) -> None:
     pretrained = load_pretrained(config.transfer.pretrained) if config.folds.aam else None
     asked = config
     if pretrained is not None:
-        config = replace(config, model=shape_of(pretrained[0], config.model))
+        config = replace(config, model=model_config_of(pretrained[0], config.model))
     crossval_samples = read_crossval_samples(config)
     methods = methods_of(config, pretrained, crossval_samples)
     start_output_directory(asked, EVALUATION_RESULTS)

@@ -31,7 +31,7 @@ from aam.labels.stratified import hold_out, strata
 from aam.labels.target import Predictions, TargetState, fit_target
 from aam.notices import NOTICES
 from aam.runs.ensemble import (
-    bring_together,
+    calibrate_ensemble,
     divide_members,
     fit_members,
     plan_member,
@@ -166,7 +166,7 @@ def _fit_ensemble(
         members = divide_members(of_fold, labelled, run_directories(of_fold))
         training = with_batch_size(plan_member(members[0], pretrained)).config.training
         trained = fit_members(with_batch_size_of(members, training), pretrained)
-        model, description, _ = bring_together(of_fold, labelled, trained)
+        model, description, _ = calibrate_ensemble(of_fold, labelled, trained)
         return _predict(crossval_samples, fold, labelled, model, description, Cache(directory / "cache"))
 
 

@@ -1,4 +1,4 @@
-"""From the options of training to the batches of each epoch and of validation, and what they cost."""
+"""The batches of each epoch and of validation, planned from the options of training, and their memory."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -24,19 +24,19 @@ logger = logging.getLogger(__name__)
 GB = 1e9
 
 MOST_ESTIMATED = 1000
-"""Batches, those with the most ASVs, among which the largest estimate is sought."""
+"""Number of batches, those with the most ASVs, whose memory is estimated to find the largest estimate."""
 
 
 @dataclass(frozen=True)
 class BatchSource:
-    """What batches are composed of.
+    """Everything that batches are made from.
 
     Attributes
     ----------
     maker
-        Makes the batches.
+        Maker of the batches.
     training, validation
-        Numbers of the study's samples to train on, and to validate on.
+        Indices of the study's training and validation samples, int64.
     estimate
         Estimate of the memory that a batch takes.
     digest
@@ -57,13 +57,13 @@ class BatchSchedule:
     Attributes
     ----------
     sampler
-        Those of training, epoch by epoch.
+        Sampler of the training batches, epoch by epoch.
     validation
-        Those of validation.
+        Validation batches.
     estimated_bytes
-        Estimated peak of training, by the batches of the first epoch.
+        Estimated peak of the memory of training, from the batches of the first epoch, in bytes.
     training
-        Options of training, with the number of batches to accumulate.
+        Options of training, with the number of batches whose gradients are accumulated.
     """
 
     sampler: EpochSampler
@@ -79,7 +79,19 @@ def memory_estimate(
     training: TrainingConfig,
     is_base_frozen: bool = False,
 ) -> MemoryEstimate:
-    """Describe a run to the estimate of its memory."""
+    """Return the estimate of the memory of a run.
+
+    Parameters
+    ----------
+    model, model_config
+        The model that is trained, and its shape.
+    maker
+        Maker of its batches.
+    training
+        Options of training.
+    is_base_frozen
+        Whether the encoder's weights stay as they are.
+    """
     masking = maker.masking
     return MemoryEstimate(
         config=model_config,
@@ -93,13 +105,25 @@ def memory_estimate(
 
 
 def calibration_batch(batch_source: BatchSource) -> Batch:
-    """Draw some training samples, to set sizes from."""
-    rows = batch_source.training[:CALIBRATION_SAMPLES]
-    return batch_source.maker[BatchPlan("calibration", tuple(rows.tolist()))]
+    """Return a batch of the first training samples, from which scales of new weights are calibrated."""
+    indices = batch_source.training[:CALIBRATION_SAMPLES]
+    return batch_source.maker[BatchPlan("calibration", tuple(indices.tolist()))]
 
 
 def schedule_batches(batch_source: BatchSource, training: TrainingConfig) -> BatchSchedule:
-    """Plan the batches of a run, as its options ask for.
+    """Plan the batches of a run.
+
+    Parameters
+    ----------
+    batch_source
+        What batches are made from.
+    training
+        Options of training, with a number as the batch size.
+
+    Returns
+    -------
+    BatchSchedule
+        The batches.
 
     Raises
     ------
@@ -113,14 +137,17 @@ def schedule_batches(batch_source: BatchSource, training: TrainingConfig) -> Bat
         batcher = replace(sizes, most=training.most_samples)
         _check_budget(batcher)
     sampler = sample_epochs(batch_source, training, batcher)
-    _, shape = costliest(sizes, sampler.plans(0), MOST_ESTIMATED)
+    _, shape = costliest_batch(sizes, sampler.plans(0), MOST_ESTIMATED)
     estimated = batch_source.estimate.fixed + batch_source.estimate.of_batch(*shape)
     validation = plans_of(batcher.cut(batch_source.validation), EVALUATION)
     return BatchSchedule(sampler, validation, estimated, _with_accumulation(training, sampler))
 
 
 def size_samples(batch_source: BatchSource, training: TrainingConfig) -> ByMemory:
-    """Size the samples: as they will be drawn where sizes decide something, else by a bound that needs no look at their reads."""
+    """Return the number of ASVs of each sample, in a batcher that limits memory.
+
+    The numbers are expected values where ``--max-memory-gb`` makes them decide, and else upper bounds, which need no reads.
+    """
     maker = batch_source.maker
     n_mixed = 2 if any(isinstance(step, Mixing) for step in maker.augmentations.values()) else 1
     expected = ExpectedASVs(maker.study, maker.drawing.depth, maker.drawing.token_limit, n_mixed)
@@ -131,25 +158,42 @@ def size_samples(batch_source: BatchSource, training: TrainingConfig) -> ByMemor
 
 
 def sample_epochs(batch_source: BatchSource, training: TrainingConfig, batcher: Batcher) -> EpochSampler:
-    """Plan the epochs, cut by a composer."""
+    """Return the sampler of training batches, which a batcher cuts from each epoch's samples."""
     seed, n_epochs = training.seed, training.epochs
     return EpochSampler(batch_source.training, batcher, seed, batch_source.digest, n_epochs, training.samples_per_epoch)
 
 
-def costliest(sizes: ByMemory, plans: Sequence[BatchPlan], most: int) -> tuple[np.ndarray, tuple[float, float]]:
-    """Give the samples of the batch with the largest estimate, sought among the ``most`` with the most ASVs, and its shape."""
+def costliest_batch(sizes: ByMemory, plans: Sequence[BatchPlan], most: int) -> tuple[np.ndarray, tuple[float, float]]:
+    """Find the batch with the largest estimate of memory.
+
+    Parameters
+    ----------
+    sizes
+        Number of ASVs of each sample, and the estimate.
+    plans
+        The batches.
+    most
+        Number of batches, those with the most ASVs, that are estimated.
+
+    Returns
+    -------
+    indices : np.ndarray
+        Indices of the samples of the batch, int64.
+    shape : tuple[float, float]
+        Shape of the batch, as `ByMemory.shape_of` returns it.
+    """
     batches = [np.array(plan.samples) for plan in plans]
     largest = sorted(batches, key=lambda batch: sizes.lengths[batch].sum())[-most:]
-    rows = np.concatenate(largest)
+    indices = np.concatenate(largest)
     lengths = sizes.lengths.copy()
-    lengths[rows] = sizes.expected.lengths(rows)
+    lengths[indices] = sizes.expected.lengths(indices)
     shapes = [replace(sizes, lengths=lengths).shape_of(batch) for batch in largest]
-    place = max(range(len(shapes)), key=lambda place: sizes.estimate.of_batch(*shapes[place]))
-    return largest[place], shapes[place]
+    costliest = max(range(len(shapes)), key=lambda k: sizes.estimate.of_batch(*shapes[k]))
+    return largest[costliest], shapes[costliest]
 
 
 def _with_accumulation(training: TrainingConfig, sampler: EpochSampler) -> TrainingConfig:
-    """Accumulate the gradients of so many batches that their samples are as near to what was asked for as can be."""
+    """Return options that accumulate as many batches as come nearest to ``--target-effective-batch-size``."""
     wanted, n_batches = training.target_effective_batch_size, len(sampler)
     if wanted is None:
         return training
@@ -164,7 +208,7 @@ def _with_accumulation(training: TrainingConfig, sampler: EpochSampler) -> Train
 
 
 def _check_budget(by_memory: ByMemory) -> None:
-    """Refuse a budget that holds no model, and name the samples that it does not hold even alone."""
+    """Refuse a memory budget that does not hold the model, and warn of samples that it does not hold even alone."""
     estimate, budget = by_memory.estimate, by_memory.budget
     if estimate.fixed > budget:
         raise ConfigError(
@@ -172,9 +216,9 @@ def _check_budget(by_memory: ByMemory) -> None:
             "optimiser take before any sample. Raise it, or choose a smaller --embedding-dim."
         )
     sizes = [estimate.fixed + estimate.of_batch(length, length) for length in by_memory.lengths.tolist()]
-    too_large = [row for row, size in enumerate(sizes) if size > budget]
+    too_large = [index for index, size in enumerate(sizes) if size > budget]
     if too_large:
-        names: Collection[str] = [by_memory.expected.study.sample_ids[row] for row in too_large]
+        names: Collection[str] = [by_memory.expected.study.sample_ids[index] for index in too_large]
         logger.warning(
             "%d of %d samples are estimated to need up to %.2f GB even alone, more than --max-memory-gb %g, and are trained on "
             "alone: %s. A smaller --token-limit, --asv-chunk-size or --rarefy-depth, or --gradient-checkpointing, needs less.",

@@ -1,4 +1,4 @@
-"""The networks of an ensemble: divided, trained one after another, and calibrated on what each was trained without."""
+"""Training of an ensemble: N networks, each of which leaves out a different 1/N of the training samples, and calibration."""
 
 import copy
 import dataclasses
@@ -35,7 +35,7 @@ from aam.runs.plan import RunPlan, build_module, fit_run, plan_run, with_batch_s
 from aam.runs.pretrained import Pretrained
 from aam.runs.replay import replay
 from aam.runs.results import prediction_columns, summarise, truth_columns, validate, write_metrics
-from aam.runs.resume import Run, State, failed_place, run_directories, saving_elsewhere_on_failure, saving_plan
+from aam.runs.resume import Run, State, failed_directory, run_directories, saving_elsewhere_on_failure, saving_plan
 from aam.storage.cache import Cache
 from aam.training.saving import SavingPlan
 from aam.uncertainty import warn_of_few_groups
@@ -44,25 +44,25 @@ logger = logging.getLogger(__name__)
 
 
 MOST_COMPARED = 10_000
-"""Training samples of a member whose vectors are kept to compare new samples with; of more, some are drawn."""
+"""Most training samples of a member whose vectors are kept to compare new samples with; of more, some are drawn."""
 
 
 LEFT_OUT = "out_of_fold_predictions.tsv"
-"""What each network predicts for the samples that it was trained without."""
+"""File of the predictions of each network for the samples that it was trained without."""
 
 
 @dataclass(frozen=True)
 class NetworkMember:
-    """A network of an ensemble, to be trained.
+    """A network of an ensemble that is to be trained.
 
     Attributes
     ----------
     config
-        Options, with a seed and a directory of its own.
+        Options, with the seed and the directory of the member.
     labelled
-        Samples to train it on, and to validate it: the part that it is trained without.
+        Training samples of the member, and as validation samples those that it leaves out.
     indices
-        Number of each of these samples in the study that is divided among the members.
+        Index of each of these samples in the study that is divided among the members, int64.
     """
 
     config: LearningConfig
@@ -71,13 +71,13 @@ class NetworkMember:
 
     @property
     def left_out(self) -> np.ndarray:
-        """Numbers of the samples that it is trained without, in the study that is divided."""
+        """Indices of the samples that it leaves out, in the study that is divided, int64."""
         return self.indices[self.labelled.is_validation]
 
 
 @dataclass(frozen=True)
 class TrainedMember:
-    """A network of an ensemble with its weights."""
+    """A trained network of an ensemble."""
 
     member: NetworkMember
     model: SequencePredictor
@@ -85,23 +85,21 @@ class TrainedMember:
 
 
 def divide_members(config: LearningConfig, labelled: LabelledStudy, directories: Sequence[Path]) -> list[NetworkMember]:
-    """Divide the training samples into as many parts as there are members, alike in target and of whole groups.
+    """Divide the training samples among N members, each of which leaves out a different 1/N: whole groups, with even strata.
 
-    Everything that is learned from a member's samples is learned without the part that it leaves out.
+    Everything that is fitted for a member, such as the target's scale, is fitted without the samples that it leaves out.
 
     Parameters
     ----------
-    config
-        Options of the run.
-    labelled
-        Its samples.
+    config, labelled
+        Options, and training and validation samples, of the run.
     directories
         Directory of each member.
 
     Raises
     ------
     SplitError, MetadataError
-        There are too few groups, or a part leaves too little to train on.
+        There are too few groups, or too few samples are left to train on.
     """
     samples, n_members, seed = labelled.samples, len(directories), config.training.seed
     training = labelled.training
@@ -119,22 +117,22 @@ def divide_members(config: LearningConfig, labelled: LabelledStudy, directories:
     )
     members = []
     for k, directory in enumerate(directories):
-        sample_parts = np.full(samples.study.n_samples, EXCLUDED, dtype=f"<U{len(VALIDATION)}")
-        sample_parts[training] = np.where(number == k, VALIDATION, TRAIN)
+        split = np.full(samples.study.n_samples, EXCLUDED, dtype=f"<U{len(VALIDATION)}")
+        split[training] = np.where(number == k, VALIDATION, TRAIN)
         member_seed = int(generator(seed, "member", k).integers(2**31))
-        of_member = dataclasses.replace(
+        member_config = dataclasses.replace(
             config,
             training=dataclasses.replace(config.training, seed=member_seed),
             output=dataclasses.replace(config.output, output_dir=directory),
         )
-        in_member = fit_labels(of_member, samples, sample_parts)
-        in_member.warn_of_unknown_cells()
-        members.append(NetworkMember(of_member, in_member, in_member.indices))
+        of_member = fit_labels(member_config, samples, split)
+        of_member.warn_of_unknown_cells()
+        members.append(NetworkMember(member_config, of_member, of_member.indices))
     return members
 
 
 def warn_of_coverage(config: LearningConfig, studies: Iterable[LabelledStudy]) -> None:
-    """Warn if any of several studies to train on, or a column of it, has too few groups for the coverage."""
+    """Warn if a study, or a column to learn of it, has too few groups in training for the coverage."""
     n_groups = [
         len(np.unique(labelled.samples.groups[~labelled.is_validation & has_value]))
         for labelled in studies
@@ -144,7 +142,7 @@ def warn_of_coverage(config: LearningConfig, studies: Iterable[LabelledStudy]) -
 
 
 def with_batch_size_of(members: Sequence[NetworkMember], training: TrainingConfig) -> list[NetworkMember]:
-    """Return the members with the number of samples in a batch that was found for one of them."""
+    """Return the members with the batch size of ``training``, which was chosen for one of them."""
     return [
         dataclasses.replace(
             member,
@@ -160,7 +158,17 @@ def with_batch_size_of(members: Sequence[NetworkMember], training: TrainingConfi
 def plan_member(
     member: NetworkMember, pretrained: Pretrained | None, options: Mapping[str, Any] | None = None
 ) -> RunPlan:
-    """Plan a member's network; ``options`` are those that the user gave for all members, for the record."""
+    """Plan the training of a member.
+
+    Parameters
+    ----------
+    member
+        The member.
+    pretrained
+        Pre-trained model that it begins with, if any.
+    options
+        Options of the run as the user passed them, for the record; None for those of the member.
+    """
     if options is not None:
         options = {**options, **flatten(member.config.training), **flatten(member.config.output)}
     return plan_run(member.config, member.labelled, pretrained, options)
@@ -171,17 +179,22 @@ def fit_members(
     pretrained: Pretrained | None,
     run: Run[TrainConfig] | None = None,
 ) -> list[TrainedMember]:
-    """Train one network after another.
+    """Train the members one after another.
 
     Parameters
     ----------
     members
-        What is trained.
+        The members.
     pretrained
-        What all of them begin with, if anything.
+        Pre-trained model that all of them begin with, if any.
     run
-        The run that saves them and goes on with them, each of its processes training every member; None for a fold, of which
-        nothing is kept.
+        The run, which saves the members and resumes them; all its processes train each member together. None for a fold, of
+        which nothing is kept.
+
+    Returns
+    -------
+    list[TrainedMember]
+        The members with the weights of their best epochs.
     """
     ranks, options = (SINGLE_PROCESS, None) if run is None else (run.ranks, run.options)
     trained = []
@@ -201,26 +214,38 @@ def fit_members(
     return trained
 
 
-def bring_together(
+def calibrate_ensemble(
     config: LearningConfig, labelled: LabelledStudy, trained: Sequence[TrainedMember]
 ) -> tuple[NetworkEnsemble, ModelDescription, LeftOut]:
     """Calibrate trained members on the samples that each was trained without.
 
+    Parameters
+    ----------
+    config, labelled
+        Options, and training and validation samples, of the run.
+    trained
+        The members.
+
     Returns
     -------
-    The ensemble, its description, and what was predicted for those samples.
+    model : NetworkEnsemble
+        The ensemble.
+    description : ModelDescription
+        Its description.
+    left_out : LeftOut
+        Predictions of the training samples, each by the member that was trained without it.
     """
     target = labelled.target
     if isinstance(target, TargetState):
         truth = labelled.truth[labelled.training]
         target = weigh_classes(target, truth, config.network_head.classes.class_weights)
     options = PredictOptions(Cache(config.study.cache_dir), labelled.depth)
-    predictors = [NetworkPredictor(copy.deepcopy(each.model), each.description, options) for each in trained]
+    predictors = [NetworkPredictor(copy.deepcopy(member.model), member.description, options) for member in trained]
     vectors = [
-        _training_vectors(each, predictor, config.training.seed)
-        for each, predictor in zip(trained, predictors, strict=True)
+        _training_vectors(member, predictor, config.training.seed)
+        for member, predictor in zip(trained, predictors, strict=True)
     ]
-    models = [each.model for each in trained]
+    models = [member.model for member in trained]
     uncalibrated = NetworkEnsemble.of({}, models, vectors)
     left_out = _left_out(labelled, trained, predictors, uncalibrated)
     weights = target.class_weights if isinstance(target, TargetState) else ()
@@ -235,22 +260,22 @@ def bring_together(
         options=flatten(config),
         metrics={},
         ensemble=model.info,
-        members=tuple(each.description for each in trained),
+        members=tuple(member.description for member in trained),
     )
     return model, description, left_out
 
 
 def train_ensemble(run: Run[TrainConfig], labelled: LabelledStudy, results: Sequence[str]) -> None:
-    """Train the members one after another, calibrate, validate and save them.
+    """Train the members of an ensemble one after another; calibrate, validate and save it.
 
     Parameters
     ----------
     run
         The run.
     labelled
-        Samples to train on and to validate.
+        Training and validation samples.
     results
-        Names of what an earlier run may have left in the output directory.
+        Names of files that an earlier run may have left in the output directory.
     """
     with run.ranks.raise_together():
         members = divide_members(run.config, labelled, run_directories(run.config))
@@ -270,7 +295,7 @@ def train_ensemble(run: Run[TrainConfig], labelled: LabelledStudy, results: Sequ
 
 
 def _plan_saving(run: Run[TrainConfig], directory: Path, digest: str) -> SavingPlan:
-    """Plan how a member is saved; of one that saved nothing, remove what is there."""
+    """Plan how a member is saved and resumed; the directory of one without a checkpoint is removed."""
     state: State = "saved" if (directory / LAST_CHECKPOINT).exists() else "unsaved"
     saving = saving_plan(run.config, state, digest, directory)
     if run.ranks.is_first and state == "unsaved":
@@ -279,20 +304,20 @@ def _plan_saving(run: Run[TrainConfig], directory: Path, digest: str) -> SavingP
 
 
 def _replay(run: Run[TrainConfig], members: list[NetworkMember]) -> None:
-    (member,) = (each for each in members if each.config.output.output_dir == failed_place(run.config))
+    (member,) = (member for member in members if member.config.output.output_dir == failed_directory(run.config))
     plan = plan_member(member, run.pretrained, run.options)
     replay(run.config, build_module(plan), plan.batch_source, run.ranks)
 
 
 def _write(run: Run[TrainConfig], labelled: LabelledStudy, trained: list[TrainedMember]) -> None:
-    """Write the ensemble, its scores and its predictions."""
+    """Write the ensemble, its metrics and its predictions."""
     output = run.directory
-    model, description, left_out = bring_together(run.config, labelled, trained)
+    model, description, left_out = calibrate_ensemble(run.config, labelled, trained)
     with saving_elsewhere_on_failure(model, description):
         _write_left_out(output / LEFT_OUT, labelled, trained, left_out)
         options = PredictOptions(Cache(run.config.study.cache_dir), description.depth)
         metrics = validate(run.config, predictor_of(copy.deepcopy(model), description, options), labelled)
-        metrics |= {name: [each.description.metrics[name] for each in trained] for name in ("epochs", "best_epoch")}
+        metrics |= {name: [member.description.metrics[name] for member in trained] for name in ("epochs", "best_epoch")}
         write_metrics(output, metrics)
         save_model(output / "model", model, dataclasses.replace(description, metrics=metrics))
     logger.info("Validation of %s: %s.", labelled.target.column, summarise(metrics, labelled.target))
@@ -300,7 +325,7 @@ def _write(run: Run[TrainConfig], labelled: LabelledStudy, trained: list[Trained
 
 
 def _write_left_out(path: Path, labelled: LabelledStudy, trained: list[TrainedMember], left_out: LeftOut) -> None:
-    indices = np.sort(np.concatenate([each.member.left_out for each in trained]))
+    indices = np.sort(np.concatenate([trained_member.member.left_out for trained_member in trained]))
     sample_ids = labelled.study.select_samples(indices).sample_ids
     columns = prediction_columns(labelled.target, sample_ids, left_out.predicted.values)
     numbers = {"member": left_out.members + 1}
@@ -310,6 +335,7 @@ def _write_left_out(path: Path, labelled: LabelledStudy, trained: list[TrainedMe
 
 
 def _training_vectors(trained: TrainedMember, predictor: NetworkPredictor, seed: int) -> np.ndarray:
+    """Return the vectors of a member's training samples, at most `MOST_COMPARED`, float32 [n, D]."""
     labelled = trained.member.labelled
     indices = labelled.training
     if len(indices) > MOST_COMPARED:
@@ -323,17 +349,17 @@ def _left_out(
     predictors: Sequence[NetworkPredictor],
     ensemble: NetworkEnsemble,
 ) -> LeftOut:
-    """Predict with each member the part that it was trained without, and order the samples as in the study."""
+    """Predict the samples that each member left out, and return them in the order of the study."""
     samples, target = labelled.samples, labelled.target
     predictions, distances, numbers = [], [], []
-    for number, (each, predictor) in enumerate(zip(trained, predictors, strict=True)):
-        assert each.description.target is not None, "a member has a target"
-        part = samples.select(each.member.left_out)
-        predicted, vectors = predictor.predict_with_vectors(part.study, part.metadata)
-        predictions.append(predicted.in_all_classes(each.description.target.classes, target.classes))
+    for number, (of_member, predictor) in enumerate(zip(trained, predictors, strict=True)):
+        assert of_member.description.target is not None, "a member has a target"
+        left_out = samples.select(of_member.member.left_out)
+        predicted, vectors = predictor.predict_with_vectors(left_out.study, left_out.metadata)
+        predictions.append(predicted.in_all_classes(of_member.description.target.classes, target.classes))
         distances.append(ensemble.distances(number, vectors))
-        numbers.append(np.full(part.study.n_samples, number))
-    indices = np.concatenate([each.member.left_out for each in trained])
+        numbers.append(np.full(left_out.study.n_samples, number))
+    indices = np.concatenate([of_member.member.left_out for of_member in trained])
     order = np.argsort(indices)
     in_order = samples.select(indices[order])
     return LeftOut(

@@ -1,4 +1,4 @@
-"""Training of the kernel head: whether a run trains it, and its one fit without gradients."""
+"""Training of the kernel head: the choice between it and a network, and its fit."""
 
 import copy
 import dataclasses
@@ -32,19 +32,19 @@ logger = logging.getLogger(__name__)
 
 
 MOST_SAMPLES_OF_AUTO = 1000
-"""Samples with a value up to which the kernel head is chosen."""
+"""Most samples with a value for which ``--head auto`` chooses the kernel head."""
 
 MOST_SAMPLES = 10_000
-"""Samples beyond which the kernels between all pairs take too much memory."""
+"""Most samples of a kernel head; kernels between all pairs of more would take too much memory."""
 
 
 def choose_head(config: LearningConfig, n_samples: int) -> Literal["kernel", "network"]:
-    """Decide on the head for so many samples with a value, and name the options that it leaves aside.
+    """Return the head for so many samples with a value, and warn of options that have no effect on it.
 
     Raises
     ------
     ConfigError
-        There are too many samples for the kernel head that was asked for.
+        ``--head kernel`` was passed, and there are too many samples or columns for it.
     """
     asked, n_columns = config.head.head, len(config.label.metadata_column)
     if asked == "kernel" and n_columns > 1:
@@ -85,13 +85,13 @@ def choose_head(config: LearningConfig, n_samples: int) -> Literal["kernel", "ne
 
 def _ignored(config: LearningConfig) -> list[str]:
     """Return the flags of the network's options that differ from their defaults."""
-    settled = SHAPE if config.transfer.pretrained is not None else ()  # said elsewhere
+    settled = SHAPE if config.transfer.pretrained is not None else ()  # `model_config_of` warns of these
     passed_over = (*fields_of_any_head(config), *settled)
     return [flag for section in config.network_sections for flag in changed_flags(section, passed_over)]
 
 
 def kernel_inputs(config: LearningConfig, study: Study, pretrained: Pretrained | None) -> KernelInputs:
-    """Open what a head may use beside the counts.
+    """Open what a kernel head reads beside the counts: tree, vectors of samples, coverage and rarefaction.
 
     Raises
     ------
@@ -109,12 +109,12 @@ def kernel_inputs(config: LearningConfig, study: Study, pretrained: Pretrained |
 
 
 def train_kernel_head(run: Run[TrainConfig], labelled: LabelledStudy, written: list[str]) -> None:
-    """Fit, validate and save the head.
+    """Fit, validate and save a kernel head.
 
     Parameters
     ----------
     run
-        The run; its pre-trained encoder gives the deep member, if there is one.
+        The run; its pre-trained encoder, if it has one, computes the vectors of the deep member.
     labelled
         Samples to train on and to validate.
     written
@@ -122,7 +122,7 @@ def train_kernel_head(run: Run[TrainConfig], labelled: LabelledStudy, written: l
     """
     config, output = run.config, run.directory
     assert isinstance(labelled.target, TargetState), "the kernel head learns one column"
-    study = labelled.study.cut(run.asked.model.max_bp)  # the encoder may read fewer
+    study = labelled.study.cut(run.user_config.model.max_bp)  # the encoder may read fewer
     target = dataclasses.replace(labelled.target, scaled_by=None)  # of the network
     labelled = dataclasses.replace(labelled, samples=dataclasses.replace(labelled.samples, study=study), target=target)
     learned = to_kernel_units(target, labelled.truth, labelled.head_inputs)

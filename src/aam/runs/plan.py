@@ -1,4 +1,7 @@
-"""The plan of one run, of pre-training, fine-tuning, a member or a fold: a model to be trained, and the source of its batches."""
+"""The plan of one training run: a model to be trained and what its batches are made from.
+
+Pre-training, fine-tuning, each member of an ensemble and each fold have a plan.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -44,16 +47,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class UnlabelledStudy:
-    """Samples to pre-train on and to validate.
+    """Training and validation samples of pre-training.
 
     Attributes
     ----------
     study
-        The samples.
+        The samples, and those of a test.
     depth
-        Reads drawn from each; None for all.
+        Reads drawn from each sample; None for all.
     split
-        The part of each sample.
+        Split of the samples.
     """
 
     study: Study
@@ -62,12 +65,12 @@ class UnlabelledStudy:
 
     @property
     def training(self) -> np.ndarray:
-        """Numbers of the training samples, int64 [n]."""
+        """Indices of the training samples in ``study``, int64."""
         return self.split.indices(TRAIN)
 
     @property
     def validation(self) -> np.ndarray:
-        """Numbers of the validation samples, int64 [m]."""
+        """Indices of the validation samples in ``study``, int64."""
         return self.split.indices(VALIDATION)
 
 
@@ -78,17 +81,17 @@ class RunPlan:
     Attributes
     ----------
     config
-        Options, with the shape of the model that is trained.
+        Options of the run, with the shape of the model that is trained.
     encoder
-        The encoder, which pre-training trains alone.
+        The encoder.
     predictor
         The encoder with a head for metadata columns; None in pre-training.
     description
         Description of the model, as it will be saved.
     weights
-        Weight of each objective's loss, by name.
+        Weight of the loss of each objective, by name.
     batch_source
-        What batches are made of.
+        What batches are made from.
     is_fresh
         Whether the encoder has random weights.
     new_objectives
@@ -106,7 +109,7 @@ class RunPlan:
 
     @property
     def model(self) -> SequenceEncoder | SequencePredictor:
-        """What is trained and saved."""
+        """Model that is trained and saved."""
         return self.encoder if self.predictor is None else self.predictor
 
     def schedule(self) -> BatchSchedule:
@@ -120,7 +123,7 @@ class RunPlan:
         return schedule_batches(self.batch_source, self.config.training)
 
     def describe_trained(self, metrics: Mapping[str, Any]) -> ModelDescription:
-        """Describe the model after training, with its metrics and the options that were chosen for it."""
+        """Return the description of the trained model, with its metrics and the options that were chosen for it."""
         options = self.description.options | flatten(self.config.training)
         return replace(self.description, metrics=dict(metrics), options=options)
 
@@ -131,45 +134,45 @@ def plan_run(
     pretrained: Pretrained | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> RunPlan:
-    """Build a model and gather what its batches are made of; nothing is written yet.
+    """Build a model and collect what its batches are made from; nothing is written yet.
 
     Parameters
     ----------
     config
-        Of pre-training, or of training (of a run, of a member of an ensemble, or of a fold), with the shape of ``pretrained``.
+        Options of pre-training, or of training, for a run, a member of an ensemble or a fold; with the shape of ``pretrained``.
     samples
-        To train on and to validate; labelled for training.
+        Training and validation samples, labelled for training.
     pretrained
-        The model to begin with, if any.
+        Pre-trained model to begin with, if any.
     options
-        What the user asked for, for the record; None: ``config``.
+        Options as the user passed them, for the record; None for those of ``config``.
 
     Raises
     ------
     AamError
-        What the objectives need cannot be read, or no metric has the name that chooses the best epoch.
+        A file that objectives need cannot be read, or ``--best-metric`` names no metric of the model.
     """
     resources = read_resources(config, config.weights, samples.study, samples.training)
     settings = choose_objective_settings(config.weights, config.objectives, resources)
     torch.manual_seed(config.training.seed)
     encoder = build_encoder(config.model, list(settings), settings)
-    new_objectives = _begin_with(pretrained, encoder, settings, config)
-    part = _TargetPart() if isinstance(samples, UnlabelledStudy) else _target_part(config, encoder, samples)
-    model = encoder if part.predictor is None else part.predictor
+    new_objectives = _load_pretrained_weights(pretrained, encoder, settings, config)
+    supervision = _Supervision() if isinstance(samples, UnlabelledStudy) else _supervise(config, encoder, samples)
+    model = encoder if supervision.predictor is None else supervision.predictor
     criterion_of(config.training.best_metric, model.active_objectives())  # refuses before anything is written
-    maker = _batch_maker(config, samples, part)
+    maker = _batch_maker(config, samples, supervision)
     maker = with_targets(maker, encoder.active_objectives(), config.objectives, resources)
-    estimate = memory_estimate(model, config.model, maker, config.training, part.is_base_frozen)
-    description = _describe(config, samples, encoder, settings, part)
+    estimate = memory_estimate(model, config.model, maker, config.training, supervision.is_base_frozen)
+    description = _describe(config, samples, encoder, settings, supervision)
     if options is not None:
         description = replace(description, options=dict(options))
     digest = description.study_digest
     return RunPlan(
         config=config,
         encoder=encoder,
-        predictor=part.predictor,
+        predictor=supervision.predictor,
         description=description,
-        weights={**part.weights, **config.weights},
+        weights={**supervision.weights, **config.weights},
         batch_source=BatchSource(maker, samples.training, samples.validation, estimate, digest),
         is_fresh=pretrained is None,
         new_objectives=new_objectives,
@@ -177,7 +180,7 @@ def plan_run(
 
 
 def build_module(plan: RunPlan) -> TrainingModule:
-    """Wrap the model as it is for training."""
+    """Return the training module of the model, with the weights that the model has now."""
     balance = LossBalance(plan.weights, plan.config.objectives.loss_balancing)
     if not isinstance(plan.config, LearningConfig):
         return TrainingModule(plan.model, plan.weights, plan.config.training, balance=balance)
@@ -186,7 +189,7 @@ def build_module(plan: RunPlan) -> TrainingModule:
 
 
 def prepare_module(plan: RunPlan) -> TrainingModule:
-    """Bring what is new in the model to its sizes, by a few training samples, and wrap it for training."""
+    """Calibrate the scales of random weights on a few training samples, and return the training module of the model."""
     batch = calibration_batch(plan.batch_source)
     if plan.is_fresh:
         calibrate_encoder(plan.encoder, batch)
@@ -200,12 +203,12 @@ def prepare_module(plan: RunPlan) -> TrainingModule:
 
 
 def with_batch_size(plan: RunPlan, ranks: Ranks = SINGLE_PROCESS) -> RunPlan:
-    """Choose how many samples form a batch, if the options leave that to aam.
+    """Return the plan with a number as its batch size, which is chosen now for ``--batch-size auto``.
 
     Raises
     ------
     ConfigError
-        ``--batch-size auto`` finds that memory holds none.
+        Memory holds no batch.
     """
     training = choose_batch_size(plan.config.training, plan.batch_source, lambda: build_module(plan), ranks)
     return replace(plan, config=replace(plan.config, training=training))
@@ -218,18 +221,23 @@ def fit_run(
     saving: SavingPlan | None = None,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> FitSummary:
-    """Train, and leave the weights of the best epoch in the model.
+    """Train the model of a plan, which has the weights of its best epoch afterwards.
 
     Parameters
     ----------
     plan, schedule
-        What is trained, and on which batches.
+        The plan, and its batches.
     output
         Directory of the trainer's files.
     saving
-        When the run is saved, and where it goes on; None: never.
+        Plan of when the run is saved, and where it is resumed; None for a run that is not saved.
     ranks
         The processes that train together.
+
+    Returns
+    -------
+    FitSummary
+        Validation metrics of the best epoch, and the number of epochs.
     """
     module, maker = prepare_module(plan), plan.batch_source.maker
     n_workers = plan.config.training.num_workers
@@ -240,13 +248,13 @@ def fit_run(
     return fit(module, (train, validation), output, schedule.training, [report], saving, ranks)
 
 
-def _begin_with(
+def _load_pretrained_weights(
     pretrained: Pretrained | None,
     encoder: SequenceEncoder,
     settings: Mapping[str, Settings],
     config: PretrainConfig | LearningConfig,
 ) -> tuple[str, ...]:
-    """Copy the weights of a pre-trained model; return the names of the objectives that keep random ones."""
+    """Copy the weights of a pre-trained model; return the names of the objectives that keep random weights."""
     if pretrained is None:
         return tuple(settings)
     copy_encoder_weights(encoder, pretrained[0])
@@ -260,8 +268,8 @@ def _begin_with(
 
 
 @dataclass(frozen=True)
-class _TargetPart:
-    """What a run has for its metadata columns: the model with their head, and what batches hold for it; nothing without labels."""
+class _Supervision:
+    """Parts of a plan that come from labels: the model with a head, and what batches hold for it; empty without labels."""
 
     predictor: SequencePredictor | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -276,7 +284,7 @@ def _describe(
     samples: UnlabelledStudy | LabelledStudy,
     encoder: SequenceEncoder,
     settings: Mapping[str, Settings],
-    part: _TargetPart,
+    supervision: _Supervision,
 ) -> ModelDescription:
     return ModelDescription(
         model=config.model,
@@ -287,21 +295,21 @@ def _describe(
         seed=config.training.seed,
         study_digest=samples.study.digest(),
         options=flatten(config),
-        **part.description,
+        **supervision.description,
     )
 
 
 def _batch_maker(
-    config: PretrainConfig | LearningConfig, samples: UnlabelledStudy | LabelledStudy, part: _TargetPart
+    config: PretrainConfig | LearningConfig, samples: UnlabelledStudy | LabelledStudy, supervision: _Supervision
 ) -> BatchMaker:
     drawing = Drawing(samples.depth, config.sampling.token_limit, config.training.seed)
     augmentations = augmentations_of(config.augmentation)
-    return BatchMaker(samples.study, drawing, Masking(), part.targets, augmentations, part.asv_vectors)
+    return BatchMaker(samples.study, drawing, Masking(), supervision.targets, augmentations, supervision.asv_vectors)
 
 
-def _target_part(
+def _supervise(
     config: PretrainConfig | LearningConfig, encoder: SequenceEncoder, labelled: LabelledStudy
-) -> _TargetPart:
+) -> _Supervision:
     assert isinstance(config, LearningConfig), "labels are learned with its options"
     head, transfer, target, losses = config.network_head, config.transfer, labelled.target, labelled.samples.losses
     if isinstance(target, TargetState):
@@ -313,7 +321,7 @@ def _target_part(
     if transfer.freeze_base and config.augmentation.nucleotide_substitution is None:
         vectors = asv_vectors(encoder.asv_encoder, labelled.study, Cache(config.study.cache_dir))
     targets = {name: batch_input(values) for name, values in labelled.head_inputs.items()}
-    return _TargetPart(
+    return _Supervision(
         predictor=build_predictor(encoder, target_head, (), transfer.freeze_base, conditioning),
         weights={TARGET: config.objectives.target_penalty},
         targets=targets | {TARGET: batch_target(len(target.classes), labelled.truth)},

@@ -1,4 +1,4 @@
-"""Which head a run trains, and which options it then leaves aside."""
+"""The pre-trained model that a run begins with: its encoder, shape and weights."""
 
 import dataclasses
 import json
@@ -18,19 +18,29 @@ logger = logging.getLogger(__name__)
 
 
 SHAPE = ("embedding_dim", "attention_heads", "attention_layers", "ffn_ratio", "max_bp", "patch_size", "count_embedding")
-"""Options that a pre-trained model has settled."""
+"""Fields of `ModelConfig` that a pre-trained model determines."""
 
 Pretrained = tuple[SequenceEncoder, ModelDescription]
-"""An encoder, and what it is."""
+"""A pre-trained encoder and its description."""
 
 
 def load_pretrained(path: Path | None) -> Pretrained | None:
-    """Load the encoder to start from, and what it is, if any.
+    """Load the encoder of a pre-trained model.
+
+    Parameters
+    ----------
+    path
+        Directory of the model; None for none.
+
+    Returns
+    -------
+    Pretrained | None
+        The encoder and its description; None without a path.
 
     Raises
     ------
     ModelError
-        The directory holds no such model.
+        The directory holds no model with an encoder.
     """
     if path is None:
         return None
@@ -49,48 +59,61 @@ def load_pretrained(path: Path | None) -> Pretrained | None:
     return encoder, description
 
 
-def shape_of(pretrained: SequenceEncoder, asked: ModelConfig) -> ModelConfig:
-    """Take the shape from the pre-trained model and the rest from the user; say so if they asked for another shape."""
+def model_config_of(pretrained: SequenceEncoder, user_config: ModelConfig) -> ModelConfig:
+    """Return the user's options with the shape of a pre-trained model; warn of options for another shape.
+
+    Parameters
+    ----------
+    pretrained
+        The encoder.
+    user_config
+        Options of the model as the user passed them.
+    """
     settled = {name: getattr(pretrained.config, name) for name in SHAPE}
     default = ModelConfig()
     ignored = [
-        flag_of(name) for name, value in settled.items() if getattr(asked, name) not in (value, getattr(default, name))
+        flag_of(name)
+        for name, value in settled.items()
+        if getattr(user_config, name) not in (value, getattr(default, name))
     ]
     if ignored:
         logger.warning("The pre-trained model settles its shape; ignored: %s.", ", ".join(ignored))
-    return dataclasses.replace(asked, **settled)
+    return dataclasses.replace(user_config, **settled)
 
 
 def copy_encoder_weights(model: SequenceEncoder, pretrained: SequenceEncoder) -> None:
-    """Give an encoder the weights of another one of its shape; those of the objectives stay."""
-    learned = {name: value for name, value in pretrained.state_dict().items() if not name.startswith("objectives.")}
-    model.load_state_dict({**model.state_dict(), **learned})
+    """Copy the weights of a pre-trained encoder into another of its shape; weights of objectives are not copied."""
+    weights = {name: value for name, value in pretrained.state_dict().items() if not name.startswith("objectives.")}
+    model.load_state_dict({**model.state_dict(), **weights})
 
 
 def copy_objective_weights(
     model: SequenceEncoder, pretrained: Pretrained, settings: Mapping[str, Settings]
 ) -> frozenset[str]:
-    """Give the objectives of an encoder the weights of those that another one has under settings of the same meaning.
+    """Copy the weights of a pre-trained model's objectives into those of an encoder that have compatible settings.
 
     Parameters
     ----------
+    model
+        The encoder.
+    pretrained
+        The pre-trained model.
     settings
-        Of the encoder's objectives, by name.
+        Settings of the encoder's objectives, by name.
 
     Returns
     -------
     frozenset[str]
-        Names of those that were not there, and are new.
+        Names of the encoder's other objectives, which keep random weights.
     """
     encoder, description = pretrained
-    learned = encoder.active_objectives()
+    pretrained_objectives = encoder.active_objectives()
     new = set()
     for name, objective in model.active_objectives().items():
-        earlier, own = (
-            _compatibility_key(objective, name, given) for given in (description.objective_settings, settings)
-        )
-        if name in learned and earlier == own:
-            objective.load_state_dict(learned[name].state_dict())
+        pretrained_key = _compatibility_key(objective, name, description.objective_settings)
+        is_compatible = pretrained_key == _compatibility_key(objective, name, settings)
+        if name in pretrained_objectives and is_compatible:
+            objective.load_state_dict(pretrained_objectives[name].state_dict())
         else:
             new.add(name)
     return frozenset(new)

@@ -1,4 +1,4 @@
-"""``--replay``: what is not finite in the batch whose loss ended a run."""
+"""``--replay``: find what is not finite in the batch whose loss ended a run."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from aam.data.batches import BatchPlan
 from aam.distributed.ranks import Ranks
 from aam.errors import name_some
 from aam.runs.batch_plan import BatchSource
-from aam.runs.resume import check_same_run, failed_place, identity_of
+from aam.runs.resume import check_same_run, failed_directory, identity_of
 from aam.training.checkpoints import HEADER, CheckpointError, read_checkpoint
 from aam.training.memory import memory_is_explained
 from aam.training.module import TrainingModule
@@ -23,39 +23,43 @@ Config = PretrainConfig | TrainConfig
 
 
 def replay(config: Config, module: TrainingModule, batch_source: BatchSource, ranks: Ranks) -> None:
-    """Compute the batch once more, and say what is not finite.
+    """Compute the batch again, and print what is not finite.
 
     Parameters
     ----------
     config
-        Of the run that failed.
+        Options of the run that failed.
     module
-        Whose weights become those of that moment.
-    material
-        Makes the batch.
+        The module; its weights are replaced by those at the time of failure.
+    batch_source
+        What the batch is made from.
     ranks
-        Who computes it together.
+        The processes that compute it together; the first one prints.
 
     Raises
     ------
     CheckpointError
-        What was saved is damaged, or of a run with other settings or files.
+        The saved files are damaged, or of a run with other settings or files.
     """
-    output, study = failed_place(config), batch_source.maker.study
-    assert output is not None, "there is such a run"
+    directory, study = failed_directory(config), batch_source.maker.study
+    assert directory is not None, "there is such a run"
     with ranks.raise_together():
-        saved = read_checkpoint(output / WEIGHTS)
+        saved = read_checkpoint(directory / WEIGHTS)
         check_same_run(config, identity_of(config, batch_source.digest), saved[HEADER])
-        report = _read_report(output / REPORT)
+        report = _read_report(directory / REPORT)
         module.to(weight_type(config.training)).load_state_dict(saved["state_dict"])
-        row_of = {name: row for row, name in enumerate(study.sample_ids)}
-        plan = BatchPlan(report["epoch"], tuple(row_of[name] for name in report["samples"]))
+        index_of = {name: index for index, name in enumerate(study.sample_ids)}
+        plan = BatchPlan(report["epoch"], tuple(index_of[name] for name in report["samples"]))
     batch = replace(batch_source.maker, part=ranks.part)[plan]
     with memory_is_explained(ranks.is_first):
-        found = replay_batch(module, batch, report["epoch"], report["batch"], ranks)
+        replayed = replay_batch(module, batch, report["epoch"], report["batch"], ranks)
     if ranks.is_first:
-        samples = {part: [study.sample_ids[row] for row in rows] for part, rows in found.samples.items() if rows}
-        sys.stdout.write("\n".join(_described(output, report, found, samples)) + "\n")
+        samples = {
+            part: [study.sample_ids[index] for index in indices]
+            for part, indices in replayed.samples.items()
+            if indices
+        }
+        sys.stdout.write("\n".join(_describe(directory, report, replayed, samples)) + "\n")
 
 
 def _read_report(path: Path) -> dict[str, Any]:
@@ -66,19 +70,19 @@ def _read_report(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is damaged ({error}). Let the run fail again, with --resume.") from None
 
 
-def _described(output: Path, report: dict[str, Any], found: Replayed, samples: dict[str, list[str]]) -> list[str]:
-    """Say what was computed and what of it is not finite, a line each."""
-    losses = {name: f"{value:.6g}" for name, value in found.losses.items()}
-    first = found.first_module or ("none" if found.weights else "none: the loss itself")
+def _describe(directory: Path, report: dict[str, Any], replayed: Replayed, samples: dict[str, list[str]]) -> list[str]:
+    """Return the lines of the report: the batch, its losses, and what is not finite."""
+    losses = {name: f"{value:.6g}" for name, value in replayed.losses.items()}
+    first = replayed.first_module or ("none" if replayed.weights else "none: the loss itself")
     lines = [
-        f"{output}: batch {report['batch'] + 1} of epoch {report['epoch'] + 1} (step {report['step']}), "
+        f"{directory}: batch {report['batch'] + 1} of epoch {report['epoch'] + 1} (step {report['step']}), "
         f"{len(report['samples'])} samples: {name_some(report['samples'], len(report['samples']))}",
         f"loss {losses.pop('loss')}, of " + ", ".join(f"{name} {value}" for name, value in losses.items()),
-        f"weights that are not finite: {name_some(found.weights) if found.weights else 'none'}",
+        f"weights that are not finite: {name_some(replayed.weights) if replayed.weights else 'none'}",
         f"first part of the model whose output is not finite: {first}",
     ]
     lines += [
         f"{part} not finite of {len(names)} samples: {name_some(names, len(names))}" for part, names in samples.items()
     ]
-    lines.append(f"backward pass: {found.backward or 'finite throughout'}")
+    lines.append(f"backward pass: {replayed.backward or 'finite throughout'}")
     return lines

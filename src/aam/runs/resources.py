@@ -1,4 +1,4 @@
-"""What objectives need beside the study, opened only if it is needed, and the targets and trivial scores made from it."""
+"""Resources of the objectives, such as tree, distances and taxonomy; their targets, and scores of trivial predictions."""
 
 import dataclasses
 import itertools
@@ -30,8 +30,95 @@ from aam.storage.cache import Cache, digest_of
 logger = logging.getLogger(__name__)
 
 
+Config = PretrainConfig | LearningConfig
+
+SAMPLES_READ = 256
+"""Number of samples after which the memory pages of the study are released."""
+
+BASELINE_BATCHES = 256
+"""Most training batches that trivial predictions learn from."""
+
+
+def read_resources(config: Config, weights: Mapping[str, float], study: Study, training: np.ndarray) -> StudyResources:
+    """Open what the objectives in use need; warn of files that none of them reads.
+
+    Parameters
+    ----------
+    config
+        Options of the command.
+    weights
+        Weights of the losses of objectives, by name; an objective with weight 0 is not in use.
+    study
+        The samples in use.
+    training
+        Indices of the training samples, int64.
+
+    Returns
+    -------
+    StudyResources
+        The resources; those that no objective needs are None.
+
+    Raises
+    ------
+    TreeError, DistanceError, TaxonomyError
+        A file is missing or malformed, or does not fit the study.
+    """
+    needed = {need for row in rows_of(dict(weights)).values() for need in row.needs}
+    paths = {"tree": config.distance.tree, "distances": config.distance.distances, "taxonomy": config.taxonomy.taxonomy}
+    ignored = [FLAG_OF_RESOURCE[name] for name, path in paths.items() if path is not None and name not in needed]
+    if ignored:
+        logger.warning("%s: no objective in use reads it, so it has no effect.", " and ".join(ignored))
+    opened = {FIELD_OF_RESOURCE[name]: READERS[name](config, study) for name in needed}
+    return StudyResources(
+        n_features=study.n_features,
+        is_seen=_seen_features(study, training) if "taxonomy" in needed else None,
+        taxonomy_rank=RANKS.index(config.taxonomy.taxonomy_rank),
+        unifrac_alpha=config.objectives.unifrac_alpha,
+        **opened,
+    )
+
+
+def _seen_features(study: Study, training: np.ndarray) -> np.ndarray:
+    """Return True for each feature that a training sample holds, bool [F]."""
+    is_seen = np.zeros(study.n_features, dtype=bool)
+    for n_read, index in enumerate(training.tolist(), start=1):
+        is_seen[study.sample(index)[0]] = True
+        if n_read % SAMPLES_READ == 0:
+            study.release()
+    return is_seen
+
+
+def read_given_tree(config: Config, study: Study) -> FeatureTree:
+    """Open the file of ``--tree``, which must have been passed, pruned to the features of a study.
+
+    Raises
+    ------
+    TreeError
+        The file is missing or malformed, holds no feature of the study, or lacks some that ``--missing-features`` does not drop.
+    """
+    path = config.distance.tree
+    assert path is not None, "checked with the options"
+    tree = read_tree(path, study, Cache(config.study.cache_dir))
+    _report_missing_features(config.distance, study, tree)
+    return tree
+
+
 def read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
-    """Open a tree cut down to the features of a study, built if the cache does not hold it.
+    """Open a tree pruned to the features of a study; it is built if the cache does not hold it.
+
+    Parameters
+    ----------
+    path
+        Newick file, or QIIME 2 artifact.
+    study
+        The study.
+    cache
+        The cache.
+
+    Returns
+    -------
+    FeatureTree
+        The pruned tree.
 
     Raises
     ------
@@ -46,68 +133,20 @@ def read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
     return cache.fetch("tree", digest_of(f"tree {FORMAT}", path, study.content), build, FeatureTree.open)
 
 
-Config = PretrainConfig | LearningConfig
-
-SAMPLES_READ = 256
-"""Samples after which the pages that were read are let go of."""
-
-
-def read_resources(config: Config, weights: Mapping[str, float], study: Study, rows: np.ndarray) -> StudyResources:
-    """Open what the objectives that weigh something need; say what was given for none of them.
-
-    Parameters
-    ----------
-    config
-        Of the command.
-    weights
-        Of the objectives in use.
-    study
-        The final choice of samples.
-    rows
-        Training samples among them.
-
-    Raises
-    ------
-    TreeError, DistanceError, TaxonomyError
-        A file is missing or malformed, or does not fit the study.
-    """
-    needed = {need for row in rows_of(dict(weights)).values() for need in row.needs}
-    given = {"tree": config.distance.tree, "distances": config.distance.distances, "taxonomy": config.taxonomy.taxonomy}
-    ignored = [FLAG_OF_RESOURCE[name] for name, path in given.items() if path is not None and name not in needed]
-    if ignored:
-        logger.warning("%s: no objective in use reads it, so it has no effect.", " and ".join(ignored))
-    opened = {FIELD_OF_RESOURCE[name]: READERS[name](config, study) for name in needed}
-    return StudyResources(
-        n_features=study.n_features,
-        is_seen=_seen_features(study, rows) if "taxonomy" in needed else None,
-        taxonomy_rank=RANKS.index(config.taxonomy.taxonomy_rank),
-        unifrac_alpha=config.objectives.unifrac_alpha,
-        **opened,
+def _report_missing_features(config: DistanceConfig, study: Study, tree: FeatureTree) -> None:
+    missing = tree.missing()
+    if not len(missing):
+        return
+    names = name_some(study.feature_ids.select(missing))
+    problem = (
+        f"{len(missing):,} of {study.n_features:,} features of the table are not tips of --tree {config.tree}: {names}"
     )
-
-
-def _seen_features(study: Study, rows: np.ndarray) -> np.ndarray:
-    is_seen = np.zeros(study.n_features, dtype=bool)
-    for number, row in enumerate(rows.tolist(), start=1):
-        is_seen[study.sample(row)[0]] = True
-        if number % SAMPLES_READ == 0:
-            study.release()
-    return is_seen
-
-
-def read_given_tree(config: Config, study: Study) -> FeatureTree:
-    """Open ``--tree``, which was given.
-
-    Raises
-    ------
-    TreeError
-        It is missing or malformed, holds no feature of the study, or lacks some and ``--missing-features`` does not drop them.
-    """
-    path = config.distance.tree
-    assert path is not None, "checked with the options"
-    tree = read_tree(path, study, Cache(config.study.cache_dir))
-    _report_missing_features(config.distance, study, tree)
-    return tree
+    if config.missing_features == "error":
+        raise TreeError(
+            f"{problem}. Pass the tree that was built from these features, or --missing-features drop to compute UniFrac "
+            "without them."
+        )
+    logger.warning("%s. UniFrac is computed without them; all else reads them.", problem)
 
 
 def _read_matrix(config: Config, study: Study) -> SampleMatrix:
@@ -122,13 +161,13 @@ def _read_lineages(config: Config, study: Study) -> Lineages:
     assert path is not None, "checked with the options"
     taxonomy = read_taxonomy(path)
     lineages = Lineages.of_features(study.feature_ids, taxonomy.feature_ids, taxonomy.lineages)
-    known = (lineages.numbers >= 0).sum(axis=0)
-    if not known.any():
+    n_named = (lineages.numbers >= 0).sum(axis=0)
+    if not n_named.any():
         raise TaxonomyError(
             f"--taxonomy {path} gives none of the {study.n_features:,} features of the table a lineage: "
             f"{name_some(study.feature_ids)}. Pass the taxonomy that was made from these features."
         )
-    shares = ", ".join(f"{rank} {100 * n / study.n_features:.0f} %" for rank, n in zip(RANKS, known, strict=True))
+    shares = ", ".join(f"{rank} {100 * n / study.n_features:.0f} %" for rank, n in zip(RANKS, n_named, strict=True))
     logger.info("%s: features with a name at each rank: %s.", path, shares)
     return lineages
 
@@ -138,36 +177,31 @@ READERS: Mapping[str, Callable[[Config, Study], Any]] = {
     "distances": _read_matrix,
     "taxonomy": _read_lineages,
 }
-"""How each resource is opened."""
+"""Function that opens each resource."""
 
 FIELD_OF_RESOURCE = {"tree": "tree", "distances": "matrix", "taxonomy": "lineages"}
-"""Where `StudyResources` keeps it."""
-
-
-def _report_missing_features(config: DistanceConfig, study: Study, tree: FeatureTree) -> None:
-    missing = tree.missing()
-    if not len(missing):
-        return
-    names = name_some(study.feature_ids.select(missing))
-    found = (
-        f"{len(missing):,} of {study.n_features:,} features of the table are not tips of --tree {config.tree}: {names}"
-    )
-    if config.missing_features == "error":
-        raise TreeError(
-            f"{found}. Pass the tree that was built from these features, or --missing-features drop to compute UniFrac "
-            "without them."
-        )
-    logger.warning("%s. UniFrac is computed without them; all else reads them.", found)
-
-
-BASELINE_BATCHES = 256
-"""Training batches that trivial predictions learn from, at most."""
+"""Field of `StudyResources` that holds each resource."""
 
 
 def choose_objective_settings(
     names: Iterable[str], options: ObjectivesConfig, resources: StudyResources
 ) -> dict[str, dict[str, Any]]:
-    """Choose the settings of new objectives, by name."""
+    """Choose the settings of objectives.
+
+    Parameters
+    ----------
+    names
+        Names of the objectives.
+    options
+        Options of objectives.
+    resources
+        Resources of the study.
+
+    Returns
+    -------
+    dict[str, dict[str, Any]]
+        Settings by name of the objective.
+    """
     return {name: class_of(name).choose_settings(options, resources) for name in names}
 
 
@@ -177,7 +211,19 @@ def with_targets(
     options: ObjectivesConfig,
     resources: StudyResources,
 ) -> BatchMaker:
-    """Let batches hide, and hold, what objectives need, beside what they hold already."""
+    """Return a maker whose batches also mask, and hold as targets, what objectives need.
+
+    Parameters
+    ----------
+    maker
+        Maker of batches.
+    objectives
+        Objectives by name.
+    options
+        Options of objectives, which have the mask ratios.
+    resources
+        Resources of the study.
+    """
     masks = {name for objective in objectives.values() for name in objective.masks}
     targets = {name: objective.target(resources) for name, objective in objectives.items()}
     asv_targets = {name: objective.asv_target(resources) for name, objective in objectives.items()}
@@ -195,7 +241,22 @@ def trivial_scores(
     training: Iterable[BatchPlan],
     validation: Iterable[BatchPlan],
 ) -> dict[str, float]:
-    """Score what needs no model on the validation batches: what the objectives' metrics must beat; ``NAME_baseline_METRIC``."""
+    """Score trivial predictions, which need no model, on the validation batches.
+
+    Parameters
+    ----------
+    objectives
+        Objectives by name.
+    maker
+        Maker of batches.
+    training, validation
+        Batches that trivial predictions learn from, and batches that they are scored on.
+
+    Returns
+    -------
+    dict[str, float]
+        Scores by name, ``NAME_baseline_METRIC``.
+    """
     made = {name: objective.baseline() for name, objective in objectives.items()}
     baselines = {name: baseline for name, baseline in made.items() if baseline is not None}
     if not baselines:
@@ -216,39 +277,39 @@ def trivial_scores(
 
 
 def score_lines(objectives: Mapping[str, UnlabelledObjective], metrics: Mapping[str, Any]) -> list[str]:
-    """Say how good a model is at each objective: its headline, and beside what needs no model the metric that this has as well.
+    """Return a line for each objective with its headline metrics, and those of trivial predictions beside them.
 
     Parameters
     ----------
     objectives
-        By name.
+        Objectives by name.
     metrics
-        Of the model, ``NAME_METRIC``, and what `trivial_scores` gave.
+        Metrics of the model, ``NAME_METRIC``, and those that `trivial_scores` returned.
     """
     lines = []
     for name, objective in objectives.items():
         scored = [metric for metric in objective.metrics() if f"{name}_{metric}" in metrics]
-        beside = {metric: _trivial(name, metric, metrics) for metric in scored}
-        compared = [metric for metric in scored if beside[metric]]
+        trivial = {metric: _trivial(name, metric, metrics) for metric in scored}
+        compared = [metric for metric in scored if trivial[metric]]
         headlines = [metric for metric in scored if objective.is_headline(metric)]
         shown = headlines if set(headlines) & set(compared) else [*headlines, *compared[-1:]]
         if shown:
-            written = [_written(metric, metrics[f"{name}_{metric}"], beside[metric]) for metric in shown]
-            lines.append(f"{name}: {', '.join(written)}")
+            texts = [_format_metric(metric, metrics[f"{name}_{metric}"], trivial[metric]) for metric in shown]
+            lines.append(f"{name}: {', '.join(texts)}")
     return lines
 
 
 def _trivial(name: str, metric: str, metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Give a metric of each trivial prediction by its name; one that is alone has none."""
+    """Return a metric of each trivial prediction, by the name of the prediction; the only one has an empty name."""
     prefix = f"{name}_baseline_"
-    found = {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}
+    scores = {key.removeprefix(prefix): value for key, value in metrics.items() if key.startswith(prefix)}
     return {
         key.removesuffix(metric).rstrip("_"): value
-        for key, value in found.items()
+        for key, value in scores.items()
         if key == metric or key.endswith(f"_{metric}")
     }
 
 
-def _written(metric: str, value: float, trivial: Mapping[str, float]) -> str:
+def _format_metric(metric: str, value: float, trivial: Mapping[str, float]) -> str:
     others = ", ".join(f"{name} {other:.4g}".strip() for name, other in trivial.items())
     return f"{metric} {value:.4g}" + (f" (without a model {others})" if others else "")

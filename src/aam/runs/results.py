@@ -1,4 +1,4 @@
-"""The tables, figures and validation scores that runs leave behind."""
+"""Results of runs: tables of predictions, figures and validation metrics."""
 
 import json
 from collections.abc import Sequence
@@ -26,20 +26,36 @@ EVALUATION_RESULTS = (
     "metrics.json", "metrics.tsv", "predictions.tsv", "plots",
     "folds.tsv", "results.tsv", "summary.tsv", "summary.png", "summary.md",
 )  # fmt: skip
-"""What ``aam evaluate`` and ``aam crossval`` write, so that the one leaves nothing of the other behind."""
+"""Files of ``aam evaluate`` and ``aam crossval``; each removes those of the other from its output directory."""
 
 
 def write_splits(path: Path, split: SampleSplit) -> None:
-    """Write the part of each sample; ``--split-file`` reads it back."""
+    """Write the part of the split that each sample is in; ``--split-file`` reads it back."""
     write_tsv(path, {"sample-id": split.sample_ids, "split": split.split})
 
 
 def prediction_columns(
     target: AnyTarget, sample_ids: Sequence[str], prediction: np.ndarray
 ) -> dict[str, Sequence[str] | np.ndarray]:
-    """Lay out predictions: sample-id, prediction, and each class's probability, or the prediction of each of several columns."""
+    """Return the columns of a table of predictions.
+
+    Parameters
+    ----------
+    target
+        The target.
+    sample_ids
+        Names of the samples, [S].
+    prediction
+        Values, [S] or [S, K], or class probabilities, [S, C].
+
+    Returns
+    -------
+    dict[str, Sequence[str] | np.ndarray]
+        Cells by name of the column: ``sample-id``, ``prediction``, and ``probability:CLASS`` of each class; for several columns
+        ``prediction:COLUMN`` of each.
+    """
     if isinstance(target, JointTarget):
-        predictions = {f"prediction:{name}": prediction[:, place] for place, name in enumerate(target.columns)}
+        predictions = {f"prediction:{name}": prediction[:, k] for k, name in enumerate(target.columns)}
         return {"sample-id": sample_ids, **predictions}
     if target.task == "regression":
         return {"sample-id": sample_ids, "prediction": prediction}
@@ -49,14 +65,14 @@ def prediction_columns(
 
 
 def truth_columns(target: AnyTarget, truth: np.ndarray) -> dict[str, np.ndarray | list[str]]:
-    """Lay out the truth as the user knows it: values, or class names."""
+    """Return the columns ``truth``, or ``truth:COLUMN``, of a table of predictions: values, or class names."""
     if isinstance(target, JointTarget):
-        return {f"truth:{name}": truth[:, place] for place, name in enumerate(target.columns)}
+        return {f"truth:{name}": truth[:, k] for k, name in enumerate(target.columns)}
     return {"truth": truth if target.task == "regression" else [target.classes[k] for k in truth]}
 
 
 def write_metrics(directory: Path, metrics: dict[str, Any]) -> None:
-    """Write ``metrics.json``, and the single numbers also as ``metrics.tsv``."""
+    """Write all metrics as ``metrics.json``, and those that are numbers also as ``metrics.tsv``."""
     finite = without_nan(metrics)
     write_text_atomic(directory / "metrics.json", json.dumps(finite, indent=2) + "\n")
     numbers = {name: value for name, value in finite.items() if isinstance(value, int | float)}
@@ -65,7 +81,7 @@ def write_metrics(directory: Path, metrics: dict[str, Any]) -> None:
 
 
 def points_to_draw(most: int, seed: int) -> Reservoir:
-    """Choose as many of the target's predictions as training draws in an epoch, with equal chances."""
+    """Return a reservoir that samples at most so many predictions for a figure, each with equal probability."""
     return Reservoir(most, generator(seed, PURPOSE, "target", EVALUATION))
 
 
@@ -77,7 +93,7 @@ def draw_target(
     metrics: dict[str, Any],
     points: Reservoir,
 ) -> None:
-    """Draw predicted against true values, as many as ``points`` holds, or the confusion matrix of all, as PNG."""
+    """Draw predicted against true values of the samples that ``points`` draws, or the confusion matrix of all samples, as PNG."""
     path.parent.mkdir(exist_ok=True)
     if target.task == "regression":
         points.add(torch.tensor(prediction), torch.tensor(truth))  # copies: arrays of pandas are read-only
@@ -95,21 +111,21 @@ def draw_target(
 
 def _draw_columns(target: JointTarget, prediction: np.ndarray, truth: np.ndarray, metrics: dict[str, Any]) -> Figure:
     panels = [
-        RegressionPanel(prediction[rows, place], truth[rows, place], name, metrics.get(f"r2:{name}", float("nan")))
-        for place, (name, rows) in enumerate(zip(target.columns, indices_with_value(truth), strict=True))
+        RegressionPanel(prediction[indices, k], truth[indices, k], name, metrics.get(f"r2:{name}", float("nan")))
+        for k, (name, indices) in enumerate(zip(target.columns, indices_with_value(truth), strict=True))
     ]
     return draw_regressions(panels)
 
 
 def summarise(metrics: dict[str, Any], target: AnyTarget) -> str:
-    """Say in one line how good the predictions are, beside the guess."""
+    """Return the main metrics of predictions and of the guess in one line, for the log."""
     if isinstance(target, JointTarget):
-        of_columns = {
+        by_column = {
             part.column: summarise(columns_ending_in(f":{part.column}", metrics), part)
             for part in target.parts
             if f"n:{part.column}" in metrics
         }
-        return "; ".join(f"{column}: {summary}" for column, summary in of_columns.items())
+        return "; ".join(f"{column}: {summary}" for column, summary in by_column.items())
     if target.task == "regression":
         return (
             f"R² {metrics['r2']:.3f}, mean absolute error {metrics['mae']:.4g} (guessing {target.guess:.4g}: "
@@ -123,7 +139,16 @@ def summarise(metrics: dict[str, Any], target: AnyTarget) -> str:
 
 
 def validate(config: TrainConfig, predictor: Predictor, labelled: LabelledStudy) -> dict[str, Any]:
-    """Predict the validation samples just as ``aam predict`` does, and write the table and the picture.
+    """Predict the validation samples as ``aam predict`` does, and write the table and the figure.
+
+    Parameters
+    ----------
+    config
+        Options of the run.
+    predictor
+        Predictor of the trained model.
+    labelled
+        Training and validation samples.
 
     Returns
     -------

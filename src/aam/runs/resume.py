@@ -1,4 +1,4 @@
-"""Whether a training run is to start, to go on, or is finished already; and how a model is kept if its directory fails."""
+"""State of a training run in its output directory: new, to be resumed, finished or failed."""
 
 import logging
 import shutil
@@ -21,7 +21,7 @@ from aam.errors import OutputError
 from aam.inference.description import ModelDescription
 from aam.inference.model_directory import BASE, CARD, CONFIG, WEIGHTS, save_model
 from aam.labels.splits import SampleSplit
-from aam.runs.pretrained import Pretrained, load_pretrained, shape_of
+from aam.runs.pretrained import Pretrained, load_pretrained, model_config_of
 from aam.runs.results import write_splits
 from aam.storage.cache import digest_of
 from aam.storage.output import (
@@ -55,13 +55,15 @@ Config = PretrainConfig | TrainConfig
 RunConfig = TypeVar("RunConfig", PretrainConfig, TrainConfig)
 
 State = Literal["new", "unsaved", "saved", "finished", "failed"]
+"""``unsaved``: begun, without a checkpoint; ``saved``: with one; ``failed``: ended because its loss was not finite."""
 
-_OF_STUDY = ("--table", "--sequences")  # their content is the study's digest
+_STUDY_FLAGS = ("--table", "--sequences")  # the study's digest stands for the content of these files
 
 
 def state_of_run(config: Config) -> State:
-    """Check the output directory, and say what is there: to continue, nothing, a run that saved nothing yet, or one that did; to
-    look into, one that failed.
+    """Check the output directory and return the state of the run in it.
+
+    Without ``--resume`` and ``--replay`` an existing run is an error or overwritten, so that the state is ``new``.
 
     Raises
     ------
@@ -79,16 +81,16 @@ def state_of_run(config: Config) -> State:
     output = config.output.output_dir
     if (output / "model" / CARD).is_file():  # the last that a run writes
         return "finished"
-    if any((place / LAST_CHECKPOINT).exists() for place in run_directories(config)):
+    if any((directory / LAST_CHECKPOINT).exists() for directory in run_directories(config)):
         return "saved"
-    begun, asked = ({"ensemble": n} for n in (_options_of_run(config).get("ensemble"), _members_of(config)))
-    if begun != asked:  # whose networks are saved elsewhere, and must not be lost
-        _refuse(config, differences(asdict(Identity(begun, {}, "")), Identity(asked, {}, "")))
+    saved, current = ({"ensemble": n} for n in (_options_of_run(config).get("ensemble"), _members_of(config)))
+    if saved != current:  # its networks have other directories, whose checkpoints must not be lost
+        _refuse(config, differences(asdict(Identity(saved, {}, "")), Identity(current, {}, "")))
     return "unsaved"
 
 
 def run_directories(config: PretrainConfig | LearningConfig) -> list[Path]:
-    """Give the directories that networks are trained in: the run's own, or one for each member of an ensemble."""
+    """Return the directories that networks are trained in: that of the run, or one for each member of an ensemble."""
     output, n_members = config.output.output_dir, _members_of(config)
     return [output] if n_members is None else [output / MEMBERS / str(number + 1) for number in range(n_members)]
 
@@ -97,17 +99,17 @@ def _members_of(config: PretrainConfig | LearningConfig) -> int | None:
     return config.head.ensemble if isinstance(config, LearningConfig) else None
 
 
-def failed_place(config: Config) -> Path | None:
-    """Give the directory, of those of a run, whose network ended because its loss was not finite."""
-    for place in run_directories(config):
-        if all((place / name).is_file() for name in (REPORT, NONFINITE_WEIGHTS)):
-            return place
+def failed_directory(config: Config) -> Path | None:
+    """Return the directory of the network whose training ended because its loss was not finite; None without one."""
+    for directory in run_directories(config):
+        if all((directory / name).is_file() for name in (REPORT, NONFINITE_WEIGHTS)):
+            return directory
     return None
 
 
 def _check_failed(config: Config) -> None:
     has_run = check_continued_directory(config)
-    if not has_run or failed_place(config) is None:
+    if not has_run or failed_directory(config) is None:
         missing = [name for name in (REPORT, NONFINITE_WEIGHTS) if not (run_directories(config)[0] / name).is_file()]
         raise OutputError(
             f"--replay: --output-dir {config.output.output_dir} holds no run that ended because its loss was not finite: "
@@ -117,23 +119,23 @@ def _check_failed(config: Config) -> None:
 
 @dataclass(frozen=True)
 class Run(Generic[RunConfig]):
-    """A training run in its directory, as one of its processes sees it.
+    """A training run and its output directory, in one of its processes.
 
     Attributes
     ----------
-    asked
-        Options as the user gave them, with the batch size that was chosen when the run began.
+    user_config
+        Options as the user passed them, with the batch size that was chosen when the run began.
     config
-        The same with the shape of the pre-trained model.
+        The same options with the shape of the pre-trained model.
     state
-        What the directory holds.
+        State of the run in the directory, before this process continues it.
     ranks
         The processes that train together.
     pretrained
-        The model that training begins with, if any.
+        Pre-trained model that training begins with, if any.
     """
 
-    asked: RunConfig
+    user_config: RunConfig
     config: RunConfig
     state: State
     ranks: Ranks
@@ -141,27 +143,27 @@ class Run(Generic[RunConfig]):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options as the user gave them, by flag: what a trained model records."""
-        return flatten(self.asked)
+        """Options as the user passed them, by flag, for the record of the trained model."""
+        return flatten(self.user_config)
 
     @property
     def directory(self) -> Path:
-        """Where results go."""
+        """Output directory."""
         return self.config.output.output_dir
 
     def with_training(self, training: TrainingConfig) -> "Run[RunConfig]":
-        """Return the run with options of training that were chosen for it."""
+        """Return the run with options of training that were chosen for it, such as the batch size."""
         return replace(self, config=replace(self.config, training=training))
 
     def begin(self, split: SampleSplit, results: Sequence[str]) -> None:
-        """Make the directory ready, and write the split, unless the run goes on; the first process alone does.
+        """Prepare the output directory and write the split; only the first process does.
 
         Parameters
         ----------
         split
-            The part of each sample.
+            Split of the samples.
         results
-            Names of what an earlier run may have left.
+            Names of files that an earlier run may have left.
 
         Raises
         ------
@@ -174,16 +176,21 @@ class Run(Generic[RunConfig]):
 
 
 def open_run(config: RunConfig, pretrained: Path | None, ranks: Ranks) -> Run[RunConfig]:
-    """Look at the directory of a run and load the model that it begins with; log it if the run is finished.
+    """Determine the state of a run and load the pre-trained model that it begins with; log it if the run is finished.
 
     Parameters
     ----------
     config
-        Of the command.
+        Options of the command.
     pretrained
-        Directory of the model to begin with, if any.
+        Directory of the pre-trained model, if any.
     ranks
-        The processes that train together; the first one looks, and all raise what is wrong.
+        The processes that train together; the first one looks at the directory, and all raise its errors.
+
+    Returns
+    -------
+    Run[RunConfig]
+        The run.
 
     Raises
     ------
@@ -196,16 +203,17 @@ def open_run(config: RunConfig, pretrained: Path | None, ranks: Ranks) -> Run[Ru
             state = state_of_run(config)
     state = ranks.from_first(state)
     with ranks.raise_together():
-        asked = with_saved_batch_size(config, state)
+        user_config = config = with_saved_batch_size(config, state)
         model = load_pretrained(pretrained)
-        shaped = asked if model is None else replace(asked, model=shape_of(model[0], asked.model))
+        if model is not None:
+            config = replace(config, model=model_config_of(model[0], config.model))
         if state == "finished" and ranks.is_first:
-            say_finished(shaped)
-    return Run(asked, shaped, state, ranks, model)
+            log_finished(config)
+    return Run(user_config, config, state, ranks, model)
 
 
 def with_saved_batch_size(config: RunConfig, state: State) -> RunConfig:
-    """Return the options with the number of samples that ``--batch-size auto`` found when a run that goes on began.
+    """Return the options with the batch size that ``--batch-size auto`` chose when a run that is resumed began.
 
     Raises
     ------
@@ -218,34 +226,39 @@ def with_saved_batch_size(config: RunConfig, state: State) -> RunConfig:
     return replace(config, training=replace(config.training, batch_size=batch_size))
 
 
-def say_finished(config: Config) -> None:
-    """Say that nothing is left to do.
+def log_finished(config: Config) -> None:
+    """Log that a run is finished and nothing is left to do.
 
     Raises
     ------
     CheckpointError
-        What is finished is a run with other settings.
+        The finished run has other settings.
     """
-    output, saved, asked = config.output.output_dir, _options_of_run(config), _settings(config)
-    known = {flag: saved[flag] for flag in asked if flag in saved}
-    now = Identity({flag: asked[flag] for flag in known}, {}, "")
-    _refuse(config, differences(asdict(Identity(known, {}, "")), now))
+    output, saved, current = config.output.output_dir, _options_of_run(config), _settings(config)
+    common = [flag for flag in current if flag in saved]
+    finished, now = (Identity({flag: options[flag] for flag in common}, {}, "") for options in (saved, current))
+    _refuse(config, differences(asdict(finished), now))
     logger.info("The run in %s is finished; nothing was done. Model: %s", output, output / "model")
 
 
-def saving_plan(config: Config, state: State, digest: str, place: Path | None = None) -> SavingPlan:
-    """Plan how the training of a network is saved, and find where it goes on.
+def saving_plan(config: Config, state: State, digest: str, directory: Path | None = None) -> SavingPlan:
+    """Plan how the training of a network is saved, and read where it is resumed.
 
     Parameters
     ----------
     config
-        Of the command, with the shape of its model settled.
+        Options of the command, with the shape of the pre-trained model.
     state
-        Of the run.
+        State of the run.
     digest
-        Of the study, with the samples in use.
-    place
+        Digest of the study, with the samples in use.
+    directory
         Directory of the network; None for that of the run.
+
+    Returns
+    -------
+    SavingPlan
+        The plan, with the progress of a saved run.
 
     Raises
     ------
@@ -255,7 +268,7 @@ def saving_plan(config: Config, state: State, digest: str, place: Path | None = 
     identity = identity_of(config, digest)
     if state != "saved":
         return SavingPlan(identity, None if config.devices.sharded_checkpoints else config.saving)
-    path = (place or config.output.output_dir) / LAST_CHECKPOINT
+    path = (directory or config.output.output_dir) / LAST_CHECKPOINT
     content = read_checkpoint(path)
     check_same_run(config, identity, content[HEADER])
     progress = Progress(**content[PROGRESS])
@@ -264,12 +277,12 @@ def saving_plan(config: Config, state: State, digest: str, place: Path | None = 
 
 
 def check_same_run(config: Config, identity: Identity, header: Mapping[str, Any]) -> None:
-    """Compare a run with the one that a checkpoint is of, by its header.
+    """Check that a checkpoint is of this run, by its header; warn of other versions of libraries and such circumstances.
 
     Raises
     ------
     CheckpointError
-        It is another.
+        The checkpoint is of a run with other settings or files.
     """
     _refuse(config, differences(header["identity"], identity))
     for name, value in circumstances().items():
@@ -281,7 +294,7 @@ def check_same_run(config: Config, identity: Identity, header: Mapping[str, Any]
 
 
 def start_or_continue(config: Config, state: State, written: list[str]) -> None:
-    """Make the directory ready: a run that was saved finds all as it was; one that was not starts anew.
+    """Prepare the output directory: that of a saved run stays as it is, any other is started anew.
 
     Raises
     ------
@@ -296,12 +309,12 @@ def start_or_continue(config: Config, state: State, written: list[str]) -> None:
 
 
 def refuse_saved_network(config: Config, state: State) -> None:
-    """Let the kernel head not go on where a network was trained.
+    """Refuse to train a kernel head in the directory of a saved or failed network.
 
     Raises
     ------
     CheckpointError
-        One was.
+        The directory holds a network.
     """
     if state in ("saved", "failed"):
         _refuse(config, ["the run trains the network, and these options and this study ask for the kernel head"])
@@ -316,28 +329,29 @@ def _options_of_run(config: Config) -> dict[str, Any]:
     return saved if isinstance(saved, dict) else {}
 
 
-def _refuse(config: Config, found: list[str]) -> None:
-    if found:
+def _refuse(config: Config, problems: list[str]) -> None:
+    """Raise if there are reasons why the run in the output directory cannot be continued."""
+    if problems:
         output = config.output.output_dir
         raise CheckpointError(
-            f"--output-dir {output} holds a run that cannot be continued as asked: {'; '.join(found)}. Pass what the run was "
+            f"--output-dir {output} holds a run that cannot be continued as asked: {'; '.join(problems)}. Pass what the run was "
             f"started with (--config {output / OPTIONS} gives its options), or name a new --output-dir."
         )
 
 
 def identity_of(config: Config, digest: str) -> Identity:
-    """Say what a run on a study of that digest is a function of."""
+    """Return what determines a run on a study with this digest: its settings and the content of its files."""
     settings = _settings(config) | {"precision": resolve_precision(config.training.precision)}
     contents = {
         flag.removeprefix("--"): _content_of(path)
         for flag, path in input_paths(config)
-        if flag not in _OF_STUDY and path.exists()
+        if flag not in _STUDY_FLAGS and path.exists()
     }
     return Identity(settings, contents, digest)
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    """Give the options that a run is a function of, but for paths."""
+    """Return the options that determine a run, except for paths."""
     left_out = {*CHANGEABLE, *(flag.removeprefix("--") for flag, _ in input_paths(config))}
     if config.training.max_memory_gb is None:
         left_out |= set(SAVES_MEMORY)
@@ -345,7 +359,7 @@ def _settings(config: Config) -> dict[str, Any]:
 
 
 def _content_of(path: Path) -> str:
-    """Hash a file, or the weights of a model."""
+    """Return the digest of a file, or of the weights in a model directory."""
     if not path.is_dir():
         return digest_of(path)
     directory = path if (path / CONFIG).is_file() else path / "model"
@@ -354,12 +368,12 @@ def _content_of(path: Path) -> str:
 
 @contextmanager
 def saving_elsewhere_on_failure(model: nn.Module, description: ModelDescription) -> Iterator[None]:
-    """Write results; if they cannot be written, keep the model among the temporary files, and say where.
+    """Save the model among the temporary files if a result cannot be written within the block.
 
     Raises
     ------
     OutputError
-        A result cannot be written; the message names the model's new place, if it found one.
+        A result cannot be written; the message names the directory in which the model was saved instead, if it could be.
     """
     try:
         yield
