@@ -99,42 +99,42 @@ def curve(config: CrossvalConfig, options: argparse.Namespace) -> Iterator[list[
     pretrained = load_pretrained(config.transfer.pretrained)
     if pretrained is not None:
         config = dataclasses.replace(config, model=model_config_of(pretrained[0], config.model))
-    crossval_samples = read_crossval_samples(config)
+    samples = read_crossval_samples(config)
     for size in SIZES:
         begin = time.monotonic()
         scores = []
         for seed in range(options.seeds if size else 1):
             seeded = dataclasses.replace(config, training=dataclasses.replace(config.training, seed=seed))
-            method = aam_method(seeded, pretrained, crossval_samples)
-            scores.append(score(method, crossval_samples, size, np.random.default_rng(seed), options.folds))
+            method = aam_method(seeded, pretrained, samples)
+            scores.append(score(method, samples, size, np.random.default_rng(seed), options.folds))
         spread = f"{np.std(scores, ddof=1):.3f}" if len(scores) > 1 else ""
         yield [size or "all", f"{np.mean(scores):.3f}", spread, f"{time.monotonic() - begin:.0f}"]
 
 
 def score(
     method: Callable[[Fold], Predictions],
-    crossval_samples: CrossvalSamples,
+    samples: CrossvalSamples,
     size: int | None,
     stream: np.random.Generator,
     n_folds: int,
 ) -> float:
     """Score the held-out samples of all folds together."""
     predicted, truths = [], []
-    for fold in list(crossval_samples)[:n_folds]:
-        train = fold.train if size is None else draw(fold.train, crossval_samples, size, stream)
+    for fold in list(samples)[:n_folds]:
+        train = fold.train if size is None else draw(fold.train, samples, size, stream)
         predicted.append(method(Fold(fold.repeat, fold.number, train, fold.test)).values)
-        truths.append(crossval_samples.truth[fold.test])
+        truths.append(samples.truth[fold.test])
     values, truth = np.concatenate(predicted), np.concatenate(truths)
-    if crossval_samples.target.task == "regression":
+    if samples.target.task == "regression":
         return r2_score(truth, values)
     return balanced_accuracy_score(truth, values.argmax(axis=1))
 
 
-def draw(rows: np.ndarray, crossval_samples: CrossvalSamples, size: int, stream: np.random.Generator) -> np.ndarray:
+def draw(rows: np.ndarray, samples: CrossvalSamples, size: int, stream: np.random.Generator) -> np.ndarray:
     """Draw samples, from each class in proportion to its size."""
-    if crossval_samples.target.task == "regression":
+    if samples.target.task == "regression":
         return np.sort(stream.choice(rows, size, replace=False))
-    label = crossval_samples.truth[rows]
+    label = samples.truth[rows]
     shuffled = stream.permutation(len(rows))
     place = np.empty(len(rows))
     for k in np.unique(label):

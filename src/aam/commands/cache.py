@@ -1,4 +1,4 @@
-"""``aam prepare`` and ``aam cache``: build what is kept on disk between runs ahead of time; list, limit or clear it."""
+"""``aam prepare`` and ``aam cache``: fill the cache ahead of time; list, limit or clear it."""
 
 import logging
 import sys
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def prepare(config: PrepareConfig) -> None:
-    """Build the study, and the tree if one is given, into the cache.
+    """Run ``aam prepare``: build the study, and the tree if there is one, into the cache.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def prepare(config: PrepareConfig) -> None:
 
 
 def cache(config: CacheConfig) -> None:
-    """Run the command.
+    """Run ``aam cache``: list the entries of the cache, after removing those beyond the limit.
 
     Raises
     ------
@@ -49,12 +49,12 @@ def cache(config: CacheConfig) -> None:
             f"There is no cache in {directory}: check --cache-dir and ${ENVIRONMENT_VARIABLE}. The first command that reads a "
             "study makes one, such as aam prepare."
         )
-    found = Cache(directory)
+    disk_cache = Cache(directory)
     if config.limit_gb is not None:
-        found.limit_gb = config.limit_gb
-    before = found.entries()
-    found.shrink(0.0 if config.clear else found.limit_gb)
-    entries = found.entries()
+        disk_cache.limit_gb = config.limit_gb
+    before = disk_cache.entries()
+    disk_cache.shrink(0.0 if config.clear else disk_cache.limit_gb)
+    entries = disk_cache.entries()
     if len(entries) < len(before):
         removed = sum(entry.n_bytes for entry in before) - sum(entry.n_bytes for entry in entries)
         sys.stdout.write(f"Removed {len(before) - len(entries):,} entries, {removed / 1e9:.2f} GB.\n")
@@ -63,5 +63,5 @@ def cache(config: CacheConfig) -> None:
         for entry in entries
     ]
     total = sum(entry.n_bytes for entry in entries) / 1e9
-    summary = f"{found.directory}: {len(entries):,} entries, {total:.2f} GB of at most {found.limit_gb:g} GB"
+    summary = f"{disk_cache.directory}: {len(entries):,} entries, {total:.2f} GB of at most {disk_cache.limit_gb:g} GB"
     sys.stdout.write("\n".join([*rows, summary]) + "\n")

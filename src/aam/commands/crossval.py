@@ -13,12 +13,12 @@ from aam.crossval.methods import AAM, Method, methods_of
 from aam.crossval.report import (
     Columns,
     draw_summary,
+    format_score,
     summary_table,
     write_folds,
     write_predictions,
     write_scores,
     write_text,
-    written,
 )
 from aam.crossval.summary import FoldScore, HeldOut, score_folds, summarise
 from aam.data.rarefaction import fixed_rarefaction
@@ -34,55 +34,68 @@ logger = logging.getLogger(__name__)
 
 
 COVERAGE = "coverage"
+"""Metric of the fraction of held-out samples whose truth lies in the interval or set."""
 
 
 def crossval(config: CrossvalConfig) -> None:
-    """Run the command."""
+    """Run ``aam crossval``, whose other spelling is ``aam evaluate --folds``."""
     output = config.output.output_dir
     check_output_directory(config)
     pretrained = load_pretrained(config.transfer.pretrained) if config.folds.aam else None
-    asked = config
+    user_config = config
     if pretrained is not None:
         config = replace(config, model=model_config_of(pretrained[0], config.model))
-    crossval_samples = read_crossval_samples(config)
-    methods = methods_of(config, pretrained, crossval_samples)
-    start_output_directory(asked, EVALUATION_RESULTS)
-    write_folds(output, crossval_samples)
-    target = crossval_samples.target
+    samples = read_crossval_samples(config)
+    methods = methods_of(config, pretrained, samples)
+    start_output_directory(user_config, EVALUATION_RESULTS)
+    write_folds(output, samples)
+    target = samples.target
     logger.info(
         "%s of %s: %d samples of %d groups, %d folds, methods: %s.",
-        target.task.capitalize(), target.column, crossval_samples.study.n_samples, len(set(crossval_samples.groups)),
-        sum(1 for _ in crossval_samples), ", ".join(methods),
+        target.task.capitalize(), target.column, samples.study.n_samples, len(set(samples.groups)),
+        sum(1 for _ in samples), ", ".join(methods),
     )  # fmt: skip
     if fixed_rarefaction(config.sampling, config.training.seed) is None:
-        warn_of_depth(target.column, crossval_samples.study.depths, crossval_samples.truth, target.task)
-    predictions, columns, coverage = predict_held_out(crossval_samples, methods)
-    held_out = HeldOut(
-        target.task, crossval_samples.truth, crossval_samples.groups, crossval_samples.folds, predictions
-    )
+        warn_of_depth(target.column, samples.study.depths, samples.truth, target.task)
+    predictions, columns, coverage = predict_held_out(samples, methods)
+    held_out = HeldOut(target.task, samples.truth, samples.groups, samples.folds, predictions)
     reference = AAM if AAM in methods and len(methods) > 1 else None
     folds = score_folds(held_out)
-    sureness = mean_coverage(coverage)
-    lines = summarise(held_out, folds, reference, config.training.seed)
-    write_predictions(output, crossval_samples, held_out, columns)
-    write_scores(output, crossval_samples, [*folds, *coverage], lines)
-    draw_summary(output, held_out, folds, lines, target.column)
-    table = summary_table(held_out, lines, reference)
-    write_text(output, crossval_samples, f"{table}{sureness}", reference)
-    logger.info("\n%s%s\n\nResults: %s", table, sureness, output)
+    coverage_text = describe_coverage(coverage)
+    summaries = summarise(held_out, folds, reference, config.training.seed)
+    write_predictions(output, samples, held_out, columns)
+    write_scores(output, samples, [*folds, *coverage], summaries)
+    draw_summary(output, held_out, folds, summaries, target.column)
+    table = summary_table(held_out, summaries, reference)
+    write_text(output, samples, f"{table}{coverage_text}", reference)
+    logger.info("\n%s%s\n\nResults: %s", table, coverage_text, output)
 
 
 def predict_held_out(
-    crossval_samples: CrossvalSamples, methods: Mapping[str, Method]
+    samples: CrossvalSamples, methods: Mapping[str, Method]
 ) -> tuple[dict[str, np.ndarray], dict[str, Columns], list[FoldScore]]:
-    """Let every method predict every sample while it is held out, [R, S] or [R, S, C]; log one line per fold.
+    """Predict every sample with every method while it is held out; log one line per fold.
 
-    Also gives what else methods say of a sample, such as intervals, by method and column, and how often these held the truth.
+    Parameters
+    ----------
+    samples
+        The samples, and their folds.
+    methods
+        Methods by name.
+
+    Returns
+    -------
+    predictions : dict[str, np.ndarray]
+        Values [R, S], or class probabilities [R, S, C], by method.
+    columns : dict[str, Columns]
+        Further columns, such as the ends of intervals, by method.
+    coverage : list[FoldScore]
+        Coverage and mean size of intervals or sets in each fold, of methods that have them.
     """
-    folds = list(crossval_samples)
-    shape = crossval_samples.folds.shape
-    if crossval_samples.target.task != "regression":
-        shape = (*shape, len(crossval_samples.target.classes))
+    folds = list(samples)
+    shape = samples.folds.shape
+    if samples.target.task != "regression":
+        shape = (*shape, len(samples.target.classes))
     predictions = {name: np.full(shape, np.nan) for name in methods}
     columns: dict[str, Columns] = {name: {} for name in methods}
     begin, coverage = time.monotonic(), []
@@ -91,17 +104,17 @@ def predict_held_out(
             predicted = method(fold)
             predictions[name][fold.repeat, fold.test] = predicted.values
             for column, values in predicted.columns.items():
-                empty = np.full(crossval_samples.folds.shape, None, dtype=object)
+                empty = np.full(samples.folds.shape, None, dtype=object)
                 columns[name].setdefault(column, empty)[fold.repeat, fold.test] = values
-            coverage += _coverage(name, fold, predicted, crossval_samples.truth[fold.test])
+            coverage += _coverage(name, fold, predicted, samples.truth[fold.test])
         minutes = (time.monotonic() - begin) / done * (len(folds) - done) / 60
-        logger.info("%s; %s", _line(crossval_samples, fold, predictions), _time_left(done == len(folds), minutes))
+        logger.info("%s; %s", _progress_line(samples, fold, predictions), _time_left(done == len(folds), minutes))
     return predictions, columns, coverage
 
 
-def mean_coverage(scores: list[FoldScore]) -> str:
-    """Say how often intervals or sets held the truth, over all folds; nothing where no method has them."""
-    values = [one.value for one in scores if one.metric == COVERAGE]
+def describe_coverage(scores: list[FoldScore]) -> str:
+    """Return a sentence about the coverage of intervals or sets over all folds; empty if no method has them."""
+    values = [score.value for score in scores if score.metric == COVERAGE]
     if not values:
         return ""
     return f"\n\nIntervals or sets of {AAM} hold the truth of {np.mean(values):.1%} of the held-out samples (mean over folds)."
@@ -109,25 +122,29 @@ def mean_coverage(scores: list[FoldScore]) -> str:
 
 def _coverage(name: str, fold: Fold, predicted: Predictions, truth: np.ndarray) -> list[FoldScore]:
     if predicted.chosen is not None:
-        inside, size, of_size = predicted.chosen[np.arange(len(truth)), truth], predicted.chosen.sum(axis=1), "set_size"
+        inside, size, size_metric = (
+            predicted.chosen[np.arange(len(truth)), truth],
+            predicted.chosen.sum(axis=1),
+            "set_size",
+        )
     elif all(name in predicted.columns for name in INTERVAL):
         lower, upper = (np.asarray(predicted.columns[side], dtype=np.float64) for side in INTERVAL)
-        inside, size, of_size = (lower <= truth) & (truth <= upper), upper - lower, "interval_width"
+        inside, size, size_metric = (lower <= truth) & (truth <= upper), upper - lower, "interval_width"
     else:
         return []
-    found = {COVERAGE: float(inside.mean()), of_size: float(size.mean())}
-    return [FoldScore(name, fold.repeat, fold.number, metric, value) for metric, value in found.items()]
+    values = {COVERAGE: float(inside.mean()), size_metric: float(size.mean())}
+    return [FoldScore(name, fold.repeat, fold.number, metric, value) for metric, value in values.items()]
 
 
-def _line(crossval_samples: CrossvalSamples, fold: Fold, predictions: dict[str, np.ndarray]) -> str:
-    score = next(iter(SCORES[crossval_samples.target.task].values()))
-    truth = crossval_samples.truth[fold.test]
+def _progress_line(samples: CrossvalSamples, fold: Fold, predictions: dict[str, np.ndarray]) -> str:
+    score = next(iter(SCORES[samples.target.task].values()))
+    truth = samples.truth[fold.test]
     scores = ", ".join(
-        f"{name} {written(score.compute(predicted[fold.repeat, fold.test], truth))}"
+        f"{name} {format_score(score.compute(predicted[fold.repeat, fold.test], truth))}"
         for name, predicted in predictions.items()
     )
-    name = crossval_samples.fold_names[fold.number]
-    return f"Repeat {fold.repeat + 1} of {len(crossval_samples.folds)}, fold {name}: {score.label} {scores}"
+    name = samples.fold_names[fold.number]
+    return f"Repeat {fold.repeat + 1} of {len(samples.folds)}, fold {name}: {score.label} {scores}"
 
 
 def _time_left(is_last: bool, minutes: float) -> str:

@@ -50,14 +50,14 @@ WRITTEN = ("study", "pretrained", "trained", "evaluation", "predictions.tsv", "p
 
 
 def demo(config: DemoConfig) -> None:
-    """Run the command."""
+    """Run ``aam demo``."""
     begin = time.monotonic()
     output, study = config.output.output_dir, config.output.output_dir / "study"
     check_output_directory(config)
     start_output_directory(config, WRITTEN)
     logger.info("1/5 simulate a study")
     simulate(SimulateConfig(output=_to(study), simulation=dataclasses.replace(STUDY, seed=config.seed)))
-    _divide(study, config.seed)
+    _write_parts(study, config.seed)
     logger.info("2/5 pre-train without labels")
     pretrain(_pretraining(output, config.seed))
     logger.info("3/5 learn %s", COLUMN)
@@ -106,15 +106,15 @@ def _label(study: Path) -> LabelConfig:
     return LabelConfig(metadata=study / "metadata.tsv", metadata_column=(COLUMN,))
 
 
-def _divide(study: Path, seed: int) -> None:
-    """Keep some subjects from training altogether, as a new study would."""
+def _write_parts(study: Path, seed: int) -> None:
+    """Write a table of training samples, and one of test samples, whose subjects no training step sees."""
     table, metadata = read_table(study / "table.biom"), read_metadata(study / "metadata.tsv")
     values = metadata.column(COLUMN).loc[table.sample_ids].to_numpy(dtype=np.float64)
     groups = metadata.column(GROUP).loc[table.sample_ids].to_numpy(dtype=str)
     is_test = hold_out(groups, strata(values), TEST_FRACTION, seed)
-    for part, rows in (("train", np.flatnonzero(~is_test)), ("test", np.flatnonzero(is_test))):
-        sample_ids = [table.sample_ids[row] for row in rows]
-        write_table(study / f"table_{part}.biom", CountTable(sample_ids, table.feature_ids, table.counts[rows]))
+    for part, indices in (("train", np.flatnonzero(~is_test)), ("test", np.flatnonzero(is_test))):
+        sample_ids = [table.sample_ids[index] for index in indices]
+        write_table(study / f"table_{part}.biom", CountTable(sample_ids, table.feature_ids, table.counts[indices]))
 
 
 def _summarise(output: Path, seconds: float) -> None:
@@ -138,7 +138,7 @@ def _summarise(output: Path, seconds: float) -> None:
 
 
 def _random_forest(output: Path) -> dict[str, float]:
-    """Fit a random forest on relative abundances of the same training samples, and test it on the same test samples."""
+    """Return the metrics of a random forest of relative abundances, fitted and tested on the same samples as aam."""
     from sklearn.ensemble import RandomForestRegressor
 
     from aam.inference.model_directory import load_model

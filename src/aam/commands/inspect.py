@@ -1,4 +1,4 @@
-"""``aam inspect``: say what files are, whether they fit together, and which commands run on them."""
+"""``aam inspect``: report what files are, whether they fit together, and which commands run on them."""
 
 import dataclasses
 import json
@@ -19,17 +19,17 @@ RESULTS = ("inspect.json", "samples.tsv")
 
 
 def inspect(config: InspectConfig) -> None:
-    """Run the command.
+    """Run ``aam inspect``.
 
     Raises
     ------
     InputError
-        A file cannot be read; it is raised after all others were reported.
+        A file cannot be read; all others are reported before.
     """
     if config.output_dir is not None:
         check_output_directory(config)
-    found = [inspect_file(path) for path in config.files]
-    parts, notes = _choose_parts(found)
+    inspected = [inspect_file(path) for path in config.files]
+    parts, notes = _choose_parts(inspected)
     study = (
         inspect_study({kind: part for kind, part in parts.items() if kind != "model"}, notes)
         if "table" in parts
@@ -37,21 +37,21 @@ def inspect(config: InspectConfig) -> None:
     )
     if study is not None:
         study = suggest(study, parts["model"].report if "model" in parts else None)
-    report = Report([item.report for item in found], study)
+    report = Report([item.report for item in inspected], study)
     sys.stdout.write(write_report(report))
     if config.output_dir is not None:
         start_output_directory(config, RESULTS)
         _write(config.output_dir, report, parts.get("table"))
-    n_unread = sum(item.report.error is not None for item in found)
+    n_unread = sum(item.report.error is not None for item in inspected)
     if n_unread:
-        raise InputError(f"{n_unread:,} of {len(found):,} files cannot be used; the report says why.")
+        raise InputError(f"{n_unread:,} of {len(inspected):,} files cannot be used; the report says why.")
 
 
-def _choose_parts(found: list[InspectedFile]) -> tuple[dict[str, InspectedFile], list[str]]:
-    """Take the first readable file of each kind for the study, and say which are left out."""
+def _choose_parts(inspected: list[InspectedFile]) -> tuple[dict[str, InspectedFile], list[str]]:
+    """Return the first readable file of each kind, which form the study, and notes on files that are left out."""
     parts: dict[str, InspectedFile] = {}
     notes = []
-    for item in found:
+    for item in inspected:
         report = item.report
         if report.error is not None or report.kind is None:
             continue

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 def predict(config: PredictConfig) -> None:
-    """Run the command."""
+    """Run ``aam predict``."""
     check_output_file(config)
     predictor = open_predictor(config.inference.model, _options(config.inference, config.study))
     target = target_of(predictor, str(config.inference.model))
@@ -54,7 +54,7 @@ def predict(config: PredictConfig) -> None:
 
 
 def embed(config: EmbedConfig) -> None:
-    """Run the command."""
+    """Run ``aam embed``."""
     check_output_file(config)
     predictor = open_predictor(config.inference.model, _options(config.inference, config.study))
     names = [f"dim{k + 1}" for k in range(predictor.n_dimensions)]
@@ -67,7 +67,7 @@ def embed(config: EmbedConfig) -> None:
 
 
 def evaluate(config: EvaluateConfig) -> None:
-    """Run the command."""
+    """Run ``aam evaluate``."""
     output = config.output.output_dir
     check_output_directory(config)
     predictor = open_predictor(config.inference.model, _options(config.inference, config.study))
@@ -106,7 +106,7 @@ def _options(config: InferenceConfig, study: StudyConfig) -> PredictOptions:
 
 
 def _checked_against(target: AnyTarget, names: Sequence[str]) -> AnyTarget:
-    """Refuse columns that cannot be told which prediction they belong to; name a column of another name beside the target's."""
+    """Return the target with the compared column in its name if that differs; refuse columns that match no prediction."""
     if isinstance(target, TargetState) and len(names) > 1:
         raise ConfigError(
             f"--metadata-column has {len(names)} columns, and the model predicts one, {target.column}: pass the one to "
@@ -127,6 +127,7 @@ def _checked_against(target: AnyTarget, names: Sequence[str]) -> AnyTarget:
 
 
 def _known_classes(target: AnyTarget, study: Study, truth: np.ndarray) -> tuple[Study, np.ndarray]:
+    """Return the samples whose class the model knows, and their truth."""
     if target.task == "regression" or (truth >= 0).all():
         return study, truth
     kept = np.flatnonzero(truth >= 0)

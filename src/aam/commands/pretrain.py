@@ -22,7 +22,7 @@ RESULTS = ("model", "metrics.json", "metrics.tsv", "splits.tsv")
 
 
 def pretrain(config: PretrainConfig) -> None:
-    """Run the command."""
+    """Run ``aam pretrain``."""
     with process_group(config) as ranks:
         run = open_run(config, config.start.pretrained, ranks)
         if run.state == "finished":
@@ -45,7 +45,12 @@ def pretrain(config: PretrainConfig) -> None:
 
 
 def read_unlabelled(config: PretrainConfig) -> UnlabelledStudy:
-    """Read a study, drop the samples with too few reads, and hold some out.
+    """Read a study, drop the samples with too few reads, and split the others.
+
+    Returns
+    -------
+    UnlabelledStudy
+        The samples and their split.
 
     Raises
     ------
@@ -57,12 +62,12 @@ def read_unlabelled(config: PretrainConfig) -> UnlabelledStudy:
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
     logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
     study = drop_shallow_samples(study, depth)
-    sample_parts = split_unlabelled(study, table_ids, config.split.full, config.training)
-    return UnlabelledStudy(study, depth, SampleSplit(study.sample_ids, sample_parts))
+    split = split_unlabelled(study, table_ids, config.split.full, config.training)
+    return UnlabelledStudy(study, depth, SampleSplit(study.sample_ids, split))
 
 
 def _write(run: Run[PretrainConfig], plan: RunPlan, schedule: BatchSchedule, summary: FitSummary) -> None:
-    """Write the model and its scores."""
+    """Write the model and its metrics."""
     output, objectives, source = run.directory, plan.encoder.active_objectives(), plan.batch_source
     metrics = {
         **summary.metrics,

@@ -26,7 +26,7 @@ FILES = (
 
 
 def simulate(config: SimulateConfig) -> None:
-    """Run the command."""
+    """Run ``aam simulate``."""
     output = config.output.output_dir
     check_output_directory(config)
     study = simulate_study(config.simulation)
@@ -36,7 +36,7 @@ def simulate(config: SimulateConfig) -> None:
 
 
 def write_study(directory: Path, study: SimulatedStudy) -> None:
-    """Write the files that a user has of a real study, and the truth that they have not."""
+    """Write the files of a study as users have them, and ``truth.tsv``, which no real study has."""
     write_table(directory / "table.biom", CountTable(study.sample_ids, study.feature_ids, study.counts))
     write_fasta(directory / "sequences.fasta", zip(study.feature_ids, study.sequences, strict=True))
     write_newick(directory / "tree.nwk", study.tree.parent, study.tree.length, study.tree.names)

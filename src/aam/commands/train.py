@@ -33,7 +33,7 @@ RESULTS = ("model", "metrics.json", "metrics.tsv", "splits.tsv", "validation_pre
 
 
 def train(config: TrainConfig) -> None:
-    """Run the command."""
+    """Run ``aam train``."""
     with process_group(config) as ranks:
         run = open_run(config, config.transfer.pretrained, ranks)
         if run.state == "finished":
@@ -63,7 +63,7 @@ def _train_kernel(run: Run[TrainConfig], table: LabelledTable) -> None:
     if run.state == "unsaved":
         remove_results(run.directory, [*WRITTEN, *RESULTS])
     rarefaction = fixed_rarefaction(config.sampling, config.training.seed)
-    without_losses = dataclasses.replace(table, losses={})  # which are of the network
+    without_losses = dataclasses.replace(table, losses={})  # options of the network alone
     labelled = divide(config, without_losses, None if rarefaction is None else rarefaction.depth)
     if rarefaction is None:
         _warn_of_depth(labelled)
@@ -104,7 +104,7 @@ def _train_network(run: Run[TrainConfig], table: LabelledTable) -> None:
 
 
 def _write(run: Run[TrainConfig], plan: RunPlan, labelled: LabelledStudy, summary: FitSummary) -> None:
-    """Write the model, its scores and its predictions."""
+    """Write the model, its metrics and its validation predictions."""
     output, options = run.directory, PredictOptions(Cache(run.config.study.cache_dir))
     with saving_elsewhere_on_failure(plan.model, plan.description):
         predictor = predictor_of(copy.deepcopy(plan.model), plan.description, options)

@@ -1,4 +1,4 @@
-"""The samples over which methods are compared, and the fold of each in each repeat."""
+"""The samples over which methods are compared, and their folds."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fold:
-    """One fold of one repeat; rows of the study that are trained on, and held out."""
+    """One fold of one repeat.
+
+    Attributes
+    ----------
+    repeat
+        Number of the repeat, from 0.
+    number
+        Number of the fold, from 0.
+    train, test
+        Indices of the training and the held-out samples, int64.
+    """
 
     repeat: int
     number: int
@@ -39,26 +49,26 @@ class Fold:
 
 @dataclass(frozen=True)
 class CrossvalSamples:
-    """Samples with a value, reads and a fold.
+    """Samples with a value and enough reads, and their folds.
 
     Attributes
     ----------
     study
-        The samples.
+        Reads of the samples.
     values
-        Their values in the metadata column.
+        Values of the samples in the metadata column.
     target
-        The task and the classes of all samples, in which predictions are written down; no method learns from it.
+        Task, and classes of all samples, for tables and scores; no method learns from it.
     truth, groups
         Value or class number, and group, of each sample, [S].
     folds
         Number of each sample's fold in each repeat, int64 [R, S].
     fold_names
-        What the folds are called.
+        Name of each fold.
     columns
-        Metadata columns that options name, by name.
+        Metadata columns that options name, by name, in the order of the samples.
     losses
-        How the network learns the column, if a file says so.
+        Loss of the column from ``--loss-config``, if there is one.
     """
 
     study: Study
@@ -73,28 +83,29 @@ class CrossvalSamples:
 
     @property
     def metadata(self) -> Metadata:
-        """The columns that options name, as a predictor reads them."""
+        """Metadata that hold the columns that options name, for a predictor."""
         return Metadata(pd.DataFrame(self.columns, index=self.values.index))
 
     def name_of(self, fold: Fold) -> str:
-        """Return what messages call a fold."""
+        """Return the name of a fold in messages, with its repeat if there are several."""
         name = f"fold {self.fold_names[fold.number]}"
         return name if len(self.folds) == 1 else f"{name} of repeat {fold.repeat + 1}"
 
     def __iter__(self) -> Iterator[Fold]:
-        """Return every fold of every repeat."""
-        for repeat, number in enumerate(self.folds):
-            for fold in np.unique(number).tolist():
-                yield Fold(repeat, fold, np.flatnonzero(number != fold), np.flatnonzero(number == fold))
+        """Yield every fold of every repeat."""
+        for repeat, fold_of_sample in enumerate(self.folds):
+            for number in np.unique(fold_of_sample).tolist():
+                is_held_out = fold_of_sample == number
+                yield Fold(repeat, number, np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out))
 
 
 def read_crossval_samples(config: CrossvalConfig) -> CrossvalSamples:
-    """Read the study and its labels, and divide the samples.
+    """Read the study and its labels, and assign the samples to folds.
 
     Raises
     ------
     InputError
-        A file cannot be read or does not fit the others, or the samples cannot be divided so.
+        A file cannot be read or does not fit the others, or the samples cannot be divided into such folds.
     """
     study = read_study(config.study, config.model.max_bp)
     table_ids = study.sample_ids
@@ -107,8 +118,8 @@ def read_crossval_samples(config: CrossvalConfig) -> CrossvalSamples:
     values = only_column(cells)
     losses = read_losses(config)
     task = choose_task_of(cells, config, losses)
-    how = fixed_rarefaction(config.sampling, config.training.seed)
-    study = drop_shallow_samples(study, None if how is None else how.depth)
+    rarefaction = fixed_rarefaction(config.sampling, config.training.seed)
+    study = drop_shallow_samples(study, None if rarefaction is None else rarefaction.depth)
     sample_ids = list(study.sample_ids)
     values = values.loc[sample_ids]
     columns = named_columns(config.category_columns, metadata, sample_ids, config.label.metadata_column)
@@ -117,27 +128,29 @@ def read_crossval_samples(config: CrossvalConfig) -> CrossvalSamples:
     target = fit_target(values, task, without_transform(config.target))
     truth = target.encode(values)
     if config.folds.fold_file is None:
-        folds, names = _drawn(config.folds, groups, truth, config.training.seed)
+        folds, names = _draw_folds(config.folds, groups, truth, config.training.seed)
     else:
-        folds, names = _from_file(config.folds, sample_ids, frozenset(table_ids))
+        folds, names = _read_folds(config.folds, sample_ids, frozenset(table_ids))
     if config.folds.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, folds[0].astype(str), "k-fold", config.label.metadata_column)
-    crossval_samples = CrossvalSamples(study, values, target, truth, groups, folds, names, columns, losses)
-    _check(crossval_samples, config.folds)
-    return crossval_samples
+    samples = CrossvalSamples(study, values, target, truth, groups, folds, names, columns, losses)
+    _check(samples, config.folds)
+    return samples
 
 
-def _drawn(config: FoldsConfig, groups: np.ndarray, truth: np.ndarray, seed: int) -> tuple[np.ndarray, list[str]]:
+def _draw_folds(config: FoldsConfig, groups: np.ndarray, truth: np.ndarray, seed: int) -> tuple[np.ndarray, list[str]]:
+    """Return the number of each sample's fold in each repeat, int64 [R, S], and the names of the folds."""
     assert config.folds is not None, "the config has one of --folds and --fold-file"
     stratum = strata(truth)
     folds = [fold_numbers(groups, stratum, config.folds, seed + repeat) for repeat in range(config.repeats)]
     return np.stack(folds), [str(fold) for fold in range(config.folds)]
 
 
-def _from_file(config: FoldsConfig, sample_ids: list[str], known_ids: frozenset[str]) -> tuple[np.ndarray, list[str]]:
+def _read_folds(config: FoldsConfig, sample_ids: list[str], table_ids: frozenset[str]) -> tuple[np.ndarray, list[str]]:
+    """Return the number of each sample's fold, int64 [1, S], and the names of the folds."""
     assert config.fold_file is not None, "the config has one of --folds and --fold-file"
     assigned = read_fold_file(config.fold_file)
-    unknown = [sample for sample in assigned if sample not in known_ids]
+    unknown = [sample for sample in assigned if sample not in table_ids]
     if unknown:
         raise SplitError(
             f"{len(unknown):,} of {len(assigned):,} samples in --fold-file {config.fold_file} are not in the table: "
@@ -153,31 +166,33 @@ def _from_file(config: FoldsConfig, sample_ids: list[str], known_ids: frozenset[
     return number[None, :].astype(np.int64), names.tolist()
 
 
-def _check(crossval_samples: CrossvalSamples, config: FoldsConfig) -> None:
-    """Refuse folds that could not be honest or not be trained on; warn of those that can be scored in part only."""
-    given = f"--folds {config.folds}" if config.fold_file is None else f"--fold-file {config.fold_file}"
-    groups, truth, single = crossval_samples.groups, crossval_samples.truth, []
-    for number in crossval_samples.folds:
-        divided = divided_groups(groups, number)
+def _check(samples: CrossvalSamples, config: FoldsConfig) -> None:
+    """Refuse folds that divide groups or cannot be trained on; warn of those for which some scores are not defined."""
+    option = f"--folds {config.folds}" if config.fold_file is None else f"--fold-file {config.fold_file}"
+    groups, truth, with_one_value = samples.groups, samples.truth, []
+    for fold_of_sample in samples.folds:
+        divided = divided_groups(groups, fold_of_sample)
         if divided:
             raise SplitError(
-                f"{given} puts {len(divided)} of {len(set(groups))} groups of --group-column {config.group_column} into several "
+                f"{option} puts {len(divided)} of {len(set(groups))} groups of --group-column {config.group_column} into several "
                 f"folds: {name_some(divided)}. Move each into one fold, or leave --group-column out if they may be divided."
             )
-    for fold in crossval_samples:
-        name = crossval_samples.fold_names[fold.number]
+    for fold in samples:
+        name = samples.fold_names[fold.number]
         if len(np.unique(groups[fold.train])) < 2:
-            raise SplitError(f"{given} leaves the samples of one group only to train on while fold {name} is held out.")
+            raise SplitError(
+                f"{option} leaves the samples of one group only to train on while fold {name} is held out."
+            )
         if len(np.unique(truth[fold.train])) < 2:
             raise SplitError(
-                f"{given} leaves samples of one value only, {crossval_samples.values.iloc[fold.train[0]]!r}, to train on while "
+                f"{option} leaves samples of one value only, {samples.values.iloc[fold.train[0]]!r}, to train on while "
                 f"fold {name} is held out. Choose another --seed, other folds, or another column."
             )
         if len(np.unique(truth[fold.test])) < 2:
-            single.append(f"{name} of repeat {fold.repeat + 1}")
-    if single:
+            with_one_value.append(f"{name} of repeat {fold.repeat + 1}")
+    if with_one_value:
         logger.warning(
             "Held-out samples of one value only in %d of %d folds, so that some of their scores are not defined and stay empty; "
             "pooled scores are of all samples: %s.",
-            len(single), sum(1 for _ in crossval_samples), name_some(single),
+            len(with_one_value), sum(1 for _ in samples), name_some(with_one_value),
         )  # fmt: skip

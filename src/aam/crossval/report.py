@@ -1,4 +1,4 @@
-"""The tables, the figure and the text that a comparison over folds leaves behind."""
+"""Results of a comparison over folds: tables, figure and text."""
 
 import math
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ FOLDS, RESULTS, PREDICTIONS, SUMMARY, PICTURE, TEXT = (
 NO_SCORE = "no score"
 
 Columns = dict[str, np.ndarray]
-"""What a method says of samples beside its prediction, by column: objects [R, S], None where it says nothing."""
+"""Further columns of a method's predictions, such as the ends of intervals, by name: object [R, S], None where absent."""
 
 _LEGEND = (
     '"folds" is the mean ± standard deviation over folds; "pooled" scores all held-out predictions of a repeat together, and is '
@@ -34,34 +34,48 @@ _LEGEND_OF_DIFFERENCES = (
 )
 
 
-def write_folds(directory: Path, crossval_samples: CrossvalSamples) -> None:
-    """Write the fold of each sample; of one repeat, ``--fold-file`` reads it back."""
-    ids, names = list(crossval_samples.study.sample_ids), np.array(crossval_samples.fold_names)
-    if len(crossval_samples.folds) == 1:
-        write_tsv(directory / FOLDS, {"sample-id": ids, "fold": names[crossval_samples.folds[0]]})
+def write_folds(directory: Path, samples: CrossvalSamples) -> None:
+    """Write the fold of each sample; ``--fold-file`` reads it back if there is one repeat."""
+    ids, names = list(samples.study.sample_ids), np.array(samples.fold_names)
+    if len(samples.folds) == 1:
+        write_tsv(directory / FOLDS, {"sample-id": ids, "fold": names[samples.folds[0]]})
         return
-    columns = {f"fold-of-repeat-{repeat + 1}": names[number] for repeat, number in enumerate(crossval_samples.folds)}
+    columns = {
+        f"fold-of-repeat-{repeat + 1}": names[fold_of_sample] for repeat, fold_of_sample in enumerate(samples.folds)
+    }
     write_tsv(directory / FOLDS, {"sample-id": ids, **columns})
 
 
 def write_predictions(
-    directory: Path, crossval_samples: CrossvalSamples, held_out: HeldOut, others: Mapping[str, Columns]
+    directory: Path, samples: CrossvalSamples, held_out: HeldOut, others: Mapping[str, Columns]
 ) -> None:
-    """Write one row per sample, repeat and method, in the target's own units or class names; ``others`` by method."""
-    target, names = crossval_samples.target, np.array(crossval_samples.fold_names)
-    ids, truth = list(crossval_samples.study.sample_ids), truth_columns(target, crossval_samples.truth)["truth"]
+    """Write the predictions, one row per sample, repeat and method, in the target's own units or class names.
+
+    Parameters
+    ----------
+    directory
+        Output directory.
+    samples
+        The samples, and their folds.
+    held_out
+        Predictions of each sample while it was held out.
+    others
+        Further columns, by method and name.
+    """
+    target, names = samples.target, np.array(samples.fold_names)
+    ids, truth = list(samples.study.sample_ids), truth_columns(target, samples.truth)["truth"]
     is_regression = target.task == "regression"
     columns: dict[str, list[Any]] = {
         name: [] for name in ("sample-id", "repeat", "fold", "method", "prediction", "truth")
     }
     columns |= {f"probability:{name}": [] for name in target.classes}
     columns |= {name: [] for of_method in others.values() for name in of_method}
-    further = list(dict.fromkeys(name for of_method in others.values() for name in of_method))
+    other_names = list(dict.fromkeys(name for of_method in others.values() for name in of_method))
     for method, repeats in held_out.predictions.items():
         for repeat, predicted in enumerate(repeats):
             columns["sample-id"] += ids
             columns["repeat"] += [repeat + 1] * len(ids)
-            columns["fold"] += names[crossval_samples.folds[repeat]].tolist()
+            columns["fold"] += names[samples.folds[repeat]].tolist()
             columns["method"] += [method] * len(ids)
             columns["truth"] += list(truth)
             columns["prediction"] += list(
@@ -69,48 +83,63 @@ def write_predictions(
             )
             for k, name in enumerate(target.classes):
                 columns[f"probability:{name}"] += predicted[:, k].tolist()
-            for name in further:
-                known = others[method].get(name)
-                columns[name] += [None] * len(ids) if known is None else known[repeat].tolist()
+            for name in other_names:
+                cells = others[method].get(name)
+                columns[name] += [None] * len(ids) if cells is None else cells[repeat].tolist()
     write_tsv(directory / PREDICTIONS, columns)
 
 
 def write_scores(
-    directory: Path, crossval_samples: CrossvalSamples, folds: list[FoldScore], lines: list[MethodSummary]
+    directory: Path, samples: CrossvalSamples, folds: list[FoldScore], summaries: list[MethodSummary]
 ) -> None:
-    """Write the score of every fold, and a line per method and metric."""
+    """Write the score of every fold, and the summary of every method and metric."""
     write_tsv(
         directory / RESULTS,
         {
-            "method": [one.method for one in folds],
-            "repeat": [one.repeat + 1 for one in folds],
-            "fold": [crossval_samples.fold_names[one.fold] for one in folds],
-            "metric": [one.metric for one in folds],
-            "value": [one.value for one in folds],
+            "method": [score.method for score in folds],
+            "repeat": [score.repeat + 1 for score in folds],
+            "fold": [samples.fold_names[score.fold] for score in folds],
+            "metric": [score.metric for score in folds],
+            "value": [score.value for score in folds],
         },
     )
-    has_differences = any(line.difference is not None for line in lines)
+    has_differences = any(summary.difference is not None for summary in summaries)
     names = [name for name in MethodSummary.__annotations__ if has_differences or not name.startswith("difference")]
-    write_tsv(directory / SUMMARY, {name: [getattr(line, name) for line in lines] for name in names})
+    write_tsv(directory / SUMMARY, {name: [getattr(summary, name) for summary in summaries] for name in names})
 
 
 def draw_summary(
-    directory: Path, held_out: HeldOut, folds: list[FoldScore], lines: list[MethodSummary], column: str
+    directory: Path, held_out: HeldOut, folds: list[FoldScore], summaries: list[MethodSummary], column: str
 ) -> None:
-    """Draw the scores by the first metric, in each fold and pooled, the best method on top as in the table."""
+    """Draw the first metric of each method, in each fold and pooled; the best method is on top, as in the table."""
     metric, score = next(iter(held_out.scores.items()))
-    pooled = {line.method: line.pooled for line in lines if line.metric == metric}
+    pooled = {summary.method: summary.pooled for summary in summaries if summary.metric == metric}
     order = sorted(pooled, key=lambda method: pooled[method], reverse=not score.is_loss)
-    values = {method: [one.value for one in folds if (one.method, one.metric) == (method, metric)] for method in order}
+    values = {
+        method: [of_fold.value for of_fold in folds if (of_fold.method, of_fold.metric) == (method, metric)]
+        for method in order
+    }
     figure = draw_methods(values, pooled, f"{score.label} of {column}, held out")
     with atomic_path(directory / PICTURE) as temporary:
         figure.savefig(temporary, format="png")
 
 
-def summary_table(held_out: HeldOut, lines: list[MethodSummary], reference: str | None) -> str:
-    """Lay out the first two metrics of each method as text, best first; differences are of the first metric."""
+def summary_table(held_out: HeldOut, summaries: list[MethodSummary], reference: str | None) -> str:
+    """Return a table of the first two metrics of each method as text, best first.
+
+    Parameters
+    ----------
+    held_out
+        Predictions of each sample while it was held out.
+    summaries
+        Summary of each method and metric.
+    reference
+        Method whose differences from the others, in the first metric, are shown; None for none.
+    """
     (metric, score), (second, other) = list(held_out.scores.items())[:2]
-    by_metric = {name: {line.method: line for line in lines if line.metric == name} for name in (metric, second)}
+    by_metric = {
+        name: {summary.method: summary for summary in summaries if summary.metric == name} for name in (metric, second)
+    }
     main = by_metric[metric]
     order = sorted(main, key=lambda method: main[method].pooled, reverse=not score.is_loss)
     header = ["method", f"{score.label}, folds", "pooled", "95 %", other.label]
@@ -128,41 +157,41 @@ def summary_table(held_out: HeldOut, lines: list[MethodSummary], reference: str 
     if reference is not None:
         header.append(f"{reference} minus it, 95 %")
     widths = [max(map(len, cells)) for cells in zip(header, *rows, strict=True)]
-    lines_of_text = [_aligned(row, widths) for row in (header, *rows)]
-    if any(math.isnan(line.mean) for line in main.values()):
-        lines_of_text += [
+    lines = [_align(row, widths) for row in (header, *rows)]
+    if any(math.isnan(summary.mean) for summary in main.values()):
+        lines += [
             "",
             f"{NO_SCORE}: {score.label} has no value in any fold, as each holds out samples of one value only.",
         ]
-    return "\n".join(lines_of_text)
+    return "\n".join(lines)
 
 
-def written(score: float) -> str:
-    """Write a score, or that there is none."""
+def format_score(score: float) -> str:
+    """Return a score with three decimals, or `NO_SCORE` for NaN."""
     return NO_SCORE if math.isnan(score) else f"{score:.3f}"
 
 
-def _over_folds(line: MethodSummary) -> str:
-    spread = " (one fold)" if math.isnan(line.sd) else f" ± {line.sd:.3f}"
-    return NO_SCORE if math.isnan(line.mean) else f"{line.mean:.3f}{spread}"
+def _over_folds(summary: MethodSummary) -> str:
+    spread = " (one fold)" if math.isnan(summary.sd) else f" ± {summary.sd:.3f}"
+    return NO_SCORE if math.isnan(summary.mean) else f"{summary.mean:.3f}{spread}"
 
 
-def _difference(line: MethodSummary) -> str:
-    if line.difference is None:
+def _difference(summary: MethodSummary) -> str:
+    if summary.difference is None:
         return ""
-    return f"{line.difference:+.3f} [{line.difference_low:+.3f}, {line.difference_high:+.3f}]"
+    return f"{summary.difference:+.3f} [{summary.difference_low:+.3f}, {summary.difference_high:+.3f}]"
 
 
-def _aligned(row: list[str], widths: list[int]) -> str:
+def _align(row: list[str], widths: list[int]) -> str:
     first, *others = zip(row, widths, strict=True)
     return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]).rstrip()
 
 
-def write_text(directory: Path, crossval_samples: CrossvalSamples, table: str, reference: str | None) -> None:
-    """Describe what was compared on what, and how to read it."""
-    repeats, folds = len(crossval_samples.folds), len(crossval_samples.fold_names)
-    n_groups, n_samples = len(set(crossval_samples.groups)), crossval_samples.study.n_samples
-    target = crossval_samples.target
+def write_text(directory: Path, samples: CrossvalSamples, table: str, reference: str | None) -> None:
+    """Write ``summary.md``: what was compared on which samples, the table, and how to read it."""
+    repeats, folds = len(samples.folds), len(samples.fold_names)
+    n_groups, n_samples = len(set(samples.groups)), samples.study.n_samples
+    target = samples.target
     how_often = f"{folds} folds" + (f", divided {repeats} times" if repeats > 1 else "")
     units = f"{n_samples} samples" + (f" of {n_groups} groups" if n_groups < n_samples else "")
     text = (

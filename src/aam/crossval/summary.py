@@ -1,4 +1,4 @@
-"""From the predictions of all folds to one line per method: scores, and the paired difference from the first method."""
+"""Summaries of the predictions of all folds: scores of each method, and paired differences from a reference method."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +8,10 @@ import numpy as np
 from aam.metrics.scores import SCORES, Score
 
 DRAWS = 1000
+"""Number of bootstrap draws."""
 
 INTERVAL = (2.5, 97.5)
-"""Percentiles."""
+"""Percentiles of the bootstrap draws that are the ends of an interval."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class HeldOut:
     Attributes
     ----------
     task
-        What is predicted.
+        Task of the target.
     truth
         Values or class numbers, [S].
     groups
@@ -28,7 +29,7 @@ class HeldOut:
     folds
         Fold of each sample in each repeat, [R, S].
     predictions
-        By method, values [R, S] or class probabilities [R, S, C].
+        Values [R, S], or class probabilities [R, S, C], by method.
     """
 
     task: str
@@ -39,13 +40,13 @@ class HeldOut:
 
     @property
     def scores(self) -> dict[str, Score]:
-        """What the task is judged by."""
+        """Scores of the task, by name of the metric."""
         return SCORES[self.task]
 
 
 @dataclass(frozen=True)
 class FoldScore:
-    """How good one method was in one fold."""
+    """Score of one method in one fold by one metric; ``repeat`` and ``fold`` are numbers from 0."""
 
     method: str
     repeat: int
@@ -56,18 +57,19 @@ class FoldScore:
 
 @dataclass(frozen=True)
 class MethodSummary:
-    """How good one method is by one metric.
+    """Summary of one method by one metric.
 
     Attributes
     ----------
     method, metric
-        Which.
+        Names of the method and of the metric.
     mean, sd
-        Over the folds of all repeats where the metric is defined.
+        Mean and standard deviation over the folds of all repeats in which the metric is defined.
     pooled, low, high
-        Of all samples together, the mean over repeats, and its 95 % interval over draws of the groups.
+        Score of all samples together, as the mean over repeats, and its 95 % interval over bootstrap draws of the groups.
     difference, difference_low, difference_high
-        The first method's pooled figure minus this one's, on the same draws; None for the first itself, and where it is not aam.
+        Pooled score of the reference method minus that of this method, and its 95 % interval on the same draws; None for the
+        reference itself, and without a reference.
     """
 
     method: str
@@ -85,44 +87,48 @@ class MethodSummary:
 def score_folds(held_out: HeldOut) -> list[FoldScore]:
     """Score every method in every fold of every repeat."""
     return [
-        FoldScore(method, repeat, int(fold), metric, score.compute(prediction[repeat][rows], held_out.truth[rows]))
+        FoldScore(
+            method, repeat, int(fold), metric, score.compute(prediction[repeat][is_in_fold], held_out.truth[is_in_fold])
+        )
         for method, prediction in held_out.predictions.items()
-        for repeat, number in enumerate(held_out.folds)
-        for fold in np.unique(number)
-        for rows in [number == fold]
+        for repeat, fold_of_sample in enumerate(held_out.folds)
+        for fold in np.unique(fold_of_sample)
+        for is_in_fold in [fold_of_sample == fold]
         for metric, score in held_out.scores.items()
     ]
 
 
 def summarise(held_out: HeldOut, folds: list[FoldScore], reference: str | None, seed: int) -> list[MethodSummary]:
-    """Return the line of each method and metric.
+    """Return the summary of each method and metric.
 
     Parameters
     ----------
     held_out
-        The predictions.
+        Predictions of each sample while it was held out.
     folds
-        What `score_folds` made of them.
+        Scores in each fold (`score_folds`).
     reference
-        Method whose differences from the others are of interest; None for none.
+        Method whose differences from the others are computed; None for none.
     seed
-        Fixes the draws of groups: whole groups with replacement, the same for all methods and repeats (Efron & Tibshirani 1993).
+        Seed of the bootstrap, which draws whole groups with replacement, the same for all methods and repeats (Efron & Tibshirani
+        1993).
     """
     whole = _pooled(held_out, np.arange(len(held_out.truth)))
-    drawn = np.stack([_pooled(held_out, rows) for rows in _draws(held_out.groups, seed)])
+    drawn = np.stack([_pooled(held_out, indices) for indices in _draws(held_out.groups, seed)])
     methods, metrics = list(held_out.predictions), list(held_out.scores)
-    lines = []
+    summaries = []
     for m, method in enumerate(methods):
         for k, metric in enumerate(metrics):
-            values = np.array([one.value for one in folds if (one.method, one.metric) == (method, metric)])
+            values = np.array([score.value for score in folds if (score.method, score.metric) == (method, metric)])
             values = values[~np.isnan(values)]
             mean, sd = _mean_and_sd(values)
             difference: tuple[float | None, ...] = (None, None, None)
             if reference is not None and method != reference:
                 first = methods.index(reference)
                 difference = (whole[first, k] - whole[m, k], *_interval(drawn[:, first, k] - drawn[:, m, k]))
-            lines.append(MethodSummary(method, metric, mean, sd, whole[m, k], *_interval(drawn[:, m, k]), *difference))
-    return lines
+            interval = _interval(drawn[:, m, k])
+            summaries.append(MethodSummary(method, metric, mean, sd, whole[m, k], *interval, *difference))
+    return summaries
 
 
 def _mean_and_sd(values: np.ndarray) -> tuple[float, float]:
@@ -130,18 +136,22 @@ def _mean_and_sd(values: np.ndarray) -> tuple[float, float]:
     return mean, float(values.std(ddof=1)) if len(values) > 1 else float("nan")
 
 
-def _pooled(held_out: HeldOut, rows: np.ndarray) -> np.ndarray:
-    """Score some samples, which may occur more than once; the mean over repeats, [methods, metrics]."""
-    truth = held_out.truth[rows]
+def _pooled(held_out: HeldOut, indices: np.ndarray) -> np.ndarray:
+    """Return the scores of some samples, which may occur more than once, as means over repeats, [methods, metrics]."""
+    truth = held_out.truth[indices]
     return np.array(
         [
-            [np.mean([score.compute(one[rows], truth) for one in prediction]) for score in held_out.scores.values()]
-            for prediction in held_out.predictions.values()
+            [
+                np.mean([score.compute(prediction[indices], truth) for prediction in repeats])
+                for score in held_out.scores.values()
+            ]
+            for repeats in held_out.predictions.values()
         ]
     )
 
 
 def _draws(groups: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Return the indices of the samples of each bootstrap draw of groups."""
     stream = np.random.default_rng(seed)
     _, number = np.unique(groups, return_inverse=True)
     members = np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
