@@ -45,7 +45,7 @@ TABLES = {"__main__.py", "vocabulary.py", "shapes.py", "notices.py"}
 
 ACROSS = {
     "commands/test_bad_input", "commands/test_whole_commands", "config/test_config_conditioning",
-    "config/test_config_network_head", "config/test_config_simulate", "ecology/test_measures", "io/test_bad_files",
+    "config/test_config_network_head", "config/test_config_simulate", "io/test_bad_files",
     "io/test_round_trips", "io/test_unexpected_files", "metrics/test_processes", "models/test_packed_equals_padded",
     "training/test_objectives_learn",
 }  # fmt: skip

@@ -6,8 +6,7 @@ import pytest
 
 from aam.cli import parse
 from aam.config.base import config
-from aam.config.options import GIVEN, flag_of, only_with
-from aam.config.topics import fields_of_any_head
+from aam.config.options import GIVEN, fields_of_any_head, flag_of, only_with
 from aam.errors import ConfigError
 
 

@@ -14,11 +14,10 @@ from skbio.stats.composition import clr, rclr
 from aam.config.objectives import OBJECTIVES
 from aam.data.batches import pack
 from aam.data.rarefaction import rarefy
-from aam.ecology.distances import aitchison, bray_curtis, given_matrix, jaccard, robust_aitchison
-from aam.ecology.diversity import faith_pd, observed_asvs, shannon
+from aam.ecology.measures import aitchison, bray_curtis, given_matrix, jaccard, observed_asvs, robust_aitchison, shannon
 from aam.ecology.resources import SampleMatrix, StudyResources
 from aam.ecology.tree import FeatureTree
-from aam.ecology.unifrac import generalized, normalized, unweighted, weighted
+from aam.ecology.unifrac import faith_pd, generalized, normalized, unweighted, weighted
 from aam.io.newick import read_newick
 from aam.io.tables import read_table
 from aam.objectives.sample_distance import measure_of

@@ -16,6 +16,7 @@ from aam.config.objectives import (
     SupervisedObjectivesConfig,
     rows_of,
 )
+from aam.config.options import INFERENCE, LABELS, Topic
 from aam.config.saving import DevicesConfig, SavingConfig, check_devices, check_saving
 from aam.config.study import (
     DistanceConfig,
@@ -29,7 +30,6 @@ from aam.config.study import (
     UnlabelledSplitConfig,
 )
 from aam.config.target import HeadConfig, NetworkHeadConfig, TargetConfig
-from aam.config.topics import INFERENCE, LABELS, Topic
 from aam.config.training import StartConfig, TrainingConfig, TransferConfig
 
 

@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from aam.config.base import config, flag_of
-from aam.config.options import GIVEN, only_with
-from aam.config.topics import COVARIATES, IN_LABELS, Topic
+from aam.config.options import COVARIATES, GIVEN, IN_LABELS, Topic, only_with
 
 _COLUMNS = only_with(
     "{flags} have no effect without {needed}: pass one of these.", categorical_columns=GIVEN, numeric_columns=GIVEN

@@ -8,8 +8,7 @@ from pydantic import Field, model_validator
 
 from aam.config.base import config, written_after
 from aam.config.commands import LearningConfig
-from aam.config.options import only_with
-from aam.config.topics import FOLDS, IN_FOLDS, Topic
+from aam.config.options import FOLDS, IN_FOLDS, Topic, only_with
 
 Baseline = Literal["guess", "depth", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
 

@@ -14,8 +14,20 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from aam.config.base import fields_as_written
-from aam.config.options import POSITIONAL, condition_of, flag_of, marks_of, type_of
-from aam.config.topics import BRIEF_TITLES, OPTIONS, OUTPUT, Brief, MoreText, ReadBy, Topic
+from aam.config.options import (
+    BRIEF_TITLES,
+    OPTIONS,
+    OUTPUT,
+    POSITIONAL,
+    Brief,
+    MoreText,
+    ReadBy,
+    Topic,
+    condition_of,
+    flag_of,
+    marks_of,
+    type_of,
+)
 from aam.errors import ConfigError
 
 ALL = "all"

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from aam.config.base import config
-from aam.config.topics import ANY_HEAD, AUGMENTATION, IN_MODEL, MODEL, Topic
+from aam.config.options import ANY_HEAD, AUGMENTATION, IN_MODEL, MODEL, Topic
 
 
 @config

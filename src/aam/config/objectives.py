@@ -7,8 +7,17 @@ import tyro
 from pydantic import Field, model_validator
 
 from aam.config.base import config
-from aam.config.options import FLAG_NAMES, GIVEN, OnlyWith, Values, flag_of
-from aam.config.topics import IN_OBJECTIVES, OBJECTIVES_TOPIC, MoreText, Topic
+from aam.config.options import (
+    FLAG_NAMES,
+    GIVEN,
+    IN_OBJECTIVES,
+    OBJECTIVES_TOPIC,
+    MoreText,
+    OnlyWith,
+    Topic,
+    Values,
+    flag_of,
+)
 from aam.errors import name_some
 
 _DISTANCE = "aam.objectives.sample_distance:SampleDistance"
@@ -60,14 +69,14 @@ OBJECTIVES: dict[str, ObjectiveRow] = {
     "weighted-unifrac": _distance("aam.ecology.unifrac:weighted", "branches by difference of abundance", "tree"),
     "normalized-weighted-unifrac": _distance("aam.ecology.unifrac:normalized", "the same, in 0 to 1", "tree"),
     "generalized-unifrac": _distance("aam.ecology.unifrac:generalized", "between both; --unifrac-alpha", "tree"),
-    "bray-curtis": _distance("aam.ecology.distances:bray_curtis", "share of reads not shared"),
-    "jaccard": _distance("aam.ecology.distances:jaccard", "share of ASVs not shared"),
-    "aitchison": _distance("aam.ecology.distances:aitchison", "log-ratios, pseudo-count 1"),
-    "robust-aitchison": _distance("aam.ecology.distances:robust_aitchison", "log-ratios of the ASVs present"),
-    "distance": _distance("aam.ecology.distances:given_matrix", "your own matrix", "distances"),
-    "faith-pd": _value("aam.ecology.diversity:faith_pd", "Faith's phylogenetic diversity", "tree"),
-    "observed-asvs": _value("aam.ecology.diversity:observed_asvs", "number of ASVs"),
-    "shannon": _value("aam.ecology.diversity:shannon", "Shannon entropy, natural logarithm"),
+    "bray-curtis": _distance("aam.ecology.measures:bray_curtis", "share of reads not shared"),
+    "jaccard": _distance("aam.ecology.measures:jaccard", "share of ASVs not shared"),
+    "aitchison": _distance("aam.ecology.measures:aitchison", "log-ratios, pseudo-count 1"),
+    "robust-aitchison": _distance("aam.ecology.measures:robust_aitchison", "log-ratios of the ASVs present"),
+    "distance": _distance("aam.ecology.measures:given_matrix", "your own matrix", "distances"),
+    "faith-pd": _value("aam.ecology.unifrac:faith_pd", "Faith's phylogenetic diversity", "tree"),
+    "observed-asvs": _value("aam.ecology.measures:observed_asvs", "number of ASVs"),
+    "shannon": _value("aam.ecology.measures:shannon", "Shannon entropy, natural logarithm"),
     "taxonomy": ObjectiveRow("aam.objectives.taxonomy:Taxonomy", "lineage of each ASV", ("taxonomy",)),
     "composition": ObjectiveRow(
         "aam.objectives.taxon_abundance:TaxonAbundance", "taxa of each sample; --taxonomy-rank", ("taxonomy",)

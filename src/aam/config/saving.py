@@ -5,8 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from aam.config.base import config
-from aam.config.options import only_with
-from aam.config.topics import ANY_HEAD, DEVICES, IN_TRAINING, SAVING, Topic
+from aam.config.options import ANY_HEAD, DEVICES, IN_TRAINING, SAVING, Topic, only_with
 from aam.config.training import TrainingConfig
 
 LAST_CHECKPOINT = "checkpoints/last.ckpt"

@@ -8,8 +8,7 @@ from pydantic import Field, model_validator
 
 from aam.config.base import config, flag_of
 from aam.config.objectives import only_with_objective
-from aam.config.options import OnlyWith, only_with
-from aam.config.topics import (
+from aam.config.options import (
     ANY_HEAD,
     FIRST_IN_LABELS,
     IN_LABELS,
@@ -20,7 +19,9 @@ from aam.config.topics import (
     OUTPUT,
     SPLIT,
     STUDY,
+    OnlyWith,
     Topic,
+    only_with,
 )
 
 

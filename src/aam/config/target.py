@@ -8,8 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from aam.config.base import config
-from aam.config.options import only_with
-from aam.config.topics import HEAD, IN_LABELS, IN_MODEL, LOSS, NETWORK_ONLY, TARGET_TOPIC, Topic
+from aam.config.options import HEAD, IN_LABELS, IN_MODEL, LOSS, NETWORK_ONLY, TARGET_TOPIC, Topic, only_with
 
 Transform = Literal["none", "minmax", "zscore", "zscore-category", "log-minmax", "log-zscore"]
 

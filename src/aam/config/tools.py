@@ -8,12 +8,12 @@ import tyro
 from pydantic import Field, model_validator
 
 from aam.config.base import config
+from aam.config.options import STUDY, Topic
 from aam.config.study import (
     CacheDirConfig,
     OutputDirectoryConfig,
     StudyConfig,
 )
-from aam.config.topics import STUDY, Topic
 
 
 @config

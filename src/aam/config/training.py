@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from aam.config.base import config, flag_of
-from aam.config.options import GIVEN, only_with
-from aam.config.topics import ANY_HEAD, IN_MODEL, IN_TRAINING, OPTIMISER, TRAINING, TRANSFER, Topic
+from aam.config.options import ANY_HEAD, GIVEN, IN_MODEL, IN_TRAINING, OPTIMISER, TRAINING, TRANSFER, Topic, only_with
 
 
 @config

@@ -1,9 +1,9 @@
-"""Unweighted, weighted, normalised and generalised UniFrac of the samples of a batch."""
+"""Unweighted, weighted, normalised and generalised UniFrac of the samples of a batch, and Faith's diversity: measures on a tree."""
 
 import numpy as np
 
 from aam.batch import PackedCounts
-from aam.ecology.distances import pairwise
+from aam.ecology.measures import pairwise
 from aam.ecology.resources import StudyResources
 from aam.ecology.tree import FeatureTree
 
@@ -146,3 +146,17 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Return the ratio; 0 where the denominator is 0."""
     shape = np.broadcast_shapes(numerator.shape, denominator.shape)
     return np.divide(numerator, denominator, out=np.zeros(shape), where=np.broadcast_to(denominator > 0, shape))
+
+
+def faith_pd(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
+    """Compute Faith's phylogenetic diversity (Faith 1992).
+
+    As in scikit-bio, the branches between the ASVs' common ancestor and the root count. ASVs that the tree lacks are ignored.
+
+    Returns
+    -------
+    np.ndarray
+        Summed length of the branches above each sample's ASVs, up to the root, in the tree's units; float64 [B].
+    """
+    share, length = shares_below(packed, resources)
+    return (share > 0) @ length

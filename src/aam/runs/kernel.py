@@ -7,7 +7,7 @@ from typing import Literal
 
 from aam.config.base import changed_flags
 from aam.config.commands import LearningConfig, TrainConfig
-from aam.config.topics import fields_of_any_head
+from aam.config.options import fields_of_any_head
 from aam.data.rarefaction import fixed_rarefaction
 from aam.data.study import Study
 from aam.errors import ConfigError, name_some

@@ -1,4 +1,4 @@
-"""Distances between the samples of a batch that need no tree: Bray-Curtis, Jaccard, Aitchison, and matrices computed elsewhere."""
+"""Distances between the samples of a batch, and their diversity, without a tree; and distances computed elsewhere."""
 
 import numpy as np
 from scipy.spatial.distance import cdist, pdist, squareform
@@ -66,3 +66,28 @@ def given_matrix(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
     assert matrix is not None, "there is no matrix of distances"
     matrix_rows = matrix.rows[packed.samples]
     return np.asarray(matrix.values[matrix_rows[packed.wanted]][:, matrix_rows], dtype=np.float64)
+
+
+def observed_asvs(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
+    """Count the ASVs of each sample.
+
+    Returns
+    -------
+    np.ndarray
+        Number of ASVs, float64 [B].
+    """
+    return np.diff(packed.sample_offsets).astype(np.float64)
+
+
+def shannon(packed: PackedCounts, resources: StudyResources) -> np.ndarray:
+    """Compute Shannon's entropy of each sample's ASVs, −Σ p·ln p (Shannon 1948).
+
+    Returns
+    -------
+    np.ndarray
+        Entropy in nats (natural logarithm), float64 [B].
+    """
+    sample, counts = packed.sample_of_pair, packed.counts.astype(np.float64)
+    depth = np.bincount(sample, weights=counts, minlength=packed.n_samples)
+    share = counts / depth[sample]
+    return -np.bincount(sample, weights=share * np.log(share), minlength=packed.n_samples)
