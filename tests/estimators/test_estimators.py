@@ -1,5 +1,7 @@
 """The estimators keep scikit-learn's contract, and are the kernel head."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,6 +48,15 @@ def test_numbers_of_new_groups_are_predicted_and_their_intervals_hold_them(cohor
     assert r2_score(ratio[test], fitted.predict(counts.iloc[test])) > 0.6
     lower, upper = fitted.predict_interval(counts.iloc[test])
     assert ((lower <= ratio[test]) & (ratio[test] <= upper)).mean() > 0.7
+
+
+def test_too_few_groups_for_the_coverage_are_said(cohort, caplog):
+    counts, ratio, subject = cohort
+
+    with caplog.at_level("WARNING", "aam"):
+        AAMRegressor(coverage=0.99).fit(counts, ratio, groups=subject)
+
+    assert re.search(r"--coverage 0\.99 .*\b99 groups .*\b20\b", caplog.text)
 
 
 def test_classes_are_predicted_as_they_came_with_sets_that_hold_the_likeliest(cohort):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from aam.data.rarefaction import FixedRarefaction
-from aam.kernels.fitting import fit_kernel_head, member_weights
+from aam.kernels.fitting import fit_kernel_head, member_weights, n_groups_left_out
 from aam.kernels.head import KernelInputs
 from aam.kernels.storage import head_arrays, head_info, rebuild_head
 from aam.labels.target import fit_target
@@ -187,11 +187,9 @@ def test_a_single_group_is_said_and_samples_are_left_out_alone(caplog):
     assert head.calibration.threshold > 0
 
 
-def test_too_few_groups_for_the_coverage_are_said(caplog):
-    with caplog.at_level("WARNING", "aam"):
-        fit(study_of(COUNTS), coverage=0.99)
-
-    assert re.search(r"--coverage 0\.99 .*\b99 groups .*\b15\b", caplog.text)
+def test_a_single_group_counts_as_its_samples():
+    assert n_groups_left_out(np.array(["a", "a", "b"])) == 2
+    assert n_groups_left_out(np.array(["a", "a", "a"])) == 3
 
 
 def test_weights_fall_softly_with_the_loss():

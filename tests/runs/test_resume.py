@@ -83,7 +83,7 @@ def test_a_command_that_was_stopped_and_continued_gives_the_same_model(
 def test_after_kill_9_the_same_model_comes_of_it(folder, tmp_path):
     command = pretraining(folder, tmp_path / "o", "--resume", "--checkpoint-steps", 1)
     one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # as in this process, for the same bits
-    aam = [sys.executable, "-m", "aam", *command]
+    aam = [sys.executable, "-m", "aam", *map(str, command)]
     with subprocess.Popen(aam, stderr=subprocess.PIPE, text=True, env=one_thread) as process:
         assert process.stderr is not None
         while not process.stderr.readline().startswith("Epoch 1 "):

@@ -11,10 +11,11 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative, valida
 from aam.ecology.tree import FeatureTree
 from aam.io.newick import read_newick
 from aam.kernels.features import Phylogeny, Samples
-from aam.kernels.fitting import fit_ensemble
+from aam.kernels.fitting import fit_ensemble, n_groups_left_out
 from aam.kernels.head import KernelEnsemble
 from aam.kernels.known_asvs import MINIMUM_PREVALENCE
 from aam.labels.target import Predictions, TargetState
+from aam.uncertainty import warn_of_few_groups
 
 _MOST_OF_SHARES = 1.01
 """Largest sum of a sample's shares, with room for their rounding."""
@@ -98,6 +99,7 @@ class KernelEstimator(BaseEstimator):
         self.kept_ = np.flatnonzero(prevalence >= least)
         if not len(self.kept_):
             raise ValueError(f"No feature is above 0 in {least} of the {len(y)} samples: there is nothing to compare.")
+        warn_of_few_groups(n_groups_left_out(groups), self.coverage)
         self.ensemble_: KernelEnsemble = fit_ensemble(
             Samples(X[:, self.kept_]), self._phylogeny(), target, truth, groups.astype(str), self.coverage
         )

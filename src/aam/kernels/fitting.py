@@ -22,7 +22,7 @@ from aam.kernels.known_asvs import KnownASVs, sample_counts
 from aam.kernels.machines import FittedMachine, KernelMachine, class_weights, fit_logistic, fit_ridge
 from aam.kernels.trees import Trees, boosted_trees, fit_trees, random_forest
 from aam.labels.target import TargetState
-from aam.uncertainty import FARTHEST, fit_temperature, threshold_of, to_probabilities, warn_of_few_groups
+from aam.uncertainty import FARTHEST, fit_temperature, threshold_of, to_probabilities
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +141,6 @@ def fit_ensemble(
     """
     kernels = member_kernels(training, phylogeny)
     subject = _groups(groups)
-    warn_of_few_groups(int(subject.max()) + 1, coverage)
     machines, fitted = _fit_members(kernels, training, target, truth, subject)
     weights = member_weights([fitted_machine.loss for fitted_machine in fitted])
     members = tuple(
@@ -164,6 +163,12 @@ def member_weights(losses: list[float]) -> np.ndarray:
     """
     weights = np.exp(-(np.array(losses) / max(min(losses), 1e-12) - 1) / TOLERANCE)
     return weights / weights.sum()
+
+
+def n_groups_left_out(groups: np.ndarray) -> int:
+    """Count the groups of training samples that are left out in turn: each sample where there is a single group."""
+    n_groups = len(np.unique(groups))
+    return n_groups if n_groups > 1 else len(groups)
 
 
 def _groups(groups: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from aam.inference.kernel import KernelModel, PretrainedVectors, to_kernel_units
 from aam.inference.model_directory import save_model
 from aam.inference.network import PredictOptions
 from aam.inference.predictor import predictor_of
-from aam.kernels.fitting import fit_kernel_head
+from aam.kernels.fitting import fit_kernel_head, n_groups_left_out
 from aam.kernels.head import KernelHead, KernelInputs
 from aam.kernels.known_asvs import MINIMUM_PREVALENCE
 from aam.labels.labelled import LabelledStudy
@@ -27,6 +27,7 @@ from aam.runs.results import summarise, validate, write_metrics, write_splits
 from aam.runs.resume import Run
 from aam.storage.cache import Cache
 from aam.storage.output import start_output_directory
+from aam.uncertainty import warn_of_few_groups
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +128,7 @@ def train_kernel_head(run: Run[TrainConfig], labelled: LabelledStudy, written: l
     labelled = dataclasses.replace(labelled, samples=dataclasses.replace(labelled.samples, study=study), target=target)
     learned = to_kernel_units(target, labelled.truth, labelled.head_inputs)
     inputs = kernel_inputs(config, study, run.pretrained)
+    warn_of_few_groups(n_groups_left_out(labelled.samples.groups[labelled.training]), config.head.coverage)
     head = fit_kernel_head(study, labelled.training, target, learned, labelled.samples.groups, inputs)
     _log_members(head)
     model = KernelModel.of(head, None if run.pretrained is None else run.pretrained[0])
