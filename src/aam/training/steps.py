@@ -16,7 +16,7 @@ from aam.training.memory import ADVICE, StepTooLargeError, fits
 
 logger = logging.getLogger(__name__)
 
-Losses = dict[str, Tensor]
+LossValues = dict[str, Tensor]
 
 PartialBatch = tuple[Batch, float]
 """A batch or a half of it, and the fraction of the samples of the step's batch that it holds."""
@@ -27,7 +27,7 @@ def seed_dropout(seed: int, epoch: int, batch_idx: int, rank: int) -> None:
     torch.manual_seed(int(generator(seed, "dropout", epoch, batch_idx, rank).integers(2**63)))
 
 
-def learn_from(module: Any, batch: Batch, batch_idx: int, scale: Tensor) -> list[tuple[Losses, int]]:
+def learn_from(module: Any, batch: Batch, batch_idx: int, scale: Tensor) -> list[tuple[LossValues, int]]:
     """Add the gradients of a batch to those of the weights.
 
     If memory does not hold the batch on some rank, its gradients are discarded, and it is run in two halves, each as the batch that
@@ -57,7 +57,7 @@ def learn_from(module: Any, batch: Batch, batch_idx: int, scale: Tensor) -> list
         return [(module.add_gradients(batch, scale), batch.n_samples_of_all_ranks)]
     earlier = _put_aside(module)
     has_others = module.trainer.world_size > 1
-    losses_of_parts: list[tuple[Losses, int]] = []
+    losses_of_parts: list[tuple[LossValues, int]] = []
 
     def run(parts: Iterable[PartialBatch]) -> None:
         module.zero_grad(set_to_none=True)
