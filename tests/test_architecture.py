@@ -189,6 +189,17 @@ def test_the_command_line_and_the_configs_do_not_import_heavy_libraries():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_the_list_of_commands_needs_no_config():
+    code = (
+        "import sys, aam.cli\n"
+        "aam.cli.overview()\n"
+        "late = {'pydantic', 'yaml', 'tyro'} & set(sys.modules)\n"
+        "assert not late, late\n"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_an_objective_is_one_file_and_one_row():
     """No file but its own and the table names an objective: there is no branch for any anywhere."""
     from aam.config.base import load

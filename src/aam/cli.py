@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import aam
-from aam.config.base import load as _load
 from aam.errors import AamError, ConfigError, StopRequested, name_some
 from aam.notices import NOTICES
 
@@ -149,6 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(name: str, options: list[str]) -> int:
+    from aam.config.base import load
     from aam.distributed.process import (
         is_first_process,
         is_secondary_process,
@@ -166,7 +166,7 @@ def _run(name: str, options: list[str]) -> int:
             refuse_launched(os.environ)
         _set_up_output()
         os.environ.setdefault(*ONEDNN_CACHE_CAPACITY)
-        _load(COMMANDS[form_of(name, options)].function)(config)
+        load(COMMANDS[form_of(name, options)].function)(config)
     except AamError as error:
         if not (is_secondary_process(os.environ) and wait_for_first_process()):
             sys.stderr.write(f"aam {name}: {error}\n" if name in COMMANDS else f"aam: {error}\n")
@@ -229,12 +229,12 @@ def parse(name: str, options: list[str]) -> Any:
     SystemExit
         With code 2 for a mistyped option, 0 after ``--help``.
     """
-    from aam.config.base import check_arguments
+    from aam.config.base import check_arguments, load
 
     options = _with_config_files(name, options)
     check_arguments(options)
     form = form_of(name, options)
-    config = _load(COMMANDS[form].config)
+    config = load(COMMANDS[form].config)
     _show_help_if_asked(form, config, options)
     import tyro  # after the help, which does without it
 
@@ -287,14 +287,14 @@ def _with_config_files(name: str, options: list[str]) -> list[str]:
         return options
     import tyro
 
-    from aam.config.base import command_that_wrote, flags_from_yaml, option_names
+    from aam.config.base import command_that_wrote, flags_from_yaml, load, option_names
 
-    usual, other = _load(COMMANDS[name].config), COMMANDS[name].other
+    usual, other = load(COMMANDS[name].config), COMMANDS[name].other
     for path in paths:
         writer = command_that_wrote(path) if path.is_file() else None
         if writer not in (None, usual.command):
             raise ConfigError(f"--config {path} holds the options of aam {writer}: run that, or copy what both have.")
-    allowed = [*option_names(usual), *(option_names(_load(COMMANDS[other.command].config)) if other else ())]
+    allowed = [*option_names(usual), *(option_names(load(COMMANDS[other.command].config)) if other else ())]
     without_flag = [
         field.name
         for field in dataclasses.fields(usual)

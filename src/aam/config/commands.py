@@ -230,7 +230,7 @@ class InferenceConfig:
     """Samples at a time; changes no result."""
     prediction_passes: Annotated[int, Field(ge=1)] = 1
     """Times that a network's samples are drawn anew, each time also with other rare ASVs. Predictions, probabilities and
-    vectors are means, and predict adds passes_sd, by how much the number depends on the draw. 5 to 10 make them steadier."""
+    vectors are means, and for numbers predict adds passes_sd, by how much they depend on the draw. 5 to 10 make them steadier."""
     precision: Literal["64-true", "32-true", "bf16-mixed"] = "64-true"
     """Arithmetic of reading. 64-true: results do not depend on which samples are read together; 32-true: about twice as fast,
     equal to about 5 digits; bf16-mixed: faster again where the processor or GPU multiplies bfloat16, equal to about 2
@@ -245,8 +245,8 @@ class PredictConfig:
 
     The table may hold ASVs that training never saw. Columns: sample-id, prediction (in the target's own units, or the class),
     and for classes probability:CLASS. A kernel head adds lower and upper (or set), known_reads and is_outlier, an ensemble lower
-    and upper (or set), members_sd and is_outlier, a network of --loss-type quantile lower and upper. Of a model of several metadata
-    columns, the names of numbers end in a colon and the column's name.
+    and upper (or set), is_outlier and, for numbers, members_sd, a network of --loss-type quantile lower and upper. Of a model of
+    several metadata columns, the names of numbers end in a colon and the column's name.
     """
 
     command: ClassVar[str] = "predict"

@@ -37,7 +37,7 @@ class FoldsConfig:
     a kernel machine (needs --tree); random-forest, extra-trees and gradient-boosting: trees on shares. For 700 samples, a fold
     takes seconds, of forests and boosting up to a minute."""
     aam: Annotated[bool, IN_FOLDS] = True
-    """Train aam itself, with the other options. --no-aam scores the baselines alone."""
+    """Whether aam itself is compared; --no-aam scores the baselines alone. It is trained with the other options."""
 
     @model_validator(mode="after")
     def _one_source_of_folds(self) -> "FoldsConfig":
