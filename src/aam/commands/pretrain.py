@@ -9,11 +9,10 @@ from aam.distributed.ranks import process_group
 from aam.inference.model_directory import save_model
 from aam.labels.splits import SampleSplit, split_unlabelled
 from aam.runs.batch_plan import BatchSchedule
-from aam.runs.plan import RunPlan, UnlabelledStudy, build_module, fit_run, plan_run, with_batch_size
-from aam.runs.replay import replay
+from aam.runs.plan import RunPlan, UnlabelledStudy, plan_run, train_run
 from aam.runs.resources import score_lines, trivial_scores
 from aam.runs.results import write_metrics
-from aam.runs.resume import Run, open_run, saving_elsewhere_on_failure, saving_plan
+from aam.runs.resume import Run, open_run, saving_elsewhere_on_failure
 from aam.training.fit import FitSummary
 
 logger = logging.getLogger(__name__)
@@ -30,18 +29,9 @@ def pretrain(config: PretrainConfig) -> None:
         with ranks.raise_together():
             samples = read_unlabelled(run.config)
             plan = plan_run(run.config, samples, run.pretrained)
-        if run.state == "failed":
-            replay(run.config, build_module(plan), plan.batch_source, ranks)
-            return
-        plan = with_batch_size(plan, ranks)
-        run = run.with_training(plan.config.training)
-        with ranks.raise_together():
-            schedule = plan.schedule()
-            saving = saving_plan(run.config, run.state, plan.description.study_digest)
-            run.begin(samples.split, RESULTS)
-        summary = fit_run(plan, schedule, run.directory, saving, ranks)
-        if ranks.is_first:
-            _write(run, plan, schedule, summary)
+        trained = train_run(run, plan, samples.split, RESULTS)
+        if trained is not None and ranks.is_first:
+            _write(run, *trained)
 
 
 def read_unlabelled(config: PretrainConfig) -> UnlabelledStudy:

@@ -19,10 +19,9 @@ from aam.labels.labelled import LabelledStudy, LabelledTable, divide, read_label
 from aam.labels.target import parts_of
 from aam.runs.ensemble import LEFT_OUT, train_ensemble
 from aam.runs.kernel import choose_head, train_kernel_head
-from aam.runs.plan import RunPlan, build_module, fit_run, plan_run, with_batch_size
-from aam.runs.replay import replay
+from aam.runs.plan import RunPlan, plan_run, train_run
 from aam.runs.results import summarise, validate, write_metrics
-from aam.runs.resume import Run, open_run, refuse_saved_network, saving_elsewhere_on_failure, saving_plan
+from aam.runs.resume import Run, open_run, refuse_saved_network, saving_elsewhere_on_failure
 from aam.storage.cache import Cache
 from aam.storage.output import remove_results
 from aam.training.fit import WRITTEN, FitSummary
@@ -89,17 +88,9 @@ def _train_network(run: Run[TrainConfig], table: LabelledTable) -> None:
         return
     with ranks.raise_together():
         plan = plan_run(run.config, labelled, run.pretrained, run.options)
-    if run.state == "failed":
-        replay(run.config, build_module(plan), plan.batch_source, ranks)
-        return
-    plan = with_batch_size(plan, ranks)
-    run = run.with_training(plan.config.training)
-    with ranks.raise_together():
-        schedule = plan.schedule()
-        saving = saving_plan(run.config, run.state, plan.description.study_digest)
-        run.begin(labelled.split, RESULTS)
-    summary = fit_run(plan, schedule, run.directory, saving, ranks)
-    if ranks.is_first:
+    trained = train_run(run, plan, labelled.split, RESULTS)
+    if trained is not None and ranks.is_first:
+        plan, _, summary = trained
         _write(run, plan, labelled, summary)
 
 

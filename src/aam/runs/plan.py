@@ -4,7 +4,7 @@ Pre-training, fine-tuning, each member of an ensemble and each fold have a plan.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,9 @@ from aam.objectives.objective import Settings
 from aam.runs.batch_plan import BatchSchedule, BatchSource, calibration_batch, memory_estimate, schedule_batches
 from aam.runs.batch_size import choose_batch_size
 from aam.runs.pretrained import Pretrained, copy_encoder_weights, copy_objective_weights
+from aam.runs.replay import replay
 from aam.runs.resources import choose_objective_settings, read_resources, with_targets
+from aam.runs.resume import Run, saving_plan
 from aam.storage.cache import Cache
 from aam.training.best_epoch import criterion_of
 from aam.training.fit import FitSummary, fit
@@ -246,6 +248,37 @@ def fit_run(
     )
     report = BatchReport(schedule.estimated_bytes, ranks)
     return fit(module, (train, validation), output, schedule.training, [report], saving, ranks)
+
+
+def train_run(
+    run: Run[Any], plan: RunPlan, split: SampleSplit, results: Sequence[str]
+) -> tuple[RunPlan, BatchSchedule, FitSummary] | None:
+    """Train the one model of a run in its directory: choose the batch size, begin or resume, fit; or replay a run that failed.
+
+    Parameters
+    ----------
+    run, plan
+        The run, and the plan of its model.
+    split
+        Split of its samples.
+    results
+        Names of the files that the command writes beside those of the trainer.
+
+    Returns
+    -------
+    tuple or None
+        The plan with the batch size that was chosen, its batches, and what training gave; None after a replay.
+    """
+    if run.state == "failed":
+        replay(run.config, build_module(plan), plan.batch_source, run.ranks)
+        return None
+    plan = with_batch_size(plan, run.ranks)
+    run = run.with_training(plan.config.training)
+    with run.ranks.raise_together():
+        schedule = plan.schedule()
+        saving = saving_plan(run.config, run.state, plan.description.study_digest)
+        run.begin(split, results)
+    return plan, schedule, fit_run(plan, schedule, run.directory, saving, run.ranks)
 
 
 def _load_pretrained_weights(
