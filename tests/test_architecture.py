@@ -51,7 +51,7 @@ ACROSS = {
 }  # fmt: skip
 """Tests of several modules of a folder, which are named after none of them."""
 
-OTHER_TESTS = {"benchmarks", "docs", "helpers"}
+OTHER_TESTS = {"benchmarks", "docs", "helpers", "kinds"}
 """Folders of tests that are not of ``src/aam``."""
 
 FILES = sorted(SOURCE.rglob("*.py"))
