@@ -27,7 +27,9 @@ def test_the_exit_code_of_a_mistake_reaches_the_shell():
 
     assert shown.returncode == 2
     assert shown.stdout == ""
-    assert shown.stderr.startswith("aam: there is no command 'pretain'. Commands: demo, simulate, ")
+    assert shown.stderr.startswith(
+        "aam: there is no command 'pretain'; did you mean pretrain? Commands: demo, simulate, "
+    )
 
 
 def test_without_a_command_the_overview_is_shown_as_a_mistake(capsys):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from aam.cli import COMMANDS, form_of, main, parse
-from aam.config.base import load, option_names, write_yaml
+from aam.config.base import load, options_by_name, write_yaml
 from aam.storage.output import check_output_directory
 
 STUDY = {"table", "sequences", "cache-dir"}
@@ -280,18 +280,15 @@ def test_a_split_takes_the_options_that_it_needs_and_no_others(split, message, c
 
 
 def test_a_mistyped_option_suggests_the_right_one(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["embed", "--modle", "m", "--table", "t", "--output", "o"])
+    assert main(["embed", "--modle", "m", "--table", "t", "--output", "o"]) == 2
 
     shown = capsys.readouterr().err
-    assert stop.value.code == 2
     assert "--model" in shown
     assert "aam embed --help all" in shown
 
 
 def test_a_mistyped_option_of_the_folds_names_their_help(capsys):
-    with pytest.raises(SystemExit):
-        main(["evaluate", "--folds", "5", "--tabel", "t"])
+    assert main(["evaluate", "--folds", "5", "--tabel", "t"]) == 2
 
     assert "aam crossval --help" in capsys.readouterr().err
 
@@ -333,7 +330,7 @@ def test_a_file_may_hold_every_option_of_a_command_and_no_other(name, tmp_path, 
     config = load(COMMANDS[name].config)
     (tmp_path / "c.yaml").write_text("batch-sise: 3\n")
 
-    assert set(FLAGS[name]) <= set(option_names(config))
+    assert set(FLAGS[name]) <= set(options_by_name(config))
     assert main([name, "--config", str(tmp_path / "c.yaml")]) == 2
 
     assert f"--config {tmp_path / 'c.yaml'}: the command has no option 'batch-sise'; " in capsys.readouterr().err

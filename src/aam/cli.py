@@ -159,7 +159,11 @@ def _run(name: str, options: list[str]) -> int:
     config = None
     try:
         if name not in COMMANDS:
-            raise AamError(f"there is no command {name!r}. Commands: {', '.join(COMMANDS)}. See aam --help.")
+            from aam.config.arguments import did_you_mean
+
+            raise AamError(
+                f"there is no command {name!r}{did_you_mean(name, COMMANDS)} Commands: {', '.join(COMMANDS)}. See aam --help."
+            )
         options = _with_config_files(name, options)
         config = parse(name, options)
         if not hasattr(config, "devices"):
@@ -229,13 +233,15 @@ def parse(name: str, options: list[str]) -> Any:
     SystemExit
         With code 2 for a mistyped option, 0 after ``--help``.
     """
-    from aam.config.base import check_arguments, load
+    from aam.config.arguments import check_arguments, check_options
+    from aam.config.base import load, options_by_name
 
     options = _with_config_files(name, options)
     check_arguments(options)
     form = form_of(name, options)
     config = load(COMMANDS[form].config)
     _show_help_if_asked(form, config, options)
+    check_options(form, options, options_by_name(config))
     import tyro  # after the help, which does without it
 
     try:
@@ -287,20 +293,26 @@ def _with_config_files(name: str, options: list[str]) -> list[str]:
         return options
     import tyro
 
-    from aam.config.base import command_that_wrote, flags_from_yaml, load, option_names
+    from aam.config.arguments import check_options
+    from aam.config.base import command_that_wrote, flags_from_yaml, load, options_by_name
 
     usual, other = load(COMMANDS[name].config), COMMANDS[name].other
     for path in paths:
         writer = command_that_wrote(path) if path.is_file() else None
         if writer not in (None, usual.command):
             raise ConfigError(f"--config {path} holds the options of aam {writer}: run that, or copy what both have.")
-    allowed = [*option_names(usual), *(option_names(load(COMMANDS[other.command].config)) if other else ())]
+    allowed = options_by_name(usual) | (options_by_name(load(COMMANDS[other.command].config)) if other else {})
     without_flag = [
         field.name
         for field in dataclasses.fields(usual)
         if tyro.conf.Positional in getattr(field.type, "__metadata__", ())
     ]
-    return [*(flag for path in paths for flag in flags_from_yaml(path, without_flag, allowed)), *options]
+    from_files = {path: flags_from_yaml(path, without_flag, allowed) for path in paths}
+    for path, flags in (
+        from_files.items() if other is None else ()
+    ):  # one flag of two forms may take other values in each
+        check_options(name, flags, allowed, f"--config {path}: ")
+    return [*(flag for flags in from_files.values() for flag in flags), *options]
 
 
 def overview() -> str:

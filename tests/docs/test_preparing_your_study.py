@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aam.cli import COMMANDS
-from aam.config.base import load, option_names
+from aam.config.base import load, options_by_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "preparing-your-study.md").read_text(encoding="utf-8")
@@ -50,4 +50,4 @@ def test_a_message_of_the_page_is_one_of_ours(message):
 
 @pytest.mark.parametrize("flag", sorted(set(re.findall(r"`(--[a-z-]+)", PAGE)) - {"--to-hdf5", "--auto"}))
 def test_a_flag_of_the_page_exists(flag):
-    assert any(flag.removeprefix("--") in option_names(load(command.config)) for command in COMMANDS.values())
+    assert any(flag.removeprefix("--") in options_by_name(load(command.config)) for command in COMMANDS.values())

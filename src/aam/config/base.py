@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
@@ -22,8 +22,6 @@ OF_ONE_CALL = ("overwrite", "resume", "replay")
 """Flags that a file of options does not repeat: nobody should replace a run who did not ask for it this time."""
 
 _NOTHING = object()
-
-_MAY_BE_EMPTY = "--missing-values"
 
 DELETED = {"size-window": 1}
 """Keys of options that aam no longer has, which files of earlier runs hold, and their defaults, which change nothing."""
@@ -137,19 +135,21 @@ def command_that_wrote(path: Path) -> str | None:
     return words[2].removesuffix(",") if has_mark else None
 
 
-def option_names(cls: Any) -> Iterator[str]:
-    """Yield the keys that a file of options may have for a config: ``ffn-ratio``, and of switches also ``no-aam``."""
+def options_by_name(cls: Any) -> dict[str, dataclasses.Field]:
+    """Return the field of each key that a file of options may have for a config: ``ffn-ratio``, and of switches also ``no-aam``."""
+    named: dict[str, dataclasses.Field] = {}
     for field in fields_as_written(cls):
         if dataclasses.is_dataclass(field.type):
-            yield from option_names(field.type)
+            named |= options_by_name(field.type)
             continue
         name, flag = field.name.replace("_", "-"), flag_of(field.name).removeprefix("--")
-        yield from dict.fromkeys((name, flag if flag != POSITIONAL_NAME else name))
+        named |= dict.fromkeys((name, flag if flag != POSITIONAL_NAME else name), field)
         if type_of(field) is bool:
-            yield f"no-{name}"
+            named[f"no-{name}"] = field
+    return named
 
 
-def flags_from_yaml(path: Path, without_flag: Sequence[str] = (), allowed: Sequence[str] | None = None) -> list[str]:
+def flags_from_yaml(path: Path, without_flag: Sequence[str] = (), allowed: Iterable[str] | None = None) -> list[str]:
     """Turn a YAML file of ``flag: value`` into command-line arguments, those that are given without a flag first.
 
     Parameters
@@ -218,28 +218,6 @@ def without_deleted(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _is_nested(value: Any) -> bool:
     """Return whether a value is a mapping, or a list of mappings or lists."""
     return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict | list) for item in value))
-
-
-def check_arguments(arguments: Sequence[str]) -> None:
-    """Refuse options with nothing in them, which would name the current directory, and characters that no path can hold.
-
-    Raises
-    ------
-    ConfigError
-        There is one.
-    """
-    flag = POSITIONAL_NAME
-    for argument in arguments:
-        value = argument
-        if argument.startswith("--"):
-            flag, has_value, value = argument.partition("=")
-            value = value if has_value else flag
-        if not value and flag != _MAY_BE_EMPTY:
-            raise ConfigError(
-                f"{flag} is empty: give it a value. If it comes from a variable of the shell, that is not set."
-            )
-        if "\0" in argument:
-            raise ConfigError(f"{flag} holds a NUL character: correct it.")
 
 
 def rebuild(cls: type[T], values: dict[str, Any]) -> T:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+from aam.config.arguments import did_you_mean
 from aam.config.base import fields_as_written
 from aam.config.options import (
     BRIEF_TITLES,
@@ -111,7 +112,8 @@ def help_of(command: str, config: type, topic: str | None = None, width: int = 8
     topics = sorted(dict.fromkeys(option.topic for option in options), key=lambda topic: topic == OUTPUT)  # the last
     if topic not in (None, ALL, *(existing.name for existing in topics)):
         names = ", ".join([ALL, *(existing.name for existing in topics)])
-        raise ConfigError(f"--help {topic}: there is no such topic. Topics: {names}.")
+        hint = did_you_mean(topic, (existing.name for existing in topics))
+        raise ConfigError(f"--help {topic}: there is no such topic{hint} Topics: {names}.")
     about = _paragraphs(config)
     if topic is None and len(options) > MOST_SHOWN_WHOLE:
         return _join(_opening(command, options, about[:MOST_PARAGRAPHS], width), *_brief(command, options, width),
