@@ -178,6 +178,12 @@ def _run(name: str, options: list[str]) -> int:
     except BrokenPipeError:  # who read the output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:  # what no reader or writer foresaw, such as a disk that is gone
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(
+            f"aam {name}: {where}{error.strerror or error}. Check that the place exists, can be used and has space.\n"
+        )
+        return 2
     except KeyboardInterrupt as stop:
         code = stop.number if isinstance(stop, StopRequested) else signal.SIGINT
         who = "the user" if code == signal.SIGINT else signal.Signals(code).name

@@ -57,9 +57,9 @@ LOST_MODEL = r"The model in \S+copy\S* .*\(.+\)\. "
 NO_MODEL = r"{} .*config\.json .*--output-dir .*'aam train'"
 MISTAKES = {
     # options
-    "mistyped option": ("train", lambda _: {"--epoch": 3}, "--epoch, 3 .*--epochs INT"),
+    "mistyped option": ("train", lambda _: {"--epoch": 3}, "--epoch; did you mean --epochs"),
     "forgotten option": ("train", lambda _: {"--metadata": None}, "[Rr]equired.* --metadata PATH"),
-    "text for a number": ("train", lambda _: {"--epochs": "many"}, "--epochs: .*'many'"),
+    "text for a number": ("train", lambda _: {"--epochs": "many"}, "--epochs many: expected a whole number"),
     "number out of range": ("train", lambda _: {"--epochs": 0}, r"--epochs 0: .* 1\b"),
     "heads": ("train", lambda _: {"--attention-heads": 3}, r"--attention-heads 3 .*--embedding-dim 16\b"),
     "no distances": ("pretrain", lambda _: {"--tree": None}, "--tree .*--distances.*--objectives"),

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import time
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_what_fails_while_it_is_built_leaves_nothing(tmp_path):
 def test_what_killed_processes_left_is_deleted_after_a_day(tmp_path):
     cache = Cache(tmp_path)
     for name, age in (("old", 100_000), ("new", 10)):
-        (tmp_path / "unfinished" / name).mkdir()
+        (tmp_path / "unfinished" / name).mkdir(parents=True)
         os.utime(tmp_path / "unfinished" / name, (time.time() - age,) * 2)
 
     cache.fetch("kind", "key", build(1), read)
@@ -124,6 +125,40 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path):
 
     with pytest.raises(OutputError, match=r"cannot be written: .*--cache-dir\b"):
         Cache(tmp_path / "file")
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    """A cache with one entry whose locks cannot be made, as on a read-only disk; permissions do not bind the root user."""
+    Cache(tmp_path).fetch("kind", "key", build(1), read)
+    shutil.rmtree(tmp_path / "locks")
+    (tmp_path / "locks").touch()
+    return Cache(tmp_path)
+
+
+def test_what_is_in_a_cache_that_cannot_be_written_is_read(read_only):
+    assert read_only.fetch("kind", "key", build(2), read) == 1
+
+
+def test_what_is_not_in_it_is_refused_in_one_message(read_only):
+    with pytest.raises(OutputError, match=r"^The cache .* cannot be written: .*--cache-dir with another place\.$"):
+        read_only.fetch("kind", "other", build(2), read)
+
+    assert [entry.key for entry in read_only.entries()] == ["key"]
+
+
+def test_or_built_for_this_call_alone_where_it_need_not_be_kept(read_only, caplog):
+    assert read_only.fetch("kind", "other", build(2), read, is_kept=False) == 2
+
+    assert "computed for this command alone" in caplog.text
+    assert [entry.key for entry in read_only.entries()] == ["key"]
+
+
+def test_a_damaged_entry_of_a_cache_that_cannot_be_written_is_refused(read_only, tmp_path):
+    (tmp_path / "kind/key/array.bin").unlink()
+
+    with pytest.raises(OutputError, match="cannot be written"):
+        read_only.fetch("kind", "key", build(2), read)
 
 
 def test_the_environment_names_the_directory(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from aam.config.base import config, written_after
 from aam.config.commands import LearningConfig
-from aam.config.options import FOLDS, IN_FOLDS, Topic, only_with
+from aam.config.options import FOLDS, IN_FOLDS, ONE_OF, Topic, only_with
 
 Baseline = Literal["guess", "depth", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
 
@@ -21,10 +21,10 @@ class FoldsConfig:
 
     topic: ClassVar[Topic] = FOLDS
 
-    folds: Annotated[Annotated[int, Field(ge=2)] | None, IN_FOLDS] = None
+    folds: Annotated[Annotated[int, Field(ge=2)] | None, IN_FOLDS, ONE_OF] = None
     """Parts, alike in target (and of whole groups, with --group-column), each of which is held out once. Repeat 0 has those of 'aam
     train --split k-fold' with the same --seed."""
-    fold_file: Annotated[Path | None, IN_FOLDS] = None
+    fold_file: Annotated[Path | None, IN_FOLDS, ONE_OF] = None
     """Table of folds in place of --folds, with tab-separated columns 'sample-id' and 'fold'. Every sample with a value must be
     listed. The folds.tsv of an earlier run, if it had one repeat, is such a file."""
     repeats: Annotated[int, Field(ge=1), _DRAWN, IN_FOLDS] = 1

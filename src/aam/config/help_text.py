@@ -17,6 +17,7 @@ from aam.config.arguments import did_you_mean
 from aam.config.base import fields_as_written
 from aam.config.options import (
     BRIEF_TITLES,
+    ONE_OF,
     OPTIONS,
     OUTPUT,
     POSITIONAL,
@@ -71,6 +72,8 @@ class Option:
         Where it stands.
     is_required
         Whether the command needs it.
+    is_one_of
+        Whether the command needs it or another option like that.
     """
 
     spelled: str
@@ -82,6 +85,7 @@ class Option:
     remarks: tuple[str, ...] = ()
     condition: str = ""
     is_required: bool = False
+    is_one_of: bool = False
 
     @property
     def first_sentence(self) -> str:
@@ -161,7 +165,7 @@ def _options(config: type, has_heads: bool) -> Iterator[Option]:
             next((mark for mark in marks if isinstance(mark, Brief)), None),
             ("network only",) if has_heads and read_by.is_network_only else (),
             f"only with {condition.needed}" if condition is not None else "",
-            is_required=default is dataclasses.MISSING,
+            is_required=default is dataclasses.MISSING, is_one_of=ONE_OF in marks,
         )  # fmt: skip
 
 
@@ -240,7 +244,9 @@ def _fill(text: str, width: int, indent: str = "", first: str | None = None) -> 
 
 def _opening(command: str, options: list[Option], about: list[str], width: int) -> str:
     required = " ".join(option.spelled for option in options if option.is_required)
-    usage = _fill(" ".join(["usage: aam", command, required, "[OPTIONS]"]).replace("  ", " "), width, "    ", "")
+    either = " | ".join(option.spelled for option in options if option.is_one_of)
+    needed = [required, f"({either})"] if either else [required]
+    usage = _fill(" ".join(["usage: aam", command, *needed, "[OPTIONS]"]).replace("  ", " "), width, "    ", "")
     return "\n\n".join([usage, *(_fill(text, width) for text in about if not text.startswith("Example"))])
 
 

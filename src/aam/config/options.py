@@ -218,6 +218,14 @@ NETWORK_ONLY, ANY_HEAD = ReadBy(is_network_only=True), ReadBy(is_network_only=Fa
 
 
 @dataclass(frozen=True)
+class OneOf:
+    """Mark of options, an item of the fields' ``Annotated``, of which exactly one is given; the usage names them."""
+
+
+ONE_OF = OneOf()
+
+
+@dataclass(frozen=True)
 class MoreText:
     """Mark of an option, an item of the field's ``Annotated``: what is said of it beside the string under the field."""
 

@@ -159,8 +159,18 @@ def load_model(path: Path) -> tuple[AnyModel, ModelDescription]:
     Raises
     ------
     ModelError
-        The directory is missing or incomplete, or its parts do not fit together.
+        The directory is missing, incomplete or cannot be read, or its parts do not fit together.
     """
+    try:
+        return _load_model(path)
+    except PermissionError as error:
+        raise ModelError(
+            f"The model in {path} cannot be read: {error.filename}: {error.strerror}. Ask its owner for the right to "
+            "read it, or for a copy."
+        ) from None
+
+
+def _load_model(path: Path) -> tuple[AnyModel, ModelDescription]:
     directory = path if (path / CONFIG).is_file() else path / "model"
     if not (directory / CONFIG).is_file():
         raise ModelError(
@@ -175,6 +185,8 @@ def load_model(path: Path) -> tuple[AnyModel, ModelDescription]:
             model.head(_target_of(description))  # do its parts fit together?
         if isinstance(model, NetworkEnsemble):
             description = _load_members(directory, model, description)
+    except PermissionError:
+        raise
     except _DAMAGE as error:
         problem = " ".join(str(error).split())[:300]
         raise ModelError(

@@ -68,7 +68,7 @@ def asv_vectors(encoder: ASVEncoder, study: Study, cache: Cache) -> np.ndarray:
     def read(directory: Path) -> np.ndarray:
         return ArrayStore(directory)[_ARRAY]
 
-    return cache.fetch(_KIND, key, build, read)
+    return cache.fetch(_KIND, key, build, read, is_kept=False)
 
 
 def weights_digest(module: nn.Module) -> str:

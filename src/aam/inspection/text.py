@@ -141,6 +141,8 @@ def _distances(summary: DistanceSummary) -> str:
 def _model(model: ModelSummary) -> str:
     task = f"{model.task} of {model.target}" if model.target else "no target; learned without labels"
     classes = f" ({', '.join(model.classes)})" if model.classes else ""
+    if not model.n_parameters:
+        return f"{task}{classes}; kernel machines and forests, without a network"
     depth = "all reads" if model.depth is None else f"{model.depth:,} reads"
     return (
         f"{task}{classes}; reads {model.max_bp:,} nucleotides of up to {model.token_limit:,} ASVs and {depth} of a sample; "

@@ -189,7 +189,7 @@ def warn_of_depth(column: str, depths: np.ndarray, truth: np.ndarray, task: Task
     logger.warning(
         "How many reads a sample has tells its %s (%s %.2f, p = %.1g): samples that differ in it were sequenced to different "
         "depths. A model of all reads may learn that in place of microbes, and its score is then worth nothing on other samples. "
-        "Compare with the method depth of 'aam evaluate --folds', and pass --rarefy-depth N to read equally many reads of each "
+        "Compare with the method depth of 'aam crossval', and pass --rarefy-depth N to read equally many reads of each "
         "sample.",
         column, measure, association.size, association.p_value,
     )  # fmt: skip

@@ -161,5 +161,5 @@ def _log_members(head: KernelHead) -> None:
     for member in head.members:
         penalty = "" if member.penalty is None else f", penalty {member.penalty:.3g}"
         logger.info(
-            "Member %s: weight %.2f%s, loss %.4g on groups left out.", member.name, member.weight, penalty, member.loss
+            "Member %s: weight %.2f%s, cross-validated loss %.4g.", member.name, member.weight, penalty, member.loss
         )

@@ -5,10 +5,11 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -79,16 +80,29 @@ class Cache:
 
     def __init__(self, directory: Path | None = None) -> None:
         self.directory = default_directory() if directory is None else directory
-        try:
+        if not self.directory.is_dir():
+            self._create()
+
+    def _create(self) -> None:
+        with self._writing():
             for name in (_LOCKS, _UNFINISHED):
                 (self.directory / name).mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn errors of the system in a block that writes into one message."""
+        try:
+            yield
         except OSError as error:
             raise OutputError(
-                f"The cache {self.directory} cannot be written: {error.strerror}. Pass --cache-dir with a place that can."
-            ) from None
+                f"The cache {self.directory} cannot be written: {error.strerror or error}. Free space, or pass --cache-dir with "
+                "another place."
+            ) from error
 
-    def fetch(self, kind: str, key: str, build: Callable[[Path], None], read: Callable[[Path], T]) -> T:
-        """Read an entry; build it first if it is missing or damaged.
+    def fetch(
+        self, kind: str, key: str, build: Callable[[Path], None], read: Callable[[Path], T], is_kept: bool = True
+    ) -> T:
+        """Read an entry; build it first if it is missing or damaged. A cache that cannot be written is read.
 
         Parameters
         ----------
@@ -98,24 +112,57 @@ class Cache:
             Function that fills an empty directory.
         read
             Function that opens a directory that ``build`` filled; raises `DamagedStoreError` if a file is missing or damaged.
+        is_kept
+            False for an entry that is built for this call alone where the cache cannot be written.
 
         Returns
         -------
         The result of ``read``.
+
+        Raises
+        ------
+        OutputError
+            The entry is missing or damaged, and the cache cannot be written.
         """
         entry = self.directory / kind / key
-        with FileLock(self.directory / _LOCKS / f"{kind}-{key}.lock"):
-            if entry.is_dir():
-                try:
-                    content = read(entry)
-                    (entry / _USED).touch()
-                    return content
-                except (DamagedStoreError, OSError) as error:
-                    logger.warning("A damaged entry of the cache is made anew: %s.", error)
-                    self._remove(entry)
-            self._build(entry, build)
-            content = read(entry)
+        with suppress(DamagedStoreError, OSError):  # a complete entry needs no lock
+            return self._read(entry, read)
+        try:
+            with self._writing():
+                self._create()
+                with FileLock(self.directory / _LOCKS / f"{kind}-{key}.lock"):
+                    content = self._read_or_build(entry, build, read)
+        except OutputError as error:
+            if is_kept or self._can_be_written():
+                raise
+            logger.warning("%s What is missing in it is computed for this command alone.", error)
+            with tempfile.TemporaryDirectory() as directory:
+                return Cache(Path(directory)).fetch(kind, key, build, read)
         self.shrink(self.limit_gb, keep=entry)
+        return content
+
+    def _can_be_written(self) -> bool:
+        try:
+            with tempfile.TemporaryFile(dir=self.directory / _LOCKS):
+                return True
+        except OSError:
+            return False
+
+    def _read_or_build(self, entry: Path, build: Callable[[Path], None], read: Callable[[Path], T]) -> T:
+        """Read an entry, which another process may have built meanwhile, or build it; the lock is held."""
+        if entry.is_dir():
+            try:
+                return self._read(entry, read)
+            except (DamagedStoreError, OSError) as error:
+                logger.warning("A damaged entry of the cache is made anew: %s.", error)
+                self._remove(entry)
+        self._build(entry, build)
+        return read(entry)
+
+    def _read(self, entry: Path, read: Callable[[Path], T]) -> T:
+        content = read(entry)
+        with suppress(OSError):  # of a cache that cannot be written
+            (entry / _USED).touch()
         return content
 
     def entries(self) -> list[CacheEntry]:
@@ -140,8 +187,9 @@ class Cache:
     @limit_gb.setter
     def limit_gb(self, limit: float) -> None:
         temporary = self.directory / f"{_SETTINGS}-{uuid.uuid4().hex[:8]}"
-        temporary.write_text(json.dumps({"limit_gb": limit}) + "\n", encoding="utf-8")
-        temporary.replace(self.directory / _SETTINGS)
+        with self._writing():
+            temporary.write_text(json.dumps({"limit_gb": limit}) + "\n", encoding="utf-8")
+            temporary.replace(self.directory / _SETTINGS)
 
     def shrink(self, limit_gb: float, keep: Path | None = None) -> list[CacheEntry]:
         """Remove the least recently used entries until the rest fits a limit.
@@ -182,21 +230,17 @@ class Cache:
             (unfinished / _USED).touch()
             entry.parent.mkdir(exist_ok=True)
             unfinished.rename(entry)
-        except OSError as error:
-            raise OutputError(
-                f"The cache {self.directory} cannot be written: {error.strerror}. Free space, or pass --cache-dir with "
-                "another place."
-            ) from error
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
     def _remove(self, entry: Path) -> None:
         """Move an entry away, then delete it, so that no process reads half of it."""
         moved = self.directory / _UNFINISHED / uuid.uuid4().hex
-        try:
-            entry.rename(moved)
-        except FileNotFoundError:
-            return
+        with self._writing():
+            try:
+                entry.rename(moved)
+            except FileNotFoundError:
+                return
         shutil.rmtree(moved, ignore_errors=True)
 
     def _remove_abandoned(self) -> None:

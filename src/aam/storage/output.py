@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,8 @@ OPTIONS = "config.yaml"
 """Name of the file with a run's options; its first line marks the directory as written by aam."""
 
 _SHOWN = 200  # letters of a name
+
+_TRIED_BYTES = 1 << 16
 
 _NOT_TEXT = (".gz", ".bz2", ".xz", ".zip", ".qza", ".qzv", ".biom", ".h5", ".parquet", ".xlsx")
 
@@ -46,6 +49,7 @@ def check_output_file(config: WritesFile) -> None:
     _check_kind(path)
     if not path.parent.is_dir():
         raise OutputError(f"--output {path}: the folder {path.parent} does not exist. Create it first.")
+    check_can_be_written("--output", path.parent)
     if path.exists() and not overwrite:
         raise OutputError(f"--output {path} exists. Name another file, or pass --overwrite to replace it.")
     if not options.exists():
@@ -76,6 +80,22 @@ def _replaces(written: Path, source: Path) -> bool:
     """Return whether a file is an input, or exists in a directory that is an input, such as a model's."""
     written_file, input_file = Path(os.path.realpath(written)), Path(os.path.realpath(source))
     return written_file == input_file or (written_file.is_relative_to(input_file) and written_file.exists())
+
+
+def check_can_be_written(flag: str, path: Path) -> None:
+    """Check that a folder, or the nearest folder above that exists, can be written to and has space; leave nothing there.
+
+    Raises
+    ------
+    OutputError
+        It cannot, or has none.
+    """
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing) as file:
+            file.write(bytes(_TRIED_BYTES))
+    except OSError as error:
+        raise OutputError(f"{flag} {path} cannot be written: {error.strerror}. Name another place.") from None
 
 
 def check_names(flag: str, *paths: Path) -> None:
@@ -216,6 +236,7 @@ def _check_directory_path(config: WritesDirectory) -> None:
         raise OutputError(f"--output-dir {path} is a link to nothing. Name another directory, or remove the link.")
     if path.exists() and not path.is_dir():
         raise OutputError(f"--output-dir {path} is a file; name a directory.")
+    check_can_be_written("--output-dir", path)
     for flag, source in input_paths(config):
         if any(location.is_relative_to(os.path.realpath(path)) for location in _locations(source)):
             raise OutputError(
