@@ -225,7 +225,7 @@ def test_the_overview_names_every_command(capsys):
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--strategy", "fsdp", "--sharded-checkpoints",
           "--resume"],
          "--resume reads checkpoints that are one file"),
-        (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--num-nodes", "2"],
+        (["pretrain", "--table", __file__, "--tree", __file__, "--output-dir", "o", "--num-nodes", "2"],
          "--num-nodes 2: aam starts processes"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--attention-heads", "3"], "does not divide"),
         (["pretrain", "--table", "t", "--tree", "n", "--output-dir", "o", "--resume", "--overwrite"], "--overwrite replaces it"),

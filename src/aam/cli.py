@@ -148,6 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(name: str, options: list[str]) -> int:
+    from aam.config.arguments import check_inputs_exist, did_you_mean
     from aam.config.base import load
     from aam.distributed.process import (
         is_first_process,
@@ -159,13 +160,12 @@ def _run(name: str, options: list[str]) -> int:
     config = None
     try:
         if name not in COMMANDS:
-            from aam.config.arguments import did_you_mean
-
             raise AamError(
                 f"there is no command {name!r}{did_you_mean(name, COMMANDS)} Commands: {', '.join(COMMANDS)}. See aam --help."
             )
         options = _with_config_files(name, options)
         config = parse(name, options)
+        check_inputs_exist(config)
         if not hasattr(config, "devices"):
             refuse_launched(os.environ)
         _set_up_output()

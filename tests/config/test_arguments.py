@@ -60,3 +60,11 @@ def test_a_value_of_the_wrong_type_in_a_file_of_options_is_named_with_the_file(t
         capsys.readouterr().err
         == f"aam train: --config {tmp_path}/options.yaml: --epochs five: expected a whole number.\n"
     )
+
+
+def test_a_missing_file_is_named_before_another_is_read(tmp_path, capsys):
+    (tmp_path / "t").write_text("no table")
+
+    files = ["--table", str(tmp_path / "t"), "--metadata", str(tmp_path / "m"), "--metadata-column", "age"]
+    assert main(["train", *files, "--output-dir", str(tmp_path / "o")]) == 2
+    assert capsys.readouterr().err == f"aam train: --metadata {tmp_path}/m does not exist. Check the path.\n"

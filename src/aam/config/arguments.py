@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
+from aam.config.base import input_paths
 from aam.config.options import POSITIONAL_NAME, type_of
-from aam.errors import ConfigError
+from aam.errors import ConfigError, InputError
 
 _MAY_BE_EMPTY = "--missing-values"
 
@@ -75,6 +77,20 @@ def check_options(
         wrong = _explain_wrong_value(options[name], values)
         if wrong:
             raise ConfigError(f"{source}--{name} {wrong}")
+
+
+def check_inputs_exist(config: Any) -> None:
+    """Check that the files and folders which a command reads are there, before any of them is read.
+
+    Raises
+    ------
+    InputError
+        One is not. Files that are given without a flag may be missing: their command reports each.
+    """
+    for flag, path in input_paths(config):
+        with suppress(OSError):  # whoever reads a path that cannot be looked up has a better message
+            if flag != POSITIONAL_NAME and not path.exists():
+                raise InputError(f"{flag} {path} does not exist. Check the path.")
 
 
 def did_you_mean(name: str, known: Iterable[str], before: str = "") -> str:
