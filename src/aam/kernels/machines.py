@@ -7,6 +7,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from aam.kernels.features import Samples
 from aam.kernels.gram import MeanKernel
+from aam.labels.class_sizes import FEW
 
 
 @dataclass(frozen=True)
@@ -154,10 +155,6 @@ def fit_logistic(kernel: np.ndarray, label: np.ndarray, n_classes: int, groups: 
     return best
 
 
-FEW_SAMPLES = 2
-"""Most samples of a class that has too few to be learned."""
-
-
 def thin_classes(label: np.ndarray, n_classes: int, subject: np.ndarray) -> np.ndarray:
     """Return which classes have too few samples to be learned, or all of one subject, so that none was ever predicted; bool [C].
 
@@ -174,7 +171,7 @@ def thin_classes(label: np.ndarray, n_classes: int, subject: np.ndarray) -> np.n
     [False, True, True]
     """
     n_subjects = np.bincount(np.unique(np.stack([label, subject]), axis=1)[0], minlength=n_classes)
-    return (np.bincount(label, minlength=n_classes) <= FEW_SAMPLES) | (n_subjects < 2)
+    return (np.bincount(label, minlength=n_classes) <= FEW) | (n_subjects < 2)
 
 
 def class_weights(label: np.ndarray, n_classes: int, is_thin: np.ndarray | None = None) -> np.ndarray:
