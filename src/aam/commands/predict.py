@@ -19,7 +19,8 @@ from aam.inference.predictor import open_predictor, target_of
 from aam.io.metadata import read_metadata, write_tsv
 from aam.labels.columns import label_samples, warn_of_probable_missing_values
 from aam.labels.target import AnyTarget, JointTarget, TargetState
-from aam.labels.task import encode_columns, require_numbers
+from aam.labels.task import encode_columns
+from aam.labels.task_choice import require_numbers
 from aam.runs.results import (
     EVALUATION_RESULTS,
     draw_target,

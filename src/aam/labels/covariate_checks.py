@@ -12,10 +12,12 @@ from aam.io.metadata import Metadata
 from aam.labels.columns import (
     class_names,
     describe,
-    missing_values_option,
     not_numbers,
     warn_of_probable_missing_values,
 )
+from aam.labels.number_cells import how_to_write
+from aam.labels.sentinels import sentinel_remarks
+from aam.labels.spellings import look_alike_remarks
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +72,9 @@ def covariate_columns(
         if name in options.numeric_columns:
             _require_numbers(values)
         warn_of_probable_missing_values(flag, values)
+        remarks = sentinel_remarks if name in options.numeric_columns else look_alike_remarks
+        for remark in remarks(flag, values):
+            logger.warning("%s", remark)
         for _, target in targets.items():
             _check_leakage(flag, values, target)
         columns[name] = values
@@ -82,8 +87,8 @@ def _require_numbers(values: pd.Series) -> None:
     non_numeric = not_numbers(values)
     if non_numeric:
         raise MetadataError(
-            f"--numeric-columns {values.name} holds {describe(non_numeric)}, which are no numbers. Correct these cells, leave them "
-            f"out by {missing_values_option(non_numeric)}, or name the column in --categorical-columns."
+            f"--numeric-columns {values.name} holds {describe(non_numeric)}, which are no numbers. "
+            f"{how_to_write(values, non_numeric)}, or name the column in --categorical-columns."
         )
 
 
