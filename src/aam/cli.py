@@ -229,7 +229,7 @@ def parse(name: str, options: list[str]) -> Any:
     SystemExit
         With code 2 for a mistyped option, 0 after ``--help``.
     """
-    from aam.config.base import check_arguments, load
+    from aam.config.base import check_arguments, load, mark_dashes
 
     options = _with_config_files(name, options)
     check_arguments(options)
@@ -239,7 +239,7 @@ def parse(name: str, options: list[str]) -> Any:
     import tyro  # after the help, which does without it
 
     try:
-        return tyro.cli(config, prog=f"aam {form}", args=options, config=(tyro.conf.OmitArgPrefixes,))
+        return tyro.cli(config, prog=f"aam {form}", args=mark_dashes(options), config=(tyro.conf.OmitArgPrefixes,))
     except SystemExit:
         sys.stderr.write(f"All options, with their whole texts: aam {form} --help all\n")
         raise

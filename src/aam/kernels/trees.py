@@ -154,7 +154,11 @@ def random_forest(
         machine = RandomForestRegressor(FOREST_TREES, **_FOREST_OPTIONS).fit(features, target)
         return Trees.of(machine.estimators_, 1 / FOREST_TREES)
     weight = class_weights(target, n_classes, is_thin)
-    by_class = dict(zip(target.tolist(), weight.tolist(), strict=True)) if is_thin is not None and is_thin.any() else "balanced"
+    by_class = (
+        dict(zip(target.tolist(), weight.tolist(), strict=True))
+        if is_thin is not None and is_thin.any()
+        else "balanced"
+    )
     machine = RandomForestClassifier(FOREST_TREES, class_weight=by_class, **_FOREST_OPTIONS).fit(features, target)
     forest = Trees.of(machine.estimators_, 1.0)
     value = np.zeros((len(forest.value), n_classes))

@@ -72,9 +72,7 @@ def small_class_remarks(flag: str, values: pd.Series, subjects: Sequence[str] | 
     )
 
 
-def large_enough(
-    values: pd.Series, groups: np.ndarray, group_column: str | None, smallest: int | None
-) -> np.ndarray:
+def large_enough(values: pd.Series, groups: np.ndarray, group_column: str | None, smallest: int | None) -> np.ndarray:
     """Return the indices of the samples whose class is large enough for ``--smallest-class``; log how many are left out.
 
     Without the option all are, and classes of one or two samples or subjects are named in a warning.

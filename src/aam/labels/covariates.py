@@ -303,7 +303,9 @@ def _fit_numbers(values: pd.Series) -> NumberColumn:
             f"--numeric-columns {values.name} holds numbers that are too large. Give it in a larger unit."
         )
     low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
-    return NumberColumn(str(values.name), mean, std if std > 0 else 1.0, low, high)  # 0 where all cells but empty ones are equal
+    return NumberColumn(
+        str(values.name), mean, std if std > 0 else 1.0, low, high
+    )  # 0 where all cells but empty ones are equal
 
 
 def cells_as_numbers(values: pd.Series) -> np.ndarray:

@@ -12,14 +12,14 @@ _NUMBER = r"[-+\u2212]?(?:\d{1,3}(?:[,.' \u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d*[.,
 
 _NUMBERS = re.compile(_NUMBER, re.ASCII)
 
-_UNITS = frozenset(
-    """
+_UNIT_WORDS = """
     % ‰ pct percent kg g mg µg μg ug ng lb lbs oz kcal kj km m cm mm µm μm um nm ft in inch inches km2 m2 ha l dl ml µl μl ul
     y yr yrs year years yo mo mos mth month months w wk wks week weeks d day days h hr hrs hour hours min mins minute minutes
-    sec secs second seconds °c °f °k ° deg degrees celsius fahrenheit kelvin c f ppm ppb ppt psu bp kb mol mmol µmol μmol umol
-    nmol iu units mmhg kpa pa bar atm mv cells copies cfu reads times µe lux pmol hpa mbar
-    """.split()
-)  # fmt: skip
+    sec secs second seconds °c °f °k ° deg degrees celsius fahrenheit kelvin c f ppm ppb ppt psu bp kb mol mmol µmol μmol
+    umol nmol pmol iu units mmhg kpa pa hpa bar mbar atm mv cells copies cfu reads times fold lux
+"""
+
+_UNITS = frozenset(_UNIT_WORDS.split())
 
 _SINGLE = frozenset("ymwdhgclf")
 """Units of one letter, which may as well be the letter of a plate or a group: all cells of a column must have the same."""
@@ -70,7 +70,9 @@ def _unit(text: str) -> str | None:
         return None
     unit = match[2].strip().rstrip(".").lower()
     parts = [re.sub(r"\^?[-0-9²³⁻¹]+$", "", part) for part in re.split(r"\s*/\s*|\s+per\s+|\s+", unit)]
-    return unit if parts and parts[0] in _UNITS and all(part in _UNITS | {"old", "of", "age"} for part in parts) else None
+    return (
+        unit if parts and parts[0] in _UNITS and all(part in _UNITS | {"old", "of", "age"} for part in parts) else None
+    )
 
 
 def numbers_by_kind(values: Iterable[object]) -> dict[str, dict[str, int]]:

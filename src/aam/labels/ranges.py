@@ -76,6 +76,6 @@ def range_remarks(column: str, numbers: np.ndarray, training: TrainingRange) -> 
     present = numbers[np.isfinite(numbers)]
     if is_of_another_unit(present, training):
         yield (
-            f"{column} is {present.min():g} to {present.max():g} in {count_of(len(present), 'sample')}, and was {training.low:g} to "
-            f"{training.high:g} in training: is it in the same unit? Give it in that of training."
+            f"{column} is {present.min():g} to {present.max():g} in {count_of(len(present), 'sample')}, and was {training.low:g} "
+            f"to {training.high:g} in training: is it in the same unit? Give it in that of training."
         )

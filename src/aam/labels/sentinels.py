@@ -8,7 +8,11 @@ import pandas as pd
 from aam.errors import count_of
 from aam.labels.columns import missing_values_option
 
-KNOWN = frozenset(sign * float(digit * n) for digit in "9876" for n in range(2, 7) for sign in (1, -1)) | {-1.0, -9.0, -8.0}
+KNOWN = frozenset(sign * float(digit * n) for digit in "9876" for n in range(2, 7) for sign in (1, -1)) | {
+    -1.0,
+    -9.0,
+    -8.0,
+}
 """Numbers that programs and people write where nothing was measured."""
 
 LEAST_DISTINCT = 8

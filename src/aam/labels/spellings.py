@@ -1,6 +1,5 @@
 """Classes and categories that are one but for how they are written: case, white space, Unicode form, or form of a number."""
 
-import logging
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,9 +8,6 @@ import pandas as pd
 
 from aam.errors import count_of, name_some
 from aam.labels.columns import class_names, is_number
-
-logger = logging.getLogger(__name__)
-
 
 _SAME = str.maketrans(
     {**dict.fromkeys("\u2018\u2019\u02bc\u0060\u00b4", "'"), **dict.fromkeys("\u201c\u201d", '"')}
@@ -109,17 +105,25 @@ def matched(names: Iterable[str], known: Sequence[str]) -> dict[str, str]:
     return renamed
 
 
-def warn_of_respelt(column: str, names: Sequence[str], known: Sequence[str]) -> None:
-    """Say once which names of new samples are read as which of those that training had, and how many samples have them."""
+def respelling_remarks(column: str, names: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+    """Yield a remark on which names of new samples are read as which of those that training had, and in how many samples.
+
+    Parameters
+    ----------
+    column
+        Name of the column, for the remark.
+    names
+        Name of each sample that has one.
+    known
+        Names that training had.
+    """
     renamed = matched(names, known)
     if not renamed:
         return
     n_samples = sum(name in renamed for name in names)
-    shown = ", ".join(f"{old!r} as {new!r}" for old, new in list(renamed.items())[:_SHOWN])
-    more = f" and {len(renamed) - _SHOWN:,} more" if len(renamed) > _SHOWN else ""
-    logger.warning(
-        "%s is written otherwise than in training in %s: %s%s are read.", column, count_of(n_samples, "sample"), shown, more
-    )
+    shown = ", ".join(f"{old!r} is read as {new!r}" for old, new in list(renamed.items())[:_SHOWN])
+    more = f", and {len(renamed) - _SHOWN:,} more" if len(renamed) > _SHOWN else ""
+    yield f"{column} is written otherwise than in training in {count_of(n_samples, 'sample')}: {shown}{more}."
 
 
 def as_known(values: pd.Series, known: Sequence[str]) -> pd.Series:

@@ -172,14 +172,14 @@ def few_whole_numbers(values: pd.Series) -> Iterator[str]:
         return
     distinct = sorted(values.unique().tolist())
     are_few = len(distinct) == 2 or (
-        2 < len(distinct) <= min(MOST_CLASSES, len(values) / 2) and 0 <= distinct[0] and distinct[-1] <= LARGEST_CLASS
+        2 < len(distinct) <= min(MOST_CLASSES, len(values) / 2) and distinct[0] >= 0 and distinct[-1] <= LARGEST_CLASS
     )
     if are_few and all(value % 1 == 0 for value in distinct):
         *names, last = (f"{value:.12g}" for value in distinct)
         count = {2: "two", 3: "three", 4: "four", 5: "five"}[len(distinct)]
         yield (
-            f"--metadata-column {values.name} holds {count} numbers, {', '.join(names)} and {last}, and is regressed. If they stand "
-            "for classes, pass --task classification."
+            f"--metadata-column {values.name} holds {count} numbers, {', '.join(names)} and {last}, and is regressed. If they "
+            "stand for classes, pass --task classification."
         )
 
 
