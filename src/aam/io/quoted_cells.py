@@ -13,6 +13,11 @@ def unquoted(text: str) -> str:
     Quotes are those of CSV: around a whole cell, a quote in it doubled. As R writes it with ``qmethod = "escape"``, one that has a
     backslash before it is read, too. Text in which quotes are not in pairs is returned as it is, for its reader to refuse.
 
+    Parameters
+    ----------
+    text
+        Text of a table, one row per line.
+
     Examples
     --------
     >>> unquoted('"id"\t"site"\n"S1"\t"not collected"\n"S2"\t5" gauge\n')

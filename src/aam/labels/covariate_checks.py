@@ -69,18 +69,21 @@ def covariate_columns(
         values = metadata.column(name).reindex(targets.index)
         if not values.notna().any():
             raise MetadataError(f"{flag} {name}: no sample in use has a value in that column. Choose another.")
-        if name in options.numeric_columns:
-            _require_numbers(values)
-        warn_of_probable_missing_values(flag, values)
-        remarks = sentinel_remarks if name in options.numeric_columns else look_alike_remarks
-        for remark in remarks(flag, values):
-            logger.warning("%s", remark)
+        _check_cells(flag, values, name in options.numeric_columns)
         for _, target in targets.items():
             _check_leakage(flag, values, target)
         columns[name] = values
     if group_column is not None:
         _warn_of_groups(columns, metadata.column(group_column).reindex(targets.index))
     return columns
+
+
+def _check_cells(flag: str, values: pd.Series, is_numeric: bool) -> None:
+    if is_numeric:
+        _require_numbers(values)
+    warn_of_probable_missing_values(flag, values)
+    for remark in sentinel_remarks(flag, values) if is_numeric else look_alike_remarks(flag, values):
+        logger.warning("%s", remark)
 
 
 def _require_numbers(values: pd.Series) -> None:
