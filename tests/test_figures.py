@@ -62,7 +62,7 @@ def test_both_axes_have_one_scale_that_holds_all_points_and_the_diagonal(stream)
 def test_a_constant_column_is_drawn_without_a_score(values):
     axes = drawn(draw_regression(np.array(values), np.array(values), "age", float("nan"), len(values)))
 
-    assert axes.get_title() == f"R² = nan, all {len(values)} samples shown"
+    assert axes.get_title() == f"R² not defined, all {len(values)} samples shown"
 
 
 def test_cells_count_what_scikit_learn_counts_with_the_truth_in_rows(stream):

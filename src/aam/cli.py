@@ -239,7 +239,7 @@ def parse(name: str, options: list[str]) -> Any:
     SystemExit
         With code 2 for a mistyped option, 0 after ``--help``.
     """
-    from aam.config.arguments import check_arguments, check_options
+    from aam.config.arguments import check_arguments, check_options, mark_dashes
     from aam.config.base import load, options_by_name
 
     options = _with_config_files(name, options)
@@ -247,6 +247,7 @@ def parse(name: str, options: list[str]) -> Any:
     form = form_of(name, options)
     config = load(COMMANDS[form].config)
     _show_help_if_asked(form, config, options)
+    options = mark_dashes(options)
     check_options(form, options, options_by_name(config))
     import tyro  # after the help, which does without it
 

@@ -1,5 +1,6 @@
 """Figures that training and evaluation draw."""
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def draw_regression(
     axes = figure.add_subplot()
     _draw_points(axes, prediction, truth, name)
     shown = f"all {n:,}" if len(truth) == n else f"{len(truth):,} of {n:,}"
-    axes.set_title(f"R² = {r2:.3f}, {shown} {counted} shown", fontsize=11)
+    axes.set_title(f"{_r2_text(r2)}, {shown} {counted} shown", fontsize=11)
     return figure
 
 
@@ -79,8 +80,12 @@ def draw_regressions(panels: Sequence[RegressionPanel]) -> Figure:
         axes = figure.add_subplot(n_rows, n_columns, index + 1)
         if len(panel.truth):
             _draw_points(axes, panel.prediction, panel.truth, panel.name)
-        axes.set_title(f"R² = {panel.r2:.3f}, {len(panel.truth):,} samples shown", fontsize=11)
+        axes.set_title(f"{_r2_text(panel.r2)}, {len(panel.truth):,} samples shown", fontsize=11)
     return figure
+
+
+def _r2_text(r2: float) -> str:
+    return f"R² = {r2:.3f}" if math.isfinite(r2) else "R² not defined"
 
 
 def _draw_points(axes: Axes, prediction: np.ndarray, truth: np.ndarray, name: str) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from aam.config.target import TargetConfig
 from aam.errors import ConfigError, MetadataError
-from aam.labels.task import check_transform, choose_task
+from aam.labels.task import check_transform
+from aam.labels.task_choice import choose_task
 
 
 def column(values, name="age"):

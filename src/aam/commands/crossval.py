@@ -66,7 +66,7 @@ def crossval(config: CrossvalConfig) -> None:
     write_predictions(output, samples, held_out, columns)
     write_scores(output, samples, [*folds, *coverage], summaries)
     draw_summary(output, held_out, folds, summaries, target.column)
-    table = summary_table(held_out, summaries, reference)
+    table = summary_table(held_out, folds, summaries, reference)
     write_text(output, samples, f"{table}{coverage_text}", reference)
     logger.info("\n%s%s\n\nResults: %s", table, coverage_text, output)
 

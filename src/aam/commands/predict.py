@@ -4,22 +4,20 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from aam.config.commands import EmbedConfig, EvaluateConfig, InferenceConfig, PredictConfig
 from aam.config.study import StudyConfig
 from aam.config.training import DEFAULT_PLOT_SAMPLES
 from aam.data.rarefaction import drop_shallow_samples
-from aam.data.study import Study
 from aam.data.study_build import read_study
-from aam.errors import ConfigError, MetadataError, name_some
+from aam.errors import ConfigError, name_some
 from aam.inference.metrics import evaluate_predicted
 from aam.inference.network import PredictOptions
 from aam.inference.predictor import open_predictor, target_of
 from aam.io.metadata import read_metadata, write_tsv
 from aam.labels.columns import label_samples, warn_of_probable_missing_values
+from aam.labels.new_samples import truth_of
 from aam.labels.target import AnyTarget, JointTarget, TargetState
-from aam.labels.task import encode_columns, require_numbers
+from aam.labels.task_choice import require_numbers
 from aam.runs.results import (
     EVALUATION_RESULTS,
     draw_target,
@@ -42,7 +40,8 @@ def predict(config: PredictConfig) -> None:
     target = target_of(predictor, str(config.inference.model))
     study = read_study(config.study, predictor.description.model.max_bp)
     study = drop_shallow_samples(study, predictor.depth)
-    metadata = None if config.metadata is None else read_metadata(config.metadata)
+    missing = predictor.description.options.get("missing-values", ())
+    metadata = None if config.metadata is None else read_metadata(config.metadata, missing)
     predictor.warn_of_unknown_cells(metadata, study)
     predicted = predictor.predict(study, metadata)
     if metadata is not None and not predictor.columns_read:
@@ -80,7 +79,8 @@ def evaluate(config: EvaluateConfig) -> None:
             require_numbers(cells.dropna(), f"the model predicts the number {target.column}", "another column")
         warn_of_probable_missing_values("--metadata-column", cells.dropna())
     study = drop_shallow_samples(study, predictor.depth)
-    study, truth = _known_classes(target, study, encode_columns(target, values.loc[list(study.sample_ids)]))
+    kept, truth = truth_of(target, values.loc[list(study.sample_ids)])
+    study = study.select_samples(kept)
     predictor.warn_of_unknown_cells(metadata, study)
     predicted = predictor.predict(study, metadata)
     start_output_directory(config, EVALUATION_RESULTS)
@@ -124,16 +124,3 @@ def _checked_against(target: AnyTarget, names: Sequence[str]) -> AnyTarget:
         "The model predicts %s, and is compared with %s: are they the same, in the same unit?", target.column, names[0]
     )
     return replace(target, column=f"{target.column} (compared with {names[0]})")
-
-
-def _known_classes(target: AnyTarget, study: Study, truth: np.ndarray) -> tuple[Study, np.ndarray]:
-    """Return the samples whose class the model knows, and their truth."""
-    if target.task == "regression" or (truth >= 0).all():
-        return study, truth
-    kept = np.flatnonzero(truth >= 0)
-    if not len(kept):
-        raise MetadataError(
-            f"No sample has one of the classes that the model knows: {name_some(target.classes)}. Check --metadata-column."
-        )
-    logger.warning("Left out %d samples whose class the model does not know.", study.n_samples - len(kept))
-    return study.select_samples(kept), truth[kept]

@@ -14,6 +14,8 @@ from aam.errors import ConfigError, InputError
 
 _MAY_BE_EMPTY = "--missing-values"
 
+_IS_VALUE = "\0"  # before a value that looks like an option; no argument can hold it
+
 _EXPECTED = {
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",
@@ -45,6 +47,27 @@ def check_arguments(arguments: Sequence[str]) -> None:
             )
         if "\0" in argument:
             raise ConfigError(f"{flag} holds a NUL character: correct it.")
+
+
+def mark_dashes(arguments: Sequence[str]) -> list[str]:
+    r"""Mark the values of ``--missing-values`` that begin with a dash, such as ``--``, so that none is taken for an option.
+
+    Examples
+    --------
+    >>> mark_dashes(["--missing-values", "NA", "--", "-", "-999", "--overwrite"])
+    ['--missing-values', 'NA', '\x00--', '\x00-', '\x00-999', '--overwrite']
+    """
+    marked, is_value = [], False
+    for argument in arguments:
+        is_option = argument.startswith("--") and argument[2:3].isalpha() and " " not in argument.partition("=")[0]
+        is_value = is_value if not is_option else argument.replace("_", "-") == _MAY_BE_EMPTY
+        marked.append(_IS_VALUE + argument if is_value and not is_option and argument.startswith("-") else argument)
+    return marked
+
+
+def without_marks(values: Sequence[str]) -> tuple[str, ...]:
+    """Return the values that `mark_dashes` marked as the user wrote them."""
+    return tuple(value.removeprefix(_IS_VALUE) for value in values)
 
 
 def check_options(

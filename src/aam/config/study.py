@@ -4,8 +4,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from aam.config.arguments import without_marks
 from aam.config.base import config, flag_of
 from aam.config.objectives import only_with_objective
 from aam.config.options import (
@@ -135,6 +136,11 @@ class LabelConfig:
     missing_values: Annotated[tuple[str, ...], IN_LABELS] = ()
     """Cells that mean that there is no value, such as NA 'not collected', in all columns. A column that holds numbers but for
     these is numeric. Without it, only empty cells and those of the file's #q2:missing scheme are missing."""
+
+    @field_validator("missing_values")
+    @classmethod
+    def _read_marks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return without_marks(values)
 
     @model_validator(mode="after")
     def _columns_are_named_once(self) -> "LabelConfig":

@@ -25,6 +25,9 @@ class TargetConfig:
     order."""
     class_order: Annotated[tuple[str, ...], only_with(task="ordinal")] = ()
     """Classes of --task ordinal, lowest first. Not given: the numbers of a numeric column in their order."""
+    smallest_class: Annotated[int, Field(ge=2)] | None = None
+    """Leave out the samples of classes that have fewer samples, or fewer subjects with --group-column. They are counted. None:
+    all classes are learned, and those of one or two samples or subjects named."""
     target_transform: Transform = "zscore"
     """Units in which a numeric column is learned; predictions, metrics and intervals are in its own. zscore: less the training
     samples' mean, in their standard deviations; minmax: their range becomes 0 to 1; none: own units; log-zscore, log-minmax: the

@@ -15,6 +15,7 @@ from aam.data.study_build import read_study
 from aam.errors import ConfigError, SplitError, name_some
 from aam.io.label_files import read_fold_file
 from aam.io.metadata import Metadata
+from aam.labels.class_sizes import large_enough, refuse_smallest_class
 from aam.labels.columns import label_samples, only_column
 from aam.labels.covariate_checks import covariate_columns
 from aam.labels.groups import sample_groups, warn_of_divided_subjects
@@ -122,9 +123,15 @@ def read_crossval_samples(config: CrossvalConfig) -> CrossvalSamples:
     study = drop_shallow_samples(study, None if rarefaction is None else rarefaction.depth)
     sample_ids = list(study.sample_ids)
     values = values.loc[sample_ids]
+    groups = sample_groups(metadata, sample_ids, config.folds.group_column, config.label.metadata_column)
+    if task == "regression":
+        refuse_smallest_class(config.target.smallest_class, str(values.name))
+    else:
+        kept = large_enough(values, groups, config.folds.group_column, config.target.smallest_class)
+        study, values, groups = study.select_samples(kept), values.iloc[kept], groups[kept]
+        sample_ids = list(study.sample_ids)
     columns = named_columns(config.category_columns, metadata, sample_ids, config.label.metadata_column)
     columns |= covariate_columns(config.covariates, metadata, cells.loc[sample_ids], config.folds.group_column)
-    groups = sample_groups(metadata, sample_ids, config.folds.group_column, config.label.metadata_column)
     target = fit_target(values, task, without_transform(config.target))
     truth = target.encode(values)
     if config.folds.fold_file is None:

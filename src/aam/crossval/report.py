@@ -124,13 +124,17 @@ def draw_summary(
         figure.savefig(temporary, format="png")
 
 
-def summary_table(held_out: HeldOut, summaries: list[MethodSummary], reference: str | None) -> str:
+def summary_table(
+    held_out: HeldOut, folds: list[FoldScore], summaries: list[MethodSummary], reference: str | None
+) -> str:
     """Return a table of the first two metrics of each method as text, best first.
 
     Parameters
     ----------
     held_out
         Predictions of each sample while it was held out.
+    folds
+        Scores in each fold.
     summaries
         Summary of each method and metric.
     reference
@@ -147,8 +151,8 @@ def summary_table(held_out: HeldOut, summaries: list[MethodSummary], reference: 
         [
             method,
             _over_folds(main[method]),
-            f"{main[method].pooled:.3f}",
-            f"{main[method].low:.3f} to {main[method].high:.3f}",
+            format_score(main[method].pooled),
+            NO_SCORE if math.isnan(main[method].low) else f"{main[method].low:.3f} to {main[method].high:.3f}",
             f"{by_metric[second][method].pooled:.4g}",
             *([] if reference is None else [_difference(main[method])]),
         ]
@@ -158,12 +162,24 @@ def summary_table(held_out: HeldOut, summaries: list[MethodSummary], reference: 
         header.append(f"{reference} minus it, 95 %")
     widths = [max(map(len, cells)) for cells in zip(header, *rows, strict=True)]
     lines = [_align(row, widths) for row in (header, *rows)]
-    if any(math.isnan(summary.mean) for summary in main.values()):
-        lines += [
-            "",
-            f"{NO_SCORE}: {score.label} has no value in any fold, as each holds out samples of one value only.",
-        ]
+    for name in (metric, second):
+        lines += _without_score(held_out.scores[name].label, [fold for fold in folds if fold.metric == name])
     return "\n".join(lines)
+
+
+def _without_score(label: str, folds: list[FoldScore]) -> list[str]:
+    """Return lines that say in how many folds a metric has no value, and why."""
+    all_folds = {(fold.repeat, fold.fold) for fold in folds}
+    without = {(fold.repeat, fold.fold) for fold in folds if math.isnan(fold.value)}
+    if not without:
+        return []
+    if without == all_folds:
+        return ["", f"{NO_SCORE}: {label} has no value in any fold, as each holds out samples of one value only."]
+    return [
+        "",
+        f"{label} has no value in {len(without)} of {len(all_folds)} folds, which hold out samples of one value only, "
+        "and is not part of their mean.",
+    ]
 
 
 def format_score(score: float) -> str:

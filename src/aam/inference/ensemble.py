@@ -15,7 +15,8 @@ from aam.data.study import Study
 from aam.inference.description import ModelDescription
 from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.io.metadata import Metadata
-from aam.labels.head_inputs import HeadInputs, head_inputs_of_new_samples, warn_of_unknown_cells
+from aam.labels.head_inputs import HeadInputs, head_inputs_of_new_samples
+from aam.labels.new_samples import warn_of_new_cells
 from aam.labels.target import AnyTarget, JointTarget, Predictions, TargetState, parts_of
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.models.sequence_predictor import SequencePredictor
@@ -327,7 +328,7 @@ class EnsemblePredictor:
         """
         target, covariates = self.description.target, self.description.covariates
         assert target is not None, "an ensemble has a target"
-        warn_of_unknown_cells(target, covariates, metadata, study.sample_ids)
+        warn_of_new_cells(target, covariates, metadata, study.sample_ids)
 
     def predict(self, study: Study, metadata: Metadata | None = None) -> Predictions:
         """Predict each sample's target, with intervals or sets, the spread of the members, and whether it is an outlier.

@@ -19,7 +19,8 @@ from aam.io.metadata import Metadata
 from aam.kernels.head import KernelHead
 from aam.kernels.storage import head_arrays, head_info, rebuild_head
 from aam.labels.covariates import NO_COVARIATES
-from aam.labels.head_inputs import HeadInputs, columns_read, head_inputs_of_new_samples, warn_of_unknown_cells
+from aam.labels.head_inputs import HeadInputs, columns_read, head_inputs_of_new_samples
+from aam.labels.new_samples import warn_of_new_cells
 from aam.labels.target import Predictions, TargetState
 from aam.models.sequence_encoder import SequenceEncoder
 from aam.uncertainty import INTERVAL
@@ -225,7 +226,7 @@ class KernelPredictor:
 
     def warn_of_unknown_cells(self, metadata: Metadata | None, study: Study) -> None:
         """Warn of categories in the metadata that are read as unknown."""
-        warn_of_unknown_cells(self.head.target, NO_COVARIATES, metadata, study.sample_ids)
+        warn_of_new_cells(self.head.target, NO_COVARIATES, metadata, study.sample_ids)
 
     def predict(self, study: Study, metadata: Metadata | None = None) -> Predictions:
         """Predict each sample's target, with intervals or sets and the head's statistics of the sample.

@@ -18,7 +18,8 @@ from aam.data.study import Study
 from aam.errors import ModelError
 from aam.inference.description import ModelDescription
 from aam.io.metadata import Metadata
-from aam.labels.head_inputs import HeadInputs, columns_read, head_inputs_of_new_samples, warn_of_unknown_cells
+from aam.labels.head_inputs import HeadInputs, columns_read, head_inputs_of_new_samples
+from aam.labels.new_samples import warn_of_new_cells
 from aam.labels.target import Predictions
 from aam.models.asv_encoder import ASVEncoder
 from aam.models.sequence_encoder import SequenceEncoder
@@ -178,7 +179,7 @@ class NetworkPredictor:
         """
         target = self.description.target
         if target is not None:
-            warn_of_unknown_cells(target, self.description.covariates, metadata, study.sample_ids)
+            warn_of_new_cells(target, self.description.covariates, metadata, study.sample_ids)
 
     def predict(self, study: Study, metadata: Metadata | None = None) -> Predictions:
         """Predict each sample's target.

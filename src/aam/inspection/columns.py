@@ -12,7 +12,7 @@ import pandas as pd
 from aam.errors import MetadataError
 from aam.labels.columns import class_names, not_numbers, probable_missing_values
 from aam.labels.target import Task, too_large
-from aam.labels.task import choose_task
+from aam.labels.task_choice import choose_task
 from aam.target_transform import LARGEST
 
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")

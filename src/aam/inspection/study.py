@@ -10,6 +10,7 @@ from aam.ecology.tree import FeatureTree
 from aam.errors import AamError, MetadataError, TableError, name_some
 from aam.inspection.columns import ColumnSummary, GroupSummary, summarise_columns, summarise_groups
 from aam.inspection.files import FileReport, InspectedFile, ModelSummary, StudyReport, collecting_messages
+from aam.inspection.remarks import column_remarks
 from aam.inspection.tables import (
     Overlap,
     SequenceSummary,
@@ -136,6 +137,7 @@ def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> Study
         frame = metadata.frame.loc[[sample for sample in totals.sample_ids if sample in metadata_ids]]
         with collecting_messages("aam.labels"):  # the summaries hold what is logged of single columns
             columns, groups = summarise_columns(frame), summarise_groups(frame, SUBJECT_WORDS)
+        notes = [*notes, *column_remarks(frame, columns)]
     overlaps = _overlaps(parts, totals)
     token_limit = SamplingConfig().token_limit
     return StudyReport(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from aam.errors import MetadataError, name_some
+from aam.io.quoted_cells import unquoted
 from aam.io.qza import METADATA
 from aam.io.text_file import read_text
 from aam.storage.atomic import atomic_path
@@ -106,7 +107,7 @@ def read_metadata(path: Path, missing_values: Sequence[str] = ()) -> Metadata:
     from skbio.metadata import SampleMetadata
     from skbio.metadata.io import MetadataFileError
 
-    text, reserved = _mend_header(read_text(path, MetadataError, "--metadata", METADATA))
+    text, reserved = _mend_header(unquoted(read_text(path, MetadataError, "--metadata", METADATA)))
     text = _empty_cells(text, missing_values) if missing_values else text
     try:
         file = cast(str, io.StringIO(text, newline=""))  # a file is accepted, though the annotation says a path

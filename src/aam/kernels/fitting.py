@@ -19,7 +19,7 @@ from aam.kernels.features import (
 from aam.kernels.gram import MeanKernel, Similarity, Term, linear, radial, shared_branches
 from aam.kernels.head import KernelCalibration, KernelEnsemble, KernelHead, KernelInputs, KernelMember
 from aam.kernels.known_asvs import KnownASVs, sample_counts
-from aam.kernels.machines import FittedMachine, KernelMachine, class_weights, fit_logistic, fit_ridge
+from aam.kernels.machines import FittedMachine, KernelMachine, class_weights, fit_logistic, fit_ridge, thin_classes
 from aam.kernels.trees import Trees, boosted_trees, fit_trees, random_forest
 from aam.labels.target import TargetState
 from aam.uncertainty import FARTHEST, fit_temperature, threshold_of, to_probabilities
@@ -221,7 +221,8 @@ def _calibrate(
         scores = np.abs(truth - centre - held_out[:, 0])
         return KernelCalibration(centre, 1.0, (), coverage, threshold_of(scores, subject, coverage), farthest)
     classes, label = np.unique(truth, return_inverse=True)
-    temperature = fit_temperature(held_out, label, len(classes), class_weights(label, len(classes)))
+    weight = class_weights(label, len(classes), thin_classes(label, len(classes), subject))
+    temperature = fit_temperature(held_out, label, len(classes), weight)
     probability = to_probabilities(held_out / temperature, len(classes))
     scores = 1 - probability[np.arange(len(label)), label]
     threshold = threshold_of(scores, subject, coverage)

@@ -7,6 +7,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from aam.kernels.features import Samples
 from aam.kernels.gram import MeanKernel
+from aam.labels.class_sizes import FEW
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def fit_logistic(kernel: np.ndarray, label: np.ndarray, n_classes: int, groups: 
     FittedMachine
         The machines with the best penalty; K is C, or 1 for two classes.
     """
-    weight = class_weights(label, n_classes)
+    weight = class_weights(label, n_classes, thin_classes(label, n_classes, _numbers(groups)))
     is_class = is_of_class(label, n_classes)
     starts = [np.zeros(len(label))] * is_class.shape[1]
     best, n_worse = None, 0
@@ -154,9 +155,52 @@ def fit_logistic(kernel: np.ndarray, label: np.ndarray, n_classes: int, groups: 
     return best
 
 
-def class_weights(label: np.ndarray, n_classes: int) -> np.ndarray:
-    """Compute weights of samples with which all classes weigh the same, [n]; their mean is 1."""
-    return len(label) / (np.bincount(label, minlength=n_classes)[label] * n_classes)
+def thin_classes(label: np.ndarray, n_classes: int, subject: np.ndarray) -> np.ndarray:
+    """Return which classes have too few samples to be learned, or all of one subject, so that none was ever predicted; bool [C].
+
+    Parameters
+    ----------
+    label, subject
+        Class number and subject's number of each sample, [n].
+    n_classes
+        Number of classes, C.
+
+    Examples
+    --------
+    >>> thin_classes(np.array([0, 0, 0, 1, 2, 2, 2]), 3, np.array([0, 1, 2, 3, 4, 4, 4])).tolist()
+    [False, True, True]
+    """
+    n_subjects = np.bincount(np.unique(np.stack([label, subject]), axis=1)[0], minlength=n_classes)
+    return (np.bincount(label, minlength=n_classes) <= FEW) | (n_subjects < 2)
+
+
+def class_weights(label: np.ndarray, n_classes: int, is_thin: np.ndarray | None = None) -> np.ndarray:
+    """Compute weights of samples with which all classes weigh the same, [n].
+
+    A thin class weighs as much as its samples do, 1 each: the weight of a whole class on one sample would give it samples of
+    others. Where all classes are thin, none is.
+
+    Parameters
+    ----------
+    label
+        Class numbers, [n].
+    n_classes
+        Number of classes, C.
+    is_thin
+        Classes that are `thin_classes`, bool [C]; None for none.
+
+    Examples
+    --------
+    >>> label = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 2])
+    >>> class_weights(label, 3, np.array([False, False, True])).round(2)[[0, 6, 9]].tolist()
+    [0.75, 1.5, 1.0]
+    """
+    size = np.bincount(label, minlength=n_classes)
+    if is_thin is None or not is_thin.any() or is_thin.all():
+        return len(label) / (size[label] * n_classes)
+    n_others = size[~is_thin].sum()
+    weight = n_others / (np.maximum(size, 1) * (~is_thin).sum())
+    return np.where(is_thin, 1.0, weight)[label]
 
 
 def is_of_class(label: np.ndarray, n_classes: int) -> np.ndarray:
@@ -168,6 +212,14 @@ def log_loss(logit: np.ndarray, is_class: np.ndarray, weight: np.ndarray) -> flo
     """Compute the weighted log loss, averaged over machines; logits are clipped to ±15."""
     margin = np.where(is_class, 1, -1) * np.clip(logit, -15, 15)
     return float(np.average(np.logaddexp(0, -margin).mean(axis=1), weights=weight))
+
+
+def _numbers(groups: list[np.ndarray]) -> np.ndarray:
+    """Return the number of each sample's group from the rows of each group, [n]."""
+    number = np.empty(sum(map(len, groups)), dtype=np.int64)
+    for group, rows in enumerate(groups):
+        number[rows] = group
+    return number
 
 
 def _fit_machine(

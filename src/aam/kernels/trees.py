@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier, 
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from aam.kernels.features import Samples
-from aam.kernels.machines import FittedMachine, class_weights, is_of_class, log_loss
+from aam.kernels.machines import FittedMachine, class_weights, is_of_class, log_loss, thin_classes
 
 FOLDS = 5
 """Number of parts of the subjects that are left out in turn."""
@@ -71,8 +72,8 @@ class Trees:
         return _as_outputs(self.sums(shares(samples)))
 
 
-FitTrees = Callable[[np.ndarray, np.ndarray, int | None], Trees]
-"""Fits trees to features, values or class numbers, and the number of classes (None for values)."""
+FitTrees = Callable[..., Trees]
+"""Fits trees to features, values or class numbers, and the number of classes (None for values); for classes also ``is_thin``."""
 
 
 def shares(samples: Samples) -> np.ndarray:
@@ -106,7 +107,10 @@ def fit_trees(
         Loss and outputs on the samples left out.
     """
     features, n_folds = shares(training), min(FOLDS, len(np.unique(subject)))
+    is_thin = None
     if n_classes is not None:
+        is_thin = thin_classes(target, n_classes, subject)
+        fit = partial(fit, is_thin=is_thin)
         n_folds = max(2, min(n_folds, int(np.bincount(target).max())))  # no part can hold a class that is spent
     held_out = np.zeros((len(target), 1 if n_classes in (None, 2) else n_classes))
     is_stratified = n_classes is not None and np.bincount(target).max() > 1
@@ -121,7 +125,7 @@ def fit_trees(
     if n_classes is None:
         loss = float(np.mean((held_out[:, 0] - target) ** 2) / target.var())
     else:
-        loss = log_loss(held_out, is_of_class(target, n_classes), class_weights(target, n_classes))
+        loss = log_loss(held_out, is_of_class(target, n_classes), class_weights(target, n_classes, is_thin))
     return fit(features, target, n_classes), FittedMachine(None, loss, held_out)
 
 
@@ -139,12 +143,23 @@ FOREST_TREES = 300
 _FOREST_OPTIONS = {"max_features": 0.1, "min_samples_leaf": 3, "random_state": 0, "n_jobs": -1}
 
 
-def random_forest(features: np.ndarray, target: np.ndarray, n_classes: int | None) -> Trees:
-    """Fit a random forest: the mean of trees on random samples and features (Breiman 2001); classes have equal weight."""
+def random_forest(
+    features: np.ndarray, target: np.ndarray, n_classes: int | None, is_thin: np.ndarray | None = None
+) -> Trees:
+    """Fit a random forest: the mean of trees on random samples and features (Breiman 2001).
+
+    Classes have equal weight, but for those that are thin (`class_weights`).
+    """
     if n_classes is None:
         machine = RandomForestRegressor(FOREST_TREES, **_FOREST_OPTIONS).fit(features, target)
         return Trees.of(machine.estimators_, 1 / FOREST_TREES)
-    machine = RandomForestClassifier(FOREST_TREES, class_weight="balanced", **_FOREST_OPTIONS).fit(features, target)
+    weight = class_weights(target, n_classes, is_thin)
+    by_class = (
+        dict(zip(target.tolist(), weight.tolist(), strict=True))
+        if is_thin is not None and is_thin.any()
+        else "balanced"
+    )
+    machine = RandomForestClassifier(FOREST_TREES, class_weight=by_class, **_FOREST_OPTIONS).fit(features, target)
     forest = Trees.of(machine.estimators_, 1.0)
     value = np.zeros((len(forest.value), n_classes))
     value[:, machine.classes_] = forest.value / forest.value.sum(axis=1, keepdims=True) / FOREST_TREES

@@ -24,11 +24,11 @@ PROBABLY_MISSING = frozenset(
     """
     na|n/a|#n/a|n.a.|nan|none|null|nil|missing|unknown|unspecified|undetermined|not applicable|not available|not collected
     |not determined|not given|not known|not measured|not provided|not recorded|not reported|not specified|no data|no value
-    |restricted access|missing: not applicable|missing: not collected|missing: not provided|missing: restricted access
-    |not applicable: control sample|-|--|?|.
+    |not reported yet|not done|not tested|not assessed|not sampled|restricted access|<na>|n/d|n.d.|tbd|#value!|#ref!|#div/0!
+    |#num!|#name?|-|--|---|\u2013|\u2014|?|??|.|..
     """.replace("\n", "").replace("    ", "").split("|")
 )  # fmt: skip
-"""Cells, in lower case, that QIIME 2 reads as values and people write where there is none; INSDC's terms among them."""
+"""Cells, in lower case, that QIIME 2 reads as values and people write where there is none; see `is_probably_missing`."""
 
 
 def is_number(value: object) -> bool:
@@ -80,7 +80,19 @@ def probable_missing_values(values: pd.Series) -> dict[str, int]:
     dict[str, int]
         Number of samples by value, the most frequent value first.
     """
-    return _counted(value for value in values.dropna() if str(value).strip().lower() in PROBABLY_MISSING)
+    return _counted(value for value in values.dropna() if is_probably_missing(str(value)))
+
+
+def is_probably_missing(cell: str) -> bool:
+    """Return whether a cell probably means that there is no value: one of `PROBABLY_MISSING`, or a term of INSDC.
+
+    Examples
+    --------
+    >>> [is_probably_missing(cell) for cell in (" NA", "missing: lab stock", "Not applicable: sample group", "nothing")]
+    [True, True, True, False]
+    """
+    text = " ".join(cell.lower().split())
+    return text in PROBABLY_MISSING or text.startswith(("missing:", "not applicable:"))
 
 
 def _counted(values: Iterable[object]) -> dict[str, int]:

@@ -12,10 +12,12 @@ from aam.io.metadata import Metadata
 from aam.labels.columns import (
     class_names,
     describe,
-    missing_values_option,
     not_numbers,
     warn_of_probable_missing_values,
 )
+from aam.labels.number_cells import how_to_write
+from aam.labels.sentinels import sentinel_remarks
+from aam.labels.spellings import look_alike_remarks
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +69,7 @@ def covariate_columns(
         values = metadata.column(name).reindex(targets.index)
         if not values.notna().any():
             raise MetadataError(f"{flag} {name}: no sample in use has a value in that column. Choose another.")
-        if name in options.numeric_columns:
-            _require_numbers(values)
-        warn_of_probable_missing_values(flag, values)
+        _check_cells(flag, values, name in options.numeric_columns)
         for _, target in targets.items():
             _check_leakage(flag, values, target)
         columns[name] = values
@@ -78,12 +78,20 @@ def covariate_columns(
     return columns
 
 
+def _check_cells(flag: str, values: pd.Series, is_numeric: bool) -> None:
+    if is_numeric:
+        _require_numbers(values)
+    warn_of_probable_missing_values(flag, values)
+    for remark in sentinel_remarks(flag, values) if is_numeric else look_alike_remarks(flag, values):
+        logger.warning("%s", remark)
+
+
 def _require_numbers(values: pd.Series) -> None:
     non_numeric = not_numbers(values)
     if non_numeric:
         raise MetadataError(
-            f"--numeric-columns {values.name} holds {describe(non_numeric)}, which are no numbers. Correct these cells, leave them "
-            f"out by {missing_values_option(non_numeric)}, or name the column in --categorical-columns."
+            f"--numeric-columns {values.name} holds {describe(non_numeric)}, which are no numbers. "
+            f"{how_to_write(values, non_numeric)}, or name the column in --categorical-columns."
         )
 
 

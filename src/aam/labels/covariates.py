@@ -12,6 +12,7 @@ from pydantic import StrictFloat, StrictInt, model_validator
 from aam.config.covariates import CovariatesConfig
 from aam.errors import MetadataError, name_some
 from aam.labels.columns import class_names, is_number
+from aam.labels.spellings import matched
 from aam.stored import STORED, DistinctNames, PositiveNumber, expect, refuse_missing
 
 UNKNOWN = -1
@@ -49,7 +50,8 @@ class Categories:
     def numbers(self, values: pd.Series) -> np.ndarray:
         """Return the number of each sample's category, `UNKNOWN` where it has none of these; int64 [S].
 
-        Numbers match however they are written, because a column of numbers becomes text as soon as one cell is not a number.
+        Names match however they are written (`spellings.matched`): a column of numbers becomes text as soon as one cell is not a
+        number, and people write names in other case or with other white space.
 
         Examples
         --------
@@ -60,14 +62,10 @@ class Categories:
         """
         number_of = {name: number for number, name in enumerate(self.names)}
         numbers = np.full(len(values), UNKNOWN, dtype=np.int64)
-        numbers[values.notna()] = [
-            number_of.get(name, number_of.get(_as_number(name), UNKNOWN)) for name in class_names(values.dropna())
-        ]
+        names = class_names(values.dropna())
+        renamed = matched(names, self.names)
+        numbers[values.notna()] = [number_of.get(renamed.get(name, name), UNKNOWN) for name in names]
         return numbers
-
-
-def _as_number(name: str) -> str:
-    return f"{float(name):.12g}" if is_number(name) else name
 
 
 @STORED
@@ -100,15 +98,27 @@ class CategoryColumn:
 @STORED
 @dataclass(frozen=True)
 class NumberColumn:
-    """A covariate whose cells are numbers, with the mean and the standard deviation of the training samples."""
+    """A covariate whose cells are numbers, with what was fitted on the training samples.
+
+    Attributes
+    ----------
+    column
+        Name of the metadata column.
+    mean, std
+        Mean and standard deviation.
+    low, high
+        Smallest and largest number; None in models that were made before they were kept.
+    """
 
     column: str
     mean: StrictFloat
     std: PositiveNumber
+    low: StrictFloat | None = None
+    high: StrictFloat | None = None
 
     def standardised(self, values: pd.Series) -> np.ndarray:
         """Return each cell in standard deviations from the mean, clipped, NaN where there is no number; float64 [S]."""
-        numbers = _numbers(values)
+        numbers = cells_as_numbers(values)
         return np.clip((numbers - self.mean) / self.std, -MOST_DEVIATIONS, MOST_DEVIATIONS)
 
 
@@ -285,17 +295,20 @@ def _fit_categories(name: str, parent: str | None, training: Columns) -> Categor
 
 
 def _fit_numbers(values: pd.Series) -> NumberColumn:
-    numbers = _numbers(values)
+    numbers = cells_as_numbers(values)
     with np.errstate(over="ignore"):
         mean, std = float(np.nanmean(numbers)), float(np.nanstd(numbers))
     if not (math.isfinite(mean) and math.isfinite(std)):
         raise MetadataError(
             f"--numeric-columns {values.name} holds numbers that are too large. Give it in a larger unit."
         )
-    return NumberColumn(str(values.name), mean, std if std > 0 else 1.0)  # 0 where all cells but empty ones are equal
+    low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+    return NumberColumn(
+        str(values.name), mean, std if std > 0 else 1.0, low, high
+    )  # 0 where all cells but empty ones are equal
 
 
-def _numbers(values: pd.Series) -> np.ndarray:
+def cells_as_numbers(values: pd.Series) -> np.ndarray:
     """Return cells as numbers, NaN where they are not numbers; float64 [S]."""
     return np.array([float(cell) if is_number(cell) else np.nan for cell in values], dtype=np.float64)
 

@@ -11,6 +11,7 @@ from scipy.stats import kendalltau, mannwhitneyu, spearmanr
 from aam.errors import MetadataError, name_some
 from aam.io.metadata import Metadata
 from aam.labels.columns import warn_of_probable_missing_values
+from aam.labels.spellings import look_alike_remarks
 from aam.labels.splits import divided_groups
 from aam.labels.target import Task
 
@@ -64,6 +65,8 @@ def sample_groups(
         raise MetadataError(f"--group-column and --metadata-column are both {group_column}: name the subject's column.")
     values = metadata.column(group_column).reindex(sample_ids)
     warn_of_probable_missing_values("--group-column", values)
+    for remark in look_alike_remarks("--group-column", values):
+        logger.warning("%s", remark)
     has_group = values.notna().to_numpy()
     if not has_group.all():
         missing = [sample for sample, is_known in zip(sample_ids, has_group, strict=True) if not is_known]

@@ -137,32 +137,17 @@ def head_inputs_of_new_samples(
     MetadataError
         The model reads covariates, and there is no metadata, it lacks their columns, or no sample has a row.
     """
-    return head_inputs_of(target, covariates, _new_columns(target, covariates, metadata, sample_ids), len(sample_ids))
-
-
-def warn_of_unknown_cells(
-    target: AnyTarget, covariates: Covariates, metadata: Metadata | None, sample_ids: Sequence[str]
-) -> None:
-    """Warn of the cells of new samples that are read as unknown, and of the reason.
-
-    Raises
-    ------
-    MetadataError
-        The model reads covariates, and there is no metadata, it lacks their columns, or no sample has a row.
-    """
-    columns = _new_columns(target, covariates, metadata, sample_ids)
-    warn_of_unknown_categories(target, columns, len(sample_ids))
-    warn_of_unknown_covariates([(covariates, columns)])
+    return head_inputs_of(target, covariates, new_columns(target, covariates, metadata, sample_ids), len(sample_ids))
 
 
 def columns_read(target: AnyTarget, covariates: Covariates) -> tuple[str, ...]:
     """Return the names of the metadata columns that a head reads of each sample, each once."""
-    return tuple(dict.fromkeys([*(categories.column for categories in _categories(target)), *covariates.columns]))
+    return tuple(dict.fromkeys([*(categories.column for categories in categories_of(target)), *covariates.columns]))
 
 
 def warn_of_unknown_categories(target: AnyTarget, columns: Columns, n_samples: int) -> None:
     """Warn of samples that have no category of the training samples, for each column of categories that the target needs."""
-    for categories in _categories(target):
+    for categories in categories_of(target):
         n_unknown = int((_numbers(categories, columns, n_samples) == UNKNOWN).sum())
         if n_unknown:
             logger.warning(
@@ -198,11 +183,31 @@ def warn_of_unknown_covariates(samples: Sequence[tuple[Covariates, Columns]]) ->
             )  # fmt: skip
 
 
-def _new_columns(
+def new_columns(
     target: AnyTarget, covariates: Covariates, metadata: Metadata | None, sample_ids: Sequence[str]
 ) -> dict[str, pd.Series]:
-    """Return the columns that a head reads and the metadata have, in the order of the samples."""
-    optional = {categories.column for categories in _categories(target)}
+    """Return the columns that a head reads and the metadata of new samples have, in the order of the samples.
+
+    Parameters
+    ----------
+    target, covariates
+        What was fitted on the training samples.
+    metadata
+        Metadata of the new samples; None for none.
+    sample_ids
+        Names of the new samples.
+
+    Returns
+    -------
+    dict[str, pd.Series]
+        Cells by name of the column.
+
+    Raises
+    ------
+    MetadataError
+        The model reads covariates, and there is no metadata, it lacks their columns, or no sample has a row.
+    """
+    optional = {categories.column for categories in categories_of(target)}
     required = covariates.columns
     if required:
         _require_columns(required, metadata, sample_ids)
@@ -245,7 +250,7 @@ def _category_numbers(target: AnyTarget, columns: Columns, n_samples: int) -> di
     return {name: np.stack([numbers.get(name, unknown) for numbers in by_part], axis=1) for name in sorted(names)}
 
 
-def _categories(target: AnyTarget) -> list[Categories]:
+def categories_of(target: AnyTarget) -> list[Categories]:
     """Return the categories that any part of a target needs, without repeats."""
     categories = (categories for part in parts_of(target) for categories in _categories_by_name(part).values())
     return list(dict.fromkeys(categories))

@@ -14,7 +14,8 @@ from aam.data.study import Study
 from aam.data.study_build import read_study
 from aam.errors import SplitError, name_some
 from aam.io.metadata import Metadata
-from aam.labels.columns import label_samples
+from aam.labels.class_sizes import large_enough, refuse_smallest_class
+from aam.labels.columns import label_samples, only_column
 from aam.labels.covariate_checks import covariate_columns
 from aam.labels.covariates import Covariates, fit_covariates
 from aam.labels.groups import sample_groups, warn_of_divided_subjects
@@ -301,6 +302,12 @@ def divide(config: TrainConfig, labelled: LabelledTable, depth: int | None) -> L
     sample_ids, names = list(study.sample_ids), config.label.metadata_column
     values = labelled.values.loc[sample_ids]
     groups = sample_groups(metadata, sample_ids, config.split.group_column, names)
+    if task == "regression":
+        refuse_smallest_class(config.target.smallest_class, " ".join(names))
+    else:
+        kept = large_enough(only_column(values), groups, config.split.group_column, config.target.smallest_class)
+        study, values, groups = study.select_samples(kept), values.iloc[kept], groups[kept]
+        sample_ids = list(study.sample_ids)
     stratum = stratum_of(values, task, config.target)
     split = split_labelled(study, groups, stratum, metadata, labelled.table_ids, config.split, config.training)
     if config.split.group_column is None:

@@ -13,16 +13,7 @@ from aam.config.commands import LearningConfig
 from aam.config.target import Losses, TargetConfig
 from aam.errors import ConfigError, MetadataError, name_some
 from aam.io.label_files import OPTION, read_column_losses
-from aam.labels.columns import (
-    class_names,
-    describe,
-    missing_values_option,
-    misspelt_numbers,
-    not_numbers,
-    only_column,
-    probable_missing_values,
-    warn_of_probable_missing_values,
-)
+from aam.labels.columns import class_names, missing_values_option, only_column
 from aam.labels.stratified import strata
 from aam.labels.target import (
     ZSCORE,
@@ -34,46 +25,9 @@ from aam.labels.target import (
     mean_rank,
     without_transform,
 )
+from aam.labels.task_choice import choose_task, require_numbers
 
 logger = logging.getLogger(__name__)
-
-
-def choose_task(values: pd.Series, task: str) -> Task:
-    """Return the task for a column, and refuse a column that cannot be learned.
-
-    Parameters
-    ----------
-    values
-        Values of the samples, none missing.
-    task
-        The value of ``--task``.
-
-    Raises
-    ------
-    MetadataError
-        The column holds no values, one value only, or text where numbers are needed.
-    """
-    column, is_numeric = values.name, values.dtype.kind == "f"
-    chosen: Task = "regression" if task == "regression" or (task == "auto" and is_numeric) else "classification"
-    chosen = "ordinal" if task == "ordinal" else chosen
-    distinct = list(dict.fromkeys(class_names(values)))
-    if task == "regression":
-        require_numbers(values, "regression needs numbers", _alternative(values, distinct))
-    if len(distinct) < 2:
-        raise MetadataError(
-            f"--metadata-column {column} has the same value, {name_some(distinct)}, in all {len(values):,} samples: "
-            "there is nothing to learn. Choose another column."
-        )
-    if task == "auto":
-        _check_choice(values, distinct)
-    if chosen != "regression" and not _are_few(distinct, values):
-        hint = ", or pass --task regression" if is_numeric else ""
-        raise MetadataError(
-            f"--metadata-column {column} has {len(distinct):,} different values in {len(values):,} samples, such as "
-            f"{name_some(distinct, limit=3)}: too many for classes. Choose another column{hint}."
-        )
-    warn_of_probable_missing_values("--metadata-column", values)
-    return chosen
 
 
 def check_order(values: pd.Series, options: TargetConfig) -> None:
@@ -125,84 +79,6 @@ def check_transform(values: pd.Series, task: Task, options: TargetConfig) -> Non
             f"{len(below):,} of {len(values):,} samples, such as {below.iloc[0]:g} of {str(below.index[0])!r}. Correct these "
             "cells, or choose another transform."
         )
-
-
-def require_numbers(values: pd.Series, why: str, otherwise: str) -> None:
-    """Refuse a column that is not numeric.
-
-    Parameters
-    ----------
-    values
-        Values of the samples, none missing.
-    why
-        Reason why the column must be numeric, for the message.
-    otherwise
-        What the user could pass instead, for the message.
-
-    Raises
-    ------
-    MetadataError
-        The column is not numeric.
-    """
-    if values.dtype.kind == "f":
-        return
-    non_numeric = not_numbers(values)
-    if not non_numeric:
-        raise MetadataError(
-            f"--metadata-column {values.name} holds numbers, but #q2:types in --metadata says categorical, and {why}. Say "
-            f"numeric there, or pass {otherwise}."
-        )
-    has_numbers = sum(non_numeric.values()) < len(values)
-    hint = (
-        f"Correct these cells, leave them out by {missing_values_option(non_numeric)}, or pass"
-        if has_numbers
-        else "Pass"
-    )
-    raise MetadataError(
-        f"--metadata-column {values.name} is not numeric: it holds {describe(non_numeric)}, and {why}. {hint} {otherwise}."
-    )
-
-
-def _are_few(distinct: list[str], values: pd.Series) -> bool:
-    """Return whether values recur often enough to be classes."""
-    return len(distinct) <= len(values) / 2
-
-
-def _alternative(values: pd.Series, distinct: list[str]) -> str:
-    """Return what to pass where a column is not numeric."""
-    return "--task classification if its values are classes" if _are_few(distinct, values) else "another column"
-
-
-def _check_choice(values: pd.Series, distinct: list[str]) -> None:
-    """Refuse to classify a column of numbers because of a few cells that are not numbers; log how to classify numbers."""
-    non_numeric = not_numbers(values)
-    misspelt = misspelt_numbers(values)
-    if misspelt and len(misspelt) == len(non_numeric):
-        raise MetadataError(
-            f"--metadata-column {values.name} holds numbers that are not written as QIIME 2 and aam read them: "
-            f"{describe(misspelt)}. Write them like 1234.5, or pass {_alternative(values, distinct)}."
-        )
-    n_non_numeric = sum(non_numeric.values())
-    is_probably_numeric = 0 < n_non_numeric < len(values) and (
-        non_numeric == probable_missing_values(values)
-        or (not _are_few(distinct, values) and n_non_numeric < len(values) / 2)
-    )
-    if is_probably_numeric:
-        raise MetadataError(
-            f"--metadata-column {values.name} holds numbers but for {describe(non_numeric)}. Correct these cells, leave them "
-            f"out by {missing_values_option(non_numeric)}, or pass {_alternative(values, distinct)}."
-        )
-    if 0 < n_non_numeric < len(values) / 2:
-        logger.warning(
-            "--metadata-column %s is classified, because it holds %s beside numbers. To learn numbers, correct these cells, or "
-            "leave them out by %s.",
-            values.name, describe(non_numeric), missing_values_option(non_numeric),
-        )  # fmt: skip
-    if not non_numeric and values.dtype.kind == "f" and len(distinct) == 2 and (values % 1 == 0).all():
-        logger.info(
-            "--metadata-column %s holds two numbers, %s, and is regressed. If they stand for classes, pass --task classification.",
-            values.name, " and ".join(sorted(distinct, key=float)),
-        )  # fmt: skip
 
 
 def check_task(config: LearningConfig, task: Task, values: pd.Series) -> None:

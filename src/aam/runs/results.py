@@ -1,6 +1,7 @@
 """Results of runs: tables of predictions, figures and validation metrics."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -127,15 +128,23 @@ def summarise(metrics: dict[str, Any], target: AnyTarget) -> str:
         }
         return "; ".join(f"{column}: {summary}" for column, summary in by_column.items())
     if target.task == "regression":
+        reason = "one sample" if metrics["n"] == 1 else "all samples have the same value"
         return (
-            f"R² {metrics['r2']:.3f}, mean absolute error {metrics['mae']:.4g} (guessing {target.guess:.4g}: "
+            f"R² {_score(metrics['r2'], reason)}, mean absolute error {metrics['mae']:.4g} (guessing {target.guess:.4g}: "
             f"{metrics['guess_mae']:.4g}), n = {metrics['n']}"
         )
+    of_class = np.sum(metrics["confusion"]["rows_true_columns_predicted"], axis=1)
+    reason = f"all samples are {target.classes[int(of_class.argmax())]!r}"
     ranks = f"mean rank error {metrics['rank_mae']:.3g}, " if target.task == "ordinal" else ""
     return (
         f"{ranks}balanced accuracy {metrics['balanced_accuracy']:.3f} (guessing {target.guess!r}: "
-        f"{metrics['guess_balanced_accuracy']:.3f}), AUROC {metrics['auroc']:.3f}, n = {metrics['n']}"
+        f"{metrics['guess_balanced_accuracy']:.3f}), AUROC {_score(metrics['auroc'], reason)}, n = {metrics['n']}"
     )
+
+
+def _score(value: float, reason: str) -> str:
+    """Return a score with three decimals, or why there is none."""
+    return f"{value:.3f}" if math.isfinite(value) else f"not defined ({reason})"
 
 
 def validate(config: TrainConfig, predictor: Predictor, labelled: LabelledStudy) -> dict[str, Any]:

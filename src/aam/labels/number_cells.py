@@ -1,0 +1,148 @@
+"""Cells that hold numbers otherwise than aam reads them: with a unit, a decimal comma, a limit, or as a date."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from aam.errors import name_some
+from aam.labels.columns import describe, is_number, is_probably_missing, missing_values_option
+
+_NUMBER = r"[-+\u2212]?(?:\d{1,3}(?:[,.' \u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d*[.,]?\d+)(?:[eE][-+]?\d+)?"
+
+_NUMBERS = re.compile(_NUMBER, re.ASCII)
+
+_UNIT_WORDS = """
+    % ‰ pct percent kg g mg µg μg ug ng lb lbs oz kcal kj km m cm mm µm μm um nm ft in inch inches km2 m2 ha l dl ml µl μl ul
+    y yr yrs year years yo mo mos mth month months w wk wks week weeks d day days h hr hrs hour hours min mins minute minutes
+    sec secs second seconds °c °f °k ° deg degrees celsius fahrenheit kelvin c f ppm ppb ppt psu bp kb mol mmol µmol μmol
+    umol nmol pmol iu units mmhg kpa pa hpa bar mbar atm mv cells copies cfu reads times fold lux
+"""
+
+_UNITS = frozenset(_UNIT_WORDS.split())
+
+_SINGLE = frozenset("ymwdhgclf")
+"""Units of one letter, which may as well be the letter of a plate or a group: all cells of a column must have the same."""
+
+_WITH_UNIT = re.compile(rf"({_NUMBER})\s*(\D.*)", re.ASCII)
+
+_LIMIT = re.compile(rf"(?:[<>≤≥~≈]=?|ca\.?)\s*{_NUMBER}", re.ASCII)
+
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+
+_DATE = re.compile(
+    r"(?:(?:19|20)\d\d(?P<by>[-/.])\d{1,2}(?:(?P=by)\d{1,2})?|\d{1,2}(?P<by2>[-/.])\d{1,2}(?P=by2)(?:\d{4}|\d\d)"
+    rf"|\d{{1,2}}[-/. ]?{_MONTH}[-/., ]*\d{{2,4}}|{_MONTH}[-/. ]?\d{{1,2}}[-/., ]+\d{{2,4}})"
+    r"(?:[T ]\d{1,2}:\d\d.*)?|\d{1,2}:\d\d(?::\d\d)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+MOST = 0.8
+"""Share of a column's cells from which on the column holds such numbers, and not a few of them among classes."""
+
+UNITS, LIMITS, DATES, SPELLING = "a unit", "a limit", "a date", "another spelling"
+
+
+def kind_of(cell: str) -> str | None:
+    """Return how a cell that is no number holds one; None if it holds none.
+
+    Examples
+    --------
+    >>> [kind_of(cell) for cell in ("12 kg", "35%", "<5", "1,5", "2020-03-31", "3/4/21", "12:30", "gut", "16S")]
+    ['a unit', 'a unit', 'a limit', 'another spelling', 'a date', 'a date', 'a date', None, None]
+    """
+    text = cell.strip()
+    if is_number(text):
+        return None
+    if _DATE.fullmatch(text):
+        return DATES
+    if _NUMBERS.fullmatch(text):
+        return SPELLING
+    if _LIMIT.fullmatch(text):
+        return LIMITS
+    return UNITS if _unit(text) is not None else None
+
+
+def _unit(text: str) -> str | None:
+    """Return the unit behind the number of a cell, in lower case; None where there is none."""
+    match = _WITH_UNIT.fullmatch(text)
+    if match is None:
+        return None
+    unit = match[2].strip().rstrip(".").lower()
+    parts = [re.sub(r"\^?[-0-9²³⁻¹]+$", "", part) for part in re.split(r"\s*/\s*|\s+per\s+|\s+", unit)]
+    return (
+        unit if parts and parts[0] in _UNITS and all(part in _UNITS | {"old", "of", "age"} for part in parts) else None
+    )
+
+
+def numbers_by_kind(values: Iterable[object]) -> dict[str, dict[str, int]]:
+    """Count the cells that hold numbers otherwise, by kind and cell; empty if they are few among others that are none.
+
+    Placeholders, such as ``NA``, count for neither side.
+
+    Examples
+    --------
+    >>> numbers_by_kind(["5 days", "7 days", "7 days", "NA", "12"])
+    {'a unit': {'7 days': 2, '5 days': 1}}
+    >>> numbers_by_kind(["1A", "1B", "2A", "5 days"])
+    {}
+    """
+    cells = pd.Series([str(value) for value in values], dtype=object).value_counts().to_dict()
+    known = {str(cell): int(n) for cell, n in cells.items() if not is_probably_missing(str(cell))}
+    kinds: dict[str, dict[str, int]] = {}
+    n_numbers = 0
+    for cell, n in known.items():
+        kind = kind_of(cell)
+        n_numbers += n if is_number(cell) else 0
+        if kind is not None:
+            kinds.setdefault(kind, {})[cell] = n
+    n_held = sum(sum(counts.values()) for counts in kinds.values())
+    if not n_held or n_held + n_numbers < MOST * sum(known.values()) or _may_be_letters(kinds.get(UNITS, {}), known):
+        return {}
+    return kinds
+
+
+def _may_be_letters(with_unit: Mapping[str, int], known: Mapping[str, int]) -> bool:
+    """Return whether units are letters behind numbers, as in 1A and 2B, that name something."""
+    units = {_unit(cell.strip()) for cell in with_unit}
+    if not units & _SINGLE:
+        return False
+    return len(units) > 1 or len(with_unit) < len([cell for cell in known if not is_number(cell)])
+
+
+_HOW = {
+    UNITS: "the number alone, all in one unit and without it",
+    LIMITS: "a number where there is a limit",
+    DATES: "dates as numbers, such as days since the first",
+    SPELLING: "numbers like 1234.5",
+}
+
+
+def how_to_write(values: pd.Series, counts: Mapping[str, int]) -> str:
+    """Return what to do with cells that are no numbers, as a sentence without its full stop.
+
+    Parameters
+    ----------
+    values
+        All cells of the column.
+    counts
+        Number of samples of each cell that is no number.
+    """
+    kinds = numbers_by_kind(values.dropna())
+    others = [cell for cell in counts if not any(cell in cells for cells in kinds.values())]
+    if not kinds:
+        return f"Correct these cells, leave them out by {missing_values_option(counts)}"
+    write = f"Write {' and '.join(_HOW[kind] for kind in kinds)}"
+    return f"{write}, leave out {name_some(others)} by {missing_values_option(others)}" if others else write
+
+
+def described(kinds: Mapping[str, Mapping[str, int]]) -> str:
+    """Return the kinds with examples: ``numbers with a unit: '5 days', '7 days' (3 samples)``.
+
+    Examples
+    --------
+    >>> described({"a date": {"2020-01-31": 2}})
+    "dates: '2020-01-31' (2 samples)"
+    """
+    nouns = {UNITS: "numbers with a unit", LIMITS: "limits", DATES: "dates", SPELLING: "numbers spelt otherwise"}
+    return "; ".join(f"{nouns[kind]}: {describe(cells)}" for kind, cells in kinds.items())
