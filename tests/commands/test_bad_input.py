@@ -141,7 +141,7 @@ MISTAKES = {
     "matrix too large": ("train", lambda g: {"--distances": g.distances(24, 1e308)}, r"1e\+15\b"),
     # models
     "no model": ("predict", lambda _: {"--model": "nowhere"}, "--model nowhere does not exist"),
-    "no tree": ("pretrain", lambda _: {"--tree": "nowhere"}, "--tree nowhere does not exist"),
+    "no file of a tree": ("pretrain", lambda _: {"--tree": "nowhere"}, "--tree nowhere does not exist"),
     "no pre-trained model": ("train", lambda g: {"--pretrained": g.study / "s"}, NO_MODEL.format(r"\S+/s")),
     "no weights": ("predict", lambda g: {"--model": g.model("model.safetensors", lambda _: None)}, LOST_MODEL),
     "cut weights": ("predict", lambda g: {"--model": g.model("model.safetensors", lambda b: b[:-9])}, LOST_MODEL),
