@@ -25,7 +25,7 @@ _AWK = {
     "FASTA": "awk '/^>/ {{split(substr($0, 2), word, /[ \\t]/); id = word[1]; {edit}; $0 = \">\" id}} 1' {old} > {new}",
 }
 
-_AT_THE_END = re.compile(r"\d+$")
+_AT_THE_END = re.compile(r"(?<!\d)\d{1,9}$")  # more digits are no number to some versions of awk
 
 _Edit = tuple[str, Callable[[str], str]]
 

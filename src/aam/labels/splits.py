@@ -170,14 +170,15 @@ def _from_file(candidates: Candidates, config: SplitConfig, fraction: float, see
     if unlisted:
         raise SplitError(
             f"{len(unlisted):,} of {len(candidates.sample_ids):,} samples are not in --split-file {config.split_file}: "
-            f"{name_some(unlisted)}. Add a row for each: train, validation, or test to leave it out. {_difference(candidates, config)}"
+            f"{name_some(unlisted)}. Add a row for each: train, validation, or test to leave it out. "
+            f"{_difference(candidates, config)}"
         )
     return np.array([assigned[sample] for sample in candidates.sample_ids])
 
 
 def _difference(candidates: Candidates, config: SplitConfig) -> str:
-    assert candidates.assigned is not None and config.split_file is not None, "there is a file"
-    return mismatch(candidates.known_ids, candidates.assigned, "The file", (config.split_file, "first column"))
+    assert config.split_file is not None, "the config requires --split-file"
+    return mismatch(candidates.known_ids, candidates.assigned or {}, "The file", (config.split_file, "first column"))
 
 
 STRATEGIES: dict[str, Callable[[Candidates, SplitConfig, float, int], np.ndarray]] = {
