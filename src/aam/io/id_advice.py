@@ -67,7 +67,7 @@ def mismatch(table_ids: Iterable[str], found: Iterable[str], where: str, file: t
         f"{name_some([name])} is {name_some([other])} there."
     )
     command = None if file is None else rewriting(rule, in_table & in_file, *file)
-    return text if command is None else f"{text} To write the ids as the table has them: {command}"
+    return text if command is None else f"{text} To write the ids as the table has them: `{command}`"
 
 
 def rewriting(rule: Rule, same: Iterable[str], path: Path, place: Place) -> str | None:

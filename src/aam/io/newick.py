@@ -1,21 +1,27 @@
 """Read and write phylogenetic trees in Newick, as flat arrays on disk, for trees of any size and without recursion."""
 
+import logging
 import math
 import re
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from aam.errors import TreeError, name_some
+from aam.io.newick_root import TreeArrays, check_root
 from aam.io.newick_scan import NewickError, scan
-from aam.io.qza import TREE
+from aam.io.qza import ANY_TREE, TREE, ArtifactKind
 from aam.io.text_file import byte_blocks
 from aam.storage.arrays import ArrayStore, ArrayWriter
 from aam.storage.atomic import trim_malloc, write_text_atomic
 from aam.storage.names import NameIndex, Names
+
+logger = logging.getLogger(__name__)
+
+
+_ROUNDING = 1e-9  # of lengths, in R: larger ones below 0 are those of neighbour joining
 
 _LONGEST = 1e100  # a million of them, and their squares, can be added up
 
@@ -26,52 +32,10 @@ _NODES_PER_BLOCK = 1 << 14
 _MOST_CHECKED = 1 << 10  # nodes without a length
 
 
-@dataclass(frozen=True)
-class TreeArrays:
-    """A rooted tree with its nodes in post-order: children before their parent, the root last. The arrays are memory maps.
-
-    Names of inner nodes, mostly support values, are not kept.
-
-    Attributes
-    ----------
-    level
-        Number of branches between each node and the root, int32 [N]. The parent of a node is the next one whose level is 1 less.
-    length
-        Length of the branch above each node, NaN where the file has none, float64 [N].
-    is_tip
-        Whether a node has no children, bool [N].
-    names
-        Name of each tip, in the order of the nodes.
-    index
-        Index that finds tips by their names.
-    release
-        Function that unloads the pages that were read.
-    """
-
-    level: np.ndarray
-    length: np.ndarray
-    is_tip: np.ndarray
-    names: Names
-    index: NameIndex
-    release: Callable[[], None]
-
-    def find(self, condition: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-        """Return the nodes whose levels and lengths meet a condition, increasing, int64."""
-        nodes = []
-        for start in range(0, len(self.level), _NODES_PER_BLOCK):
-            block = slice(start, start + _NODES_PER_BLOCK)
-            nodes.append(start + np.flatnonzero(condition(self.level[block], self.length[block])))
-            self.release()
-        return np.concatenate(nodes)
-
-    def name_nodes(self, nodes: np.ndarray, unnamed: str) -> list[str]:
-        """Return names of some nodes for a message; inner nodes are called ``unnamed``."""
-        tips = np.where(self.is_tip, np.cumsum(self.is_tip) - 1, -1)[nodes]
-        return [self.names[tip] if tip >= 0 else unnamed for tip in tips.tolist()]
-
-
-def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
+def read_newick(path: Path, scratch: Path | None = None, *, needs_root: bool = True) -> TreeArrays:
     """Read one rooted tree: plain text, gzip or a QIIME 2 artifact. Underscores in names stay as they are, as in QIIME 2.
+
+    Lengths that are negative by rounding, down to −1e-9, are read as 0.
 
     Parameters
     ----------
@@ -79,6 +43,8 @@ def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
         The file.
     scratch
         Directory for the arrays; None for the system's temporary directory. They are deleted when they are no longer in use.
+    needs_root
+        Whether an unrooted tree is refused; else it is read as if its first node were the root.
 
     Raises
     ------
@@ -90,7 +56,7 @@ def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
     """
     with tempfile.TemporaryDirectory(prefix="aam-", dir=scratch) as folder:
         try:
-            _write_arrays(path, Path(folder))
+            n_rounded = _write_arrays(path, Path(folder), TREE if needs_root else ANY_TREE)
         except NewickError as problem:
             if problem.character is None:
                 raise TreeError(f"--tree {path} {problem}") from None
@@ -102,16 +68,28 @@ def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
     index = _index_tips(path, names, scratch)
     tree = TreeArrays(arrays["level"], arrays["length"], arrays["is_tip"], names, index, arrays.release)
     _check_commas(path, tree)
-    _check_root(path, tree)
+    if needs_root:
+        check_root(path, tree)
     _check_lengths(path, tree)
+    if n_rounded:
+        logger.warning(
+            "--tree %s: %d branches have a negative length of at most %g, which is the rounding of the program that wrote it. "
+            "They are read as 0.",
+            path, n_rounded, _ROUNDING,
+        )  # fmt: skip
     return tree
 
 
-def _write_arrays(path: Path, directory: Path) -> None:
+def _write_arrays(path: Path, directory: Path, kind: ArtifactKind) -> int:
+    """Write the arrays of a tree; return the number of lengths that were negative by rounding, and are 0 in the arrays."""
+    n_rounded = 0
     with ArrayWriter(directory) as writer:
         writer.append("offsets", np.zeros(1, dtype=np.int64))
         end = 0
-        for nodes in scan(byte_blocks(path, TreeError, "--tree", TREE)):
+        for nodes in scan(byte_blocks(path, TreeError, "--tree", kind)):
+            is_rounded = (nodes.length < 0) & (nodes.length >= -_ROUNDING)
+            nodes.length[is_rounded] = 0
+            n_rounded += int(is_rounded.sum())
             for array in ("level", "length", "is_tip"):
                 writer.append(array, getattr(nodes, array))
             ends = end + np.cumsum([len(name) for name in nodes.names], dtype=np.int64)
@@ -119,6 +97,7 @@ def _write_arrays(path: Path, directory: Path) -> None:
             writer.append("offsets", ends)
             end = int(ends[-1]) if len(ends) else end
         writer.finish({})
+    return n_rounded
 
 
 def _index_tips(path: Path, names: Names, scratch: Path | None) -> NameIndex:
@@ -141,18 +120,13 @@ def _index_tips(path: Path, names: Names, scratch: Path | None) -> NameIndex:
     return index
 
 
-def _check_root(path: Path, tree: TreeArrays) -> None:
-    n_children = len(tree.find(lambda level, _: level == 1))
-    if n_children > 2:
-        raise TreeError(
-            f"--tree {path} is unrooted: {n_children:,} branches leave its first node, and a root has two. UniFrac depends on the "
-            "root: set it with `qiime phylogeny midpoint-root`, or scikit-bio's TreeNode.root_at_midpoint."
-        )
-
-
 def _check_lengths(path: Path, tree: TreeArrays) -> None:
     for is_bad, problem, remedy in (
-        (lambda length: length < 0, "have a negative length", "Set them to 0 or build the tree by another method."),
+        (
+            lambda length: length < 0,
+            "have a negative length",
+            "Set them to 0 or build the tree by another method, not by neighbour joining.",
+        ),
         (lambda length: length > _LONGEST, f"are longer than {_LONGEST:g}", "Correct them."),
     ):
         bad = tree.find(lambda _, length, is_bad=is_bad: is_bad(length))
