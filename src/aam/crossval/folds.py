@@ -14,7 +14,7 @@ from aam.data.rarefaction import drop_shallow_samples, fixed_rarefaction
 from aam.data.study import Study
 from aam.data.study_build import read_study
 from aam.errors import ConfigError, SplitError, name_some
-from aam.io.id_advice import mismatch
+from aam.io.ids.advice import mismatch
 from aam.io.label_files import read_fold_file
 from aam.io.metadata import Metadata
 from aam.labels.columns import label_samples, only_column

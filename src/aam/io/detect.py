@@ -13,8 +13,8 @@ from typing import Literal
 from aam.errors import InputError, name_some
 from aam.io.archive import GZIP, HDF5, NPY, is_zip, read_head
 from aam.io.hdf5_file import open_hdf5
+from aam.io.lineages.layout import looks_like_taxonomy
 from aam.io.qza import ArtifactInfo, describe_artifact, option_of
-from aam.io.taxonomy_layout import looks_like_taxonomy
 from aam.io.text_file import plain_name, refuse_packed_twice
 
 Kind = Literal["table", "sequences", "tree", "taxonomy", "metadata", "distances"]

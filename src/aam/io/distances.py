@@ -13,7 +13,7 @@ import numpy as np
 from aam.errors import DistanceError, name_some
 from aam.io.archive import GZIP, is_zip, read_head
 from aam.io.hdf5_file import open_hdf5
-from aam.io.id_advice import mismatch
+from aam.io.ids.advice import mismatch
 from aam.io.qza import DISTANCES
 from aam.io.text_file import check_readable, read_text
 

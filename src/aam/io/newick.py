@@ -4,13 +4,13 @@ import logging
 import math
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from aam.errors import TreeError, name_some
-from aam.io.newick_root import TreeArrays, check_root
 from aam.io.newick_scan import NewickError, scan
 from aam.io.qza import ANY_TREE, TREE, ArtifactKind
 from aam.io.text_file import byte_blocks
@@ -25,11 +25,62 @@ _ROUNDING = 1e-9  # of lengths, in R: larger ones below 0 are those of neighbour
 
 _LONGEST = 1e100  # a million of them, and their squares, can be added up
 
+_DECIMALS = 1e6  # clearcut writes lengths with six decimals
+
+_BALANCED = 0.01
+"""Difference of the depths of the two sides of a root, as a fraction of the deeper, below which it is the midpoint."""
+
+_HOW = "UniFrac depends on the root: pass --root midpoint, or --root outgroup with the names of its tips."
+
 _NEEDS_QUOTES = re.compile(r"[\s()\[\]':,;]")
 
 _NODES_PER_BLOCK = 1 << 14
 
 _MOST_CHECKED = 1 << 10  # nodes without a length
+
+
+@dataclass(frozen=True)
+class TreeArrays:
+    """A rooted tree with its nodes in post-order: children before their parent, the root last. The arrays are memory maps.
+
+    Names of inner nodes, mostly support values, are not kept.
+
+    Attributes
+    ----------
+    level
+        Number of branches between each node and the root, int32 [N]. The parent of a node is the next one whose level is 1 less.
+    length
+        Length of the branch above each node, NaN where the file has none, float64 [N].
+    is_tip
+        Whether a node has no children, bool [N].
+    names
+        Name of each tip, in the order of the nodes.
+    index
+        Index that finds tips by their names.
+    release
+        Function that unloads the pages that were read.
+    """
+
+    level: np.ndarray
+    length: np.ndarray
+    is_tip: np.ndarray
+    names: Names
+    index: NameIndex
+    release: Callable[[], None]
+
+    def find(self, condition: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return the nodes whose levels and lengths meet a condition, increasing, int64."""
+        nodes = []
+        for start in range(0, len(self.level), _NODES_PER_BLOCK):
+            block = slice(start, start + _NODES_PER_BLOCK)
+            nodes.append(start + np.flatnonzero(condition(self.level[block], self.length[block])))
+            self.release()
+        return np.concatenate(nodes)
+
+    def name_nodes(self, nodes: np.ndarray, unnamed: str) -> list[str]:
+        """Return names of some nodes for a message; inner nodes are called ``unnamed``."""
+        tips = np.where(self.is_tip, np.cumsum(self.is_tip) - 1, -1)[nodes]
+        return [self.names[tip] if tip >= 0 else unnamed for tip in tips.tolist()]
 
 
 def read_newick(path: Path, scratch: Path | None = None, *, needs_root: bool = True) -> TreeArrays:
@@ -69,7 +120,7 @@ def read_newick(path: Path, scratch: Path | None = None, *, needs_root: bool = T
     tree = TreeArrays(arrays["level"], arrays["length"], arrays["is_tip"], names, index, arrays.release)
     _check_commas(path, tree)
     if needs_root:
-        check_root(path, tree)
+        _check_root(path, tree)
     _check_lengths(path, tree)
     if n_rounded:
         logger.warning(
@@ -118,6 +169,55 @@ def _index_tips(path: Path, names: Names, scratch: Path | None) -> NameIndex:
             "Make the names unique."
         )
     return index
+
+
+def _check_root(path: Path, tree: TreeArrays) -> None:
+    """Refuse a tree without a root; warn of one that may have none.
+
+    More than two branches at the first node are the mark of a tree without a root. Of two, clearcut gives no length to one that
+    leads to an inner node, alone in the tree; where one leads to a tip, it gives both the same.
+
+    Raises
+    ------
+    TreeError
+        The tree has no root.
+    """
+    top = tree.find(lambda level, _: level == 1)
+    lengths = tree.length[top]
+    if len(top) > 2:
+        raise TreeError(
+            f"--tree {path} is unrooted: {len(top):,} branches leave its first node, and a root has two. {_HOW}"
+        )
+    without_length = tree.find(lambda level, length: np.isnan(length) & (level > 0))
+    if len(top) == 2 and len(without_length) == 1 and without_length[0] in top and not tree.is_tip[without_length[0]]:
+        raise TreeError(
+            f"--tree {path} is unrooted: of the two branches at its first node only one has a length, as clearcut writes trees "
+            f"without a root. {_HOW}"
+        )
+    if len(top) == 2 and lengths[0] == lengths[1] > 0 and tree.is_tip[top].any() and _is_of_clearcut(tree, top):
+        name = tree.name_nodes(top[tree.is_tip[top]][:1], "")[0]
+        logger.warning(
+            "--tree %s: the two branches at its first node have the same length, and one leads to the tip %r, as clearcut writes "
+            "trees without a root. If it was not rooted, pass --root midpoint, or --root outgroup with names of tips.",
+            path, name,
+        )  # fmt: skip
+
+
+def _is_of_clearcut(tree: TreeArrays, top: np.ndarray) -> bool:
+    """Return whether lengths have six decimals, and the two sides of the first node do not have the same depth."""
+    length = np.nan_to_num(np.asarray(tree.length))
+    units = length * _DECIMALS
+    has_more, has_fewer = (np.abs(units - np.round(units / step) * step) > 1e-3 for step in (1, 10))
+    if has_more.any() or not has_fewer.any():
+        return False
+    depths, above = np.zeros(len(length)), [0.0]
+    for node in range(len(length) - 2, -1, -1):
+        level = int(tree.level[node])
+        del above[level:]
+        depths[node] = above[-1] + length[node]
+        above.append(depths[node])
+    first, second = depths[: top[0] + 1].max(), depths[top[0] + 1 : top[1] + 1].max()
+    return bool(abs(first - second) > _BALANCED * max(first, second))
 
 
 def _check_lengths(path: Path, tree: TreeArrays) -> None:

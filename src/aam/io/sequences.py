@@ -11,7 +11,7 @@ import numpy as np
 
 from aam import vocabulary
 from aam.errors import SequenceError, name_some
-from aam.io.fasta_headers import explain_missing, records_by_rule
+from aam.io.ids.fasta_headers import explain_missing, records_by_rule
 from aam.io.qza import SEQUENCES
 from aam.io.text_file import text_lines
 from aam.storage.atomic import atomic_path

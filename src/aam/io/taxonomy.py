@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aam.errors import TaxonomyError, name_some
-from aam.io.lineage_text import split_lineage
+from aam.io.lineages.layout import ID_HEADERS, Layout, bare_layout, header_layout, split_rows
+from aam.io.lineages.text import split_lineage
 from aam.io.qza import TAXONOMY
-from aam.io.taxonomy_layout import ID_HEADERS, Layout, bare_layout, header_layout, split_rows
 from aam.io.text_file import plain_name, read_text
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from aam.config.study import LabelConfig
 from aam.data.study import Study
 from aam.errors import MetadataError, name_some
 from aam.io.metadata import Metadata, read_metadata
-from aam.labels.missing_rows import describe_missing_rows, refuse_other_metadata
+from aam.labels.missing_rows import ADD_ROWS, describe_missing_rows, refuse_other_metadata
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ def label_samples(config: LabelConfig, study: Study) -> tuple[Study, Metadata, p
     sample_ids = list(study.sample_ids)
     refuse_other_metadata(sample_ids, metadata, config.metadata)
     is_dropped = config.missing_samples == "drop"
-    advice = "They are left out." if is_dropped else "Add the rows or pass --missing-samples drop."
+    advice = "They are left out." if is_dropped else ADD_ROWS
     absent = describe_missing_rows(sample_ids, metadata, config.metadata, advice)
     if absent is not None and not is_dropped:
         raise MetadataError(absent)

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aam.errors import MetadataError, name_some
-from aam.io.id_advice import mismatch
+from aam.io.ids.advice import mismatch
 from aam.io.metadata import Metadata
+
+ADD_ROWS = "Add the rows or pass --missing-samples drop."
+"""What to do about samples without a row."""
 
 _SHOWN = 3
 

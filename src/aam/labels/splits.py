@@ -11,7 +11,7 @@ from aam.config.study import SplitConfig
 from aam.config.training import TrainingConfig
 from aam.data.study import Study
 from aam.errors import SplitError, name_some
-from aam.io.id_advice import mismatch
+from aam.io.ids.advice import mismatch
 from aam.io.label_files import read_split_file
 from aam.io.metadata import Metadata
 from aam.labels.columns import class_names

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from aam.errors import name_some
-from aam.io.id_advice import mismatch
-from aam.io.id_rules import without_annotation
+from aam.io.ids.advice import mismatch
+from aam.io.ids.rules import without_annotation
 
 logger = logging.getLogger(__name__)
 

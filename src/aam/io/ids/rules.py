@@ -13,7 +13,7 @@ _TRIED = 300
 
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
-_ANNOTATION = re.compile(r"[;\s](?:[A-Za-z_]+=[^;\s]*;?|\d+;?$)")  # ;size=12; and ;sample=S1 of vsearch
+_ANNOTATION = re.compile(r"[;\s][A-Za-z_]+=[^;\s]*")  # ;size=12; and ;sample=S1 of vsearch
 
 _COUNT = re.compile(r"[|\t]\d+(?:[|\t].*)?$")  # |12 of mothur
 
@@ -124,6 +124,47 @@ RULES: dict[str, tuple[str, Key, Key]] = {
     "letters": ("case, zeros or punctuation", _one(_letters_and_digits), _one(_letters_and_digits)),
 }  # fmt: skip
 """Rules by name, those that change least first: what differs, and the forms of an id of the table, and of one of the file."""
+
+
+def lossless_pairs(wanted: Iterable[str], found: Iterable[str], *, is_tree: bool = False) -> list[tuple[str, str]]:
+    """Pair ids that differ only in what programs add and that changes no id: quotes, white space, annotations such as ``;size=12``.
+
+    Parameters
+    ----------
+    wanted, found
+        Ids that the other file lacks, on either side.
+    is_tree
+        Whether ``found`` are tips of a tree, in which an underscore stands for a space, too.
+
+    Examples
+    --------
+    >>> lossless_pairs(["OTU_1", "OTU2"], ["'OTU 1'", "OTU2;size=3;", "OTU_3"], is_tree=True)
+    [('OTU_1', "'OTU 1'"), ('OTU2', 'OTU2;size=3;')]
+    """
+
+    def form(name: str) -> tuple[str, ...]:
+        plain = _trimmed(without_annotation(name))
+        return (plain.replace("_", " ") if is_tree else plain,)
+
+    return _pairs(list(wanted), list(found), form, form)
+
+
+def as_in_table(table_ids: Sequence[str], found: Sequence[str], *, is_tree: bool = False) -> Sequence[str]:
+    """Return ids of a file, those that differ from one of the table as in `lossless_pairs` as the table has them.
+
+    Examples
+    --------
+    >>> as_in_table(["OTU1", "OTU2"], ["OTU2;size=3;", "OTU1", "OTU9;size=1;"])
+    ['OTU2', 'OTU1', 'OTU9;size=1;']
+    """
+    present = set(found)
+    missing = [name for name in table_ids if name not in present]
+    if not missing:
+        return found
+    in_table = set(table_ids)
+    others = [name for name in found if name not in in_table]
+    name_of = {other: name for name, other in lossless_pairs(missing, others, is_tree=is_tree)}
+    return [name_of.get(name, name) for name in found] if name_of else found
 
 
 def likely_rule(wanted: Sequence[str], found: Iterable[str]) -> Rule | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from aam.errors import name_some
-from aam.io.id_rules import Rule, likely_rule
+from aam.io.ids.rules import Rule, likely_rule
 
 Place = Literal["first column", "FASTA"]
 """Where a file of text has its ids, if awk is to write them anew."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from aam.io.lineage_text import has_prefixes, known_taxa, split_lineage, without_prefix
+from aam.io.lineages.text import has_prefixes, known_taxa, split_lineage, without_prefix
 from aam.io.text_file import plain_name
 
 ID_HEADERS = (
