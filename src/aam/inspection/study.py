@@ -135,7 +135,11 @@ def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> Study
     totals, summary = parts["table"].content, parts["table"].report.summary
     assert isinstance(totals, TableTotals)
     assert isinstance(summary, TableSummary)
-    with collecting_messages("aam") as said:
+    with (
+        collecting_messages("aam.io") as said,
+        collecting_messages("aam.ecology") as of_tree,
+        collecting_messages("aam.inspection") as of_rows,
+    ):
         problems = _misfits(parts, totals)
     metadata = parts["metadata"].content if "metadata" in parts else None
     columns, groups = [], []
@@ -157,7 +161,7 @@ def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> Study
         groups=groups,
         group_column=_subject_column(groups),
         problems=problems,
-        notes=[*notes, *said],
+        notes=[*notes, *said, *of_tree, *of_rows],
     )
 
 

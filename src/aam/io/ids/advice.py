@@ -54,7 +54,7 @@ def mismatch(table_ids: Iterable[str], found: Iterable[str], where: str, file: t
     absent = [name for name in ids if name not in in_file]
     unknown = [other for other in others if other not in in_table]
     if not unknown:
-        return f"{where} has no others."
+        return f"{where} has no ids beside those of the table."
     rule = likely_rule(absent, unknown)
     if rule is None:
         return f"{where} has {name_some(unknown, _SHOWN)}."

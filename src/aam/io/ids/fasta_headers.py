@@ -28,7 +28,7 @@ _BETWEEN_PARTS = re.compile(r"[\s|;,]+")
 
 _SUM = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}")
 
-_LONGEST_NAME = 60
+_SHORTEST_SEQUENCE = 30
 
 Records = Callable[[], Iterator[tuple[str, str]]]
 """Reads the file anew: header and sequence of each record."""
@@ -88,7 +88,8 @@ _RULES = (
 _BY_SUM = HeaderRule("the MD5 or SHA-1 sum of the sequence", _sums)
 
 _BY_SEQUENCE = HeaderRule(
-    "their ids, which are sequences themselves (you may leave --sequences out)", lambda _, sequence: (sequence,)
+    "their ids, which are sequences themselves (you may leave --sequences out)",
+    lambda _, sequence: (sequence, sequence.lower()),
 )
 
 
@@ -149,7 +150,7 @@ def _best_rule(
     rules = list(_RULES)
     if any(_SUM.fullmatch(form) for form in forms):
         rules.append(_BY_SUM)
-    if any(len(form) > _LONGEST_NAME for form in forms):
+    if any(len(form) >= _SHORTEST_SEQUENCE for form in forms):
         rules.insert(0, _BY_SEQUENCE)
     found: list[set[str]] = [set() for _ in rules]
     examples: list[str] = ["" for _ in rules]

@@ -144,7 +144,7 @@ def bare_layout(rows: Sequence[Sequence[str]]) -> Layout:
 
 
 def looks_like_taxonomy(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the first rows of a file are of a taxonomy with a header of mothur, or with a column for each rank.
+    """Return whether the first rows of a file are of SINTAX, of mothur with a header, or have a column for each rank.
 
     Metadata may have a few ranks, such as those of the host, but not the widest beside the ids of features.
     """
@@ -155,7 +155,7 @@ def looks_like_taxonomy(rows: Sequence[Sequence[str]]) -> bool:
     )
     layout = header_layout(header, row)
     if layout is None:
-        return False
+        return _is_sintax(rows)
     if layout.lineage_column is not None:
         return layout.lineage_column == 1 or [plain_name(name) for name in header] == ["otu", "size", "taxonomy"]
     ranks = {rank for _, rank in layout.rank_columns}
@@ -164,6 +164,12 @@ def looks_like_taxonomy(rows: Sequence[Sequence[str]]) -> bool:
         and len(header) <= 2 * len(ranks) + _MOST_OTHERS
         and not plain_name(header[0]).startswith("sample")
     )
+
+
+def _is_sintax(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether rows have lineages with prefixes, or none, beside a strand."""
+    fit = (len(row) > 2 and row[2] in _STRANDS and (not row[1] or has_prefixes(row[1])) for row in rows)
+    return all(fit) and any(row[1] for row in rows)
 
 
 def _split_again(cells: Sequence[str]) -> Sequence[str]:
