@@ -155,6 +155,20 @@ def test_roots_that_cannot_be_set_are_refused(tmp_path, text, root, message):
         rooted(tmp_path, text, *root)
 
 
+@pytest.mark.parametrize(("text", "distance"), [("((A:1,B:1):1,C:2):1;", 0.5), ("((A:1,B:1):1,C:2);", 2 / 3)])
+def test_the_length_of_a_root_counts_as_in_scikit_bio(tmp_path, text, distance):
+    (tmp_path / "tree.nwk").write_text(text)
+    tree = FeatureTree.from_arrays(read_newick(tmp_path / "tree.nwk"), ["A", "B", "C"])
+    packed = PackedCounts(np.arange(2), np.array([0, 1]), np.array([1, 1]), np.arange(3))
+    truth = skbio.TreeNode.read(io.StringIO(text))
+
+    found = unweighted(packed, StudyResources(3, tree=tree))[0, 1]
+
+    expected = beta_diversity("unweighted_unifrac", [[1, 0, 0], [0, 1, 0]], taxa=["A", "B", "C"], tree=truth).data[0, 1]
+    assert found == pytest.approx(distance)
+    assert expected == pytest.approx(distance)
+
+
 def test_where_the_root_is_set_is_said(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         rooted(tmp_path, UNROOTED, "outgroup", "a", "b")
