@@ -10,7 +10,7 @@ from aam.config.base import load, options_by_name, write_yaml
 from aam.storage.output import check_output_directory
 
 STUDY = {"table", "sequences", "cache-dir"}
-DISTANCE = {"tree", "distances", "distance-ids", "missing-features"}
+DISTANCE = {"tree", "root", "distances", "distance-ids", "missing-features"}
 LABEL = {"metadata", "metadata-column", "missing-samples", "missing-values"}
 DIRECTORY = {"output-dir", "overwrite"}
 FILE = {"output", "overwrite"}
@@ -56,7 +56,7 @@ FLAGS = {
     "train": STUDY | DISTANCE | LABEL | DIRECTORY | LABELLED_SPLIT | SAMPLING | AUGMENTATION | MODEL | TRAINING
     | OBJECTIVES | SAVING | DEVICES | TARGET | {"head", "ensemble", "coverage", "target-penalty"} | TRANSFER | CONDITIONING,
     "inspect": {"files", "output-dir", "overwrite"},
-    "prepare": STUDY | {"tree"},
+    "prepare": STUDY | {"tree", "root"},
     "cache": {"cache-dir", "limit-gb", "clear"},
     "predict": STUDY | FILE | INFERENCE | {"metadata"},
     "embed": STUDY | FILE | INFERENCE,

@@ -96,7 +96,7 @@ def test_an_artifact_whose_checksums_do_not_hold_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("semantic_type", "message"),
     [
-        ("Phylogeny[Unrooted]", r"Phylogeny\[Unrooted\], .*`qiime phylogeny"),
+        ("Phylogeny[Unrooted]", r"Phylogeny\[Unrooted\], .*--root midpoint"),
         ("FeatureTable[RelativeFrequency]", r"FeatureTable\[Frequency\]"),
         ("PCoAResults", r"PCoAResults, .*\.$"),
         ("Visualization", "QIIME 2 visualisation"),

@@ -46,13 +46,13 @@ def test_an_artifact_is_its_payload(tmp_path):
     [
         ("d__Bacteria;p__;c__Bacilli;s__", ("Bacteria", None, "Bacilli")),
         ("D_0__Bacteria;D_1__Firmicutes", ("Bacteria", "Firmicutes")),
-        ("sk__Bacteria; k__; p__[Thermi]", ("Bacteria", None, "[Thermi]")),
+        ("sk__Bacteria; k__; p__[Thermi]", ("Bacteria", "[Thermi]")),
         ("Bacteria; Firmicutes; ", ("Bacteria", "Firmicutes")),
-        ("g__WAL_1855D; s__k__x", ("WAL_1855D", "k__x")),
+        ("g__WAL_1855D; s__k__x", (None, None, None, None, None, "WAL_1855D", "k__x")),
         ("k__Bacteria; p__Unclassified", ("Bacteria",)),
         ("", ()),
         (";;", ()),
-        ("__", ("__",)),
+        ("__", ()),
     ],
 )
 def test_ranks_are_split_and_lose_their_prefixes(lineage, expected):

@@ -83,7 +83,7 @@ def test_properties_of_a_type_do_not_matter(tmp_path, semantic_type):
         (
             TREE_KIND,
             "Phylogeny[Unrooted]",
-            r"Phylogeny\[Unrooted\], .*Phylogeny\[Rooted\] .*`qiime ",
+            r"Phylogeny\[Unrooted\], .*Phylogeny\[Rooted\] .*--root midpoint",
         ),
         (
             TABLE,

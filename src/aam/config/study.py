@@ -12,6 +12,7 @@ from aam.config.objectives import only_with_objective
 from aam.config.options import (
     ANY_HEAD,
     FIRST_IN_LABELS,
+    GIVEN,
     IN_LABELS,
     IN_OUTPUT,
     IN_STUDY,
@@ -65,6 +66,26 @@ class SamplingConfig:
     """ASVs read per sample; of a richer sample the most abundant are kept. Memory grows with it."""
 
 
+ROOTS = ("midpoint", "outgroup")
+"""First words of ``--root``."""
+
+
+def check_root(root: tuple[str, ...]) -> None:
+    """Refuse a ``--root`` that is neither the midpoint nor an outgroup with names.
+
+    Raises
+    ------
+    ValueError
+        It is.
+    """
+    if root and root[0] not in ROOTS:
+        raise ValueError(f"--root {root[0]} is no root: pass --root midpoint, or --root outgroup NAME [NAME ...].")
+    if root[:1] == ("outgroup",) and len(root) == 1:
+        raise ValueError("--root outgroup needs the names of its tips: pass --root outgroup NAME [NAME ...].")
+    if root[:1] == ("midpoint",) and len(root) > 1:
+        raise ValueError(f"--root midpoint takes no names, such as {root[1]!r}: pass --root outgroup to root at tips.")
+
+
 @config
 class DistanceConfig:
     """Distances between samples that the sample vectors learn to reproduce."""
@@ -75,6 +96,9 @@ class DistanceConfig:
     tree: Annotated[Path | None, IN_STUDY, ANY_HEAD] = None
     """Rooted phylogenetic tree with the features as tips, for UniFrac and Faith's diversity. It is Newick (plain or gzip) or a
     QIIME 2 artifact Phylogeny[Rooted]; both are computed from it per batch."""
+    root: Annotated[tuple[str, ...], ANY_HEAD, only_with(tree=GIVEN)] = ()
+    """Where to root the tree, whether or not it has a root: midpoint, in the middle of the longest way between two tips; or
+    outgroup with the names of its tips, in the middle of the branch that divides them from the others. None: the tree's own."""
     distances: Path | None = None
     """Square distance matrix made elsewhere, for --objectives distance. It is a .npy with an ids file, .h5 of ssu, .tsv or .csv
     (plain or gzip), or a QIIME 2 artifact DistanceMatrix."""
@@ -82,6 +106,11 @@ class DistanceConfig:
     """File with the sample ids of a .npy matrix, one per line. None: a file beside it named like it, ending in .ids or .txt."""
     missing_features: Annotated[Literal["error", "drop"], ANY_HEAD] = "error"
     """What to do with features that the tree lacks: stop, or compute what the tree is for without them. All else reads them."""
+
+    @model_validator(mode="after")
+    def _root_is_one(self) -> "DistanceConfig":
+        check_root(self.root)
+        return self
 
     @model_validator(mode="after")
     def _ids_have_a_matrix(self) -> "DistanceConfig":

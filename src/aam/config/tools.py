@@ -8,11 +8,12 @@ import tyro
 from pydantic import Field, model_validator
 
 from aam.config.base import config
-from aam.config.options import STUDY, Topic
+from aam.config.options import GIVEN, STUDY, Topic, only_with
 from aam.config.study import (
     CacheDirConfig,
     OutputDirectoryConfig,
     StudyConfig,
+    check_root,
 )
 
 
@@ -122,6 +123,13 @@ class PrepareConfig:
     study: StudyConfig
     tree: Path | None = None
     """Rooted phylogenetic tree with the features as tips, to be prepared as well."""
+    root: Annotated[tuple[str, ...], only_with(tree=GIVEN)] = ()
+    """Where to root the tree: midpoint, or outgroup with the names of its tips, as for 'aam train'. None: the tree's own."""
+
+    @model_validator(mode="after")
+    def _root_is_one(self) -> "PrepareConfig":
+        check_root(self.root)
+        return self
 
 
 @config

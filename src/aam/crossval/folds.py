@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from aam.data.rarefaction import drop_shallow_samples, fixed_rarefaction
 from aam.data.study import Study
 from aam.data.study_build import read_study
 from aam.errors import ConfigError, SplitError, name_some
+from aam.io.ids.advice import mismatch
 from aam.io.label_files import read_fold_file
 from aam.io.metadata import Metadata
 from aam.labels.class_sizes import large_enough, refuse_smallest_class
@@ -157,17 +159,18 @@ def _read_folds(config: FoldsConfig, sample_ids: list[str], table_ids: frozenset
     """Return the number of each sample's fold, int64 [1, S], and the names of the folds."""
     assert config.fold_file is not None, "the config has one of --folds and --fold-file"
     assigned = read_fold_file(config.fold_file)
+    difference = partial(mismatch, sorted(table_ids), assigned, "The file", (config.fold_file, "first column"))
     unknown = [sample for sample in assigned if sample not in table_ids]
     if unknown:
         raise SplitError(
             f"{len(unknown):,} of {len(assigned):,} samples in --fold-file {config.fold_file} are not in the table: "
-            f"{name_some(unknown)}. Remove them, or pass the folds of this table."
+            f"{name_some(unknown)}. Remove them, or pass the folds of this table. {difference()}"
         )
     unlisted = [sample for sample in sample_ids if sample not in assigned]
     if unlisted:
         raise SplitError(
             f"{len(unlisted):,} of {len(sample_ids):,} samples are not in --fold-file {config.fold_file}: "
-            f"{name_some(unlisted)}. Add a row for each, or take them out of the table."
+            f"{name_some(unlisted)}. Add a row for each, or take them out of the table. {difference()}"
         )
     names, number = np.unique([assigned[sample] for sample in sample_ids], return_inverse=True)
     return number[None, :].astype(np.int64), names.tolist()

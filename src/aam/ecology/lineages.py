@@ -1,9 +1,19 @@
 """Lineages of a study's features as numbers: the taxon of each feature at each rank."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+from aam.errors import TaxonomyError, name_some
+from aam.io.ids.advice import mismatch
+from aam.io.ids.rules import as_in_table
+from aam.io.taxonomy import Taxonomy
+
+logger = logging.getLogger(__name__)
+
 
 RANKS = ("domain", "phylum", "class", "order", "family", "genus", "species")
 
@@ -78,3 +88,39 @@ def _name(lineage: tuple[str | None, ...], rank: int) -> str | None:
     if len(lineage) <= rank or lineage[rank] is None:
         return None
     return "; ".join(name or "?" for name in lineage[: rank + 1])
+
+
+def lineages_of_study(feature_ids: Sequence[str], taxonomy: Taxonomy, path: Path) -> Lineages:
+    """Return the lineages of a study's features; say of how many features the taxonomy has no row, and what it has instead.
+
+    Raises
+    ------
+    TaxonomyError
+        None of the features has a lineage.
+    """
+    names = list(feature_ids)
+    named = as_in_table(names, taxonomy.feature_ids)
+    changed = [pair for pair in zip(taxonomy.feature_ids, named, strict=True) if pair[0] != pair[1]]
+    if changed:
+        others = name_some([other for other, _ in changed])
+        logger.info(
+            "--taxonomy %s: %d features are found without the annotation of their ids: %s.", path, len(changed), others
+        )
+    known = set(named)
+    missing = [name for name in names if name not in known]
+    lineages = Lineages.of_features(names, named, taxonomy.lineages)
+    if not (lineages.numbers >= 0).any():
+        raise TaxonomyError(
+            f"--taxonomy {path} gives none of the {len(names):,} features of the table a lineage: {name_some(names)}. Pass the "
+            f"taxonomy that was made from these features. {_difference(names, named, path)}"
+        )
+    if missing:
+        logger.warning(
+            "%d of %d features of the table have no row in --taxonomy %s and are unknown: %s. %s",
+            len(missing), len(names), path, name_some(missing), _difference(names, named, path),
+        )  # fmt: skip
+    return lineages
+
+
+def _difference(feature_ids: Sequence[str], named: Sequence[str], path: Path) -> str:
+    return mismatch(feature_ids, named, "The file", (path, "first column"))

@@ -1,17 +1,31 @@
 """A phylogenetic tree as depths in the order of a walk, which is all that distances need."""
 
+import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from aam.errors import TreeError, name_some
+from aam.io.ids.advice import mismatch
+from aam.io.ids.rules import lossless_pairs
 from aam.io.newick import TreeArrays
 from aam.storage.arrays import ArrayStore, ArrayWriter
+from aam.storage.names import Names
+
+logger = logging.getLogger(__name__)
+
+
+ADD_TIPS = (
+    "Pass the tree that was built from these features, or --missing-features drop to compute UniFrac without them."
+)
+"""What to do about features that a tree lacks."""
 
 _NOT_IN_TREE = -1
+
+_MOST_RESPELT = 2_000_000  # features or tips beyond which other spellings of names are not looked for
 
 _PER_BLOCK = 1 << 14
 
@@ -110,6 +124,34 @@ class FeatureTree:
         return Branches(start[has_length], stop[has_length], length[has_length])
 
 
+def describe_missing_tips(
+    tree: FeatureTree, feature_ids: Names, path: Path | str, tips: Iterable[str] | None, what_follows: str
+) -> str | None:
+    """Return a remark on the features that a tree lacks; None if there are none.
+
+    Parameters
+    ----------
+    tree
+        The tree, cut down to the features.
+    feature_ids
+        Names of all features.
+    path
+        File of the tree.
+    tips
+        Names of its tips; None if they are not to be compared.
+    what_follows
+        Sentence on what happens, or what to do.
+    """
+    missing = tree.missing()
+    if not len(missing):
+        return None
+    problem = (
+        f"{len(missing):,} of {len(feature_ids):,} features of the table are not tips of --tree {path}: "
+        f"{name_some(feature_ids.select(missing))}. {what_follows}"
+    )
+    return problem if tips is None else f"{problem} {mismatch(feature_ids, tips, 'The tree')}"
+
+
 def write_feature_tree(tree: TreeArrays, feature_ids: Sequence[str], directory: Path) -> None:
     """Cut a tree down to the features of a study, and write it into an empty directory.
 
@@ -126,12 +168,13 @@ def write_feature_tree(tree: TreeArrays, feature_ids: Sequence[str], directory: 
     parts = [slice(start, start + _PER_BLOCK) for start in range(0, len(tip), _PER_BLOCK)]
     for part in parts:
         tip[part] = tree.index.find(feature_ids[part])
+    _find_respelt_tips(tree, feature_ids, tip)
     is_kept = np.zeros(len(tree.names), dtype=bool)
     is_kept[tip[tip >= 0]] = True
     if not is_kept.any():
         raise TreeError(
             f"None of the {len(feature_ids):,} features of the table is a tip of the tree: {name_some(feature_ids)}. "
-            "Pass the tree that was built from these features."
+            f"Pass the tree that was built from these features. {mismatch(feature_ids, tree.names, 'The tree')}"
         )
     with ArrayWriter(directory) as writer:
         _write_depths(tree, is_kept, writer)
@@ -140,6 +183,26 @@ def write_feature_tree(tree: TreeArrays, feature_ids: Sequence[str], directory: 
         for part in parts:
             writer.append("position", np.where(tip[part] >= 0, walk_position[tip[part]], _NOT_IN_TREE).astype(np.int64))
         writer.finish({})
+
+
+def _find_respelt_tips(tree: TreeArrays, feature_ids: Sequence[str], tip: np.ndarray) -> None:
+    """Find the features that are tips but for quotes, or underscores for spaces, and write them into the tip of each feature."""
+    missing = np.flatnonzero(tip < 0).tolist()
+    if not missing or max(len(missing), len(tree.names)) > _MOST_RESPELT:
+        return
+    is_taken = np.zeros(len(tree.names), dtype=bool)
+    is_taken[tip[tip >= 0]] = True
+    others = {name: number for number, name in enumerate(tree.names) if not is_taken[number]}
+    wanted = {feature_ids[feature]: feature for feature in missing}
+    pairs = lossless_pairs(wanted, others, is_tree=True)
+    for name, other in pairs:
+        tip[wanted[name]] = others[other]
+    if pairs:
+        pairs.sort()
+        logger.info(
+            "%d of %d features are tips of the tree but for quotes, annotations or underscores for spaces: %s are %s there.",
+            len(pairs), len(feature_ids), *(name_some(names) for names in zip(*pairs, strict=True)),
+        )  # fmt: skip
 
 
 def _write_depths(tree: TreeArrays, is_kept: np.ndarray, writer: ArrayWriter) -> None:

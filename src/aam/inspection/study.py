@@ -1,13 +1,15 @@
 """The study that the files of ``aam inspect`` form together, and the commands that run on it."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from aam.config.model import ModelConfig
 from aam.config.study import SamplingConfig
-from aam.ecology.tree import FeatureTree
-from aam.errors import AamError, MetadataError, TableError, name_some
+from aam.ecology.lineages import lineages_of_study
+from aam.ecology.tree import ADD_TIPS, FeatureTree, describe_missing_tips
+from aam.errors import AamError, TableError
 from aam.inspection.columns import ColumnSummary, GroupSummary, summarise_columns, summarise_groups
 from aam.inspection.files import FileReport, InspectedFile, ModelSummary, StudyReport, collecting_messages
 from aam.inspection.remarks import column_remarks
@@ -20,11 +22,16 @@ from aam.inspection.tables import (
     summarise_sequences,
 )
 from aam.io.distances import DistanceMatrix
+from aam.io.ids.rules import as_in_table
 from aam.io.metadata import Metadata
 from aam.io.newick import TreeArrays
 from aam.io.sequences import sequences_in_fasta, sequences_in_ids
 from aam.labels.groups import SUBJECT_WORDS
+from aam.labels.missing_rows import ADD_ROWS, describe_missing_rows, refuse_other_metadata
 from aam.storage.names import Names
+
+logger = logging.getLogger(__name__)
+
 
 FEWEST_SUBJECTS = 5
 """Least number of values of a column to pass as ``--group-column``; fewer may be classes."""
@@ -129,7 +136,12 @@ def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> Study
     totals, summary = parts["table"].content, parts["table"].report.summary
     assert isinstance(totals, TableTotals)
     assert isinstance(summary, TableSummary)
-    problems = _misfits(parts, totals)
+    with (
+        collecting_messages("aam.io") as said,
+        collecting_messages("aam.ecology") as of_tree,
+        collecting_messages("aam.inspection") as of_rows,
+    ):
+        problems = _misfits(parts, totals)
     metadata = parts["metadata"].content if "metadata" in parts else None
     columns, groups = [], []
     if isinstance(metadata, Metadata) and "metadata" not in problems:
@@ -138,7 +150,7 @@ def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> Study
         with collecting_messages("aam.labels"):  # the summaries hold what is logged of single columns
             columns, groups = summarise_columns(frame), summarise_groups(frame, SUBJECT_WORDS)
         notes = [*notes, *column_remarks(frame, columns)]
-    overlaps = _overlaps(parts, totals)
+    overlaps = _overlaps(parts, totals, problems)
     token_limit = SamplingConfig().token_limit
     return StudyReport(
         files={kind: part.report.path for kind, part in parts.items()},
@@ -151,7 +163,7 @@ def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> Study
         groups=groups,
         group_column=_subject_column(groups),
         problems=problems,
-        notes=notes,
+        notes=[*notes, *said, *of_tree, *of_rows],
     )
 
 
@@ -173,13 +185,17 @@ def _sequences(parts: Mapping[str, InspectedFile], totals: TableTotals) -> Seque
     return summarise_sequences(((name, name) for name in totals.feature_ids), ModelConfig().max_bp)[1]
 
 
-def _overlaps(parts: Mapping[str, InspectedFile], totals: TableTotals) -> list[Overlap]:
+def _overlaps(parts: Mapping[str, InspectedFile], totals: TableTotals, problems: Mapping[str, str]) -> list[Overlap]:
     features = (totals.feature_ids, totals.feature_reads)
     samples = (totals.sample_ids, totals.reads)
     overlaps = []
     for kind in ("sequences", "tree", "taxonomy"):
         if kind in parts:
-            overlaps.append(compare_names("features", kind, features, _feature_names(parts[kind])))
+            names = as_in_table(totals.feature_ids, _feature_names(parts[kind]), is_tree=kind == "tree")
+            overlap = compare_names("features", kind, features, names)
+            if kind == "sequences" and kind not in problems and overlap.n_both < overlap.n_table:  # found by a rule
+                overlap = compare_names("features", kind, features, totals.feature_ids)
+            overlaps.append(overlap)
     for kind in ("metadata", "distances"):
         if kind in parts:
             overlaps.append(compare_names("samples", kind, samples, _sample_names(parts[kind])))
@@ -224,7 +240,15 @@ def _check_sequences(part: InspectedFile | None, totals: TableTotals) -> None:
 
 def _check_tree(part: InspectedFile | None, totals: TableTotals) -> None:
     assert part is not None
-    FeatureTree.from_arrays(part.content, totals.feature_ids)
+    tree = FeatureTree.from_arrays(part.content, totals.feature_ids)
+    absent = describe_missing_tips(tree, totals.feature_ids, part.report.path, part.content.names, ADD_TIPS)
+    if absent is not None:
+        logger.warning("%s", absent)
+
+
+def _check_taxonomy(part: InspectedFile | None, totals: TableTotals) -> None:
+    assert part is not None
+    lineages_of_study(totals.feature_ids, part.content, Path(part.report.path))
 
 
 def _check_distances(part: InspectedFile | None, totals: TableTotals) -> None:
@@ -234,18 +258,18 @@ def _check_distances(part: InspectedFile | None, totals: TableTotals) -> None:
 
 def _check_metadata(part: InspectedFile | None, totals: TableTotals) -> None:
     assert part is not None
-    metadata_ids = part.content.sample_ids
-    if not set(metadata_ids) & set(totals.sample_ids):
-        raise MetadataError(
-            f"None of the {len(totals.sample_ids):,} samples of the table has a row in {part.report.path}: the table has "
-            f"{name_some(totals.sample_ids, 3)}, the metadata {name_some(metadata_ids, 3)}. Make the ids the same in both."
-        )
+    path = Path(part.report.path)
+    refuse_other_metadata(totals.sample_ids, part.content, path)
+    absent = describe_missing_rows(totals.sample_ids, part.content, path, ADD_ROWS)
+    if absent is not None:
+        logger.warning("%s", absent)
 
 
 _CHECKS: dict[str, Callable[[InspectedFile | None, TableTotals], None]] = {
     "table": _check_table,
     "sequences": _check_sequences,
     "tree": _check_tree,
+    "taxonomy": _check_taxonomy,
     "distances": _check_distances,
     "metadata": _check_metadata,
 }

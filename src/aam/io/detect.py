@@ -13,6 +13,7 @@ from typing import Literal
 from aam.errors import InputError, name_some
 from aam.io.archive import GZIP, HDF5, NPY, is_zip, read_head
 from aam.io.hdf5_file import open_hdf5
+from aam.io.lineages.layout import looks_like_taxonomy
 from aam.io.qza import ArtifactInfo, describe_artifact, option_of
 from aam.io.text_file import plain_name, refuse_packed_twice
 
@@ -33,7 +34,9 @@ _LINEAGES = ("taxon", "taxonomy", "lineage", "consensuslineage")
 
 _COMMENTED_TREE = re.compile(r"(\[[^\]]*\]\s*)*\(")
 
-_LINEAGE = re.compile(r"[A-Za-z]{1,2}(_\d+)?__|[^;]+;[^;]+|unassigned$|unclassified$", re.IGNORECASE)
+_LINEAGE = re.compile(
+    r"[A-Za-z]{1,2}(_\d+)?__|[dk]:[^,]+(,[pcofgs]:|$)|[^;]+;[^;]+|unassigned$|unclassified$", re.IGNORECASE
+)
 
 _SEQUENCE = re.compile(r"[ACGTUN]{30,}", re.IGNORECASE)
 
@@ -95,7 +98,7 @@ def detect_format(path: Path) -> DetectedFile:
     if head.startswith(NPY):
         return DetectedFile("distances", "matrix of numpy (.npy)")
     text = _beginning(path, is_gzip=head.startswith(GZIP))
-    if text.start[0] not in _MARKED:
+    if text.start[0] not in _MARKED and not _is_taxonomy(text):
         _refuse_tables_of_r(path, text.rows)
     for kind, name, has_format in _TEXTS:
         if has_format(text):
@@ -179,6 +182,8 @@ def _refuse_tables_of_r(path: Path, rows: list[list[str]]) -> None:
 
 def _is_taxonomy(text: _Text) -> bool:
     rows = text.rows
+    if looks_like_taxonomy(rows):
+        return True
     if not 2 <= len(text.header) <= _MOST_TAXONOMY_COLUMNS:
         return False
     if plain_name(text.header[1]) in _LINEAGES:

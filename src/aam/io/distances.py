@@ -13,6 +13,7 @@ import numpy as np
 from aam.errors import DistanceError, name_some
 from aam.io.archive import GZIP, is_zip, read_head
 from aam.io.hdf5_file import open_hdf5
+from aam.io.ids.advice import mismatch
 from aam.io.qza import DISTANCES
 from aam.io.text_file import check_readable, read_text
 
@@ -68,7 +69,8 @@ class DistanceMatrix:
         if missing:
             raise DistanceError(
                 f"{len(missing):,} of {len(sample_ids):,} samples of the table are not in the distance matrix: "
-                f"{name_some(missing)}. Compute --distances for all samples of --table."
+                f"{name_some(missing)}. Compute --distances for all samples of --table. "
+                f"{mismatch(sample_ids, self.ids, 'The matrix')}"
             )
         return np.array([row_of_id[sample_id] for sample_id in sample_ids], dtype=np.int64)
 

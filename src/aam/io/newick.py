@@ -1,5 +1,6 @@
 """Read and write phylogenetic trees in Newick, as flat arrays on disk, for trees of any size and without recursion."""
 
+import logging
 import math
 import re
 import tempfile
@@ -11,13 +12,25 @@ import numpy as np
 
 from aam.errors import TreeError, name_some
 from aam.io.newick_scan import NewickError, scan
-from aam.io.qza import TREE
+from aam.io.qza import ANY_TREE, TREE, ArtifactKind
 from aam.io.text_file import byte_blocks
 from aam.storage.arrays import ArrayStore, ArrayWriter
 from aam.storage.atomic import trim_malloc, write_text_atomic
 from aam.storage.names import NameIndex, Names
 
+logger = logging.getLogger(__name__)
+
+
+_ROUNDING = 1e-9  # of lengths, in R: larger ones below 0 are those of neighbour joining
+
 _LONGEST = 1e100  # a million of them, and their squares, can be added up
+
+_DECIMALS = 1e6  # clearcut writes lengths with six decimals
+
+_BALANCED = 0.01
+"""Difference of the depths of the two sides of a root, as a fraction of the deeper, below which it is the midpoint."""
+
+_HOW = "UniFrac depends on the root: pass --root midpoint, or --root outgroup with the names of its tips."
 
 _NEEDS_QUOTES = re.compile(r"[\s()\[\]':,;]")
 
@@ -70,8 +83,10 @@ class TreeArrays:
         return [self.names[tip] if tip >= 0 else unnamed for tip in tips.tolist()]
 
 
-def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
+def read_newick(path: Path, scratch: Path | None = None, *, needs_root: bool = True) -> TreeArrays:
     """Read one rooted tree: plain text, gzip or a QIIME 2 artifact. Underscores in names stay as they are, as in QIIME 2.
+
+    Lengths that are negative by rounding, down to −1e-9, are read as 0.
 
     Parameters
     ----------
@@ -79,6 +94,8 @@ def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
         The file.
     scratch
         Directory for the arrays; None for the system's temporary directory. They are deleted when they are no longer in use.
+    needs_root
+        Whether an unrooted tree is refused; else it is read as if its first node were the root.
 
     Raises
     ------
@@ -90,7 +107,7 @@ def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
     """
     with tempfile.TemporaryDirectory(prefix="aam-", dir=scratch) as folder:
         try:
-            _write_arrays(path, Path(folder))
+            n_rounded = _write_arrays(path, Path(folder), TREE if needs_root else ANY_TREE)
         except NewickError as problem:
             if problem.character is None:
                 raise TreeError(f"--tree {path} {problem}") from None
@@ -102,16 +119,28 @@ def read_newick(path: Path, scratch: Path | None = None) -> TreeArrays:
     index = _index_tips(path, names, scratch)
     tree = TreeArrays(arrays["level"], arrays["length"], arrays["is_tip"], names, index, arrays.release)
     _check_commas(path, tree)
-    _check_root(path, tree)
+    if needs_root:
+        _check_root(path, tree)
     _check_lengths(path, tree)
+    if n_rounded:
+        logger.warning(
+            "--tree %s: %d branches have a negative length of at most %g, which is the rounding of the program that wrote it. "
+            "They are read as 0.",
+            path, n_rounded, _ROUNDING,
+        )  # fmt: skip
     return tree
 
 
-def _write_arrays(path: Path, directory: Path) -> None:
+def _write_arrays(path: Path, directory: Path, kind: ArtifactKind) -> int:
+    """Write the arrays of a tree; return the number of lengths that were negative by rounding, and are 0 in the arrays."""
+    n_rounded = 0
     with ArrayWriter(directory) as writer:
         writer.append("offsets", np.zeros(1, dtype=np.int64))
         end = 0
-        for nodes in scan(byte_blocks(path, TreeError, "--tree", TREE)):
+        for nodes in scan(byte_blocks(path, TreeError, "--tree", kind)):
+            is_rounded = (nodes.length < 0) & (nodes.length >= -_ROUNDING)
+            nodes.length[is_rounded] = 0
+            n_rounded += int(is_rounded.sum())
             for array in ("level", "length", "is_tip"):
                 writer.append(array, getattr(nodes, array))
             ends = end + np.cumsum([len(name) for name in nodes.names], dtype=np.int64)
@@ -119,6 +148,7 @@ def _write_arrays(path: Path, directory: Path) -> None:
             writer.append("offsets", ends)
             end = int(ends[-1]) if len(ends) else end
         writer.finish({})
+    return n_rounded
 
 
 def _index_tips(path: Path, names: Names, scratch: Path | None) -> NameIndex:
@@ -142,17 +172,61 @@ def _index_tips(path: Path, names: Names, scratch: Path | None) -> NameIndex:
 
 
 def _check_root(path: Path, tree: TreeArrays) -> None:
-    n_children = len(tree.find(lambda level, _: level == 1))
-    if n_children > 2:
+    """Refuse a tree without a root; warn of one that may have none.
+
+    More than two branches at the first node are the mark of a tree without a root. Of two, clearcut gives no length to one that
+    leads to an inner node, alone in the tree; where one leads to a tip, it gives both the same.
+
+    Raises
+    ------
+    TreeError
+        The tree has no root.
+    """
+    top = tree.find(lambda level, _: level == 1)
+    lengths = tree.length[top]
+    if len(top) > 2:
         raise TreeError(
-            f"--tree {path} is unrooted: {n_children:,} branches leave its first node, and a root has two. UniFrac depends on the "
-            "root: set it with `qiime phylogeny midpoint-root`, or scikit-bio's TreeNode.root_at_midpoint."
+            f"--tree {path} is unrooted: {len(top):,} branches leave its first node, and a root has two. {_HOW}"
         )
+    without_length = tree.find(lambda level, length: np.isnan(length) & (level > 0))
+    if len(top) == 2 and len(without_length) == 1 and without_length[0] in top and not tree.is_tip[without_length[0]]:
+        raise TreeError(
+            f"--tree {path} is unrooted: of the two branches at its first node only one has a length, as clearcut writes trees "
+            f"without a root. {_HOW}"
+        )
+    if len(top) == 2 and lengths[0] == lengths[1] > 0 and tree.is_tip[top].any() and _is_of_clearcut(tree, top):
+        name = tree.name_nodes(top[tree.is_tip[top]][:1], "")[0]
+        logger.warning(
+            "--tree %s: the two branches at its first node have the same length, and one leads to the tip %r, as clearcut writes "
+            "trees without a root. If it was not rooted, pass --root midpoint, or --root outgroup with names of tips.",
+            path, name,
+        )  # fmt: skip
+
+
+def _is_of_clearcut(tree: TreeArrays, top: np.ndarray) -> bool:
+    """Return whether lengths have six decimals, and the two sides of the first node do not have the same depth."""
+    length = np.nan_to_num(np.asarray(tree.length))
+    units = length * _DECIMALS
+    has_more, has_fewer = (np.abs(units - np.round(units / step) * step) > 1e-3 for step in (1, 10))
+    if has_more.any() or not has_fewer.any():
+        return False
+    depths, above = np.zeros(len(length)), [0.0]
+    for node in range(len(length) - 2, -1, -1):
+        level = int(tree.level[node])
+        del above[level:]
+        depths[node] = above[-1] + length[node]
+        above.append(depths[node])
+    first, second = depths[: top[0] + 1].max(), depths[top[0] + 1 : top[1] + 1].max()
+    return bool(abs(first - second) > _BALANCED * max(first, second))
 
 
 def _check_lengths(path: Path, tree: TreeArrays) -> None:
     for is_bad, problem, remedy in (
-        (lambda length: length < 0, "have a negative length", "Set them to 0 or build the tree by another method."),
+        (
+            lambda length: length < 0,
+            "have a negative length",
+            "Set them to 0 or build the tree by another method, not by neighbour joining.",
+        ),
         (lambda length: length > _LONGEST, f"are longer than {_LONGEST:g}", "Correct them."),
     ):
         bad = tree.find(lambda _, length, is_bad=is_bad: is_bad(length))

@@ -58,8 +58,11 @@ SEQUENCES = ArtifactKind(
 
 TREE = ArtifactKind(
     {"Phylogeny[Rooted]": "tree.nwk"},
-    {"Phylogeny[Unrooted]": "Root it with `qiime phylogeny midpoint-root` and pass the result"},
+    {"Phylogeny[Unrooted]": "Pass --root midpoint, or --root outgroup with its names, to root it"},
 )
+
+ANY_TREE = ArtifactKind({"Phylogeny[Unrooted]": "tree.nwk", "Phylogeny[Rooted]": "tree.nwk"})
+"""Of a tree that is rooted when it is read."""
 
 TAXONOMY = ArtifactKind({"FeatureData[Taxonomy]": "taxonomy.tsv"})
 

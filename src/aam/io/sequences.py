@@ -11,6 +11,7 @@ import numpy as np
 
 from aam import vocabulary
 from aam.errors import SequenceError, name_some
+from aam.io.ids.fasta_headers import explain_missing, records_by_rule
 from aam.io.qza import SEQUENCES
 from aam.io.text_file import text_lines
 from aam.storage.atomic import atomic_path
@@ -38,7 +39,7 @@ _SHOWN = 5
 
 
 def fasta_records(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield one (id, sequence) after the other; the file is plain text, gzip or a QIIME 2 artifact.
+    """Return an iterator over (id, sequence); the file is plain text, gzip or a QIIME 2 artifact.
 
     The id is the first word of the header. Sequences are upper-cased and may wrap over several lines.
 
@@ -47,18 +48,23 @@ def fasta_records(path: Path) -> Iterator[tuple[str, str]]:
     SequenceError
         The file is missing, not text or without records; text stands before the first header; or a header or sequence is empty.
     """
+    return ((header.split(maxsplit=1)[0], sequence) for header, sequence in headers_and_sequences(path))
+
+
+def headers_and_sequences(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the whole header, without its white space, and the sequence of one record after the other, as `fasta_records` does."""
     name, parts, n_records = None, [], 0
     for line in text_lines(path, SequenceError, "--sequences", SEQUENCES):
         if line.startswith(">"):
             if name is not None:
                 yield name, _joined(path, name, parts)
             n_records += 1
-            words = line[1:].split(maxsplit=1)
-            if not words:
+            header = line[1:].strip()
+            if not header:
                 raise SequenceError(
                     f"--sequences {path}: record {n_records:,} has an empty header. Give it the feature's id."
                 )
-            name, parts = words[0], []
+            name, parts = header, []
         elif name is not None:
             parts.append(line)
         elif line.strip():
@@ -74,7 +80,7 @@ def _joined(path: Path, name: str, parts: list[str]) -> str:
     sequence = "".join("".join(parts).split()).upper()
     if not sequence:
         raise SequenceError(
-            f"The record of {name!r} in --sequences {path} has no sequence. Remove it or add its sequence."
+            f"The record of {name.split(maxsplit=1)[0]!r} in --sequences {path} has no sequence. Remove it or add its sequence."
         )
     return sequence
 
@@ -194,10 +200,15 @@ def sequences_in_fasta(path: Path, feature_ids: Sequence[str], scratch: Path | N
     while block := list(islice(records, _PER_BLOCK)):
         indices = finder.find([name for name, _ in block])
         used = [record for record, index in zip(block, indices, strict=True) if index >= 0]
-        features = indices[indices >= 0]
-        tokens, lengths = tokenize([sequence for _, sequence in used])
-        findings.check(features, used, np.repeat(np.arange(len(used)), lengths)[tokens == _INVALID])
-        yield SequenceBlock(features, tokens, lengths)
+        yield findings.checked_block(indices[indices >= 0], used)
+    wanted = findings.missing()
+    if wanted:
+        renamed = records_by_rule(
+            path, lambda: headers_and_sequences(path), wanted, lambda names: finder.find(names) >= 0
+        )
+        while found := list(islice(renamed, _PER_BLOCK)):
+            features = np.array([record.feature for record in found], dtype=np.int64)
+            yield findings.checked_block(features, [(record.name, record.sequence) for record in found])
     findings.refuse()
 
 
@@ -211,7 +222,17 @@ class _Findings:
         self.letters: set[str] = set()
         self.strange, self.twice, self.foreign = _Culprits(), _Culprits(), _Culprits()
 
-    def check(self, features: np.ndarray, records: Sequence[tuple[str, str]], strange: np.ndarray) -> None:
+    def missing(self) -> dict[str, int]:
+        """Return the index of each feature without a record, by its name."""
+        return {self.feature_ids[int(index)]: int(index) for index in np.flatnonzero(~self.is_found)}
+
+    def checked_block(self, features: np.ndarray, records: Sequence[tuple[str, str]]) -> SequenceBlock:
+        """Return the sequences of some features, of which there is one (id, sequence) each, after checking them."""
+        tokens, lengths = tokenize([sequence for _, sequence in records])
+        self._check(features, records, np.repeat(np.arange(len(records)), lengths)[tokens == _INVALID])
+        return SequenceBlock(features, tokens, lengths)
+
+    def _check(self, features: np.ndarray, records: Sequence[tuple[str, str]], strange: np.ndarray) -> None:
         """Check the records of some features; ``strange`` is the record of each letter that is not a nucleotide."""
         is_first = np.isin(np.arange(len(features)), np.unique(features, return_index=True)[1])
         self.twice.add([records[int(number)][0] for number in np.flatnonzero(self.is_found[features] | ~is_first)])
@@ -244,9 +265,11 @@ class _Findings:
         missing = np.flatnonzero(~self.is_found)
         if len(missing):
             names = _Culprits(len(missing), [self.feature_ids[int(index)] for index in missing[:_SHOWN]])
+            are_sequences = all(_IS_SEQUENCE.fullmatch(name) for name in names.names)
+            first_words = (name for name, _ in fasta_records(self.path))
             raise SequenceError(
                 f"{len(missing):,} of {n} features of the table are not in {file}: {names}. "
-                "Pass the sequences that were made together with the table."
+                f"{explain_missing(self.path, self.feature_ids, first_words, are_sequences)}"
             )
 
     def _remedy(self) -> str:

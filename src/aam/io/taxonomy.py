@@ -1,20 +1,22 @@
-"""Read the taxonomy of features, as classifiers of QIIME 2 write it."""
+"""Read the taxonomy of features, as classifiers of QIIME 2, mothur, vsearch and DADA2 write it."""
 
+import csv
+import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aam.errors import TaxonomyError, name_some
+from aam.io.lineages.layout import ID_HEADERS, Layout, bare_layout, header_layout, split_rows
+from aam.io.lineages.text import split_lineage
 from aam.io.qza import TAXONOMY
 from aam.io.text_file import plain_name, read_text
 
-_PREFIX = re.compile(r"[A-Za-z]{1,2}(?:_\d+)?__")  # k__, d__, sk__, or D_0__ of early SILVA releases
+logger = logging.getLogger(__name__)
 
-_ID_HEADERS = ("featureid", "otuid", "id")
+__all__ = ["Taxonomy", "read_taxonomy", "split_lineage"]
 
-_LINEAGE_HEADERS = ("taxon", "taxonomy", "lineage", "consensuslineage", "classification")
-
-_UNKNOWN = ("", "unassigned", "unclassified", "unknown")
 
 _SAMPLE_HEADERS = ("sampleid", "samplename")  # of metadata, whose rows would otherwise pass as lineages
 
@@ -23,6 +25,8 @@ _NUMBER = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
 _MOST_COLUMNS = 4
 
 _SHOWN = 40
+
+_EXPECTED = "Pass a table with the columns 'Feature ID' and 'Taxon', or one with a column for each rank."
 
 
 @dataclass(frozen=True)
@@ -43,27 +47,31 @@ class Taxonomy:
 
 
 def read_taxonomy(path: Path) -> Taxonomy:
-    """Read a taxonomy: columns feature id, lineage and perhaps confidence, with or without a header; plain, gzip or an artifact.
+    """Read a taxonomy: ids with their lineages, or with a column for each rank; plain, gzip or an artifact.
+
+    Confidences in brackets are removed, and placeholders such as ``uncultured`` are unknown. Of SINTAX with a cutoff, the part of a
+    lineage above it is read.
 
     Raises
     ------
     TaxonomyError
-        The file is missing, not text or not of two to four columns; an id is empty or occurs twice.
+        The file is missing, not text, has no column of lineages; an id is empty or occurs twice.
     """
     text = read_text(path, TaxonomyError, "The taxonomy", TAXONOMY)
-    feature_ids: list[str] = []
-    lineages: list[tuple[str | None, ...]] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        cells = [cell.strip() for cell in line.split("\t")]
-        is_header = not feature_ids and plain_name(cells[0]) in _ID_HEADERS
-        if not any(cells) or (cells[0].startswith("#") and not is_header):
-            continue
-        _check_row(path, number, cells)
-        if is_header:
-            _check_header(path, cells)
-            continue
-        feature_ids.append(cells[0])
-        lineages.append(split_lineage(cells[1]))
+    try:
+        rows = [
+            (number, cells)
+            for number, cells in split_rows(text)
+            if any(cells) and (not cells[0].startswith("#") or plain_name(cells[0]) in ID_HEADERS)
+        ]
+    except csv.Error as error:
+        raise TaxonomyError(f"The taxonomy {path} cannot be split into cells ({error}). {_EXPECTED}") from None
+    layout = _layout(path, rows)
+    feature_ids, lineages = [], []
+    for number, cells in rows:
+        _check_row(path, number, cells, layout)
+        feature_ids.append(cells[layout.id_column])
+        lineages.append(layout.lineage(cells))
     if not feature_ids:
         raise TaxonomyError(f"The taxonomy {path} holds no features. Pass a table of feature ids and their lineages.")
     if len(set(feature_ids)) < len(feature_ids):
@@ -72,48 +80,38 @@ def read_taxonomy(path: Path) -> Taxonomy:
         raise TaxonomyError(
             f"{len(duplicates):,} ids occur more than once in the taxonomy {path}: {name_some(duplicates)}. Keep one row for each."
         )
+    if layout.cutoff_column is not None:
+        logger.info("The taxonomy %s is of SINTAX with a cutoff: ranks below it (column 4) are read as unknown.", path)
     return Taxonomy(feature_ids, lineages)
 
 
-def split_lineage(lineage: str) -> tuple[str | None, ...]:
-    """Split a lineage at its semicolons, and remove the prefixes of the ranks.
-
-    Returns
-    -------
-    Taxa as in `Taxonomy`: None for an unknown rank above a known one, and no unknown ranks at the end.
-
-    Examples
-    --------
-    >>> split_lineage("k__Bacteria; p__Firmicutes; c__; o__Clostridiales; f__")
-    ('Bacteria', 'Firmicutes', None, 'Clostridiales')
-    >>> split_lineage("Unassigned")
-    ()
-    """
-    names = [_PREFIX.sub("", part.strip(), count=1).strip() for part in lineage.split(";")]
-    taxa = [None if name.lower() in _UNKNOWN else name for name in names]
-    while taxa and taxa[-1] is None:
-        taxa.pop()
-    return tuple(taxa)
-
-
-def _check_header(path: Path, cells: list[str]) -> None:
-    if plain_name(cells[1]) not in _LINEAGE_HEADERS:
+def _layout(path: Path, rows: list[tuple[int, list[str]]]) -> Layout:
+    """Return the layout of a file, and remove its header from the rows."""
+    if not rows:
+        return bare_layout([])
+    header = rows[0][1]
+    layout = header_layout(header, rows[1][1] if len(rows) > 1 else header)
+    if layout is None and plain_name(header[0]) in ID_HEADERS and (len(header) > 1 or header[0].startswith("#")):
         raise TaxonomyError(
-            f"The taxonomy {path} is not a taxonomy: its second column is named {cells[1][:_SHOWN]!r}. Pass a table with the "
-            "columns 'Feature ID' and 'Taxon'."
+            f"The taxonomy {path} is not a taxonomy: its second column is named {(header[1:] or [''])[0][:_SHOWN]!r}. {_EXPECTED}"
         )
+    if layout is None:
+        return bare_layout([cells for _, cells in rows])
+    del rows[0]
+    return layout
 
 
-def _check_row(path: Path, number: int, cells: list[str]) -> None:
-    if not 2 <= len(cells) <= _MOST_COLUMNS:
+def _check_row(path: Path, number: int, cells: Sequence[str], layout: Layout) -> None:
+    most = len(cells) if layout.has_header else _MOST_COLUMNS
+    if not layout.n_needed <= len(cells) <= most:
         raise TaxonomyError(
             f"The taxonomy {path}: line {number:,}, {cells[0][:_SHOWN]!r}, has {len(cells):,} columns. Pass a tab-separated table "
-            "of feature id, lineage and, if you like, confidence."
+            "of feature id, lineage and, if you like, confidence; or one with a column for each rank."
         )
-    if not cells[0]:
+    if not cells[layout.id_column]:
         raise TaxonomyError(f"The taxonomy {path}: line {number:,} has no feature id. Give it one or remove it.")
-    if plain_name(cells[0]) in _SAMPLE_HEADERS or _NUMBER.fullmatch(cells[1]):
+    cell = cells[layout.rank_columns[0][0] if layout.lineage_column is None else layout.lineage_column]
+    if plain_name(cells[0]) in _SAMPLE_HEADERS or _NUMBER.fullmatch(cell):
         raise TaxonomyError(
-            f"The taxonomy {path} is not a taxonomy: line {number:,} has {cells[1][:_SHOWN]!r} in the place of a lineage. Pass a "
-            "table with the columns 'Feature ID' and 'Taxon'."
+            f"The taxonomy {path} is not a taxonomy: line {number:,} has {cell[:_SHOWN]!r} in the place of a lineage. {_EXPECTED}"
         )

@@ -14,6 +14,7 @@ from aam.config.study import LabelConfig
 from aam.data.study import Study
 from aam.errors import MetadataError, name_some
 from aam.io.metadata import Metadata, read_metadata
+from aam.labels.missing_rows import ADD_ROWS, describe_missing_rows, refuse_other_metadata
 
 logger = logging.getLogger(__name__)
 
@@ -160,27 +161,24 @@ def label_samples(config: LabelConfig, study: Study) -> tuple[Study, Metadata, p
     metadata = read_metadata(config.metadata, config.missing_values)
     names = config.metadata_column
     values = pd.DataFrame({name: metadata.column(name) for name in names})
-    labelled_ids, sample_ids = set(metadata.sample_ids), list(study.sample_ids)
-    absent = [sample for sample in sample_ids if sample not in labelled_ids]
-    if len(absent) == study.n_samples:
-        raise MetadataError(
-            f"None of the {study.n_samples:,} samples of the table has a row in {config.metadata}: the table has "
-            f"{name_some(absent, 3)}, the metadata {name_some(metadata.sample_ids, 3)}. Pass the metadata of this table."
-        )
-    if absent and config.missing_samples == "error":
-        raise MetadataError(
-            f"{len(absent):,} of {study.n_samples:,} samples of the table have no row in {config.metadata}: "
-            f"{name_some(absent)}. Add the rows or pass --missing-samples drop."
-        )
+    sample_ids = list(study.sample_ids)
+    refuse_other_metadata(sample_ids, metadata, config.metadata)
+    is_dropped = config.missing_samples == "drop"
+    advice = "They are left out." if is_dropped else ADD_ROWS
+    absent = describe_missing_rows(sample_ids, metadata, config.metadata, advice)
+    if absent is not None and not is_dropped:
+        raise MetadataError(absent)
+    if absent is not None:
+        logger.warning("%s", absent)
+    n_rows = len(set(metadata.sample_ids).intersection(sample_ids))
     has_value = values.reindex(sample_ids).notna()
     empty = [str(name) for name, present in has_value.items() if not present.to_numpy().any()]
     if empty:
         raise MetadataError(f"No sample of the table has a value in --metadata-column {' or '.join(empty)}.")
     kept = np.flatnonzero(has_value.any(axis=1))
-    if len(kept) < study.n_samples:
+    if len(kept) < n_rows:
         logger.warning(
-            "Left out %d of %d samples without a value of %s.",
-            study.n_samples - len(kept), study.n_samples, " or ".join(names),
+            "Left out %d of %d samples without a value of %s.", n_rows - len(kept), study.n_samples, " or ".join(names)
         )  # fmt: skip
     if len(names) > 1:
         _log_missing_values(has_value.iloc[kept])

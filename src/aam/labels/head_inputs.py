@@ -13,6 +13,7 @@ from aam.errors import ConfigError, MetadataError, name_some
 from aam.io.label_files import read_class_weights
 from aam.io.metadata import Metadata
 from aam.labels.covariates import UNKNOWN, Categories, Columns, Covariates
+from aam.labels.missing_rows import refuse_other_metadata
 from aam.labels.target import AnyTarget, JointTarget, TargetState, parts_of
 
 logger = logging.getLogger(__name__)
@@ -229,12 +230,7 @@ def _require_columns(required: Sequence[str], metadata: Metadata | None, sample_
             f"--metadata has no column {name_some(missing)}, and the model reads {name_some(required, len(required))} of each "
             "sample beside its microbes. Add it; cells may be empty where nothing is known."
         )
-    if not set(metadata.sample_ids).intersection(sample_ids):
-        raise MetadataError(
-            f"None of the {len(sample_ids):,} samples has a row in --metadata, where the model reads {name_some(required)}: "
-            f"samples are {name_some(list(sample_ids), 3)}, rows {name_some(metadata.sample_ids, 3)}. Pass the metadata of this "
-            "table."
-        )
+    refuse_other_metadata(sample_ids, metadata, "--metadata")
 
 
 def _category_numbers(target: AnyTarget, columns: Columns, n_samples: int) -> dict[str, np.ndarray]:

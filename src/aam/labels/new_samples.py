@@ -17,6 +17,7 @@ from aam.labels.head_inputs import (
     warn_of_unknown_categories,
     warn_of_unknown_covariates,
 )
+from aam.labels.missing_rows import describe_missing_rows
 from aam.labels.number_cells import described, how_to_write, numbers_by_kind
 from aam.labels.ranges import TrainingRange, range_remarks
 from aam.labels.sentinels import sentinel_remarks
@@ -43,6 +44,8 @@ def warn_of_new_cells(
         The model reads covariates, and there is no metadata, it lacks their columns, or no sample has a row.
     """
     columns = new_columns(target, covariates, metadata, sample_ids)
+    absent = describe_missing_rows(sample_ids, metadata, "--metadata") if metadata is not None and columns else None
+    _warn([] if absent is None else [absent])
     warn_of_unknown_categories(target, columns, len(sample_ids))
     warn_of_unknown_covariates([(covariates, columns)])
     known = [*categories_of(target), *(category.known for category in covariates.categories)]

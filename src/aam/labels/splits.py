@@ -11,6 +11,7 @@ from aam.config.study import SplitConfig
 from aam.config.training import TrainingConfig
 from aam.data.study import Study
 from aam.errors import SplitError, name_some
+from aam.io.ids.advice import mismatch
 from aam.io.label_files import read_split_file
 from aam.io.metadata import Metadata
 from aam.labels.columns import class_names
@@ -163,15 +164,21 @@ def _from_file(candidates: Candidates, config: SplitConfig, fraction: float, see
     if unknown:
         raise SplitError(
             f"{len(unknown):,} of {len(assigned):,} samples in --split-file {config.split_file} are not in the table: "
-            f"{name_some(unknown)}. Remove them, or pass the split of this table."
+            f"{name_some(unknown)}. Remove them, or pass the split of this table. {_difference(candidates, config)}"
         )
     unlisted = [sample for sample in candidates.sample_ids if sample not in assigned]
     if unlisted:
         raise SplitError(
             f"{len(unlisted):,} of {len(candidates.sample_ids):,} samples are not in --split-file {config.split_file}: "
-            f"{name_some(unlisted)}. Add a row for each: train, validation, or test to leave it out."
+            f"{name_some(unlisted)}. Add a row for each: train, validation, or test to leave it out. "
+            f"{_difference(candidates, config)}"
         )
     return np.array([assigned[sample] for sample in candidates.sample_ids])
+
+
+def _difference(candidates: Candidates, config: SplitConfig) -> str:
+    assert config.split_file is not None, "the config requires --split-file"
+    return mismatch(candidates.known_ids, candidates.assigned or {}, "The file", (config.split_file, "first column"))
 
 
 STRATEGIES: dict[str, Callable[[Candidates, SplitConfig, float, int], np.ndarray]] = {

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from aam.config.study import DistanceConfig
 from aam.data.batches import BatchMaker, BatchPlan, Masking
 from aam.data.study import Study
 from aam.data.study_build import FORMAT
-from aam.ecology.lineages import RANKS, Lineages
+from aam.ecology.lineages import RANKS, Lineages, lineages_of_study
 from aam.ecology.resources import SampleMatrix, StudyResources
-from aam.ecology.tree import FeatureTree, write_feature_tree
-from aam.errors import TaxonomyError, TreeError, name_some
+from aam.ecology.rooting import root_tree
+from aam.ecology.tree import ADD_TIPS, FeatureTree, describe_missing_tips, write_feature_tree
+from aam.errors import TreeError
 from aam.io.archive import read_head
 from aam.io.distances import read_distances
 from aam.io.newick import read_newick
@@ -31,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 
 Config = PretrainConfig | LearningConfig
+
+_LARGEST_READ_AGAIN = 50_000_000
+"""Bytes of a tree that is read again to show its tips beside the features that are none."""
 
 SAMPLES_READ = 256
 """Number of samples after which the memory pages of the study are released."""
@@ -98,12 +102,12 @@ def read_given_tree(config: Config, study: Study) -> FeatureTree:
     """
     path = config.distance.tree
     assert path is not None, "checked with the options"
-    tree = read_tree(path, study, Cache(config.study.cache_dir))
+    tree = read_tree(path, study, Cache(config.study.cache_dir), config.distance.root)
     _report_missing_features(config.distance, study, tree)
     return tree
 
 
-def read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
+def read_tree(path: Path, study: Study, cache: Cache, root: Sequence[str] = ()) -> FeatureTree:
     """Open a tree pruned to the features of a study; it is built if the cache does not hold it.
 
     Parameters
@@ -114,6 +118,8 @@ def read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
         The study.
     cache
         The cache.
+    root
+        Where to root it, as of ``--root``; empty for its own root.
 
     Returns
     -------
@@ -128,25 +134,26 @@ def read_tree(path: Path, study: Study, cache: Cache) -> FeatureTree:
     read_head(path, TreeError, "--tree")
 
     def build(directory: Path) -> None:
-        write_feature_tree(read_newick(path, directory), study.feature_ids, directory)
+        tree = read_newick(path, directory, needs_root=not root)
+        rooted = root_tree(tree, root, path, directory) if root else tree
+        write_feature_tree(rooted, study.feature_ids, directory)
 
-    return cache.fetch("tree", digest_of(f"tree {FORMAT}", path, study.content), build, FeatureTree.open)
+    key = digest_of(f"tree {FORMAT}", path, study.content, *root)
+    return cache.fetch("tree", key, build, FeatureTree.open)
 
 
 def _report_missing_features(config: DistanceConfig, study: Study, tree: FeatureTree) -> None:
-    missing = tree.missing()
-    if not len(missing):
+    path, is_refused = config.tree, config.missing_features == "error"
+    assert path is not None, "checked with the options"
+    if not len(tree.missing()):
         return
-    names = name_some(study.feature_ids.select(missing))
-    problem = (
-        f"{len(missing):,} of {study.n_features:,} features of the table are not tips of --tree {config.tree}: {names}"
-    )
-    if config.missing_features == "error":
-        raise TreeError(
-            f"{problem}. Pass the tree that was built from these features, or --missing-features drop to compute UniFrac "
-            "without them."
-        )
-    logger.warning("%s. UniFrac is computed without them; all else reads them.", problem)
+    is_small = path.stat().st_size < _LARGEST_READ_AGAIN
+    tips = read_newick(path, needs_root=False).names if is_small else None
+    what_follows = ADD_TIPS if is_refused else "UniFrac is computed without them; all else reads them."
+    problem = describe_missing_tips(tree, study.feature_ids, path, tips, what_follows)
+    if is_refused:
+        raise TreeError(problem)
+    logger.warning("%s", problem)
 
 
 def _read_matrix(config: Config, study: Study) -> SampleMatrix:
@@ -159,14 +166,8 @@ def _read_matrix(config: Config, study: Study) -> SampleMatrix:
 def _read_lineages(config: Config, study: Study) -> Lineages:
     path = config.taxonomy.taxonomy
     assert path is not None, "checked with the options"
-    taxonomy = read_taxonomy(path)
-    lineages = Lineages.of_features(study.feature_ids, taxonomy.feature_ids, taxonomy.lineages)
+    lineages = lineages_of_study(study.feature_ids, read_taxonomy(path), path)
     n_named = (lineages.numbers >= 0).sum(axis=0)
-    if not n_named.any():
-        raise TaxonomyError(
-            f"--taxonomy {path} gives none of the {study.n_features:,} features of the table a lineage: "
-            f"{name_some(study.feature_ids)}. Pass the taxonomy that was made from these features."
-        )
     shares = ", ".join(f"{rank} {100 * n / study.n_features:.0f} %" for rank, n in zip(RANKS, n_named, strict=True))
     logger.info("%s: features with a name at each rank: %s.", path, shares)
     return lineages

@@ -1,0 +1,1 @@
+"""Lineages in the forms that programs write them in."""
