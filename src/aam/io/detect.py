@@ -177,10 +177,10 @@ def _may_be_metadata(text: _Text, kind: Kind) -> bool:
 
 def _may_be_distances(text: _Text, kind: Kind) -> bool:
     """Return whether what looks like another kind may be a matrix that is no right one: numbers under a name of no feature."""
-    if kind not in ("table", "metadata") or text.cells is None or mothur_format(text.start) is not None:
-        return False
     is_named = plain_name(text.header[0]) in (*_TABLE_IDS, *FEATURE_NAMES)
-    return not is_named and all(any(map(_is_number, row[1:])) for row in text.cells.rows)
+    if is_named or kind not in ("table", "metadata") or mothur_format(text.start) is not None:
+        return False
+    return text.cells is None or all(any(map(_is_number, row[1:])) for row in text.cells.rows)
 
 
 _MAY_BE: dict[Kind, Callable[[_Text, Kind], bool]] = {

@@ -166,10 +166,10 @@ def _read_labelled(path: Path) -> tuple[list[str], np.ndarray]:
         raise DistanceError(f"--distances {path} is empty: it holds no samples. {_ACCEPTED}")
     if is_phylip(text):
         return read_phylip(path, text)
-    other = name_other(text, "distances")
+    cells = split_cells(text)
+    other = name_other(text, "distances") if cells is None or cells.column(0) != cells.header[1:] else None
     if other is not None:
         raise DistanceError(f"--distances {path} {other}")
-    cells = split_cells(text)
     if cells is None:
         raise _unequal(path, text)
     if cells.how:

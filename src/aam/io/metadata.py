@@ -16,9 +16,10 @@ import numpy as np
 
 from aam.errors import MetadataError, name_some
 from aam.io.detect import name_other
+from aam.io.foreign.loose_table import SAMPLE_NAMES
 from aam.io.foreign.sample_sheet import MisplacedIdsError, advice, as_qiime2, header_cells
 from aam.io.qza import METADATA
-from aam.io.text_file import read_text
+from aam.io.text_file import plain_name, read_text
 from aam.storage.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -129,9 +130,9 @@ def read_metadata(path: Path, missing_values: Sequence[str] = ()) -> Metadata:
 
 def _in_form(path: Path, text: str) -> str:
     """Return metadata in the form of QIIME 2; raise if they are a table or another file."""
-    other = name_other(text, "metadata")
+    name = header_cells(text)[0][:_NAME_SHOWN]
+    other = None if plain_name(name) in SAMPLE_NAMES else name_other(text, "metadata")
     if other is not None:
-        name = header_cells(text)[0][:_NAME_SHOWN]
         raise MetadataError(f"--metadata {path} {other} Its first column is named {name!r}, not 'sample-id'.")
     try:
         text, *clauses = as_qiime2(text)

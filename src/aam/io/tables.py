@@ -240,7 +240,8 @@ def _read_text_table(path: Path, text: str) -> CountTable:
     if mothur_format(text) is not None:
         return read_mothur_table(path, text)
     header = _classic_header(text)
-    if header and not any(map(is_beside_counts, header[:-1])):
+    others = header[:-1] if header and plain_name(header[-1]) in TAXONOMY_NAMES else header
+    if header and not any(map(is_beside_counts, others)):
         return read_classic_table(path, text)
     other = None if header else name_other(text, "table")
     if other is not None:

@@ -70,7 +70,8 @@ def split_cells(text: str) -> Cells | None:
     (['', 'S1', 'S2'], [['F1', '1', '0.5']])
     """
     lines = list(islice((line for line in io.StringIO(text) if line.strip()), _LOOKED_AT))
-    found = [(separator, _fit(lines, separator)) for separator in SEPARATORS]
+    separators = ["\t"] if all("\t" in line for line in lines) else list(SEPARATORS)
+    found = [(separator, _fit(lines, separator)) for separator in separators]
     fitting = [(separator, fit) for separator, fit in found if fit is not None]
     if not fitting:
         return None

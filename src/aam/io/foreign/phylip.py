@@ -27,12 +27,10 @@ def is_phylip(text: str) -> bool:
     are_numbers = all(map(_NUMBER.fullmatch, cells[1:]))
     if not cells or not are_numbers:
         return False
-    second = lines[2].split() if len(lines) > 2 else []
-    return (
-        len(cells) - 1 == n_samples
-        or (len(cells) == 1 and len(second) == 2)
-        or (len(cells) > 2 and n_samples > len(cells) - 1)
-    )
+    n_values = len(cells) - 1
+    n_next = len(lines[2].split()) - 1 if len(lines) > 2 else 0
+    is_triangle = n_values < 2 and n_next == n_values + 1
+    return n_values == n_samples or is_triangle or 1 < n_values < n_samples  # the last goes on in the next line
 
 
 def read_phylip(path: Path, text: str) -> tuple[list[str], np.ndarray]:
