@@ -204,19 +204,14 @@ def _describe_foreign(text: _Text) -> str | None:
 
 def _is_pairs(text: _Text) -> bool:
     """Return whether a text has two columns and no header: names that differ, of which each is in one of a few groups."""
-    from skbio.metadata.base import is_id_header
-
     if not text.has_tabs or len(text.rows) < 3 or any(len(row) != 2 for row in text.rows):
         return False
     names, groups = zip(*text.rows, strict=True)
-    is_repeated = groups[0] in groups[1:] and not any(map(_LINEAGE.match, groups))
-    return (
-        is_repeated
-        and len(set(names)) == len(names)
-        and all(names)
-        and not is_id_header(names[0])
-        and not _is_number(groups[0])
-    )
+    if groups[0] not in groups[1:] or any(map(_LINEAGE.match, groups)) or _is_number(groups[0]):
+        return False
+    from skbio.metadata.base import is_id_header  # slow to import
+
+    return len(set(names)) == len(names) and all(names) and not is_id_header(names[0])
 
 
 def _is_number(cell: str) -> bool:
@@ -265,7 +260,12 @@ def _beginning(path: Path, is_gzip: bool) -> _Text:
             content = file.read(_HEAD)
             if is_gzip:
                 refuse_packed_twice(content, path, InputError, _SUBJECT)
-            while content.count(b"\n") < _ROWS and len(content) < _LONGEST and (block := file.read(_HEAD)):
+            while (
+                content[:1] not in _MARKED.encode()
+                and content.count(b"\n") < _ROWS
+                and len(content) < _LONGEST
+                and (block := file.read(_HEAD))
+            ):
                 content += block  # sequences as columns make a long header
         encoding = "utf-16" if content.startswith(UTF_16) else "utf-8-sig"
         start = codecs.getincrementaldecoder(encoding)().decode(content)
@@ -283,7 +283,9 @@ def _beginning(path: Path, is_gzip: bool) -> _Text:
 
 
 def _split_cells(start: str) -> _Text:
-    """Split the first lines into cells, by what gives each as many, or else at tabs."""
+    """Split the first lines into cells, by what gives each as many, or else at tabs; not those of FASTA, JSON and trees."""
+    if start.lstrip()[:1] in set(_MARKED):
+        return _Text(start.lstrip(), [], False, None)
     lines = [line for line in start.splitlines() if line.strip()]
     lines = [
         line

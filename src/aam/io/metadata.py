@@ -119,7 +119,8 @@ def read_metadata(path: Path, missing_values: Sequence[str] = ()) -> Metadata:
         raise MetadataError(f"--metadata {path}: {_first_part(str(error), original)}") from None
     except ValueError as error:  # of pandas, for what scikit-bio takes for a number, such as digits of other scripts
         raise MetadataError(
-            f"--metadata {path}: a number cannot be read ({_first_part(str(error), original)}) Write numbers with the digits 0 to 9."
+            f"--metadata {path}: a number cannot be read ({_first_part(str(error), original)}) Write numbers with the digits 0 "
+            "to 9."
         ) from None
     if reserved:
         logger.warning("--metadata %s: these are read as columns, not as sample ids: %s.", path, name_some(reserved))

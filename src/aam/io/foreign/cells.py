@@ -44,8 +44,11 @@ class Cells:
 
     def without(self, columns: Sequence[int]) -> "Cells":
         """Return the cells but for some columns."""
-        kept = [index for index in range(len(self.header)) if index not in set(columns)]
-        return replace(self, header=[self.header[k] for k in kept], rows=[[row[k] for k in kept] for row in self.rows])
+        if not columns:
+            return self
+        kept = [index for index in range(len(self.header)) if index not in columns]
+        rows = [[row[index] for index in kept] for row in self.rows]
+        return replace(self, header=[self.header[index] for index in kept], rows=rows)
 
     @property
     def how(self) -> list[str]:

@@ -196,13 +196,19 @@ def _refuse_text(path: Path, cells: Cells) -> None:
 
 
 def _numbers(path: Path, header: list[str], row: list[str]) -> np.ndarray:
-    wrong = [k for k in range(1, len(row)) if not _NUMBER.fullmatch(row[k])]
+    joined = "".join(row[1:])
+    try:
+        values = np.array(row[1:], dtype=np.float64)
+        is_plain = joined.isascii() and "_" not in joined  # Python reads more as numbers than others do
+    except ValueError:
+        values, is_plain = np.empty(0), False
+    wrong = [] if is_plain else [k for k in range(1, len(row)) if not _NUMBER.fullmatch(row[k])]
     if wrong:
         raise TableError(
             f"--table {path}: the row of {row[0]!r} has {row[wrong[0]][:_SHOWN]!r} instead of a count, in the column "
             f"{header[wrong[0]]!r}. Correct it."
         )
-    return np.array(row[1:], dtype=np.float64)
+    return values
 
 
 def turned_if_certain(path: Path, table: Table, fasta: Path | None) -> CountTable | None:
