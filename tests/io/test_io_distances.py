@@ -188,10 +188,16 @@ def test_other_formats_are_refused(tmp_path, name):
 
 
 def test_text_with_the_name_of_a_binary_format_is_refused(tmp_path):
+    for name in ("matrix.npy", "matrix.h5"):
+        with pytest.raises(DistanceError, match=r"unknown format.*\.npy"):
+            read_distances(save_text(tmp_path, "text", name))
+
+
+def test_damage_of_a_binary_format_is_said_as_such(tmp_path):
     with pytest.raises(DistanceError, match=r"not a \.npy matrix"):
-        read_distances(save_text(tmp_path, "text", "matrix.npy"))
+        read_distances(save_text(tmp_path, "\0text", "matrix.npy"))
     with pytest.raises(DistanceError, match=r"HDF5 .*damaged"):
-        read_distances(save_text(tmp_path, "text", "matrix.h5"))
+        read_distances(save_text(tmp_path, "\0text", "matrix.h5"))
 
 
 def test_hdf5_without_a_matrix_is_refused(tmp_path):
@@ -205,12 +211,12 @@ def test_hdf5_without_a_matrix_is_refused(tmp_path):
         ("\ta\tb\na\t0\t1\nc\t1\t0\n", "different ids; .*'b', 'c'"),
         ("\ta\tb\nb\t0\t1\na\t1\t0\n", "different ids; .*order"),
         ("\ta\tb\na\t0\t1\n", "different ids; .*'b'"),
-        ("a\tb\na\t0\t1\nb\t1\t0\n", r"row of 'a' .*\b2 values, .*\b1 column ids"),
+        ("\ta\tb\na\t0\t1\nb\t1\t0\t2\n", r"row of 'b' .*\b3 values, .*\b2 column ids"),
         ("\ta\tb\na\t0\tx\nb\t1\t0\n", "row of 'a' .*text .*'x'"),
         ("\ta\tb\na\t0\t\nb\t1\t0\n", "row of 'a' .*text"),
         ("\ta\tb\na\t0\tnan\nb\t1\t0\n", "is not finite"),
         ("", "rows and columns have different ids|is empty"),
-        ("\t" + "a" * 200_000, "cannot be split into cells"),
+        ("\t" + "a" * 200_000, "1 column ids"),
     ],
 )
 def test_malformed_text_is_refused(tmp_path, text, message):

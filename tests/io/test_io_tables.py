@@ -135,7 +135,8 @@ NOT_JSON_TABLES = {
     "nested without end": ('{"a":' * 10_000, r"BIOM 1\.0 but .*JSON"),
     "other JSON": ('{"rows": []}', "JSON but .*'columns', 'data', 'matrix_type'"),
     "unknown matrix type": (json_table(matrix_type="csr"), "matrix_type 'csr' "),
-    "ids that are numbers": (json_table(rows=[{"id": 3}] * 4), "no 'id'"),
+    "ids that are numbers": (json_table(rows=[{"id": 3}] * 4), r"\b1 ids of features .*'3'"),
+    "ids that are lists": (json_table(rows=[{"id": ["F1", "F2"]}] * 4), "no 'id' .*'F1'"),
     "rows that are names": (json_table(rows=FEATURES), "no 'id'"),
     "no rows": (json_table(rows=None), "no 'id'"),
     "no samples": (json_table(columns=[], data=[]), "holds no samples"),
@@ -155,8 +156,8 @@ NOT_JSON_TABLES = {
 }  # fmt: skip
 NOT_TEXT_TABLES = {
     "comments only": ("# Constructed from biom file\n", "holds comments only"),
-    "samples as rows": ("#SampleID\tF1\nS1\t3\n", "line 1 .*'#SampleID' .*'#OTU ID'"),
-    "commas": ("#OTU ID,S1\nF1,3\n", "comments only|'#OTU ID'"),
+    "samples as rows": ("#SampleID\tF1\nS1\t3\n", "is QIIME 2 metadata.*--metadata"),
+    "commas": ("#OTU ID,S1\nF1,3,4\n", "comments only|'#OTU ID'"),
     "no samples": ("#OTU ID\nF1\n", "holds no samples"),
     "taxonomy only": ("#OTU ID\ttaxonomy\nF1\tk__\n", "holds no samples"),
     "no features": ("#OTU ID\tS1\n", "holds no features"),
@@ -175,7 +176,7 @@ NOT_TEXT_TABLES = {
     "duplicate features": ("#OTU ID\tS1\nF1\t1\nF1\t2\n", r"\b1 ids of features .*'F1'"),
     "empty": ("", "is empty"),
     "white space": (" \n\t\n", "is empty"),
-    "other encoding": ("#OTU ID\tS1\nF1\t1\n".encode("utf-16"), "neither HDF5 nor UTF-8"),
+    "other encoding": ("#OTU ID\tS1\nF1\t1\n".encode("utf-16")[:-1], "neither HDF5 nor UTF-8"),
     "latin-1": ("#OTU ID\té\nF1\t1\n".encode("latin-1"), "neither HDF5 nor UTF-8"),
 }  # fmt: skip
 

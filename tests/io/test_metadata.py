@@ -126,9 +126,8 @@ def test_a_missing_file_is_refused(tmp_path):
         read_metadata(tmp_path / "metadata.tsv")
 
 
-def test_utf16_of_spreadsheets_is_refused(tmp_path):
-    with pytest.raises(MetadataError, match="not UTF-8"):
-        read(tmp_path, "sample-id\ta\nS1\t1\n", encoding="utf-16")
+def test_utf16_of_spreadsheets_is_read(tmp_path):
+    assert read(tmp_path, "sample-id\ta\nS1\té\n", encoding="utf-16").column("a").tolist() == ["é"]
 
 
 def test_cells_that_are_called_missing_are_empty_before_types_are_settled(tmp_path):

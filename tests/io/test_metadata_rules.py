@@ -154,5 +154,5 @@ def test_the_single_column_of_alpha_diversity_needs_no_name_for_its_ids(tmp_path
 
 
 def test_a_matrix_of_distances_is_no_metadata(tmp_path):
-    with pytest.raises(MetadataError, match=r"first column .*''"):
+    with pytest.raises(MetadataError, match=r"matrix .*--distances.* first column .*''"):
         read(tmp_path, "\tS1\tS2\nS1\t0\t1\nS2\t1\t0\n")

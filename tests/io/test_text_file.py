@@ -54,7 +54,7 @@ def test_a_qiime2_artifact_is_explained(tmp_path):
 
 
 def test_text_in_another_encoding_is_refused(tmp_path):
-    (tmp_path / "file").write_text("abc", encoding="utf-16")
+    (tmp_path / "file").write_text("ä", encoding="latin-1")
 
     with pytest.raises(TreeError, match="not UTF-8 text: byte 1 "):
         read(tmp_path / "file")

@@ -52,10 +52,9 @@ def test_flipped_bits_give_a_refusal_or_a_reading_but_no_other_exception(given, 
 
 ELSEWHERE = {
     ("--metadata", "taxonomy.tsv"), ("--metadata", "taxonomy.tsv.gz"), ("--metadata", "taxonomy.qza"),
-    ("--metadata", "table.tsv"), ("--metadata", "table.tsv.gz"), ("--metadata", "taxa.tsv"), ("--metadata", "taxa.tsv.gz"),
     ("--taxonomy", "taxa.tsv"), ("--taxonomy", "taxa.tsv.gz"),
 }  # fmt: skip
-"""Tables of features are metadata of features in QIIME 2; that no sample is in them is noticed when samples are looked up.
+"""Taxonomies are metadata of features in QIIME 2; that no sample is in them is noticed when samples are looked up.
 
 A table with a column of lineages is a taxonomy as well."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aam.config.tools import InspectConfig
 from aam.errors import InputError
-from aam.inspection.files import InspectedFile, Report, inspect_file
+from aam.inspection.files import InspectedFile, Report, StudyReport, inspect_file, with_turned_table
 from aam.inspection.study import inspect_study, suggest
 from aam.inspection.tables import TableTotals
 from aam.inspection.text import write_report
@@ -30,13 +30,10 @@ def inspect(config: InspectConfig) -> None:
         check_output_directory(config)
     inspected = [inspect_file(path) for path in config.files]
     parts, notes = _choose_parts(inspected)
-    study = (
-        inspect_study({kind: part for kind, part in parts.items() if kind != "model"}, notes)
-        if "table" in parts
-        else None
-    )
-    if study is not None:
-        study = suggest(study, parts["model"].report if "model" in parts else None)
+    study = _study(parts, notes)
+    if study is not None and "sequences" in study.problems and (turned := with_turned_table(parts)) is not parts:
+        inspected = [turned["table"] if item is parts["table"] else item for item in inspected]
+        parts, study = turned, _study(turned, notes)
     report = Report([item.report for item in inspected], study)
     sys.stdout.write(write_report(report))
     if config.output_dir is not None:
@@ -61,6 +58,14 @@ def _choose_parts(inspected: list[InspectedFile]) -> tuple[dict[str, InspectedFi
         else:
             parts[report.kind] = item
     return parts, notes
+
+
+def _study(parts: dict[str, InspectedFile], notes: list[str]) -> StudyReport | None:
+    """Return the report of the study that the parts form, if there is a table among them."""
+    if "table" not in parts:
+        return None
+    study = inspect_study({kind: part for kind, part in parts.items() if kind != "model"}, notes)
+    return suggest(study, parts["model"].report if "model" in parts else None)
 
 
 def _write(directory: Path, report: Report, table: InspectedFile | None) -> None:

@@ -100,8 +100,8 @@ class DistanceConfig:
     """Where to root the tree, whether or not it has a root: midpoint, in the middle of the longest way between two tips; or
     outgroup with the names of its tips, in the middle of the branch that divides them from the others. None: the tree's own."""
     distances: Path | None = None
-    """Square distance matrix made elsewhere, for --objectives distance. It is a .npy with an ids file, .h5 of ssu, .tsv or .csv
-    (plain or gzip), or a QIIME 2 artifact DistanceMatrix."""
+    """Square distance matrix made elsewhere, for --objectives distance. It is a .npy with an ids file, HDF5 of ssu, text with the
+    ids as first row and column or as PHYLIP and mothur write it (plain or gzip), or a QIIME 2 artifact DistanceMatrix."""
     distance_ids: Path | None = None
     """File with the sample ids of a .npy matrix, one per line. None: a file beside it named like it, ending in .ids or .txt."""
     missing_features: Annotated[Literal["error", "drop"], ANY_HEAD] = "error"

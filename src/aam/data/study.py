@@ -150,6 +150,11 @@ class Study:
         return len(self.rows)
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was changed to read the table, as ends of sentences that begin with its name."""
+        return tuple(self.store.info.get("remarks", ()))
+
+    @property
     def n_features(self) -> int:
         """Number of features of the whole study."""
         return len(self.feature_ids)

@@ -15,6 +15,7 @@ from aam.data.study import Study
 from aam.errors import SequenceError, TableError
 from aam.io.archive import read_head
 from aam.io.count_table import Axis, Table, refuse_duplicates
+from aam.io.foreign.loose_table import TURNED, turned_if_certain
 from aam.io.sequences import sequences_in_fasta, sequences_in_ids
 from aam.io.tables import open_table
 from aam.storage.arrays import ArrayStore, ArrayWriter
@@ -64,7 +65,8 @@ def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
         for start in range(0, len(order), _PER_RELEASE):
             content.update(samples["digests"][order[start : start + _PER_RELEASE]].tobytes())
             samples.release()
-        writer.finish({"format": FORMAT, "content": content.hexdigest()})
+        remarks = {"remarks": list(table.remarks)} if table.remarks else {}
+        writer.finish({"format": FORMAT, "content": content.hexdigest(), **remarks})
 
 
 def _write_features(table: Table, fasta: Path | None, scratch: Path, writer: ArrayWriter) -> np.ndarray:
@@ -189,6 +191,21 @@ def _append_names(writer: ArrayWriter, kind: str, blocks: Iterable[Sequence[str]
         end += int(ends[-1])
 
 
+def _build_either_way(table: Table, config: StudyConfig, directory: Path) -> None:
+    """Build a study of a table, or of the turned table if its samples are features, and its features samples."""
+    try:
+        build_study(table, config.sequences, directory)
+    except SequenceError as error:
+        turned = turned_if_certain(config.table, table, config.sequences)
+        if turned is None:
+            turnings = " ".join(remark for remark in table.remarks if TURNED in remark)
+            hint = (
+                f" Of --table {config.table}: {turnings} If it is metadata, pass it as --metadata." if turnings else ""
+            )
+            raise SequenceError(f"{error}{hint}") from None
+        build_study(turned, config.sequences, directory)
+
+
 def read_study(config: StudyConfig, max_bp: int) -> Study:
     """Open the study of a table and its sequences from the cache; build it first if the cache does not hold it.
 
@@ -215,10 +232,12 @@ def read_study(config: StudyConfig, max_bp: int) -> Study:
     def build(directory: Path) -> None:
         logger.info("Reading %s …", config.table)
         with open_table(config.table) as table:
-            build_study(table, config.sequences, directory)
+            _build_either_way(table, config, directory)
 
     key = digest_of(f"study {FORMAT}", config.table, config.sequences)
     study = Cache(config.cache_dir).fetch("study", key, build, Study.open).cut(max_bp)
+    for remark in study.remarks:
+        logger.warning("--table %s: %s", config.table, remark)
     n_longer = study.tokens.count_longer(max_bp)
     if n_longer:
         logger.warning(

@@ -16,12 +16,15 @@ from aam.inspection.tables import (
     Overlap,
     SequenceSummary,
     TableSummary,
+    TableTotals,
     count_table,
     summarise_sequences,
     summarise_table,
 )
+from aam.io.count_table import Table
 from aam.io.detect import detect_format
 from aam.io.distances import read_distances
+from aam.io.foreign.loose_table import turned_if_certain
 from aam.io.metadata import read_metadata
 from aam.io.newick import read_newick
 from aam.io.sequences import fasta_records
@@ -276,8 +279,29 @@ def collecting_messages(name: str) -> Iterator[list[str]]:
 
 def _read_table(path: Path) -> tuple[Summary, Any]:
     with open_table(path) as table:
-        totals = count_table(table)
-        return summarise_table(table, totals), totals
+        return _summarised(path, table)
+
+
+def _summarised(path: Path, table: Table) -> tuple[TableSummary, TableTotals]:
+    for remark in table.remarks:
+        logging.getLogger("aam.io").info("--table %s: %s", path, remark)  # among the messages of the reader
+    totals = count_table(table)
+    return summarise_table(table, totals), totals
+
+
+def with_turned_table(parts: dict[str, InspectedFile]) -> dict[str, InspectedFile]:
+    """Return the parts of a study, with the table turned if its samples are certainly the features of the sequences."""
+    table, sequences = parts.get("table"), parts.get("sequences")
+    if table is None or sequences is None:
+        return parts
+    path = Path(table.report.path)
+    with open_table(path) as unturned, collecting_messages("aam.io") as notes:
+        turned = turned_if_certain(path, unturned, Path(sequences.report.path))
+        if turned is None:
+            return parts
+        summary, totals = _summarised(path, turned)
+    report = replace(table.report, summary=summary, notes=[*table.report.notes, *notes])
+    return parts | {"table": InspectedFile(report, totals)}
 
 
 def _read_sequences(path: Path) -> tuple[Summary, Any]:

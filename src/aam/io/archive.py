@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aam.errors import InputError
+from aam.io.foreign.binary import describe_binary
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -37,7 +38,8 @@ def read_head(path: Path, error: type[InputError], option: str) -> bytes:
     Raises
     ------
     InputError
-        As the child ``error``: the file is missing, a directory or another thing that is no file, or not readable.
+        As the child ``error``: the file is missing, a directory or another thing that is no file, not readable, or in a binary
+        format of other programs, such as a workbook or data of R.
     """
     try:
         if path.is_dir():
@@ -47,9 +49,13 @@ def read_head(path: Path, error: type[InputError], option: str) -> bytes:
         if not path.is_file():
             raise error(f"{option} {path} is a pipe or device. Name a file: it is read more than once.")
         with path.open("rb") as file:
-            return file.read(_HEAD)
+            head = file.read(_HEAD)
     except OSError as reason:
         raise error(f"{option} {path} cannot be read: {reason.strerror}.") from None
+    description = describe_binary(path, head, option)
+    if description is not None:
+        raise error(f"{option} {path} {description}")
+    return head
 
 
 def is_zip(head: bytes) -> bool:

@@ -47,6 +47,8 @@ class BiomFile:
         The file is not BIOM or is damaged; it has no samples or features; or its matrix does not fit its ids.
     """
 
+    remarks: tuple[str, ...] = ()
+
     def __init__(self, path: Path, file: Path) -> None:
         import h5py
 

@@ -34,6 +34,11 @@ class Table(Protocol):
     """A feature table whose ids and counts are read block by block, in the order of the file."""
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was changed to read the file, as ends of sentences that begin with its name."""
+        ...
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Number of samples and of features."""
         ...
@@ -57,11 +62,14 @@ class CountTable:
         Distinct names of rows and columns, in the order of the file.
     counts
         Reads, int64, samples × features, without stored zeros, indices sorted within each row.
+    remarks
+        What was changed to read the file, as ends of sentences that begin with its name.
     """
 
     sample_ids: list[str]
     feature_ids: list[str]
     counts: csr_array
+    remarks: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -75,6 +83,31 @@ class CountTable:
     def blocks(self) -> Iterator[csr_array]:
         """Yield the counts, in one block."""
         yield self.counts
+
+
+class SparseRows:
+    """Rows of numbers, most of which are 0, collected one after the other."""
+
+    def __init__(self, n_columns: int) -> None:
+        self._n_columns = n_columns
+        self._columns: list[np.ndarray] = []
+        self._values: list[np.ndarray] = []
+
+    def add(self, row: np.ndarray) -> None:
+        """Add a row, float64 [n_columns]."""
+        columns = np.flatnonzero(row)
+        self._columns.append(columns)
+        self._values.append(row[columns])
+
+    def matrix(self) -> csr_array:
+        """Return the rows as a matrix."""
+        ends = np.cumsum([0, *map(len, self._columns)])
+        shape = (len(self._columns), self._n_columns)
+        parts = [
+            np.concatenate([np.empty(0, dtype), *arrays])
+            for dtype, arrays in ((float, self._values), (int, self._columns))
+        ]
+        return csr_array((*parts, ends), shape=shape)
 
 
 def checked_table(path: Path, sample_ids: list[str], feature_ids: list[str], matrix: csr_array) -> CountTable:

@@ -1,8 +1,7 @@
 """Read square matrices of distances between samples, computed by other programs."""
 
-import csv
-import io
 import logging
+import re
 import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from aam.errors import DistanceError, name_some
-from aam.io.archive import GZIP, is_zip, read_head
+from aam.io.archive import HDF5, NPY, read_head
+from aam.io.detect import name_other
+from aam.io.foreign.cells import split_cells
+from aam.io.foreign.phylip import is_phylip, read_phylip
 from aam.io.hdf5_file import open_hdf5
 from aam.io.ids.advice import mismatch
 from aam.io.qza import DISTANCES
@@ -31,9 +33,10 @@ _FEWEST = 3  # samples up to which all distances may well be the same
 
 _TILE = 2048  # rows and columns checked at a time: 32 MB in float64
 
-_DELIMITERS = {".tsv": "\t", ".csv": ","}
-
-_ACCEPTED = "Accepted are .npy (with a file of ids), .h5 or .hdf5 of unifrac's ssu, labelled .tsv or .csv, and DistanceMatrix .qza."
+_ACCEPTED = (
+    "Accepted are .npy (with a file of ids), HDF5 of unifrac's ssu, text with the ids as first row and column, matrices of PHYLIP "
+    "and mothur, and DistanceMatrix .qza."
+)
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,12 @@ class DistanceMatrix:
 
 
 def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
-    """Read and check a matrix; the suffix of its name determines the format, but the content that of an artifact.
+    """Read and check a matrix, whose format is told by its content.
 
     ``.npy`` is memory-mapped, and its ids are the lines of ``ids_path``, or of a file beside it with the same name but the suffix
-    .ids, .ids.txt or .txt. ``.h5`` and ``.hdf5`` hold datasets ``order`` and ``matrix`` (or ``matrix:0``), as unifrac's ``ssu``
-    writes them. ``.tsv`` and ``.csv``, plain or gzip, have the ids as first row and first column, and so has a QIIME 2 artifact
-    DistanceMatrix.
+    .ids, .ids.txt or .txt. HDF5 holds datasets ``order`` and ``matrix`` (or ``matrix:0``), as unifrac's ``ssu`` writes them. Text,
+    plain or gzip, has the ids as first row and first column, separated by tabs, commas, semicolons or blanks, or is a matrix of
+    PHYLIP or mothur; and so has a QIIME 2 artifact DistanceMatrix.
 
     Parameters
     ----------
@@ -96,21 +99,13 @@ def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
         A file is missing or malformed; the matrix is not square, symmetric, finite, non-negative and zero on its diagonal, or is
         the same everywhere; or the ids are not unique, not as many as rows, or not the same in rows and columns.
     """
-    suffix = ".tsv" if _is_artifact(path) else Path(path.name.lower().removesuffix(".gz")).suffix
-    if ids_path is not None and suffix != ".npy":
+    kind = _format(path)
+    if ids_path is not None and kind != ".npy":
         raise DistanceError(f"--distance-ids is for a .npy matrix; {path} holds its own ids. Leave --distance-ids out.")
-    if suffix in _DELIMITERS:
-        ids, values = _read_labelled(path, _DELIMITERS[suffix])
-    elif suffix == ".npy" and path.suffix.lower() == suffix:
+    if kind == ".npy":
         ids, values = _read_npy(path, ids_path)
-    elif suffix in (".h5", ".hdf5") and path.suffix.lower() == suffix:
-        ids, values = _read_hdf5(path)
-    elif read_head(path, DistanceError, "--distances").startswith(GZIP):
-        raise DistanceError(
-            f"--distances {path}: only text is read from gzip. Decompress it with gunzip and pass the result."
-        )
     else:
-        raise DistanceError(f"--distances {path} has an unknown format. {_ACCEPTED}")
+        ids, values = _read_hdf5(path) if kind == ".h5" else _read_labelled(path)
     _check_shape(path, ids, values)
     ranges = [_check_tile(path, ids, values, tile) for tile in _tiles(len(ids))]
     least, largest = min(low for low, _ in ranges), max(high for _, high in ranges)
@@ -122,8 +117,13 @@ def read_distances(path: Path, ids_path: Path | None = None) -> DistanceMatrix:
     return DistanceMatrix(ids, values)
 
 
-def _is_artifact(path: Path) -> bool:
-    return is_zip(read_head(path, DistanceError, "--distances"))
+def _format(path: Path) -> str:
+    """Return .npy, .h5 or .tsv by the first bytes; by the name only of what is neither text nor a format, as if damaged."""
+    head = read_head(path, DistanceError, "--distances")
+    if head.startswith(NPY) or head == HDF5:
+        return ".npy" if head.startswith(NPY) else ".h5"
+    suffix = path.suffix.lower().replace(".hdf5", ".h5")
+    return suffix if suffix in (".npy", ".h5") and (b"\0" in head or not head[:1].isascii()) else ".tsv"
 
 
 def _read_npy(path: Path, ids_path: Path | None) -> tuple[list[str], np.ndarray]:
@@ -162,37 +162,61 @@ def _read_hdf5(path: Path) -> tuple[list[str], np.ndarray]:
     return [item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in ids], values
 
 
-def _read_labelled(path: Path, delimiter: str) -> tuple[list[str], np.ndarray]:
-    text = io.StringIO(read_text(path, DistanceError, "--distances", DISTANCES))
-    row_ids: list[str] = []
-    rows: list[np.ndarray] = []
-    column_ids: list[str] | None = None
-    try:
-        for cells in csv.reader(text, delimiter=delimiter):
-            if not any(cells) or (column_ids is None and len(cells) == 1 and cells[0].startswith("#")):
-                continue  # an empty line, or a comment above the header
-            if column_ids is None:
-                column_ids = [cell.strip() for cell in cells[1:]]
-            else:
-                row_ids.append(cells[0].strip())
-                rows.append(_parse_row(path, cells, len(column_ids)))
-    except csv.Error as error:
-        raise DistanceError(f"--distances {path} cannot be split into cells ({error}). {_ACCEPTED}") from None
-    if row_ids != (column_ids or []):
-        different = sorted(set(row_ids).symmetric_difference(column_ids or []))
-        difference = f"only one of them holds {name_some(different)}" if different else "their order or number differs"
-        raise DistanceError(
-            f"--distances {path}: rows and columns have different ids; {difference}. Write the matrix anew."
-        )
-    return row_ids, np.stack(rows) if rows else np.empty((0, 0))
+def _read_labelled(path: Path) -> tuple[list[str], np.ndarray]:
+    text = read_text(path, DistanceError, "--distances", DISTANCES)
+    if not text.strip():
+        raise DistanceError(f"--distances {path} is empty: it holds no samples. {_ACCEPTED}")
+    if is_phylip(text):
+        return read_phylip(path, text)
+    cells = split_cells(text)
+    other = name_other(text, "distances") if cells is None or cells.column(0) != cells.header[1:] else None
+    if other is not None:
+        raise DistanceError(f"--distances {path} {other}")
+    if cells is None:
+        raise _unequal(path, text)
+    if cells.how:
+        logger.info("--distances %s: %s.", path, "; ".join(cells.how))
+    rows = [_parse_row(path, row) for row in cells.rows]
+    return _same_ids(path, cells.column(0), cells.header[1:]), np.stack(rows)
 
 
-def _parse_row(path: Path, cells: list[str], n_columns: int) -> np.ndarray:
-    if len(cells) != n_columns + 1:
-        raise DistanceError(
-            f"--distances {path}: the row of {cells[0]!r} holds {len(cells) - 1:,} values, but there are {n_columns:,} column "
-            "ids (the first cell of the first row is empty). Write the matrix anew."
+def _same_ids(path: Path, row_ids: list[str], column_ids: list[str]) -> list[str]:
+    """Check that rows and columns have the same ids in the same order; where R changed columns, those of rows count."""
+    if row_ids == column_ids:
+        return row_ids
+    if [_name_of_r(name) for name in row_ids] == column_ids:
+        logger.info("--distances %s: R changed the names of its columns, so the ids are read from its rows.", path)
+        return row_ids
+    different = sorted(set(row_ids).symmetric_difference(column_ids))
+    difference = f"only one of them holds {name_some(different)}" if different else "their order or number differs"
+    raise DistanceError(
+        f"--distances {path}: rows and columns have different ids; {difference}. Write the matrix anew."
+    )
+
+
+def _name_of_r(name: str) -> str:
+    """Return what make.names of R makes of a name for a column."""
+    changed = re.sub(r"[^\w.]", ".", name)
+    return f"X{changed}" if re.match(r"[\d_]|\.\d", changed) else changed
+
+
+def _unequal(path: Path, text: str) -> DistanceError:
+    """Build the error of a text that has not as many cells in each row."""
+    lines = [line for line in text.split("\n") if line.strip() and ("\t" in line or not line.startswith("#"))]
+    separator = next((separator for separator in "\t,;" if lines and separator in lines[-1]), None)
+    if separator is None:
+        return DistanceError(
+            f"--distances {path} has an unknown format: no row of it has an id and values. {_ACCEPTED}"
         )
+    n_columns = lines[0].count(separator)
+    wrong = next((line for line in lines[1:] if line.count(separator) != n_columns), lines[-1])
+    return DistanceError(
+        f"--distances {path}: the row of {wrong.split(separator)[0]!r} holds {wrong.count(separator):,} values, but there are "
+        f"{n_columns:,} column ids (the first cell of the first row is empty). Write the matrix anew."
+    )
+
+
+def _parse_row(path: Path, cells: list[str]) -> np.ndarray:
     try:
         return np.array(cells[1:], dtype=np.float64)
     except ValueError as error:

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from aam.errors import MetadataError, name_some
+from aam.io.detect import name_other
+from aam.io.foreign.loose_table import SAMPLE_NAMES
+from aam.io.foreign.sample_sheet import MisplacedIdsError, advice, as_qiime2, header_cells
 from aam.io.quoted_cells import unquoted
 from aam.io.qza import METADATA
-from aam.io.text_file import read_text
+from aam.io.text_file import plain_name, read_text
 from aam.storage.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -88,8 +91,8 @@ class Metadata:
 def read_metadata(path: Path, missing_values: Sequence[str] = ()) -> Metadata:
     """Read sample metadata by QIIME 2's rules, with scikit-bio; plain text, gzip or an artifact that QIIME 2 takes as metadata.
 
-    We differ in two points: a column beyond the first may have a name that QIIME 2 reserves for the ids, such as SampleID, and the
-    first may have none, as in an exported vector of alpha diversity.
+    We differ in three points: a column beyond the first may have a name that QIIME 2 reserves for the ids, such as SampleID, the
+    first may have none, as in an exported vector of alpha diversity, and what `as_qiime2` converts, such as CSV of R, is read, too.
 
     Parameters
     ----------
@@ -101,28 +104,46 @@ def read_metadata(path: Path, missing_values: Sequence[str] = ()) -> Metadata:
     Raises
     ------
     MetadataError
-        The file is missing, not text or not valid metadata.
+        The file is missing, not text or not valid metadata, or is a table or another file.
     """
     import pandas as pd
     from skbio.metadata import SampleMetadata
     from skbio.metadata.io import MetadataFileError
 
-    text, reserved = _mend_header(unquoted(read_text(path, MetadataError, "--metadata", METADATA)))
+    original = read_text(path, MetadataError, "--metadata", METADATA)
+    text, reserved = _mend_header(unquoted(_in_form(path, original)))
     text = _empty_cells(text, missing_values) if missing_values else text
     try:
         file = cast(str, io.StringIO(text, newline=""))  # a file is accepted, though the annotation says a path
         frame = pd.DataFrame(SampleMetadata.load(file).to_dataframe())
     except (MetadataFileError, csv.Error) as error:
-        raise MetadataError(f"--metadata {path}: {_first_part(str(error))}") from None
+        raise MetadataError(f"--metadata {path}: {_first_part(str(error), original)}") from None
     except ValueError as error:  # of pandas, for what scikit-bio takes for a number, such as digits of other scripts
         raise MetadataError(
-            f"--metadata {path}: a number cannot be read ({_first_part(str(error))}) Write numbers with the digits 0 to 9."
+            f"--metadata {path}: a number cannot be read ({_first_part(str(error), original)}) Write numbers with the digits 0 "
+            "to 9."
         ) from None
     if reserved:
         logger.warning("--metadata %s: these are read as columns, not as sample ids: %s.", path, name_some(reserved))
         frame.columns = [name.removesuffix(_PLACEHOLDER) for name in frame.columns]
     frame.index = pd.Index(frame.index.tolist(), dtype=object, name="sample-id")
     return Metadata(frame)
+
+
+def _in_form(path: Path, text: str) -> str:
+    """Return metadata in the form of QIIME 2; raise if they are a table or another file."""
+    name = header_cells(text)[0][:_NAME_SHOWN]
+    other = None if plain_name(name) in SAMPLE_NAMES else name_other(text, "metadata")
+    if other is not None:
+        raise MetadataError(f"--metadata {path} {other} Its first column is named {name!r}, not 'sample-id'.")
+    try:
+        text, *clauses = as_qiime2(text)
+    except MisplacedIdsError as reason:
+        raise MetadataError(f"--metadata {path}: {reason}") from None
+    for level, some in zip((logging.INFO, logging.WARNING), clauses, strict=True):
+        if some:
+            logger.log(level, "--metadata %s: %s.", path, "; ".join(some))
+    return text
 
 
 def _mend_header(text: str) -> tuple[str, list[str]]:
@@ -173,15 +194,12 @@ def _as_number(cell: str) -> float | None:
         return None
 
 
-def _first_part(message: str) -> str:
-    """Return the part of scikit-bio's message that states the problem, on one line, without its general advice."""
+def _first_part(message: str, text: str) -> str:
+    """Return the part of scikit-bio's message on a text that states the problem, on one line, without its general advice."""
     if message.startswith(_WRONG_HEADER):
         name, _, _ = message.removeprefix(_WRONG_HEADER).partition(" while searching for header")
         shown = name if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]}…'"
-        return (
-            f"the first column is named {shown}, which is not a name for sample ids. Name it 'sample-id', and separate the "
-            "columns by tabs."
-        )
+        return f"the first column is named {shown}, which is not a name for sample ids. {advice(text)}"
     specific, _, _ = message.partition(_ADVICE)
     sentence = " ".join(specific.removeprefix(_PREAMBLE).split())
     return f"{sentence.rstrip('.')}. Correct the file."

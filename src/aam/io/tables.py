@@ -1,10 +1,13 @@
 """Read feature tables in all formats, detected by content; BIOM 1.0 (JSON) and text are parsed here."""
 
+import io
 import json
 import logging
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,12 @@ from scipy.sparse import coo_array, csr_array, vstack
 from aam.errors import TableError, name_some
 from aam.io.biom_table import BiomFile
 from aam.io.count_table import CountTable, Table, checked_table, refuse_duplicates
+from aam.io.detect import name_other
+from aam.io.foreign.cells import split_cells
+from aam.io.foreign.loose_table import TAXONOMY_NAMES, is_beside_counts, read_loose_table
+from aam.io.foreign.mothur import mothur_format, read_mothur_table
 from aam.io.qza import TABLE, payload
-from aam.io.text_file import plain_name, read_plain_or_gzip
+from aam.io.text_file import as_utf8, plain_name, read_plain_or_gzip
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +32,6 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # which JSON can write, and UTF
 _KEYS = ("rows", "columns", "data", "matrix_type")
 
 _FIRST_COLUMNS = ("otuid", "featureid", "asvid", "observationid")
-
-_TAXONOMY_COLUMNS = ("taxonomy", "taxon", "consensuslineage", "lineage")
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
 
@@ -65,27 +70,50 @@ def read_json_table(path: Path, text: str) -> CountTable:
         )
     feature_ids, sample_ids = _ids(path, content["rows"]), _ids(path, content["columns"])
     shape = (len(feature_ids), len(sample_ids))
-    if content["matrix_type"] == "sparse":
+    matrix_type = _alone(content["matrix_type"])
+    if matrix_type == "sparse":
         rows, columns, values = _sparse(path, content["data"], shape)
         matrix = coo_array((values, (columns, rows)), shape=shape[::-1]).tocsr()
-    elif content["matrix_type"] == "dense":
+    elif matrix_type == "dense":
         matrix = csr_array(_numbers(path, content["data"], shape).T)
     else:
-        raise TableError(
-            f"--table {path}: matrix_type {content['matrix_type']!r} is neither 'sparse' nor 'dense'. Correct it."
-        )
-    return checked_table(path, sample_ids, feature_ids, matrix)
+        raise TableError(f"--table {path}: matrix_type {matrix_type!r} is neither 'sparse' nor 'dense'. Correct it.")
+    table = checked_table(path, sample_ids, feature_ids, matrix)
+    stated = content.get("shape", list(shape))
+    if stated == list(shape):
+        return table
+    remark = f"its 'shape' is {str(stated)[:_SHOWN]}, but it names {shape[0]:,} features and {shape[1]:,} samples, which are read."
+    return replace(table, remarks=(remark,))
 
 
 def _ids(path: Path, items: Any) -> list[str]:
+    """Return the ids of rows or columns; numbers become text, as biom-format reads them, and R writes text as an array of one."""
     try:
-        ids = [item["id"] for item in items]
+        ids = [_alone(item["id"]) for item in items]
     except (TypeError, KeyError):
         ids = [None]
-    names = [name for name in ids if isinstance(name, str)]
+    names = [name for name in map(_as_name, ids) if name is not None]
     if len(names) < len(ids) or any(map(_LONE_SURROGATE.search, names)):
-        raise TableError(f"--table {path}: a row or column has no 'id' that is text. Write the table anew.")
+        wrong = next((name for name in ids if _as_name(name) is None), "damaged text")
+        raise TableError(
+            f"--table {path}: a row or column has no 'id' that is text or a number, but {str(wrong)[:_SHOWN]!r}. Give each a name, "
+            "and write the table anew."
+        )
     return names
+
+
+def _alone(value: Any) -> Any:
+    """Return the only item of an array of one, as R writes a single value, and other values as they are."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value
+
+
+def _as_name(value: Any) -> str | None:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if isinstance(value, str) else str(value) if is_number else None
 
 
 def _sparse(path: Path, data: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -141,7 +169,7 @@ def read_classic_table(path: Path, text: str) -> CountTable:
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     start, header = _find_header(path, lines)
-    has_taxonomy = plain_name(header[-1]) in _TAXONOMY_COLUMNS
+    has_taxonomy = plain_name(header[-1]) in TAXONOMY_NAMES
     if has_taxonomy:
         logger.info("--table %s: its last column, %r, is not read.", path, header[-1])
     n_samples = len(header) - 1 - has_taxonomy
@@ -207,8 +235,34 @@ def _parse(path: Path, line_and_sample: tuple[int, str], cell: str) -> float:
     return float(number)
 
 
+def _read_text_table(path: Path, text: str) -> CountTable:
+    """Parse a table of text: a classic one, one of mothur, or what R and others write."""
+    if mothur_format(text) is not None:
+        return read_mothur_table(path, text)
+    header = _classic_header(text)
+    others = header[:-1] if header and plain_name(header[-1]) in TAXONOMY_NAMES else header
+    if header and not any(map(is_beside_counts, others)):
+        return read_classic_table(path, text)
+    other = None if header else name_other(text, "table")
+    if other is not None:
+        raise TableError(f"--table {path} {other}")
+    cells = split_cells(text)
+    return read_classic_table(path, text) if cells is None else read_loose_table(path, cells)
+
+
+def _classic_header(text: str) -> list[str]:
+    """Return the header of a table whose first column is named ``#OTU ID``, separated by tabs; nothing for other text."""
+    for line in io.StringIO(text):
+        cells = [cell.strip() for cell in line.split("\t")]
+        if line.strip() and not (len(cells) == 1 and line.startswith("#")):
+            return cells if plain_name(cells[0]) in _FIRST_COLUMNS else []
+        if line.strip() and plain_name(line) in _FIRST_COLUMNS:
+            return cells
+    return []
+
+
 _TEXT_FORMATS = {b"{": read_json_table}
-"""Parsers of text by its first byte; other text is tab-separated."""
+"""Parsers of text by its first byte; other text has rows of cells."""
 
 
 @contextmanager
@@ -216,8 +270,8 @@ def open_table(path: Path) -> Iterator[Table]:
     """Open a table of counts, to be read block by block; samples without reads are kept.
 
     Only HDF5 is read in blocks; other formats are read into memory whole. Accepted are BIOM 2.1 (HDF5), BIOM 1.0 (JSON) and
-    tab-separated text whose first column is ``#OTU ID``, the last two plain or gzip, and each of them in a QIIME 2 artifact
-    FeatureTable[Frequency].
+    text, the last two plain or gzip, and each of them in a QIIME 2 artifact FeatureTable[Frequency]. Text is tab-separated with
+    ``#OTU ID`` as first column, or as mothur, R and DADA2 write it.
 
     Raises
     ------
@@ -234,14 +288,14 @@ def open_table(path: Path) -> Iterator[Table]:
             return
         content = read_plain_or_gzip(path, file, TableError, "--table")
     try:
-        text = content.decode("utf-8-sig").lstrip()
+        text = as_utf8(content).decode("utf-8-sig").lstrip("\r\n ")
     except UnicodeDecodeError:
         raise TableError(
             f"--table {path} is neither HDF5 nor UTF-8 text: it is damaged or in another format. {ACCEPTED}"
         ) from None
-    if not text:
+    if not text.strip():
         raise TableError(f"--table {path} is empty. {ACCEPTED}")
-    yield _TEXT_FORMATS.get(text[0].encode(), read_classic_table)(path, text)
+    yield _TEXT_FORMATS.get(text.lstrip()[0].encode(), _read_text_table)(path, text)
 
 
 def read_table(path: Path) -> CountTable:

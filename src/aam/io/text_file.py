@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from aam.errors import InputError
-from aam.io.archive import GZIP, HDF5, LARGEST_RATIO, is_bomb, is_zip, read_head
+from aam.io.archive import GZIP, HDF5, LARGEST_RATIO, NPY, is_bomb, is_zip, read_head
 from aam.io.qza import ArtifactKind, payload
 
 _BLOCK = 2**20
@@ -18,6 +18,9 @@ _BLOCK = 2**20
 _BYTES_PER_BLOCK = 2**18
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""First bytes of UTF-16, as "Unicode text" of Excel is."""
 
 
 def check_readable(path: Path, error: type[InputError], option: str) -> bytes:
@@ -69,7 +72,7 @@ def byte_blocks(path: Path, error: type[InputError], option: str, kind: Artifact
 
 def _text_blocks(path: Path, file: Path, error: type[InputError], option: str) -> Iterator[bytes]:
     decoder, n_read = codecs.getincrementaldecoder("utf-8")(), 0
-    for block in chain(_plain_or_gzip(path, file, error, option), [b""]):
+    for block in chain(_as_utf8(path, _plain_or_gzip(path, file, error, option), error, option), [b""]):
         if block.startswith(HDF5) and not n_read:
             raise error(
                 f"{option} {path} is an HDF5 file, such as a BIOM table, but text is needed. Pass it as another option."
@@ -89,6 +92,32 @@ def _text_blocks(path: Path, file: Path, error: type[InputError], option: str) -
             )
         yield block if n_read else block.removeprefix(_BYTE_ORDER_MARK)
         n_read += len(block)
+
+
+def as_utf8(content: bytes) -> bytes:
+    """Return text in UTF-16 with a byte order mark, as Excel saves it, in UTF-8; other bytes as they are.
+
+    Raises
+    ------
+    UnicodeDecodeError
+        The content begins as UTF-16 and is not.
+    """
+    return content.decode("utf-16").encode("utf-8") if content.startswith(UTF_16) else content
+
+
+def _as_utf8(path: Path, blocks: Iterator[bytes], error: type[InputError], option: str) -> Iterator[bytes]:
+    """Yield blocks of text in UTF-16 with a byte order mark in UTF-8, and blocks of other files as they are."""
+    first = next(blocks, b"")
+    if not first.startswith(UTF_16):
+        yield from chain([first] if first else [], blocks)
+        return
+    decoder = codecs.getincrementaldecoder("utf-16")()
+    try:
+        for block in chain([first], blocks):
+            yield decoder.decode(block).encode("utf-8")
+        decoder.decode(b"", final=True)
+    except UnicodeError:
+        raise error(f"{option} {path} begins as UTF-16 text, but is damaged. Save it as UTF-8.") from None
 
 
 def read_text(path: Path, error: type[InputError], option: str, kind: ArtifactKind | None = None) -> str:
@@ -118,10 +147,12 @@ def text_lines(path: Path, error: type[InputError], option: str, kind: ArtifactK
             with file.open("rb") as raw:
                 is_gzip = raw.read(len(GZIP)) == GZIP
             opener = gzip.open if is_gzip else open
+            with opener(file, "rb") as opened:
+                begin = opened.read(len(HDF5))
             if is_gzip:
-                with gzip.open(file) as unpacked:
-                    refuse_packed_twice(unpacked.read(len(HDF5)), path, error, option)
-            with opener(file, "rb") as opened, io.TextIOWrapper(opened, encoding="utf-8-sig") as text:
+                refuse_packed_twice(begin, path, error, option)
+            encoding = "utf-16" if begin.startswith(UTF_16) else "utf-8-sig"
+            with opener(file, "rb") as opened, io.TextIOWrapper(opened, encoding=encoding) as text:
                 while line := text.readline(_BLOCK):
                     yield line
         except UnicodeDecodeError:
@@ -174,11 +205,14 @@ def refuse_packed_twice(begin: bytes, path: Path, error: type[InputError], optio
     Raises
     ------
     InputError
-        As the child ``error``: the content is HDF5 or a zip archive.
+        As the child ``error``: the content is HDF5, a matrix of numpy or a zip archive.
     """
     content = "an HDF5 file" if begin.startswith(HDF5) else "a zip archive" if is_zip(begin) else None
+    content = "a matrix of numpy" if begin.startswith(NPY) else content
     if content is not None:
-        raise error(f"{option} {path} is {content} inside of gzip. Decompress it with gunzip and pass the result.")
+        raise error(
+            f"{option} {path} is {content} inside of gzip, from which only text is read. Decompress it with gunzip."
+        )
 
 
 def plain_name(name: str) -> str:

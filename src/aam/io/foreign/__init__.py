@@ -1,0 +1,1 @@
+"""Files as other programs write them: R, mothur, PHYLIP and spreadsheets."""
