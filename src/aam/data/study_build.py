@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from aam.config.study import StudyConfig
 from aam.data.study import Study
+from aam.data.table_checks import table_remarks
 from aam.errors import SequenceError, TableError
 from aam.io.archive import read_head
 from aam.io.count_table import Axis, Table, refuse_duplicates
@@ -229,4 +230,6 @@ def read_study(config: StudyConfig, max_bp: int) -> Study:
         "%s: %d samples, %d ASVs, median depth %d.",
         config.table, study.n_samples, study.n_features, int(np.median(study.depths)),
     )  # fmt: skip
+    for remark in table_remarks(study):
+        logger.warning("%s", remark)
     return study

@@ -21,6 +21,7 @@ from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
 from aam.config.objectives import OBJECTIVES
 from aam.config.target import ColumnLossConfig, NetworkHeadConfig
+from aam.data.known_samples import KnownSamples
 from aam.errors import ConfigError, ModelError, name_some
 from aam.inference.build import AnyModel, build_model
 from aam.inference.card import model_card
@@ -42,6 +43,9 @@ READABLE = (1, FORMAT)
 """Those that are read; in the first, a target had a mean and a standard deviation, and a network one kind of head."""
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
+
+SAMPLES = "training_samples.safetensors"
+"""Digests of the training samples, if the model has them."""
 
 BASE = "../base.safetensors"
 """Seen from a member of an ensemble: the weights of the base that all members share, if it was frozen."""
@@ -122,6 +126,7 @@ def _save(
 ) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     digest = write_tensors(directory / WEIGHTS, weights)
+    _write_samples(directory / SAMPLES, description.samples)
     config = {
         "format": FORMAT,
         "kind": description.kind,
@@ -151,6 +156,19 @@ def _save(
     write_text_atomic(directory / CONFIG, json.dumps(config, indent=2, default=str) + "\n")
     write_text_atomic(directory / STATE, json.dumps(state, indent=2) + "\n")
     write_text_atomic(directory / CARD, model_card(description))
+
+
+def _write_samples(path: Path, samples: KnownSamples | None) -> None:
+    if samples is None:
+        path.unlink(missing_ok=True)  # of an earlier model
+    else:
+        write_tensors(path, {name: torch.from_numpy(array) for name, array in samples.arrays().items()})
+
+
+def _read_samples(path: Path) -> KnownSamples | None:
+    if not path.is_file():
+        return None
+    return KnownSamples.from_arrays({name: tensor.numpy() for name, tensor in load_file(path).items()})
 
 
 def load_model(path: Path) -> tuple[AnyModel, ModelDescription]:
@@ -247,6 +265,7 @@ def _read_description(directory: Path) -> tuple[ModelDescription, dict[str, str]
         covariates=state.conditions,
         covariates_config=rebuild(CovariatesConfig, config.conditioning),
         column_losses={name: rebuild(ColumnLossConfig, loss) for name, loss in config.column_losses.items()},
+        samples=_read_samples(directory / SAMPLES),
     )
     digests = {WEIGHTS: config.weights_digest, BASE: config.base_digest}
     return description, {name: digest for name, digest in digests.items() if digest is not None}

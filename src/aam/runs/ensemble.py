@@ -261,6 +261,7 @@ def calibrate_ensemble(
         metrics={},
         ensemble=model.info,
         members=tuple(member.description for member in trained),
+        samples=training_samples(labelled, trained[0].description),
     )
     return model, description, left_out
 

@@ -138,7 +138,8 @@ def train_kernel_head(run: Run[TrainConfig], labelled: LabelledStudy, written: l
     predictor = predictor_of(copy.deepcopy(model), description, PredictOptions(Cache(config.study.cache_dir)))
     metrics = validate(config, predictor, labelled)
     write_metrics(output, metrics)
-    save_model(output / "model", model, dataclasses.replace(description, metrics=metrics))
+    samples = training_samples(labelled, description)
+    save_model(output / "model", model, dataclasses.replace(description, metrics=metrics, samples=samples))
     logger.info("Validation of %s: %s.", target.column, summarise(metrics, target))
     logger.info("Model: %s", output / "model")
 
