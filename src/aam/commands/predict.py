@@ -15,6 +15,7 @@ from aam.data.study_build import read_study
 from aam.errors import ConfigError, MetadataError, name_some
 from aam.inference.metrics import evaluate_predicted
 from aam.inference.network import PredictOptions
+from aam.inference.new_samples import warn_of_new_samples
 from aam.inference.predictor import open_predictor, target_of
 from aam.io.metadata import read_metadata, write_tsv
 from aam.labels.columns import label_samples, warn_of_probable_missing_values
@@ -43,6 +44,7 @@ def predict(config: PredictConfig) -> None:
     study = read_study(config.study, predictor.description.model.max_bp)
     study = drop_shallow_samples(study, predictor.depth)
     metadata = None if config.metadata is None else read_metadata(config.metadata)
+    warn_of_new_samples(predictor, study, metadata)
     predictor.warn_of_unknown_cells(metadata, study)
     predicted = predictor.predict(study, metadata)
     if metadata is not None and not predictor.columns_read:
@@ -60,6 +62,7 @@ def embed(config: EmbedConfig) -> None:
     names = [f"dim{k + 1}" for k in range(predictor.n_dimensions)]
     study = read_study(config.study, predictor.description.model.max_bp)
     study = drop_shallow_samples(study, predictor.embedding_depth)
+    warn_of_new_samples(predictor, study)
     vectors = predictor.embed(study)
     write_tsv(config.output.output, {"sample-id": study.sample_ids, **dict(zip(names, vectors.T, strict=True))})
     write_options_beside(config)
@@ -81,6 +84,7 @@ def evaluate(config: EvaluateConfig) -> None:
         warn_of_probable_missing_values("--metadata-column", cells.dropna())
     study = drop_shallow_samples(study, predictor.depth)
     study, truth = _known_classes(target, study, encode_columns(target, values.loc[list(study.sample_ids)]))
+    warn_of_new_samples(predictor, study, metadata, is_scored=True)
     predictor.warn_of_unknown_cells(metadata, study)
     predicted = predictor.predict(study, metadata)
     start_output_directory(config, EVALUATION_RESULTS)

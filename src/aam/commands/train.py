@@ -13,6 +13,7 @@ from aam.distributed.ranks import process_group
 from aam.errors import ConfigError
 from aam.inference.model_directory import save_model
 from aam.inference.network import PredictOptions
+from aam.inference.new_samples import training_samples
 from aam.inference.predictor import predictor_of
 from aam.labels.groups import warn_of_depth
 from aam.labels.labelled import LabelledStudy, LabelledTable, divide, read_labelled

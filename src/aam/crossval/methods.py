@@ -103,7 +103,9 @@ def aam_method(config: CrossvalConfig, pretrained: Pretrained | None, samples: C
     """
     if choose_head(config, samples.study.n_samples) == "kernel":
         return _kernel_method(config, pretrained, samples)
-    choose_depth(config.sampling.rarefy_depth, samples.study)  # each fold has its own, but what is said of it is said once
+    choose_depth(
+        config.sampling.rarefy_depth, samples.study
+    )  # each fold has its own, but what is said of it is said once
     labelled = []
     for fold in samples:
         with NOTICES.within(samples.name_of(fold)):

@@ -7,7 +7,9 @@ import numpy as np
 
 from aam.errors import count_of, name_some
 
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+_PARTS = re.compile(r"\d+")
 
 SURE = frozenset(
     {
@@ -23,7 +25,7 @@ SURE = frozenset(
 
 PERHAPS = frozenset(
     {
-        "control", "controls", "ctrl", "neg", "negative", "nc", "pos", "positive", "pc", "water", "h2o", "pbs", "buffer",
+        "control", "controls", "ctrl", "neg", "negative", "nc", "pos", "positive", "pc", "water", "pbs", "buffer",
         "empty", "kit", "reagent", "swab", "pcr", "extraction", "pool", "failed", "undetermined",
     }
 )  # fmt: skip
@@ -37,15 +39,18 @@ MOST = 0.2
 
 
 def words_of(name: str) -> set[str]:
-    """Split a name into lower-case words without digits; return them, and each two or three neighbouring ones joined.
+    """Return the lower-case words of a name, and each two or three joined between which there is no digit.
 
     Examples
     --------
     >>> sorted(words_of("NegCtrl-2"))
     ['ctrl', 'neg', 'negctrl']
     """
-    found = [word.lower() for word in _WORDS.findall(name) if not word.isdigit()]
-    return {"".join(found[start : start + n]) for n in (1, 2, 3) for start in range(len(found) - n + 1)}
+    words = set()
+    for part in _PARTS.split(name):
+        found = [word.lower() for word in _WORDS.findall(part)]
+        words |= {"".join(found[start : start + n]) for n in (1, 2, 3) for start in range(len(found) - n + 1)}
+    return {word for word in words if len(word) > 1}
 
 
 def are_named_controls(names: Sequence[str], depths: np.ndarray) -> np.ndarray:

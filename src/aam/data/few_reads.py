@@ -1,4 +1,4 @@
-"""Samples of few reads, such as blanks and failed ones: which they are, the depth without them, and what is said of them."""
+"""Samples of few reads, such as blanks and failed ones: which they are, and what is said of them."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,6 @@ SHARE_OF_MEDIAN = 0.05
 
 ENOUGH = 500
 """Number of reads from which on a sample has enough, however deep the others are."""
-
-MOST_LEFT_OUT = 0.25
-"""Largest share of samples of few reads that the automatic depth leaves out; more are no exceptions."""
 
 SHARE_KEPT_BY_AUTO = 0.98
 """Share of the samples that the automatic depth keeps."""
@@ -42,7 +39,7 @@ def has_few_reads(depths: np.ndarray, reference: np.ndarray | None = None) -> np
 
 
 def automatic_depth(depths: np.ndarray) -> int:
-    """Return the largest depth that keeps 98 % of the samples, without those of few reads if it were theirs.
+    """Return the largest depth that keeps 98 % of the samples.
 
     Parameters
     ----------
@@ -51,41 +48,30 @@ def automatic_depth(depths: np.ndarray) -> int:
 
     Examples
     --------
-    >>> automatic_depth(np.array([3, 2000, 2500, 4000, 5000]))
-    2000
+    >>> automatic_depth(np.array([1500, 2000, 2500, 4000, 5000]))
+    1500
     """
-    depth, is_few = _depth_of_all(depths), has_few_reads(depths)
-    is_set_by_few = has_few_reads(np.array([depth]), depths)[0] and is_few.mean() <= MOST_LEFT_OUT
-    return _depth_of_all(depths[~is_few]) if is_set_by_few else depth
-
-
-def _depth_of_all(depths: np.ndarray) -> int:
     n_dropped = int((1 - SHARE_KEPT_BY_AUTO) * len(depths))
     return max(1, int(np.sort(depths)[n_dropped]))
 
 
 def automatic_depth_remarks(sample_ids: Sequence[str], depths: np.ndarray) -> list[str]:
-    """Return a remark if samples of few reads set the automatic depth, or would.
+    """Return a remark if samples of few reads set the automatic depth.
 
     Parameters
     ----------
     sample_ids, depths
         Names of the samples, and reads of each, [S].
     """
-    depth, of_all, is_few = automatic_depth(depths), _depth_of_all(depths), has_few_reads(depths)
-    if not has_few_reads(np.array([of_all]), depths)[0]:
+    depth, is_few = automatic_depth(depths), has_few_reads(depths)
+    if not has_few_reads(np.array([depth]), depths)[0]:
         return []
-    some = f"{is_few.sum():,} of {count_of(len(depths), 'sample')} have far fewer reads than the others ({_described(depths, is_few)})"
-    names = name_some(_names(sample_ids, is_few))
-    if depth != of_all:
-        return [
-            f"{some}, such as blanks, controls and failed samples: {names}. --rarefy-depth auto leaves them out and is {depth:,} "
-            f"reads; with them it would be {of_all:,}. Pass --rarefy-depth {of_all} to keep them, or take them out of the table."
-        ]
+    others = automatic_depth(depths[~is_few])
+    some, names = f"{is_few.sum():,} of {count_of(len(depths), 'sample')}", name_some(_names(sample_ids, is_few))
     return [
-        f"{some}, such as blanks, controls and failed samples, and make the depth of --rarefy-depth auto tiny, {depth:,} of "
-        f"{np.median(depths):,.0f} reads in the median sample: {names}. Pass --rarefy-depth N to read more of the others, or take "
-        "them out of the table."
+        f"{some} have far fewer reads than the others ({_described(depths, is_few)}), such as blanks, controls and failed "
+        f"samples: {names}. They make the depth of --rarefy-depth auto tiny, {count_of(depth, 'read')}, and no more are used of "
+        f"any other. Take them out of the table, or pass --rarefy-depth {others}, the automatic depth without them."
     ]
 
 
@@ -102,8 +88,8 @@ def few_reads_remarks(sample_ids: Sequence[str], depths: np.ndarray) -> list[str
         return []
     return [
         f"{is_few.sum():,} of {count_of(len(depths), 'sample')} have so few reads that they say little "
-        f"({_described(depths, is_few)}): {name_some(_names(sample_ids, is_few))}. Are they blanks, controls or failed samples? Take "
-        "them out of the table, or pass --rarefy-depth N to leave out samples with fewer than N reads."
+        f"({_described(depths, is_few)}): {name_some(_names(sample_ids, is_few))}. Are they blanks, controls or failed samples? "
+        "Take them out of the table, or pass --rarefy-depth N to leave out samples with fewer than N reads."
     ]
 
 

@@ -1,5 +1,6 @@
 """What a model keeps of its training samples, to recognise them: hashes, sketches and numbers of reads, but no counts."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from aam.errors import count_of, name_some
 
 NEAR = 0.35
 """Distance of two sketches up to which samples of one name are the same, such as before and after rarefaction."""
+
+_STORED_AS = {"contents": "<u8", "names": "<u8", "reads": "<i8", "sketches": "<f2"}
 
 
 @dataclass(frozen=True)
@@ -59,19 +62,28 @@ class KnownSamples:
         )
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "KnownSamples":
-        """Return the digests that `arrays` gave; raises `KeyError` or `ValueError` if some are missing or do not fit."""
-        return cls(
-            np.ascontiguousarray(arrays["contents"]).view(np.uint64),
-            np.ascontiguousarray(arrays["names"]).view(np.uint64),
-            arrays["reads"],
-            arrays["sketches"],
-        )
+    def from_stored(cls, stored: Mapping[str, str]) -> "KnownSamples":
+        """Return the digests that `stored` gave.
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return the digests as arrays of types that tensors have too."""
-        hashes = {"contents": self.contents.view(np.int64), "names": self.names.view(np.int64)}
-        return {**hashes, "reads": self.reads, "sketches": self.sketches}
+        Raises
+        ------
+        KeyError, ValueError
+            Some are missing, damaged or do not fit together.
+        """
+        arrays = {
+            name: np.frombuffer(base64.b64decode(stored[name], validate=True), dtype=dtype)
+            for name, dtype in _STORED_AS.items()
+        }
+        sketches = arrays["sketches"].astype(np.float32).reshape(-1, SKETCH)
+        reads = arrays["reads"].astype(np.int64)
+        return cls(arrays["contents"].astype(np.uint64), arrays["names"].astype(np.uint64), reads, sketches)
+
+    def stored(self) -> dict[str, str]:
+        """Return the digests as text for JSON, about 75 letters a sample."""
+        return {
+            name: base64.b64encode(np.asarray(getattr(self, name)).astype(dtype).tobytes()).decode()
+            for name, dtype in _STORED_AS.items()
+        }
 
     def find(self, study: Study) -> np.ndarray:
         """Return whether each sample of a study is one of these, bool [S].
@@ -104,14 +116,11 @@ def known_samples_remarks(study: Study, is_known: np.ndarray, is_scored: bool) -
         return []
     names = name_some([study.sample_ids[index] for index in np.flatnonzero(is_known).tolist()])
     n_known = int(is_known.sum())
-    if is_scored:
-        rest = "says nothing of new samples" if n_known > len(is_known) / 2 else "looks better than for new samples"
-        then = (
-            f"A score on them {rest}. Score the model on samples that it has not seen, or see validation_predictions.tsv of its run, "
-            "and 'aam crossval'."
-        )
-    else:
-        then = "Their predictions look better than those of new samples will be."
+    seen = f"The model was trained on {n_known:,} of {count_of(len(is_known), 'sample')} ({n_known / len(is_known):.0%}): {names}."
+    if not is_scored:
+        return [f"{seen} Their predictions look better than those of new samples will be."]
+    rest = "says nothing of new samples" if n_known > len(is_known) / 2 else "looks better than for new samples"
     return [
-        f"The model was trained on {n_known:,} of {count_of(len(is_known), 'sample')} ({n_known / len(is_known):.0%}): {names}. {then}"
+        f"{seen} A score on them {rest}: score samples that the model has not seen, or see the metrics of its own run, which are "
+        "of validation samples, and 'aam crossval'."
     ]

@@ -113,7 +113,7 @@ def resolve_depth(rarefy_depth: int | str, depths: np.ndarray) -> int | None:
 
 
 def choose_depth(rarefy_depth: int | str, study: Study) -> int | None:
-    """Return what `resolve_depth` returns for a study; warn if samples of few reads set the automatic depth, or would.
+    """Return what `resolve_depth` returns for a study; warn if samples of few reads set the automatic depth.
 
     Parameters
     ----------

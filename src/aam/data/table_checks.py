@@ -53,9 +53,9 @@ def counts_remarks(depths: np.ndarray, richness: np.ndarray, smallest: np.ndarra
         return []
     whole = " (per cent?)" if _is_near(depths, PERCENT, TOLERANCE_OF_PERCENT) else ""
     return [
-        f"The values of {_share_near(depths, middle)} samples add up to about {middle:,.0f}{whole}: they look like shares that were "
-        "scaled and rounded, not like reads. How sure a sample is, and rarefaction (--rarefy-depth), depend on its number of reads: "
-        "pass the table of reads."
+        f"The values of {_share_near(depths, middle)} samples add up to about {middle:,.0f}{whole}: they look like shares "
+        "that were scaled and rounded, not like reads. How much a sample says, and rarefaction (--rarefy-depth), depend on its "
+        "number of reads: pass the table of reads."
     ]
 
 
@@ -64,7 +64,9 @@ def _is_scaled(depths: np.ndarray, has_gap: bool, middle: float) -> bool:
         return True
     if has_gap and _is_near(depths, middle, TOLERANCE):
         return True
-    power = 10.0 ** round(np.log10(middle))  # sums of rounded shares are on both sides of it, those of filtered reads below
+    power = 10.0 ** round(
+        np.log10(middle)
+    )  # sums of rounded shares are on both sides of it, those of filtered reads below
     return _is_near(depths, power, TOLERANCE) and bool((depths < power).any() and (depths > power).any())
 
 
@@ -80,14 +82,16 @@ def _share_near(depths: np.ndarray, number: float) -> str:
 def holds_total(depths: np.ndarray) -> np.ndarray:
     """Return the indices of the samples with as many reads as all others together, int64; nearly always none."""
     total = int(depths.sum())
-    return np.flatnonzero((2 * depths == total) & (depths > 0)) if len(depths) >= LEAST_SAMPLES else np.empty(0, np.int64)
+    return (
+        np.flatnonzero((2 * depths == total) & (depths > 0)) if len(depths) >= LEAST_SAMPLES else np.empty(0, np.int64)
+    )
 
 
 def total_sample_remark(name: str) -> str:
     """Return what there is to say of a sample whose counts are the sums of all others."""
     return (
-        f"The counts of {name_some([name])} are the sums of all other samples: it looks like a column of totals, not like a sample. "
-        "Take it out of the table."
+        f"The counts of {name_some([name])} are the sums of all other samples: it looks like a column of totals, not like a "
+        "sample. Take it out of the table."
     )
 
 
@@ -123,7 +127,7 @@ def table_remarks(study: Study) -> list[str]:
         All samples of the table.
     """
     remarks, depths = [], study.depths
-    if 0 < study.n_samples:
+    if study.n_samples:
         samples = np.unique(np.linspace(0, study.n_samples - 1, MOST_SAMPLES).astype(np.int64))
         sketches = sketch_study(study, place_keys(study.n_features), samples)
         remarks = counts_remarks(depths[samples], study.richness[samples], sketches.smallest, sketches.largest)

@@ -44,9 +44,6 @@ READABLE = (1, FORMAT)
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
 
-SAMPLES = "training_samples.safetensors"
-"""Digests of the training samples, if the model has them."""
-
 BASE = "../base.safetensors"
 """Seen from a member of an ensemble: the weights of the base that all members share, if it was frozen."""
 
@@ -91,6 +88,7 @@ class _State(BaseModel):
     conditions: Covariates = NO_COVARIATES
     objective_settings: dict[str, Any]
     metrics: dict[str, Any]
+    training_samples: dict[str, str] | None = None
 
 
 def save_model(directory: Path, model: nn.Module, description: ModelDescription) -> None:
@@ -126,7 +124,6 @@ def _save(
 ) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     digest = write_tensors(directory / WEIGHTS, weights)
-    _write_samples(directory / SAMPLES, description.samples)
     config = {
         "format": FORMAT,
         "kind": description.kind,
@@ -153,22 +150,11 @@ def _save(
         "objective_settings": dict(description.objective_settings),
         "metrics": without_nan(description.metrics),
     }
+    if description.samples is not None:
+        state["training_samples"] = description.samples.stored()
     write_text_atomic(directory / CONFIG, json.dumps(config, indent=2, default=str) + "\n")
     write_text_atomic(directory / STATE, json.dumps(state, indent=2) + "\n")
     write_text_atomic(directory / CARD, model_card(description))
-
-
-def _write_samples(path: Path, samples: KnownSamples | None) -> None:
-    if samples is None:
-        path.unlink(missing_ok=True)  # of an earlier model
-    else:
-        write_tensors(path, {name: torch.from_numpy(array) for name, array in samples.arrays().items()})
-
-
-def _read_samples(path: Path) -> KnownSamples | None:
-    if not path.is_file():
-        return None
-    return KnownSamples.from_arrays({name: tensor.numpy() for name, tensor in load_file(path).items()})
 
 
 def load_model(path: Path) -> tuple[AnyModel, ModelDescription]:
@@ -265,7 +251,7 @@ def _read_description(directory: Path) -> tuple[ModelDescription, dict[str, str]
         covariates=state.conditions,
         covariates_config=rebuild(CovariatesConfig, config.conditioning),
         column_losses={name: rebuild(ColumnLossConfig, loss) for name, loss in config.column_losses.items()},
-        samples=_read_samples(directory / SAMPLES),
+        samples=None if state.training_samples is None else KnownSamples.from_stored(state.training_samples),
     )
     digests = {WEIGHTS: config.weights_digest, BASE: config.base_digest}
     return description, {name: digest for name, digest in digests.items() if digest is not None}

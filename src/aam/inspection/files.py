@@ -12,6 +12,7 @@ import numpy as np
 from aam.config.model import ModelConfig
 from aam.errors import AamError, InputError
 from aam.inspection.columns import ColumnSummary, GroupSummary
+from aam.inspection.samples import table_remarks
 from aam.inspection.tables import (
     Overlap,
     SequenceSummary,
@@ -277,7 +278,7 @@ def collecting_messages(name: str) -> Iterator[list[str]]:
 def _read_table(path: Path) -> tuple[Summary, Any]:
     with open_table(path) as table:
         totals = count_table(table)
-        return summarise_table(table, totals), totals
+        return summarise_table(table, totals), replace(totals, remarks=table_remarks(table, totals))
 
 
 def _read_sequences(path: Path) -> tuple[Summary, Any]:

@@ -117,7 +117,9 @@ def warn_of_divided_subjects(
         _warn_of_divided_structure(metadata.frame.reindex(sample_ids), split, kind, target_columns)
 
 
-def _warn_of_divided_structure(frame: pd.DataFrame, split: np.ndarray, kind: str, target_columns: Sequence[str]) -> None:
+def _warn_of_divided_structure(
+    frame: pd.DataFrame, split: np.ndarray, kind: str, target_columns: Sequence[str]
+) -> None:
     found = find_subjects(frame, target_columns)
     if found is None or kind not in _ADVICE:
         return

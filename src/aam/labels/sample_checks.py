@@ -32,8 +32,8 @@ _ADVICE = {
 """Advice about divided sets, by the kind of split."""
 
 _ADVICE_OF_OTHERS = (
-    "If they are replicates, pass --group-column with a column that names what each was taken from; if they are copies, such as of a "
-    "merge done twice, take them out of the table."
+    "If they are replicates, pass --group-column with a column that names what each was taken from; if they are copies, such as of "
+    "a merge done twice, take them out of the table."
 )
 
 

@@ -1,4 +1,4 @@
-"""Columns that name subjects though they are not called so, known by their structure: values repeat, and sex, birth and site stay."""
+"""Columns that name subjects though they are not called so, known by their structure: within a subject, sex and birth stay."""
 
 import re
 import shlex
@@ -15,32 +15,37 @@ from aam.labels.columns import class_names
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 OTHER_MEANINGS = frozenset(
-    """
-    date dates day days week weeks month months year years season time times timepoint hour hours visit age ages epoch cycle
-    run runs lane plate plates batch batches well row column barcode barcodes primer primers kit lot library pool instrument
-    sequencer platform technician operator extraction storage freezer box tube filename file path accession biosample
-    site sites location locations city town village country county state province region continent hospital ward clinic center
-    centre study project cohort dataset latitude longitude lat lon depth elevation altitude station transect river lake ocean
-    ph temperature species genus order class phylum strain breed treatment diet group arm diagnosis disease condition phenotype
-    status stage sex gender race ethnicity description title comment comments notes note type material habitat environment biome
-    bmi weight height dose category
-    """.split()
+    {
+        "date", "dates", "day", "days", "week", "weeks", "month", "months", "year", "years", "season", "time", "times",
+        "timepoint", "hour", "hours", "visit", "age", "ages", "epoch", "cycle", "run", "runs", "lane", "plate", "plates",
+        "batch", "batches", "well", "row", "column", "barcode", "barcodes", "primer", "primers", "kit", "lot", "library",
+        "pool", "instrument", "sequencer", "platform", "technician", "operator", "extraction", "storage", "freezer", "box",
+        "tube", "filename", "file", "path", "accession", "biosample", "site", "sites", "location", "locations", "city",
+        "town", "village", "country", "county", "state", "province", "region", "continent", "hospital", "ward", "clinic",
+        "center", "centre", "study", "project", "cohort", "dataset", "latitude", "longitude", "lat", "lon", "depth",
+        "elevation", "altitude", "station", "transect", "river", "lake", "ocean", "ph", "temperature", "species", "genus",
+        "order", "class", "phylum", "strain", "breed", "treatment", "diet", "group", "arm", "diagnosis", "disease",
+        "condition", "phenotype", "status", "stage", "sex", "gender", "race", "ethnicity", "description", "title",
+        "comment", "comments", "notes", "note", "type", "material", "habitat", "environment", "biome", "bmi", "weight",
+        "height", "dose", "category",
+    }
 )  # fmt: skip
 """Words in the name of a column that means something else, whatever its structure."""
 
 OF_PERSONS = frozenset(
-    """
-    sex gender birth born dob birthday ethnicity race height delivery mother maternal gestation gestational twin genotype zygosity
-    smoker onset handedness
-    """.split()
+    {
+        "sex", "gender", "birth", "born", "dob", "birthday", "ethnicity", "race", "height", "delivery", "mother",
+        "maternal", "gestation", "gestational", "twin", "genotype", "zygosity", "smoker", "onset", "handedness",
+    }
 )  # fmt: skip
 """Words in the name of a column that is the same in all samples of a person or animal, and rarely of a place or a batch."""
 
 IDS = frozenset(
-    """
-    id ids nr no num number code pid sid uid who baby infant child kid cow pig sheep rat dog cat horse chicken fish plant tree tag
-    volunteer proband member man woman case
-    """.split()
+    {
+        "id", "ids", "nr", "no", "num", "number", "code", "pid", "sid", "uid", "who", "baby", "infant", "child", "kid",
+        "cow", "pig", "sheep", "rat", "dog", "cat", "horse", "chicken", "fish", "plant", "tree", "tag", "volunteer",
+        "proband", "member", "man", "woman", "case",
+    }
 )  # fmt: skip
 """Words in the name of a column whose whole numbers may name subjects."""
 
@@ -84,8 +89,8 @@ class SubjectColumn:
     def remark(self) -> str:
         """Return what there is to say of the column before any split."""
         return (
-            f"{self.fact()}: if they are subjects, pass --group-column {shlex.quote(self.name)}, so that none is on both sides of a "
-            "split."
+            f"{self.fact()}: if they are subjects, pass --group-column {shlex.quote(self.name)}, so that none is on both sides of "
+            "a split."
         )
 
 

@@ -15,6 +15,7 @@ from aam.inference.description import ModelDescription
 from aam.inference.kernel import KernelModel, PretrainedVectors, to_kernel_units
 from aam.inference.model_directory import save_model
 from aam.inference.network import PredictOptions
+from aam.inference.new_samples import training_samples
 from aam.inference.predictor import predictor_of
 from aam.kernels.fitting import fit_kernel_head, n_groups_left_out
 from aam.kernels.head import KernelHead, KernelInputs
