@@ -1,6 +1,6 @@
 """Tables that hold no counts of reads though they look like it: presence and absence, shares of a fixed number, totals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -30,6 +30,10 @@ GAP, LEAST_ASVS_OF_GAP = 4, 10
 """Least count, and ASVs, of the median sample from which on counts that add up to one number are scaled: drawn reads hold ones."""
 
 
+TOTALS = frozenset({"total", "totals", "sum", "sums", "total reads", "total counts", "grand total", "sum of reads"})
+"""Names, in lower case, of a row of totals."""
+
+
 def counts_remarks(depths: np.ndarray, richness: np.ndarray, smallest: np.ndarray, largest: np.ndarray) -> list[str]:
     """Return a remark if the values of a table are not counts of reads.
 
@@ -51,16 +55,17 @@ def counts_remarks(depths: np.ndarray, richness: np.ndarray, smallest: np.ndarra
     has_gap = bool(np.median(smallest) >= GAP and np.median(richness) >= LEAST_ASVS_OF_GAP)
     if not _is_scaled(depths, has_gap, middle):
         return []
-    whole = " (per cent?)" if _is_near(depths, PERCENT, TOLERANCE_OF_PERCENT) else ""
+    whole = " (per cent?)" if _are_percent(depths) else ""
+    number = f"{float(f'{middle:.3g}'):,.0f}{whole}"
     return [
-        f"The values of {_share_near(depths, middle)} samples add up to about {middle:,.0f}{whole}: they look like shares "
+        f"The values of {_share_near(depths, middle)} samples add up to about {number}: they look like shares "
         "that were scaled and rounded, not like reads. How much a sample says, and rarefaction (--rarefy-depth), depend on its "
         "number of reads: pass the table of reads."
     ]
 
 
 def _is_scaled(depths: np.ndarray, has_gap: bool, middle: float) -> bool:
-    if _is_near(depths, PERCENT, TOLERANCE_OF_PERCENT) or _is_near(depths, MILLION, TOLERANCE):
+    if _are_percent(depths) or _is_near(depths, MILLION, TOLERANCE):
         return True
     if has_gap and _is_near(depths, middle, TOLERANCE):
         return True
@@ -68,6 +73,10 @@ def _is_scaled(depths: np.ndarray, has_gap: bool, middle: float) -> bool:
         np.log10(middle)
     )  # sums of rounded shares are on both sides of it, those of filtered reads below
     return _is_near(depths, power, TOLERANCE) and bool((depths < power).any() and (depths > power).any())
+
+
+def _are_percent(depths: np.ndarray) -> bool:
+    return _is_near(depths, PERCENT, TOLERANCE_OF_PERCENT) and abs(float(np.median(depths)) - PERCENT) < 1
 
 
 def _is_near(depths: np.ndarray, number: float, tolerance: float) -> bool:
@@ -116,6 +125,18 @@ def total_feature_remarks(
         "totals, not like an ASV. Take it out of the table."
         for feature in totals.tolist()
     ]
+
+
+def hint_of_totals(feature_ids: Iterable[str]) -> str:
+    """Return a sentence, after a space, on features whose names are those of a row of totals; empty if there are none.
+
+    Examples
+    --------
+    >>> hint_of_totals(["ACGT", "Total"])
+    " 'Total' may be a row of totals: take it out of the table."
+    """
+    names = [name for name in feature_ids if name.strip().lower() in TOTALS]
+    return f" {name_some(names)} may be a row of totals: take it out of the table." if names else ""
 
 
 def table_remarks(study: Study) -> list[str]:
