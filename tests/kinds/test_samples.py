@@ -43,7 +43,7 @@ KINDS = {
     "totals": Kind(
         "Samples",
         "A column or a row of totals",
-        "All commands name a column that is the sum of the others; a row of totals has no sequence, and the error says what it may be",
+        "All commands name a column that is the sum of the others; a row has no sequence, and the error says what it may be",
         "Take it out of the table",
     ),
     "twins": Kind(
@@ -73,6 +73,9 @@ KINDS = {
 }
 
 GROUPED = ("--group-column", "subject")
+
+FOLDS = ("--folds", "4", "--baselines", "guess", "--no-aam")
+"""Options of crossval that read, check and divide samples, and fit nothing to speak of."""
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +126,7 @@ def test_training_samples_of_few_reads_are_named(tmp_path, said, reads):
     study, names = planted(reads)
     named = [name for name, n in zip(names, reads, strict=True) if n]
 
-    text = said("train", *study.labelled(tmp_path, "age", *GROUPED))
+    text = said("crossval", *study.labelled(tmp_path, "age", *GROUPED), *FOLDS)
 
     assert f"{len(named)} of {60 + len(named)} samples have so few reads" in text
     assert ", ".join(map(repr, named)) in text
@@ -131,7 +134,7 @@ def test_training_samples_of_few_reads_are_named(tmp_path, said, reads):
 
 @pytest.mark.parametrize(("reads", "n_few"), [((1, 3, 30), 3), ((2, 2400, 2600), 1), ((100, 90, 5000), 2)], ids=str)
 def test_new_samples_of_few_reads_are_outliers_and_named(tmp_path, trained, said, reads, n_few):
-    study, names = planted(reads)
+    study, _ = planted(reads)
     new = study.select(range(60, 60 + len(reads)))
     new = replace(
         new, counts=np.where(new.counts.sum(axis=1, keepdims=True) > 1000, people(7).counts[: len(reads)], new.counts)
@@ -162,9 +165,9 @@ def test_blanks_controls_and_pools_are_named_by_name_or_metadata(tmp_path, said,
     if "negative control" in cells.get("kind", []):
         study.counts[60] //= 20  # words that may mean people count for few reads only
 
-    text = said("train", *study.labelled(tmp_path, "age", *GROUPED))
+    text = said("crossval", *study.labelled(tmp_path, "age", *GROUPED), *FOLDS)
 
-    assert f"3 of 63 samples are blanks, controls, mock communities or pools" in text
+    assert "3 of 63 samples are blanks, controls, mock communities or pools" in text
     assert ", ".join(map(repr, sorted(names))) in text
 
 
@@ -202,9 +205,9 @@ def test_a_column_of_totals_is_named(tmp_path, said, name):
 
     for command, options in (
         ("inspect", [study.files(tmp_path)[1]]),
-        ("train", study.labelled(tmp_path, "age", *GROUPED)),
+        ("crossval", [*study.labelled(tmp_path, "age", *GROUPED), *FOLDS]),
     ):
-        text = said(command, *options, output=command == "train")
+        text = said(command, *options, output=command == "crossval")
         assert f"The counts of '{name}' are the sums of all other samples" in text
 
 
@@ -236,23 +239,25 @@ def test_copies_on_both_sides_of_a_split_are_counted(tmp_path, said, name):
     ids = [f"{study.ids[k]}.b" for k in chosen]
     copied = study.with_samples(ids, counts)
 
-    text = said("train", *copied.labelled(tmp_path, "age", "--split", "random"))
+    text = said("crossval", *copied.labelled(tmp_path, "age"), *FOLDS)
 
     n = 2 * len(chosen)
     assert f"{n} of {60 + len(chosen)} samples have {how}" in text
     assert f"in {len(chosen)} sets: 'S00 = S00.b', 'S01 = S01.b'" in text
     assert "in more than one part, so that validation looks better" in text
-    assert "in more than one part, so" not in said("train", *copied.labelled(tmp_path, "age", *GROUPED), "--overwrite")
+    assert "identical" not in said("crossval", *copied.labelled(tmp_path, "age", *GROUPED), *FOLDS, "--overwrite")
 
 
-def test_crossval_says_once_that_copies_are_divided(tmp_path, said):
+def test_train_and_crossval_say_the_same_of_copies_and_once(tmp_path, said):
     study = people()
     copied = study.with_samples([f"{name}.b" for name in study.ids], study.counts)
+    fact = "120 of 120 samples have identical counts under several names, in 60 sets: 'S00 = S00.b'"
 
-    options = ["--folds", "4", "--baselines", "ridge-clr"]
-    text = said("crossval", *copied.labelled(tmp_path, "age"), *options)
+    in_folds = said("crossval", *copied.labelled(tmp_path, "age"), "--folds", "2", "--baselines", "guess")
+    in_training = said("train", *copied.labelled(tmp_path, "age", "--split", "random"))
 
-    assert text.count("120 of 120 samples have identical counts") == 1
+    assert in_folds.count(fact) == in_training.count(fact) == 1
+    assert fact in said("inspect", copied.files(tmp_path)[1], output=False)
 
 
 @pytest.mark.parametrize(("column", "value", "n"), [("age", 701, 1), ("state", "other", 2), ("sex", "x", 3)])
@@ -262,7 +267,7 @@ def test_identical_counts_with_different_labels_are_named(tmp_path, said, column
     for k in range(n):
         copied.columns[column][60 + k] = study.columns[column][k] if k >= n else value
 
-    text = said("train", *copied.labelled(tmp_path, column, "--split", "random", "--validation-fraction", "0.3"))
+    text = said("crossval", *copied.labelled(tmp_path, column), *FOLDS)
 
     assert (
         f"of samples with identical counts have different values of {column}: 'S00: {study.columns[column][0]} = S00.b: {value}'"
@@ -303,7 +308,7 @@ def test_validation_and_new_samples_are_not_said_to_be_seen(tmp_path, trained, s
 def test_subjects_are_found_by_what_never_differs_within_them(tmp_path, said, name):
     study = renamed(people(), "subject", name)
 
-    text = said("train", *study.labelled(tmp_path, "age", "--split", "random"))
+    text = said("crossval", *study.labelled(tmp_path, "age"), *FOLDS)
 
     assert f"Column '{name}' has 15 values in 60 samples, and 'sex', 'state' never differ within one of them" in text
     assert f"--group-column {name} to prevent that" in text
@@ -316,14 +321,14 @@ def test_subjects_are_found_by_what_never_differs_within_them(tmp_path, said, na
 def test_places_batches_and_dates_are_no_subjects(tmp_path, said, name):
     study = renamed(people(), "subject", name)
 
-    assert "never differ" not in said("train", *study.labelled(tmp_path, "age", "--split", "random"))
+    assert "never differ" not in said("crossval", *study.labelled(tmp_path, "age"), *FOLDS)
 
 
 @pytest.mark.parametrize("seed", [1, 11, 12])
 def test_a_clean_study_of_people_gives_no_warning_of_samples(tmp_path, said, seed):
     study = people(seed)
 
-    text = said("train", *study.labelled(tmp_path, "age", *GROUPED))
+    text = said("crossval", *study.labelled(tmp_path, "age", *GROUPED), *FOLDS)
     text += said("inspect", study.files(tmp_path)[1], people().metadata(tmp_path), output=False)
 
     for words in ("few reads", "fewer reads", "identical", "blanks", "add up", "0 or 1", "never differ", "sums"):
