@@ -1,5 +1,6 @@
 """Fingerprints and sketches of samples: whether two have the same counts, or nearly so, without comparing all with all."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,12 +35,15 @@ class SampleSketches:
         Hellinger distance of the samples, from 0 to √2, with an error of about a fifth.
     smallest, largest
         Least and largest count of each sample, int64 [S]; 0 for a sample without reads.
+    divisors
+        Greatest common divisor of the counts of each sample, int64 [S]; 0 for a sample without reads.
     """
 
     fingerprints: np.ndarray
     vectors: np.ndarray
     smallest: np.ndarray
     largest: np.ndarray
+    divisors: np.ndarray
 
 
 class Sketcher:
@@ -64,13 +68,14 @@ class Sketcher:
         depths = np.diff(np.append(0, np.cumsum(reads))[indptr])
         shares = np.sqrt(reads / np.repeat(np.maximum(depths, 1), lengths)).astype(np.float32)
         vectors = self._projected(shares, features, indptr)
-        smallest, largest = np.zeros(len(lengths), dtype=np.int64), np.zeros(len(lengths), dtype=np.int64)
+        smallest, largest, divisors = np.zeros((3, len(lengths)), dtype=np.int64)
         if len(reads):
             is_filled = lengths > 0
             starts = indptr[:-1][is_filled]
             smallest[is_filled] = np.minimum.reduceat(reads, starts)
             largest[is_filled] = np.maximum.reduceat(reads, starts)
-        return SampleSketches(np.diff(sums[indptr]), vectors, smallest, largest)
+            divisors[is_filled] = np.gcd.reduceat(reads, starts)
+        return SampleSketches(np.diff(sums[indptr]), vectors, smallest, largest, divisors)
 
     def _projected(self, shares: np.ndarray, features: np.ndarray, indptr: np.ndarray) -> np.ndarray:
         used, places = np.unique(features, return_inverse=True)
@@ -81,12 +86,8 @@ class Sketcher:
 
 def joined(parts: list[SampleSketches]) -> SampleSketches:
     """Join the sketches of blocks of samples."""
-    return SampleSketches(
-        np.concatenate([part.fingerprints for part in parts]),
-        np.concatenate([part.vectors for part in parts]),
-        np.concatenate([part.smallest for part in parts]),
-        np.concatenate([part.largest for part in parts]),
-    )
+    fields = (field.name for field in dataclasses.fields(SampleSketches))
+    return SampleSketches(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in fields})
 
 
 def sketch_study(study: Study, keys: np.ndarray, samples: np.ndarray | None = None) -> SampleSketches:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from aam.data.fingerprints import place_keys, sketch_study
+from aam.data.fingerprints import SampleSketches, place_keys, sketch_study
 from aam.data.study import Study
 from aam.errors import name_some
 
@@ -34,45 +34,49 @@ TOTALS = frozenset({"total", "totals", "sum", "sums", "total reads", "total coun
 """Names, in lower case, of a row of totals."""
 
 
-def counts_remarks(depths: np.ndarray, richness: np.ndarray, smallest: np.ndarray, largest: np.ndarray) -> list[str]:
+def counts_remarks(depths: np.ndarray, richness: np.ndarray, sketches: SampleSketches) -> list[str]:
     """Return a remark if the values of a table are not counts of reads.
 
     Parameters
     ----------
-    depths, richness, smallest, largest
-        Sum of the values, and number, least and largest of those above 0, of each sample, [S].
+    depths, richness, sketches
+        Sum of the values, number of those above 0, and sketch, of each sample, [S].
     """
     is_filled = depths > 0
     if is_filled.sum() < LEAST_SAMPLES or np.median(richness[is_filled]) < LEAST_ASVS:
         return []
-    depths, richness, smallest, largest = (of_all[is_filled] for of_all in (depths, richness, smallest, largest))
-    if largest.max() == 1:
+    if sketches.largest.max() == 1:
         return [
             "All values of the table are 0 or 1, presence and absence: what depends on the number of reads, such as abundances, "
             "weighted distances and rarefaction, then means nothing. Pass the table of reads, if there is one."
         ]
-    middle = float(np.median(depths))
+    depths, smallest, richness = depths[is_filled], sketches.smallest[is_filled], richness[is_filled]
     has_gap = bool(np.median(smallest) >= GAP and np.median(richness) >= LEAST_ASVS_OF_GAP)
-    if not _is_scaled(depths, has_gap, middle):
+    if not _is_scaled(depths, has_gap, int(np.gcd.reduce(sketches.divisors))):
         return []
     whole = " (per cent?)" if _are_percent(depths) else ""
-    number = f"{float(f'{middle:.3g}'):,.0f}{whole}"
+    middle, power = float(np.median(depths)), _nearest_power(depths)
+    number = power if _is_near(depths, power, TOLERANCE) else middle
     return [
-        f"The values of {_share_near(depths, middle)} samples add up to about {number}: they look like shares "
+        f"The values of {_share_near(depths, middle)} samples add up to about {number:,.0f}{whole}: they look like shares "
         "that were scaled and rounded, not like reads. How much a sample says, and rarefaction (--rarefy-depth), depend on its "
         "number of reads: pass the table of reads."
     ]
 
 
-def _is_scaled(depths: np.ndarray, has_gap: bool, middle: float) -> bool:
+def _is_scaled(depths: np.ndarray, has_gap: bool, divisor: int) -> bool:
+    """Return whether samples add up to one number by scaling: drawn reads do exactly, have no common divisor, and hold ones."""
     if _are_percent(depths) or _is_near(depths, MILLION, TOLERANCE):
         return True
-    if has_gap and _is_near(depths, middle, TOLERANCE):
-        return True
-    power = 10.0 ** round(
-        np.log10(middle)
-    )  # sums of rounded shares are on both sides of it, those of filtered reads below
-    return _is_near(depths, power, TOLERANCE) and bool((depths < power).any() and (depths > power).any())
+    if len(np.unique(depths)) == 1:
+        return divisor > 1
+    power = _nearest_power(depths)  # sums of rounded shares are on both sides of it, those of filtered reads below
+    is_rounded = _is_near(depths, power, TOLERANCE) and bool((depths < power).any() and (depths > power).any())
+    return is_rounded or (has_gap and _is_near(depths, float(np.median(depths)), TOLERANCE))
+
+
+def _nearest_power(depths: np.ndarray) -> float:
+    return 10.0 ** round(np.log10(np.median(depths)))
 
 
 def _are_percent(depths: np.ndarray) -> bool:
@@ -151,7 +155,7 @@ def table_remarks(study: Study) -> list[str]:
     if study.n_samples:
         samples = np.unique(np.linspace(0, study.n_samples - 1, MOST_SAMPLES).astype(np.int64))
         sketches = sketch_study(study, place_keys(study.n_features), samples)
-        remarks = counts_remarks(depths[samples], study.richness[samples], sketches.smallest, sketches.largest)
+        remarks = counts_remarks(depths[samples], study.richness[samples], sketches)
     for index in holds_total(depths).tolist():
         if _is_sum_of_others(study, index):
             remarks.append(total_sample_remark(study.sample_ids[index]))

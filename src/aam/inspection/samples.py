@@ -24,7 +24,7 @@ def table_remarks(table: Table, totals: TableTotals) -> list[str]:
     """
     sketches, sample_ids = totals.sketches, totals.sample_ids
     remarks = [
-        *counts_remarks(totals.reads, totals.asvs, sketches.smallest, sketches.largest),
+        *counts_remarks(totals.reads, totals.asvs, sketches),
         *total_feature_remarks(totals.feature_ids, totals.feature_reads, totals.reads, sketches.largest),
         *_total_samples(table, totals),
     ]

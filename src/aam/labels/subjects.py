@@ -55,7 +55,7 @@ FEWEST, MOST_SHARE = 5, 0.25
 LARGEST_MEAN = 8.0
 """Most samples of the mean subject, where no column is one `OF_PERSONS`."""
 
-CHANCE = 1e-6
+CHANCE = 1e-3
 """Probability above which a column may be the same within subjects by chance."""
 
 MOST_CANDIDATES, MOST_COLUMNS = 30, 200
