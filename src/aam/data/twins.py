@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from aam.data.fingerprints import SampleSketches, place_keys, sketch_study
 from aam.data.study import Study
@@ -75,7 +75,7 @@ class Twins:
         how = "identical counts" if n_identical == n_samples else "identical or nearly identical counts"
         if not n_identical:
             how = "nearly identical counts, as from two sequencings of one sample"
-        names = name_some([" = ".join(sample_ids[index] for index in of_set[:3].tolist()) for of_set in sets])
+        names = name_some([" = ".join(str(sample_ids[index]) for index in of_set[:3].tolist()) for of_set in sets])
         return f"{n_samples:,} of {len(self.near):,} samples have {how} under several names, in {len(sets):,} sets: {names}."
 
 
@@ -120,7 +120,8 @@ def candidate_pairs(sketches: SampleSketches, depths: np.ndarray, richness: np.n
         return np.empty((0, 2), dtype=np.int64)
     n_nearest = min(N_NEIGHBOURS + 1, len(chosen))
     vectors = sketches.vectors[chosen]
-    found = cKDTree(vectors).query(vectors, k=n_nearest, distance_upper_bound=NEAR)[1]
+    _, nearest = KDTree(vectors).query(vectors, k=n_nearest, distance_upper_bound=NEAR)
+    found = np.asarray(nearest)  # as many as there are samples where there is none
     first, column = np.nonzero(found < len(chosen))
     second = found[first, column]
     pairs = np.sort(np.stack([first, second], axis=1), axis=1)
@@ -131,7 +132,7 @@ def collect_rows(blocks: Iterable[csr_array], samples: np.ndarray) -> dict[int, 
     """Return features, increasing, and counts of some samples of a table that is read block by block, by their index."""
     rows, start = {}, 0
     for block in blocks:
-        stop = start + block.shape[0]
+        stop = start + len(block.indptr) - 1
         for index in samples[(samples >= start) & (samples < stop)].tolist():
             entries = slice(block.indptr[index - start], block.indptr[index - start + 1])
             order = np.argsort(block.indices[entries])
@@ -162,7 +163,8 @@ def twins_of(
     is_near = np.array([are_nearly_identical(rows[i], rows[j]) for i, j in pairs.tolist()], dtype=bool)
     links = np.concatenate([np.stack([np.arange(n_samples), identical], axis=1), pairs[is_near]])
     graph = coo_array((np.ones(len(links), dtype=bool), (links[:, 0], links[:, 1])), shape=(n_samples, n_samples))
-    return Twins(identical, np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64))
+    number = connected_components(graph, directed=False, return_labels=True)[1]
+    return Twins(identical, number.astype(np.int64))
 
 
 def are_nearly_identical(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> bool:

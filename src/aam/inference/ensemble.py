@@ -373,9 +373,9 @@ class EnsemblePredictor:
         spread = values.std(axis=0, ddof=1).reshape(study.n_samples, -1)
         columns |= {f"{MEMBERS_SD}{suffix}": spread[:, k] for k, suffix in enumerate(suffixes_of(target))}
         is_outlier = np.mean(relative_distances, axis=0) > calibration.farthest
+        _warn_of_outliers(is_outlier)
         if self.training_reads is not None:
             is_outlier |= has_few_reads(study.depths, self.training_reads)
-        _warn_of_outliers(is_outlier)
         head_inputs = head_inputs_of_new_samples(target, self.description.covariates, metadata, study.sample_ids)
         mean = Predictions(values.mean(axis=0), {**columns, OUTLIER: is_outlier})
         return calibration.report(target, mean, head_inputs)

@@ -109,8 +109,11 @@ def find_subjects(frame: pd.DataFrame, skipped: Collection[str] = ()) -> Subject
     SubjectColumn or None
         Of those that may name subjects, the one of most values; None if there is none.
     """
-    codes = {str(name): _codes(column) for name, column in frame.items()}
-    candidates = [name for name in codes if name not in skipped and _may_name_subjects(name, frame[name], codes[name])]
+    columns = {str(name): column for name, column in frame.items()}
+    codes = {name: _codes(column) for name, column in columns.items()}
+    candidates = [
+        name for name in codes if name not in skipped and _may_name_subjects(name, columns[name], codes[name])
+    ]
     candidates.sort(key=lambda name: -int(codes[name].max()))
     for name in candidates[:MOST_CANDIDATES]:
         constant = [
@@ -137,7 +140,7 @@ def _codes(column: pd.Series) -> np.ndarray:
     """Return the number of each cell's value, -1 without one, int64 [S]."""
     codes = np.full(len(column), -1, dtype=np.int64)
     has_value = column.notna().to_numpy()
-    codes[has_value] = np.unique(np.array(class_names(column[has_value]), dtype=object), return_inverse=True)[1]
+    codes[has_value] = np.unique(np.array(class_names(column.dropna()), dtype=object), return_inverse=True)[1]
     return codes
 
 
