@@ -12,6 +12,7 @@ from aam.data.study_build import read_study
 from aam.errors import ConfigError, name_some
 from aam.inference.metrics import evaluate_predicted
 from aam.inference.network import PredictOptions
+from aam.inference.new_samples import warn_of_new_samples
 from aam.inference.predictor import open_predictor, target_of
 from aam.io.metadata import read_metadata, write_tsv
 from aam.labels.columns import label_samples, warn_of_probable_missing_values
@@ -42,6 +43,7 @@ def predict(config: PredictConfig) -> None:
     study = drop_shallow_samples(study, predictor.depth)
     missing = predictor.description.options.get("missing-values", ())
     metadata = None if config.metadata is None else read_metadata(config.metadata, missing)
+    warn_of_new_samples(predictor, study, metadata)
     predictor.warn_of_unknown_cells(metadata, study)
     predicted = predictor.predict(study, metadata)
     if metadata is not None and not predictor.columns_read:
@@ -59,6 +61,7 @@ def embed(config: EmbedConfig) -> None:
     names = [f"dim{k + 1}" for k in range(predictor.n_dimensions)]
     study = read_study(config.study, predictor.description.model.max_bp)
     study = drop_shallow_samples(study, predictor.embedding_depth)
+    warn_of_new_samples(predictor, study)
     vectors = predictor.embed(study)
     write_tsv(config.output.output, {"sample-id": study.sample_ids, **dict(zip(names, vectors.T, strict=True))})
     write_options_beside(config)
@@ -81,6 +84,7 @@ def evaluate(config: EvaluateConfig) -> None:
     study = drop_shallow_samples(study, predictor.depth)
     kept, truth = truth_of(target, values.loc[list(study.sample_ids)])
     study = study.select_samples(kept)
+    warn_of_new_samples(predictor, study, metadata, is_scored=True)
     predictor.warn_of_unknown_cells(metadata, study)
     predicted = predictor.predict(study, metadata)
     start_output_directory(config, EVALUATION_RESULTS)

@@ -3,10 +3,11 @@
 import logging
 
 from aam.config.commands import PretrainConfig
-from aam.data.rarefaction import drop_shallow_samples, resolve_depth
+from aam.data.rarefaction import choose_depth, drop_shallow_samples
 from aam.data.study_build import read_study
 from aam.distributed.ranks import process_group
 from aam.inference.model_directory import save_model
+from aam.labels.sample_checks import warn_of_samples
 from aam.labels.splits import SampleSplit, split_unlabelled
 from aam.runs.batch_plan import BatchSchedule
 from aam.runs.plan import RunPlan, UnlabelledStudy, plan_run, train_run
@@ -49,10 +50,11 @@ def read_unlabelled(config: PretrainConfig) -> UnlabelledStudy:
     """
     study = read_study(config.study, config.model.max_bp)
     table_ids = study.sample_ids
-    depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
+    depth = choose_depth(config.sampling.rarefy_depth, study)
     logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
     study = drop_shallow_samples(study, depth)
     split = split_unlabelled(study, table_ids, config.split.full, config.training)
+    warn_of_samples(study, None, None, split, "unlabelled")
     return UnlabelledStudy(study, depth, SampleSplit(study.sample_ids, split))
 
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from aam.config.commands import TrainConfig
 from aam.config.saving import MEMBERS
-from aam.data.rarefaction import fixed_rarefaction, resolve_depth
+from aam.data.rarefaction import choose_depth, fixed_rarefaction
 from aam.distributed.ranks import process_group
 from aam.errors import ConfigError
 from aam.inference.model_directory import save_model
 from aam.inference.network import PredictOptions
+from aam.inference.new_samples import training_samples
 from aam.inference.predictor import predictor_of
 from aam.labels.groups import warn_of_depth
 from aam.labels.labelled import LabelledStudy, LabelledTable, divide, read_labelled
@@ -79,7 +80,7 @@ def _warn_of_depth(labelled: LabelledStudy) -> None:
 def _train_network(run: Run[TrainConfig], table: LabelledTable) -> None:
     ranks = run.ranks
     with ranks.raise_together():
-        depth = resolve_depth(run.config.sampling.rarefy_depth, table.study.depths)
+        depth = choose_depth(run.config.sampling.rarefy_depth, table.study)
         labelled = divide(run.config, table, depth)
         if depth is None:
             _warn_of_depth(labelled)
@@ -102,6 +103,7 @@ def _write(run: Run[TrainConfig], plan: RunPlan, labelled: LabelledStudy, summar
         metrics = validate(run.config, predictor, labelled)
         metrics |= {"epochs": summary.epochs, "best_epoch": summary.best_epoch}
         write_metrics(output, metrics)
-        save_model(output / "model", plan.model, plan.describe_trained(metrics))
+        samples = training_samples(labelled, plan.description)
+        save_model(output / "model", plan.model, dataclasses.replace(plan.describe_trained(metrics), samples=samples))
     logger.info("Validation of %s: %s.", labelled.target.column, summarise(metrics, labelled.target))
     logger.info("Model: %s", output / "model")

@@ -22,6 +22,7 @@ from aam.labels.columns import label_samples, only_column
 from aam.labels.covariate_checks import covariate_columns
 from aam.labels.groups import sample_groups, warn_of_divided_subjects
 from aam.labels.head_inputs import named_columns
+from aam.labels.sample_checks import warn_of_samples
 from aam.labels.splits import divided_groups
 from aam.labels.stratified import fold_numbers, strata
 from aam.labels.target import TargetState, fit_target, without_transform
@@ -140,6 +141,7 @@ def read_crossval_samples(config: CrossvalConfig) -> CrossvalSamples:
         folds, names = _draw_folds(config.folds, groups, truth, config.training.seed)
     else:
         folds, names = _read_folds(config.folds, sample_ids, frozenset(table_ids))
+    warn_of_samples(study, metadata, cells.loc[sample_ids], folds[0], "k-fold")
     if config.folds.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, folds[0].astype(str), "k-fold", config.label.metadata_column)
     samples = CrossvalSamples(study, values, target, truth, groups, folds, names, columns, losses)

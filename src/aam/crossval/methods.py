@@ -14,7 +14,7 @@ from aam.baselines.fold import StudyData
 from aam.baselines.table import BASELINES, NEED_TREE
 from aam.config.crossval import CrossvalConfig
 from aam.crossval.folds import CrossvalSamples, Fold
-from aam.data.rarefaction import fixed_rarefaction, rarefy_once, resolve_depth
+from aam.data.rarefaction import choose_depth, fixed_rarefaction, rarefy_once, resolve_depth
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.inference.build import AnyModel
 from aam.inference.description import ModelDescription
@@ -103,6 +103,9 @@ def aam_method(config: CrossvalConfig, pretrained: Pretrained | None, samples: C
     """
     if choose_head(config, samples.study.n_samples) == "kernel":
         return _kernel_method(config, pretrained, samples)
+    choose_depth(
+        config.sampling.rarefy_depth, samples.study
+    )  # each fold has its own, but what is said of it is said once
     labelled = []
     for fold in samples:
         with NOTICES.within(samples.name_of(fold)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from aam.config.study import SamplingConfig
+from aam.data.few_reads import automatic_depth, automatic_depth_remarks
 from aam.data.study import Study
 from aam.errors import TableError, name_some
 
@@ -16,9 +17,6 @@ logger = logging.getLogger(__name__)
 _SHOWN = 1000  # names of dropped samples in the log
 
 _SAMPLES_PER_RELEASE = 1 << 10
-
-SHARE_KEPT_BY_AUTO = 0.98
-"""Share of the samples that the automatic depth keeps."""
 
 MOST_READS_OF_NUMPY = 10**9
 """Number of reads of a sample from which on NumPy refuses to draw."""
@@ -110,9 +108,24 @@ def resolve_depth(rarefy_depth: int | str, depths: np.ndarray) -> int | None:
     if rarefy_depth == "none":
         return None
     if rarefy_depth == "auto":
-        n_dropped = int((1 - SHARE_KEPT_BY_AUTO) * len(depths))
-        return max(1, int(np.sort(depths)[n_dropped]))
+        return automatic_depth(depths)
     return int(rarefy_depth)
+
+
+def choose_depth(rarefy_depth: int | str, study: Study) -> int | None:
+    """Return what `resolve_depth` returns for a study; warn if samples of few reads set the automatic depth.
+
+    Parameters
+    ----------
+    rarefy_depth
+        A number of reads, ``auto`` or ``none``.
+    study
+        The samples to read.
+    """
+    if rarefy_depth == "auto":
+        for remark in automatic_depth_remarks(study.sample_ids, study.depths):
+            logger.warning("%s", remark)
+    return resolve_depth(rarefy_depth, study.depths)
 
 
 def drop_shallow_samples(study: Study, depth: int | None) -> Study:

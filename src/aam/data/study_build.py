@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from aam.config.study import StudyConfig
 from aam.data.study import Study
+from aam.data.table_checks import hint_of_totals, table_remarks
 from aam.errors import SequenceError, TableError
 from aam.io.archive import read_head
 from aam.io.count_table import Axis, Table, refuse_duplicates
@@ -232,7 +233,11 @@ def read_study(config: StudyConfig, max_bp: int) -> Study:
     def build(directory: Path) -> None:
         logger.info("Reading %s …", config.table)
         with open_table(config.table) as table:
-            _build_either_way(table, config, directory)
+            try:
+                _build_either_way(table, config, directory)
+            except SequenceError as error:
+                hint = hint_of_totals(name for block in table.ids("observation") for name in block)
+                raise SequenceError(f"{error}{hint}") from error
 
     key = digest_of(f"study {FORMAT}", config.table, config.sequences)
     study = Cache(config.cache_dir).fetch("study", key, build, Study.open).cut(max_bp)
@@ -248,4 +253,6 @@ def read_study(config: StudyConfig, max_bp: int) -> Study:
         "%s: %d samples, %d ASVs, median depth %d.",
         config.table, study.n_samples, study.n_features, int(np.median(study.depths)),
     )  # fmt: skip
+    for remark in table_remarks(study):
+        logger.warning("%s", remark)
     return study

@@ -7,6 +7,7 @@ from typing import Any
 from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
 from aam.config.target import Losses, NetworkHeadConfig
+from aam.data.known_samples import KnownSamples
 from aam.labels.covariates import NO_COVARIATES, Covariates
 from aam.labels.target import AnyTarget
 from aam.objectives.objective import Settings
@@ -49,6 +50,8 @@ class ModelDescription:
         Metadata columns that a network reads beside the microbes, and their options.
     ensemble, members
         Description of an ensemble of networks, and those of its members; None and empty for any other model.
+    samples
+        Digests of the training samples; None for a pre-trained encoder, a member, and a model saved before there were any.
     """
 
     model: ModelConfig
@@ -68,6 +71,7 @@ class ModelDescription:
     covariates_config: CovariatesConfig = DEFAULT_COVARIATES
     ensemble: dict[str, Any] | None = None
     members: tuple["ModelDescription", ...] = ()
+    samples: KnownSamples | None = None
 
     @property
     def kind(self) -> str:

@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 from torch import nn
 
 from aam.batch import CATEGORY
+from aam.data.few_reads import has_few_reads
 from aam.data.study import Study
 from aam.inference.description import ModelDescription
 from aam.inference.network import NetworkPredictor, PredictOptions
@@ -314,6 +315,12 @@ class EnsemblePredictor:
         return sum(member.n_dimensions for member in self.members)
 
     @property
+    def training_reads(self) -> np.ndarray | None:
+        """Reads of each training sample, at most as many as are drawn; None if the model does not know."""
+        samples = self.description.samples
+        return None if samples is None else np.minimum(samples.reads, self.depth or samples.reads)
+
+    @property
     def columns_read(self) -> tuple[str, ...]:
         """Names of the metadata columns that any member reads of each sample."""
         return tuple(dict.fromkeys(name for member in self.members for name in member.columns_read))
@@ -368,6 +375,8 @@ class EnsemblePredictor:
         columns |= {f"{MEMBERS_SD}{suffix}": spread[:, k] for k, suffix in enumerate(suffixes_of(target))}
         is_outlier = np.mean(relative_distances, axis=0) > calibration.farthest
         _warn_of_outliers(is_outlier)
+        if self.training_reads is not None:
+            is_outlier |= has_few_reads(study.depths, self.training_reads)
         head_inputs = head_inputs_of_new_samples(target, self.description.covariates, metadata, study.sample_ids)
         mean = Predictions(values.mean(axis=0), {**columns, OUTLIER: is_outlier})
         return calibration.report(target, mean, head_inputs)

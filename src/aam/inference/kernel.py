@@ -220,6 +220,11 @@ class KernelPredictor:
         return self._encoder.n_dimensions
 
     @property
+    def training_reads(self) -> np.ndarray | None:
+        """Reads of ASVs that the head knows in each training sample."""
+        return self.head.training_reads
+
+    @property
     def columns_read(self) -> tuple[str, ...]:
         """Names of the metadata columns that are read of each sample."""
         return columns_read(self.head.target, NO_COVARIATES)

@@ -21,6 +21,7 @@ from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
 from aam.config.objectives import OBJECTIVES
 from aam.config.target import ColumnLossConfig, NetworkHeadConfig
+from aam.data.known_samples import KnownSamples
 from aam.errors import ConfigError, ModelError, name_some
 from aam.inference.build import AnyModel, build_model
 from aam.inference.card import model_card
@@ -87,6 +88,7 @@ class _State(BaseModel):
     conditions: Covariates = NO_COVARIATES
     objective_settings: dict[str, Any]
     metrics: dict[str, Any]
+    training_samples: dict[str, str] | None = None
 
 
 def save_model(directory: Path, model: nn.Module, description: ModelDescription) -> None:
@@ -148,6 +150,8 @@ def _save(
         "objective_settings": dict(description.objective_settings),
         "metrics": without_nan(description.metrics),
     }
+    if description.samples is not None:
+        state["training_samples"] = description.samples.stored()
     write_text_atomic(directory / CONFIG, json.dumps(config, indent=2, default=str) + "\n")
     write_text_atomic(directory / STATE, json.dumps(state, indent=2) + "\n")
     write_text_atomic(directory / CARD, model_card(description))
@@ -259,6 +263,7 @@ def _read_description(directory: Path) -> tuple[ModelDescription, dict[str, str]
         covariates=state.conditions,
         covariates_config=rebuild(CovariatesConfig, config.conditioning),
         column_losses={name: rebuild(ColumnLossConfig, loss) for name, loss in config.column_losses.items()},
+        samples=None if state.training_samples is None else KnownSamples.from_stored(state.training_samples),
     )
     digests = {WEIGHTS: config.weights_digest, BASE: config.base_digest}
     return description, {name: digest for name, digest in digests.items() if digest is not None}

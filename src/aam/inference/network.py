@@ -164,6 +164,12 @@ class NetworkPredictor:
         return self.description.model.embedding_dim
 
     @property
+    def training_reads(self) -> np.ndarray | None:
+        """Reads of each training sample, at most as many as are drawn; None if the model does not know."""
+        samples = self.description.samples
+        return None if samples is None else np.minimum(samples.reads, self.depth or samples.reads)
+
+    @property
     def columns_read(self) -> tuple[str, ...]:
         """Names of the metadata columns that are read of each sample."""
         target = self.description.target

@@ -44,6 +44,11 @@ class Predictor(Protocol):
         ...
 
     @property
+    def training_reads(self) -> np.ndarray | None:
+        """Reads of each training sample, as far as they are used; None if the model does not know."""
+        ...
+
+    @property
     def columns_read(self) -> tuple[str, ...]:
         """Names of the metadata columns that are read of each sample."""
         ...

@@ -12,6 +12,7 @@ import numpy as np
 from aam.config.model import ModelConfig
 from aam.errors import AamError, InputError
 from aam.inspection.columns import ColumnSummary, GroupSummary
+from aam.inspection.samples import table_remarks
 from aam.inspection.tables import (
     Overlap,
     SequenceSummary,
@@ -286,7 +287,7 @@ def _summarised(path: Path, table: Table) -> tuple[TableSummary, TableTotals]:
     for remark in table.remarks:
         logging.getLogger("aam.io").info("--table %s: %s", path, remark)  # among the messages of the reader
     totals = count_table(table)
-    return summarise_table(table, totals), totals
+    return summarise_table(table, totals), replace(totals, remarks=table_remarks(table, totals))
 
 
 def with_turned_table(parts: dict[str, InspectedFile]) -> dict[str, InspectedFile]:

@@ -13,6 +13,7 @@ from aam.errors import AamError, TableError
 from aam.inspection.columns import ColumnSummary, GroupSummary, summarise_columns, summarise_groups
 from aam.inspection.files import FileReport, InspectedFile, ModelSummary, StudyReport, collecting_messages
 from aam.inspection.remarks import column_remarks
+from aam.inspection.samples import sample_remarks, subject_remarks
 from aam.inspection.tables import (
     Overlap,
     SequenceSummary,
@@ -144,12 +145,15 @@ def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> Study
         problems = _misfits(parts, totals)
     metadata = parts["metadata"].content if "metadata" in parts else None
     columns, groups = [], []
+    notes = [*notes, *totals.remarks, *sample_remarks(totals, metadata)]
     if isinstance(metadata, Metadata) and "metadata" not in problems:
         metadata_ids = set(metadata.sample_ids)
         frame = metadata.frame.loc[[sample for sample in totals.sample_ids if sample in metadata_ids]]
         with collecting_messages("aam.labels"):  # the summaries hold what is logged of single columns
             columns, groups = summarise_columns(frame), summarise_groups(frame, SUBJECT_WORDS)
         notes = [*notes, *column_remarks(frame, columns)]
+        if not any(group.names_subject for group in groups):
+            notes += subject_remarks(frame)
     overlaps = _overlaps(parts, totals, problems)
     token_limit = SamplingConfig().token_limit
     return StudyReport(

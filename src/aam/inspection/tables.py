@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from aam import vocabulary
+from aam.data.fingerprints import SampleSketches, Sketcher, joined, place_keys
 from aam.data.memory import presence
 from aam.data.rarefaction import resolve_depth
 from aam.io.count_table import Table, refuse_duplicates
@@ -110,6 +111,10 @@ class TableTotals:
         Number of reads and of ASVs of each sample, int64 [S].
     feature_reads
         Number of reads of each feature, int64 [F].
+    sketches
+        What tells which samples are alike.
+    remarks
+        Remarks on the table.
     """
 
     sample_ids: list[str]
@@ -117,6 +122,8 @@ class TableTotals:
     reads: np.ndarray
     asvs: np.ndarray
     feature_reads: np.ndarray
+    sketches: SampleSketches
+    remarks: Sequence[str] = ()
 
 
 def count_table(table: Table) -> TableTotals:
@@ -136,11 +143,13 @@ def count_table(table: Table) -> TableTotals:
     feature_ids = Names.from_blocks(table.ids("observation"))
     refuse_duplicates("samples", sample_ids)
     refuse_duplicates("features", feature_ids)
-    reads, asvs = [], []
+    reads, asvs, sketches = [], [], []
+    sketcher = Sketcher(place_keys(len(feature_ids)))
     feature_reads = np.zeros(len(feature_ids), dtype=np.int64)
     for block in table.blocks():
         reads.append(np.asarray(block.sum(axis=1)).ravel())
         asvs.append(np.diff(block.indptr))
+        sketches.append(sketcher(block))
         np.add.at(feature_reads, block.indices, block.data)
     return TableTotals(
         sample_ids,
@@ -148,6 +157,7 @@ def count_table(table: Table) -> TableTotals:
         np.concatenate(reads).astype(np.int64),
         np.concatenate(asvs).astype(np.int64),
         feature_reads,
+        joined(sketches),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, StrictFloat, StrictInt
 
+from aam.data.few_reads import has_few_reads
 from aam.data.rarefaction import FixedRarefaction, rarefy_once
 from aam.data.study import Study
 from aam.ecology.tree import FeatureTree
@@ -164,6 +165,11 @@ class KernelHead(KernelEnsemble):
     vectors: Callable[[Study], np.ndarray] | None = None
     fixed_rarefaction: FixedRarefaction | None = None
 
+    @property
+    def training_reads(self) -> np.ndarray:
+        """Reads of known ASVs in each training sample, [n]."""
+        return self.training.counts.sum(axis=1)
+
     def predict(self, study: Study, rows: np.ndarray | None = None) -> Predictions:
         """Predict the samples ``rows`` of a study (all by default), which may hold ASVs that training never saw.
 
@@ -186,6 +192,7 @@ class KernelHead(KernelEnsemble):
         known_share = reads / np.maximum(chosen.depths, 1)
         _warn_of_unknown_reads(known_share)
         is_outlier = (nearest > self.calibration.farthest) | (known_share < LEAST_KNOWN)
+        is_outlier |= has_few_reads(chosen.depths, self.training_reads)
         reported = self.report(outputs)
         return replace(reported, columns={**reported.columns, "known_reads": known_share, OUTLIER: is_outlier})
 

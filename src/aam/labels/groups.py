@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.stats import kendalltau, mannwhitneyu, spearmanr
 
 from aam.errors import MetadataError, name_some
@@ -13,6 +14,7 @@ from aam.io.metadata import Metadata
 from aam.labels.columns import warn_of_probable_missing_values
 from aam.labels.spellings import look_alike_remarks
 from aam.labels.splits import divided_groups
+from aam.labels.subjects import find_subjects
 from aam.labels.target import Task
 
 logger = logging.getLogger(__name__)
@@ -82,7 +84,7 @@ def sample_groups(
 def warn_of_divided_subjects(
     metadata: Metadata, sample_ids: list[str], split: np.ndarray, kind: str, target_columns: Sequence[str]
 ) -> None:
-    """Warn if a column seems to name subjects, and a split without groups divides some of them.
+    """Warn if a column seems to name subjects, by its name or else its structure, and a split without groups divides some of them.
 
     Parameters
     ----------
@@ -95,6 +97,7 @@ def warn_of_divided_subjects(
     target_columns
         Columns to learn, which are not searched.
     """
+    is_named = False
     for column in metadata.frame.columns:
         if column in target_columns or not any(word in column.lower() for word in SUBJECT_WORDS):
             continue
@@ -104,6 +107,7 @@ def warn_of_divided_subjects(
         n_distinct = len(set(names))
         if not 1 < n_distinct <= has_value.sum() / 2:
             continue
+        is_named = True
         divided = divided_groups(names, split[has_value])
         if divided:
             logger.warning(
@@ -112,6 +116,24 @@ def warn_of_divided_subjects(
                 column, n_distinct, has_value.sum(), len(divided), _ADVICE[kind].format(column=shlex.quote(column)),
             )  # fmt: skip
             return
+    if not is_named:
+        _warn_of_divided_structure(metadata.frame.reindex(sample_ids), split, kind, target_columns)
+
+
+def _warn_of_divided_structure(
+    frame: pd.DataFrame, split: np.ndarray, kind: str, target_columns: Sequence[str]
+) -> None:
+    found = find_subjects(frame, target_columns)
+    if found is None or kind not in _ADVICE:
+        return
+    values = frame[found.name]
+    has_value = values.notna().to_numpy()
+    divided = divided_groups(values.to_numpy()[has_value].astype(str), split[has_value])
+    if divided:
+        logger.warning(
+            "%s. %d of them are in more than one part: if they are subjects, validation looks better than it is. %s",
+            found.fact(), len(divided), _ADVICE[kind].format(column=shlex.quote(found.name)),
+        )  # fmt: skip
 
 
 SUSPICIOUS = 0.6

@@ -29,6 +29,7 @@ from aam.labels.head_inputs import (
     weigh_samples,
     with_output_scaling,
 )
+from aam.labels.sample_checks import warn_of_samples
 from aam.labels.splits import EXCLUDED, TEST, TRAIN, VALIDATION, SampleSplit, split_labelled
 from aam.labels.target import AnyTarget, JointTarget, Task
 from aam.labels.task import choose_task_of, encode_columns, fit_columns, read_losses, stratum_of
@@ -310,6 +311,7 @@ def divide(config: TrainConfig, labelled: LabelledTable, depth: int | None) -> L
         sample_ids = list(study.sample_ids)
     stratum = stratum_of(values, task, config.target)
     split = split_labelled(study, groups, stratum, metadata, labelled.table_ids, config.split, config.training)
+    warn_of_samples(study, metadata, values, split, config.split.split)
     if config.split.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, split, config.split.split, names)
     columns = named_columns(config.category_columns, metadata, sample_ids, names)

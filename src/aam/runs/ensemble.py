@@ -22,6 +22,7 @@ from aam.inference.description import ModelDescription
 from aam.inference.ensemble import LeftOut, NetworkEnsemble, calibrate
 from aam.inference.model_directory import save_model
 from aam.inference.network import NetworkPredictor, PredictOptions
+from aam.inference.new_samples import training_samples
 from aam.inference.predictor import predictor_of
 from aam.io.metadata import write_tsv
 from aam.labels.head_inputs import head_inputs_of, weigh_classes
@@ -261,6 +262,7 @@ def calibrate_ensemble(
         metrics={},
         ensemble=model.info,
         members=tuple(member.description for member in trained),
+        samples=training_samples(labelled, trained[0].description),
     )
     return model, description, left_out
 

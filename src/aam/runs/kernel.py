@@ -15,6 +15,7 @@ from aam.inference.description import ModelDescription
 from aam.inference.kernel import KernelModel, PretrainedVectors, to_kernel_units
 from aam.inference.model_directory import save_model
 from aam.inference.network import PredictOptions
+from aam.inference.new_samples import training_samples
 from aam.inference.predictor import predictor_of
 from aam.kernels.fitting import fit_kernel_head, n_groups_left_out
 from aam.kernels.head import KernelHead, KernelInputs
@@ -138,7 +139,8 @@ def train_kernel_head(run: Run[TrainConfig], labelled: LabelledStudy, written: l
     predictor = predictor_of(copy.deepcopy(model), description, PredictOptions(Cache(config.study.cache_dir)))
     metrics = validate(config, predictor, labelled)
     write_metrics(output, metrics)
-    save_model(output / "model", model, dataclasses.replace(description, metrics=metrics))
+    samples = training_samples(labelled, description)
+    save_model(output / "model", model, dataclasses.replace(description, metrics=metrics, samples=samples))
     logger.info("Validation of %s: %s.", target.column, summarise(metrics, target))
     logger.info("Model: %s", output / "model")
 

@@ -1,0 +1,174 @@
+"""Tables that hold no counts of reads though they look like it: presence and absence, shares of a fixed number, totals."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from aam.data.fingerprints import SampleSketches, place_keys, sketch_study
+from aam.data.study import Study
+from aam.errors import name_some
+
+MOST_SAMPLES = 1000
+"""Samples that are looked at."""
+
+LEAST_SAMPLES, LEAST_ASVS = 4, 3
+"""Samples of a table, and ASVs of its median sample, below which nothing is said."""
+
+SHARE_ALIKE = 0.9
+"""Share of the samples that add up to one number if all were scaled to it."""
+
+TOLERANCE = 0.005
+"""How far, as a share, such sums differ by rounding."""
+
+PERCENT, MILLION = 100, 1_000_000
+"""Sums that are usual of shares, and unusual as a rarefaction depth."""
+
+TOLERANCE_OF_PERCENT = 0.05
+"""How far, as a share, percentages that are rounded to whole numbers add up to another sum than 100."""
+
+GAP, LEAST_ASVS_OF_GAP = 4, 10
+"""Least count, and ASVs, of the median sample from which on counts that add up to one number are scaled: drawn reads hold ones."""
+
+
+TOTALS = frozenset({"total", "totals", "sum", "sums", "total reads", "total counts", "grand total", "sum of reads"})
+"""Names, in lower case, of a row of totals."""
+
+
+def counts_remarks(depths: np.ndarray, richness: np.ndarray, sketches: SampleSketches) -> list[str]:
+    """Return a remark if the values of a table are not counts of reads.
+
+    Parameters
+    ----------
+    depths, richness, sketches
+        Sum of the values, number of those above 0, and sketch, of each sample, [S].
+    """
+    is_filled = depths > 0
+    if is_filled.sum() < LEAST_SAMPLES or np.median(richness[is_filled]) < LEAST_ASVS:
+        return []
+    if sketches.largest.max() == 1:
+        return [
+            "All values of the table are 0 or 1, presence and absence: what depends on the number of reads, such as abundances, "
+            "weighted distances and rarefaction, then means nothing. Pass the table of reads, if there is one."
+        ]
+    depths, smallest, richness = depths[is_filled], sketches.smallest[is_filled], richness[is_filled]
+    has_gap = bool(np.median(smallest) >= GAP and np.median(richness) >= LEAST_ASVS_OF_GAP)
+    if not _is_scaled(depths, has_gap, int(np.gcd.reduce(sketches.divisors))):
+        return []
+    whole = " (per cent?)" if _are_percent(depths) else ""
+    middle, power = float(np.median(depths)), _nearest_power(depths)
+    number = power if _is_near(depths, power, TOLERANCE) else middle
+    return [
+        f"The values of {_share_near(depths, middle)} samples add up to about {number:,.0f}{whole}: they look like shares "
+        "that were scaled and rounded, not like reads. How much a sample says, and rarefaction (--rarefy-depth), depend on its "
+        "number of reads: pass the table of reads."
+    ]
+
+
+def _is_scaled(depths: np.ndarray, has_gap: bool, divisor: int) -> bool:
+    """Return whether samples add up to one number by scaling: drawn reads do exactly, have no common divisor, and hold ones."""
+    if _are_percent(depths) or _is_near(depths, MILLION, TOLERANCE):
+        return True
+    if len(np.unique(depths)) == 1:
+        return divisor > 1
+    power = _nearest_power(depths)  # sums of rounded shares are on both sides of it, those of filtered reads below
+    is_rounded = _is_near(depths, power, TOLERANCE) and bool((depths < power).any() and (depths > power).any())
+    return is_rounded or (has_gap and _is_near(depths, float(np.median(depths)), TOLERANCE))
+
+
+def _nearest_power(depths: np.ndarray) -> float:
+    return 10.0 ** round(np.log10(np.median(depths)))
+
+
+def _are_percent(depths: np.ndarray) -> bool:
+    return _is_near(depths, PERCENT, TOLERANCE_OF_PERCENT) and abs(float(np.median(depths)) - PERCENT) < 1
+
+
+def _is_near(depths: np.ndarray, number: float, tolerance: float) -> bool:
+    return bool((np.abs(depths - number) <= tolerance * number).mean() >= SHARE_ALIKE)
+
+
+def _share_near(depths: np.ndarray, number: float) -> str:
+    n_near = int((np.abs(depths - number) <= TOLERANCE_OF_PERCENT * number).sum())
+    return "all" if n_near == len(depths) else f"{n_near:,} of {len(depths):,}"
+
+
+def holds_total(depths: np.ndarray) -> np.ndarray:
+    """Return the indices of the samples with as many reads as all others together, int64; nearly always none."""
+    total = int(depths.sum())
+    return (
+        np.flatnonzero((2 * depths == total) & (depths > 0)) if len(depths) >= LEAST_SAMPLES else np.empty(0, np.int64)
+    )
+
+
+def total_sample_remark(name: str) -> str:
+    """Return what there is to say of a sample whose counts are the sums of all others."""
+    return (
+        f"The counts of {name_some([name])} are the sums of all other samples: it looks like a column of totals, not like a "
+        "sample. Take it out of the table."
+    )
+
+
+def total_feature_remarks(
+    feature_ids: Sequence[str], feature_reads: np.ndarray, depths: np.ndarray, largest: np.ndarray
+) -> list[str]:
+    """Return a remark if a feature holds the sum of all others in each sample.
+
+    Parameters
+    ----------
+    feature_ids, feature_reads
+        Name and reads of each feature, [F].
+    depths, largest
+        Reads, and largest count, of each sample, [S].
+    """
+    is_filled = depths > 0
+    if is_filled.sum() < LEAST_SAMPLES or len(feature_reads) < LEAST_ASVS or (2 * largest != depths)[is_filled].any():
+        return []
+    totals = np.flatnonzero(2 * feature_reads == depths.sum())
+    return [
+        f"The counts of the feature {name_some([feature_ids[feature]])} are the sums of all other features: it looks like a row of "
+        "totals, not like an ASV. Take it out of the table."
+        for feature in totals.tolist()
+    ]
+
+
+def hint_of_totals(feature_ids: Iterable[str]) -> str:
+    """Return a sentence, after a space, on features whose names are those of a row of totals; empty if there are none.
+
+    Examples
+    --------
+    >>> hint_of_totals(["ACGT", "Total"])
+    " 'Total' may be a row of totals: take it out of the table."
+    """
+    names = [name for name in feature_ids if name.strip().lower() in TOTALS]
+    return f" {name_some(names)} may be a row of totals: take it out of the table." if names else ""
+
+
+def table_remarks(study: Study) -> list[str]:
+    """Return remarks on the table of a study: whether it holds counts of reads, and of single samples only.
+
+    Parameters
+    ----------
+    study
+        All samples of the table.
+    """
+    remarks, depths = [], study.depths
+    if study.n_samples:
+        samples = np.unique(np.linspace(0, study.n_samples - 1, MOST_SAMPLES).astype(np.int64))
+        sketches = sketch_study(study, place_keys(study.n_features), samples)
+        remarks = counts_remarks(depths[samples], study.richness[samples], sketches)
+    for index in holds_total(depths).tolist():
+        if _is_sum_of_others(study, index):
+            remarks.append(total_sample_remark(study.sample_ids[index]))
+    return remarks
+
+
+def _is_sum_of_others(study: Study, index: int) -> bool:
+    totals = np.zeros(study.n_features, dtype=np.int64)
+    for other in range(study.n_samples):
+        features, counts = study.sample(other)
+        totals[features] += counts
+        if other % MOST_SAMPLES == 0:
+            study.release()
+    features, counts = study.sample(index)
+    totals[features] -= 2 * counts
+    return not totals.any()
