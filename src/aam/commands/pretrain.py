@@ -1,9 +1,12 @@
 """``aam pretrain``: learn from a study without labels."""
 
 import logging
+from dataclasses import replace
 
 from aam.config.commands import PretrainConfig
+from aam.data.orientation import KmerSketch
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
+from aam.data.read_checks import warn_of_cut
 from aam.data.study_build import read_study
 from aam.distributed.ranks import process_group
 from aam.inference.model_directory import save_model
@@ -48,6 +51,7 @@ def read_unlabelled(config: PretrainConfig) -> UnlabelledStudy:
         A file is missing or malformed, or nothing is left to train on or to validate.
     """
     study = read_study(config.study, config.model.max_bp)
+    warn_of_cut(study)
     table_ids = study.sample_ids
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
     logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
@@ -66,7 +70,7 @@ def _write(run: Run[PretrainConfig], plan: RunPlan, schedule: BatchSchedule, sum
         "best_epoch": summary.best_epoch,
         "n": len(source.validation),
     }
-    description = plan.describe_trained(metrics)
+    description = replace(plan.describe_trained(metrics), sketch=KmerSketch.of(source.maker.study))
     with saving_elsewhere_on_failure(plan.model, description):
         write_metrics(output, metrics)
         save_model(output / "model", plan.model, description)

@@ -8,7 +8,9 @@ import numpy as np
 
 from aam.config.commands import TrainConfig
 from aam.config.saving import MEMBERS
+from aam.data.orientation import KmerSketch
 from aam.data.rarefaction import fixed_rarefaction, resolve_depth
+from aam.data.read_checks import warn_of_cut
 from aam.distributed.ranks import process_group
 from aam.errors import ConfigError
 from aam.inference.model_directory import save_model
@@ -79,6 +81,7 @@ def _warn_of_depth(labelled: LabelledStudy) -> None:
 def _train_network(run: Run[TrainConfig], table: LabelledTable) -> None:
     ranks = run.ranks
     with ranks.raise_together():
+        warn_of_cut(table.study)
         depth = resolve_depth(run.config.sampling.rarefy_depth, table.study.depths)
         labelled = divide(run.config, table, depth)
         if depth is None:
@@ -102,6 +105,7 @@ def _write(run: Run[TrainConfig], plan: RunPlan, labelled: LabelledStudy, summar
         metrics = validate(run.config, predictor, labelled)
         metrics |= {"epochs": summary.epochs, "best_epoch": summary.best_epoch}
         write_metrics(output, metrics)
-        save_model(output / "model", plan.model, plan.describe_trained(metrics))
+        description = dataclasses.replace(plan.describe_trained(metrics), sketch=KmerSketch.of(labelled.study))
+        save_model(output / "model", plan.model, description)
     logger.info("Validation of %s: %s.", labelled.target.column, summarise(metrics, labelled.target))
     logger.info("Model: %s", output / "model")

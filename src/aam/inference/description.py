@@ -7,6 +7,7 @@ from typing import Any
 from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
 from aam.config.target import Losses, NetworkHeadConfig
+from aam.data.orientation import KmerSketch
 from aam.labels.covariates import NO_COVARIATES, Covariates
 from aam.labels.target import AnyTarget
 from aam.objectives.objective import Settings
@@ -49,6 +50,9 @@ class ModelDescription:
         Metadata columns that a network reads beside the microbes, and their options.
     ensemble, members
         Description of an ensemble of networks, and those of its members; None and empty for any other model.
+    sketch
+        Stretches of the training sequences, to tell the orientation of new reads; None for a kernel head, which holds the
+        sequences, for members of an ensemble, and for a model that was saved before there were any.
     """
 
     model: ModelConfig
@@ -68,6 +72,7 @@ class ModelDescription:
     covariates_config: CovariatesConfig = DEFAULT_COVARIATES
     ensemble: dict[str, Any] | None = None
     members: tuple["ModelDescription", ...] = ()
+    sketch: KmerSketch | None = None
 
     @property
     def kind(self) -> str:
