@@ -13,7 +13,7 @@ from aam.inference.model_directory import save_model
 from aam.labels.splits import SampleSplit, split_unlabelled
 from aam.runs.batch_plan import BatchSchedule
 from aam.runs.plan import RunPlan, UnlabelledStudy, plan_run, train_run
-from aam.runs.resources import score_lines, trivial_scores
+from aam.runs.resources import score_lines, trivial_scores, warn_of_off_target
 from aam.runs.results import write_metrics
 from aam.runs.resume import Run, open_run, saving_elsewhere_on_failure
 from aam.training.fit import FitSummary
@@ -52,6 +52,7 @@ def read_unlabelled(config: PretrainConfig) -> UnlabelledStudy:
     """
     study = read_study(config.study, config.model.max_bp)
     warn_of_cut(study)
+    warn_of_off_target(config.taxonomy.taxonomy, study)
     table_ids = study.sample_ids
     depth = resolve_depth(config.sampling.rarefy_depth, study.depths)
     logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")

@@ -22,6 +22,7 @@ from aam.labels.target import parts_of
 from aam.runs.ensemble import LEFT_OUT, train_ensemble
 from aam.runs.kernel import choose_head, train_kernel_head
 from aam.runs.plan import RunPlan, plan_run, train_run
+from aam.runs.resources import warn_of_off_target
 from aam.runs.results import summarise, validate, write_metrics
 from aam.runs.resume import Run, open_run, refuse_saved_network, saving_elsewhere_on_failure
 from aam.storage.cache import Cache
@@ -41,6 +42,7 @@ def train(config: TrainConfig) -> None:
             return
         with ranks.raise_together():
             table = read_labelled(run.config, run.config.model.max_bp)
+            warn_of_off_target(run.config.taxonomy.taxonomy, table.study)
             head = choose_head(run.config, table.study.n_samples)
             if head == "kernel":
                 _check_kernel_run(run)

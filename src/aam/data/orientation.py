@@ -103,17 +103,23 @@ class ReadSample:
     @classmethod
     def of(cls, study: Study) -> "ReadSample":
         """Return the most abundant ASVs of a study as it is on disk."""
-        reads = np.zeros(study.n_features, dtype=np.int64)
-        for start in range(0, len(study.indices), _ENTRIES_AT_ONCE):
-            entries = slice(start, start + _ENTRIES_AT_ONCE)
-            np.add.at(reads, study.indices[entries], study.counts[entries])
-            study.release()
+        reads = reads_of_features(study)
         chosen = most_abundant(reads, study.feature_ids)
         letters, offsets = study.tokens.letters, study.tokens.offsets
         parts = [np.array(letters[offsets[k] : offsets[k + 1]]) for k in chosen.tolist()]
         study.release()
         names = [study.feature_ids[k] for k in chosen.tolist()]
         return cls(names, Sequences.of(parts), reads[chosen], int((reads > 0).sum()))
+
+
+def reads_of_features(study: Study) -> np.ndarray:
+    """Count the reads of each feature in all samples of the table, int64 [F]."""
+    reads = np.zeros(study.n_features, dtype=np.int64)
+    for start in range(0, len(study.indices), _ENTRIES_AT_ONCE):
+        entries = slice(start, start + _ENTRIES_AT_ONCE)
+        np.add.at(reads, study.indices[entries], study.counts[entries])
+        study.release()
+    return reads
 
 
 def most_abundant(reads: np.ndarray, names: Sequence[str]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Remarks on the sequences of a table: orientation, regions, lengths, primers, doubles, and what a network does not read."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -142,21 +142,20 @@ def _percent(share: float) -> str:
     return f"{100 * share:.{0 if share >= 0.1 or share == 0 else 1}f} %"
 
 
-def doubles_remark(n_sequences: int, n_ids: int, examples: list[list[str]]) -> str:
-    """Return the remark on sequences that have several ids.
-
-    Parameters
-    ----------
-    n_sequences, n_ids
-        Number of such sequences, and of their ids.
-    examples
-        Ids of some of them.
-    """
-    shown = "; ".join(" and ".join(repr(_shortened(name)) for name in ids) for ids in examples)
+def doubles_remark(names: Sequence[Sequence[str]]) -> str:
+    """Return the remark on sequences that have several ids; ``names`` are the ids of each."""
+    in_order = (sorted(ids, key=by_length) for ids in names)
+    examples = sorted(in_order, key=lambda ids: by_length(ids[0]))[:_SHOWN]
+    shown = "; ".join(" and ".join(repr(_shortened(name)) for name in ids[:_SHOWN]) for ids in examples)
     return (
-        f"{n_sequences:,} sequences have {n_ids:,} ids, such as {shown}. The ids of the same sequence are merged to one ASV, in "
-        "every method, and their reads added up."
+        f"{len(names):,} sequences have {sum(map(len, names)):,} ids, such as {shown}. The ids of the "
+        "same sequence are merged to one ASV, in every method, and their reads added up."
     )
+
+
+def by_length(name: str) -> tuple[int, str]:
+    """Return the key by which the shortest of names is the first, and of equally short ones the first of the alphabet."""
+    return len(name), name
 
 
 def turned_ids_remark(n_turned: int, n_features: int) -> str:
@@ -182,15 +181,32 @@ def warn_of_cut(study: Study) -> None:
     if not n_longer:
         return
     n_distinct = _count_distinct(study, max_bp)
-    lost = len(tokens) - n_distinct
-    longest = int(tokens.lengths.max())
-    same = (
-        f" So {lost:,} ASVs become the same as others, and {n_distinct:,} are told apart: --max-bp {longest} reads all."
+    logger.warning("%s", cut_remark(n_longer, len(tokens), max_bp, n_distinct, int(tokens.lengths.max())))
+
+
+def cut_remark(n_longer: int, n_sequences: int, max_bp: int, n_distinct: int, longest: int) -> str:
+    """Return the remark on sequences that are longer than what is read of them.
+
+    Parameters
+    ----------
+    n_longer, n_sequences
+        Number of longer ones, and of all.
+    max_bp
+        Nucleotides that are read.
+    n_distinct
+        Number of sequences that differ in these.
+    longest
+        Nucleotides of the longest.
+    """
+    longer = f"{n_longer:,} of {n_sequences:,} sequences are longer than {max_bp:,} nucleotides"
+    remark = f"{longer}; what follows is not read (--max-bp)."
+    lost = n_sequences - n_distinct
+    if not lost:
+        return remark
+    return (
+        f"{remark} So {lost:,} ASVs become the same as others, and {n_distinct:,} are told apart: pass --max-bp {longest} to read "
+        "all. The kernel head compares whole sequences, unless --max-bp is given."
     )
-    logger.warning(
-        "%d of %d sequences are longer than %d nucleotides; what follows is not read (--max-bp).%s",
-        n_longer, len(tokens), max_bp, same if lost else "",
-    )  # fmt: skip
 
 
 def _count_distinct(study: Study, max_bp: int) -> int:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from aam.config.study import StudyConfig
 from aam.data.orientation import KmerSketch, ReadSample, orientation_of
-from aam.data.read_checks import doubles_remark, read_remarks, turned_ids_remark, unlike_remarks
+from aam.data.read_checks import by_length, doubles_remark, read_remarks, turned_ids_remark, unlike_remarks
 from aam.data.reading import Reading
 from aam.data.study import Study
 from aam.errors import SequenceError, TableError
@@ -36,8 +36,6 @@ _LAYOUT = f"{FORMAT} merged"
 
 AS_THEY_ARE = Reading(has_doubles=True)
 """How the features of a table are written if nothing else is said: one by one, whether or not their sequences are the same."""
-
-_EXAMPLES = 3  # sequences with several ids that are kept for a message
 
 _PER_BLOCK = 1 << 12
 
@@ -123,17 +121,14 @@ def _write_features(unordered: "_UnorderedFeatures", writer: ArrayWriter, has_do
 
 def _name_doubles(names: Names, order: np.ndarray, is_first: np.ndarray) -> tuple[np.ndarray, str]:
     """Return the feature that names each sequence, whose id is the shortest, then the first of its ids; and the remark on them."""
-    named, examples = order[is_first].copy(), []
+    named, doubles = order[is_first].copy(), []
     starts = np.append(np.flatnonzero(is_first), len(order))
     several = np.flatnonzero(np.diff(starts) > 1)
     for number in several.tolist():
         features = order[starts[number] : starts[number + 1]].tolist()
-        ids = sorted((len(names[feature]), names[feature], feature) for feature in features)
-        named[number] = ids[0][2]
-        examples.append([name for _, name, _ in ids])
-    n_ids = sum(map(len, examples))
-    examples.sort(key=lambda ids: (len(ids[0]), ids[0]))
-    return named, doubles_remark(len(examples), n_ids, examples[:_EXAMPLES])
+        named[number] = min(features, key=lambda feature: by_length(names[feature]))
+        doubles.append([names[feature] for feature in features])
+    return named, doubles_remark(doubles)
 
 
 class _UnorderedFeatures:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from aam.config.model import ModelConfig
 from aam.config.study import SamplingConfig
@@ -10,6 +9,7 @@ from aam.ecology.tree import FeatureTree
 from aam.errors import AamError, MetadataError, TableError, name_some
 from aam.inspection.columns import ColumnSummary, GroupSummary, summarise_columns, summarise_groups
 from aam.inspection.files import FileReport, InspectedFile, ModelSummary, StudyReport, collecting_messages
+from aam.inspection.sequences import sequence_remarks, taxonomy_remarks
 from aam.inspection.tables import (
     Overlap,
     SequenceSummary,
@@ -21,7 +21,6 @@ from aam.inspection.tables import (
 from aam.io.distances import DistanceMatrix
 from aam.io.metadata import Metadata
 from aam.io.newick import TreeArrays
-from aam.io.sequences import sequences_in_fasta, sequences_in_ids
 from aam.labels.groups import SUBJECT_WORDS
 from aam.storage.names import Names
 
@@ -128,7 +127,7 @@ def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> Study
     totals, summary = parts["table"].content, parts["table"].report.summary
     assert isinstance(totals, TableTotals)
     assert isinstance(summary, TableSummary)
-    problems = _misfits(parts, totals)
+    problems, remarks = _misfits(parts, totals)
     metadata = parts["metadata"].content if "metadata" in parts else None
     columns, groups = [], []
     if isinstance(metadata, Metadata) and "metadata" not in problems:
@@ -149,7 +148,7 @@ def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> Study
         groups=groups,
         group_column=_subject_column(groups),
         problems=problems,
-        notes=notes,
+        notes=[*notes, *remarks],
     )
 
 
@@ -196,28 +195,22 @@ def _sample_names(part: InspectedFile) -> list[str]:
     return content.ids if isinstance(content, DistanceMatrix) else content.sample_ids
 
 
-def _misfits(parts: Mapping[str, InspectedFile], totals: TableTotals) -> dict[str, str]:
-    """Check each part against the table as the commands do; return their error messages by kind."""
-    problems = {}
+def _misfits(parts: Mapping[str, InspectedFile], totals: TableTotals) -> tuple[dict[str, str], list[str]]:
+    """Check each part against the table as the commands do; return their error messages by kind, and remarks."""
+    problems: dict[str, str] = {}
+    remarks: list[str] = []
     for kind, check in _CHECKS.items():
         if kind in parts or kind == "sequences":
             try:
-                check(parts.get(kind), totals)
+                remarks += check(parts.get(kind), totals) or []
             except AamError as error:
                 problems[kind] = str(error)
-    return problems
+    return problems, remarks
 
 
 def _check_table(_: InspectedFile | None, totals: TableTotals) -> None:
     if not totals.reads.any():
         raise TableError("The table holds no reads. Pass a table of counts.")
-
-
-def _check_sequences(part: InspectedFile | None, totals: TableTotals) -> None:
-    names = totals.feature_ids
-    blocks = sequences_in_ids(names) if part is None else sequences_in_fasta(Path(part.report.path), names)
-    for _ in blocks:
-        pass
 
 
 def _check_tree(part: InspectedFile | None, totals: TableTotals) -> None:
@@ -230,6 +223,11 @@ def _check_distances(part: InspectedFile | None, totals: TableTotals) -> None:
     part.content.select(totals.sample_ids)
 
 
+def _check_taxonomy(part: InspectedFile | None, totals: TableTotals) -> list[str]:
+    assert part is not None
+    return taxonomy_remarks(part, totals)
+
+
 def _check_metadata(part: InspectedFile | None, totals: TableTotals) -> None:
     assert part is not None
     metadata_ids = part.content.sample_ids
@@ -240,10 +238,11 @@ def _check_metadata(part: InspectedFile | None, totals: TableTotals) -> None:
         )
 
 
-_CHECKS: dict[str, Callable[[InspectedFile | None, TableTotals], None]] = {
+_CHECKS: dict[str, Callable[[InspectedFile | None, TableTotals], list[str] | None]] = {
     "table": _check_table,
-    "sequences": _check_sequences,
+    "sequences": sequence_remarks,
     "tree": _check_tree,
     "distances": _check_distances,
     "metadata": _check_metadata,
+    "taxonomy": _check_taxonomy,
 }
