@@ -192,8 +192,7 @@ def _sizes(study: StudyReport) -> list[str]:
         if "sequences" not in study.files:
             info.append(f"The feature ids are sequences: {_sequences(sequences)}.")
         info.append(
-            f"{sequences.n_longer:,} sequences are longer than {sequences.max_bp:,} nucleotides, the most that a network reads "
-            "(--max-bp)."
+            f"{sequences.n_longer:,} sequences are longer than {sequences.max_bp:,} nucleotides, the most that are read (--max-bp)."
         )
     return [*(INDENT + row for row in rows), "", *wrap([" ".join(info)])]
 
