@@ -16,8 +16,8 @@ KINDS = {
     "reversed for a model": Kind(
         "Sequences",
         "New reads in the other orientation than those of training, all or some",
-        "`predict`, `embed` and `evaluate` compare k-mers with the training sequences, for every head, and count the ASVs that match "
-        "as reverse complements",
+        "`predict`, `embed` and `evaluate` compare k-mers with the training sequences, for every head, and count the ASVs that "
+        "match as reverse complements",
         "`--orient` turns these; the predictions are then those of the table in the right orientation. Models saved before have "
         "nothing to compare with, but for the kernel head",
     ),
@@ -30,7 +30,8 @@ KINDS = {
     "reversed 16S": Kind(
         "Sequences",
         "All reads of a table in reverse orientation",
-        "Every command says so where conserved stretches of 16S, 18S or ITS show it; of other genes nothing can be said without a model",
+        "Every command says so where conserved stretches of 16S, 18S or ITS show it; of other genes nothing can be said without "
+        "a model",
         "`--orient`",
     ),
     "turned after naming": Kind(
@@ -141,7 +142,9 @@ def test_sequences_trimmed_after_they_were_named_are_kept_on_request(change, tmp
     ids = [md5(s) for s in sequences]
     config = write(tmp_path, "trimmed", [change(s) for s in sequences], ids=ids)
 
-    with pytest.raises(SequenceError, match=r"40 of 40 .*rename the features in both files, or pass --sequence-ids keep"):
+    with pytest.raises(
+        SequenceError, match=r"40 of 40 .*rename the features in both files, or pass --sequence-ids keep"
+    ):
         said(caplog, config)
     kept, remarks = said(caplog, dataclasses.replace(config, sequence_ids="keep"))
 

@@ -9,10 +9,10 @@ from aam import vocabulary
 K = 13
 """Nucleotides of a stretch: 67 million are possible, so that two sequences hardly share one by chance."""
 
-_FEWEST = 8
+_FEWEST = 4
 """Least number of stretches that a sequence shares with others to count as alike; half of its own, if it is that short."""
 
-_FEWEST_OF_SHORT = 4
+_FEWEST_OF_SHORT = 3
 
 _WORK = 1 << 25
 """Stretches that are compared at most, so that the time is bounded where no sequences are alike."""

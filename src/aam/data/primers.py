@@ -41,7 +41,6 @@ REVERSE_PRIMERS = {
     "519R": "GWATTACCGCGGCKGCTG",
     "785R": "GACTACHVGGGTATCTAATCC",
     "806R": "GGACTACNVGGGTWTCTAAT",
-    "907R": "CCGTCAATTCMTTTRAGTTT",
     "926R": "CCGYCAATTYMTTTRAGTTT",
     "1193R": "ACGTCATCCCCACCTTCC",
     "1391R": "GACGGGCGGTGWGTRCA",
@@ -115,9 +114,10 @@ def _ends(sequences: Sequences, length: int, is_start: bool) -> np.ndarray:
     return ends
 
 
-def _matches(bits: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return whether rows are a primer, of which a tenth may differ; bool [n]."""
-    return ((bits & mask) != 0).sum(axis=1) >= len(mask) - len(mask) // 10
+def _count_mismatches(ends: np.ndarray, mask: np.ndarray, starts: list[int]) -> np.ndarray:
+    """Return the least number of letters in which rows differ from a primer at some places, int64 [n]."""
+    counts = [((ends[:, start : start + len(mask)] & mask) == 0).sum(axis=1) for start in starts]
+    return np.min(counts, axis=0)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,10 @@ class PrimerFinding:
 
 
 def find_primers(sequences: Sequences) -> list[PrimerFinding]:
-    """Find the primer that most sequences begin with, and the one that most end in; neither if none do."""
+    """Find the primer that most sequences begin with, and the one that most end in; neither if none do.
+
+    A tenth of the letters of a primer may differ; of several primers that fit, the one that most sequences have exactly is named.
+    """
     longest = max(map(len, PRIMERS.values())) + _LARGEST_OFFSET
     findings = []
     for is_start in (True, False):
@@ -149,12 +152,13 @@ def find_primers(sequences: Sequences) -> list[PrimerFinding]:
         candidates = []
         for name, primer in PRIMERS.items():
             letters = primer if is_start else reverse_complement_of(primer)
-            mask, holders = _mask(letters), np.zeros(len(sequences), dtype=bool)
-            for offset in range(_OFFSET_OF.get(name, _LARGEST_OFFSET) + 1):
-                start = offset if is_start else longest - len(mask) - offset
-                holders |= _matches(ends[:, start : start + len(mask)], mask)
-            candidates.append(PrimerFinding(name, letters, is_start, holders))
-        best = max(candidates, key=lambda finding: int(finding.holders.sum()))
+            offsets = range(_OFFSET_OF.get(name, _LARGEST_OFFSET) + 1)
+            starts = [offset if is_start else longest - len(letters) - offset for offset in offsets]
+            n_mismatches = _count_mismatches(ends, _mask(letters), starts)
+            holders = n_mismatches <= len(letters) // 10
+            rank = int((n_mismatches == 0).sum()), int(holders.sum())
+            candidates.append((rank, PrimerFinding(name, letters, is_start, holders)))
+        best = max(candidates, key=lambda candidate: candidate[0])[1]
         if best.holders.any():
             findings.append(best)
     return findings

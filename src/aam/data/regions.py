@@ -14,22 +14,20 @@ _FEWEST = 5  # ASVs of a family that is looked at
 _LEAST_ASVS, _LEAST_READS = 0.1, 0.05
 """Share of the ASVs, and of the reads, of a second region to be told."""
 
-_LEAST_OF_TWO = 0.9  # share of the ASVs that two regions hold; many unlike families are no regions
-
-_WORD = 6  # nucleotides of a word, of which there are 4096
-
-_COMMON = 0.05  # share of the sequences of a family that have a word at a place
+_LEAST_OF_TWO = 0.8  # share of the ASVs that two regions hold; many unlike families are no regions
 
 _SHIFT = 3  # nucleotides by which reads of one region may begin apart
 
-_LEAST_WORDS = 0.7
-"""Mean number of words at the same place, of families of one region: 4 to 11 of bacteria and archaea, below 0.4 of two regions."""
+_FEWEST_COMPARED = 20  # positions
+
+_ALIKE = 0.47
+"""Least share of the positions at which starts of one region agree: 0.55 of bacteria and archaea, up to 0.4 of two regions."""
 
 
 def find_second_region(sequences: Sequences, reads: np.ndarray) -> np.ndarray | None:
     """Find ASVs whose starts have nothing in common with those of the rest, but much with each other.
 
-    Reads of one region begin at one place of a gene, where even distant taxa share words at the same positions. A second region is
+    Reads of one region begin at one place of a gene, where even distant taxa agree at half of the positions. A second region is
     told if it has a tenth of the ASVs and a twentieth of the reads, and the two hold nearly all ASVs.
 
     Parameters
@@ -41,59 +39,60 @@ def find_second_region(sequences: Sequences, reads: np.ndarray) -> np.ndarray | 
     -------
     Whether each ASV is of the second region, bool [n]; None if there is one region.
     """
-    starts = Sequences.of([sequences[k][:_START] for k in range(len(sequences))])
-    family = find_families(starts).family
-    sizes = np.bincount(family[family >= 0], minlength=1)
-    large = [number for number in np.argsort(-sizes, kind="stable").tolist() if sizes[number] >= _FEWEST]
-    regions: list[list[int]] = []
-    words = {number: _words(starts.select(np.flatnonzero(family == number))) for number in large}
-    for number in large:
-        near = [region for region in regions if any(_begin_alike(words[other], words[number]) for other in region)]
-        if near:
-            near[0].append(number)
-        else:
-            regions.append([number])
+    starts = np.zeros((len(sequences), _START), dtype=np.uint8)
+    for row in range(len(sequences)):
+        letters = sequences[row][:_START]
+        starts[row, : len(letters)] = letters
+    family = find_families(Sequences.of([sequences[k][:_START] for k in range(len(sequences))])).family
+    regions = _regions_of(starts, family)
     if len(regions) < 2:
         return None
-    members = [np.isin(family, region) for region in regions]
-    second = sorted(members, key=lambda part: -int(part.sum()))[1]
-    is_common = second.mean() >= _LEAST_ASVS and reads[second].sum() >= _LEAST_READS * reads.sum()
-    is_of_two = np.sort([part.mean() for part in members])[-2:].sum() >= _LEAST_OF_TWO
-    return second if is_common and is_of_two else None
+    agreements = np.array([np.max([_agreement(start, starts) for start in region], axis=0) for region in regions])
+    region = np.where(agreements.max(axis=0) >= _ALIKE, agreements.argmax(axis=0), -1)
+    sizes = np.bincount(region[region >= 0], minlength=len(regions))
+    first, second = np.argsort(-sizes, kind="stable")[:2].tolist()
+    members = region == second
+    is_common = members.mean() >= _LEAST_ASVS and reads[members].sum() >= _LEAST_READS * reads.sum()
+    is_of_two = sizes[first] + sizes[second] >= _LEAST_OF_TWO * len(sequences)
+    return members if is_common and is_of_two else None
 
 
-def _words(starts: Sequences) -> np.ndarray:
-    """Return the word at each position of each sequence, −1 where there is none; int64 [n, P]."""
-    words = np.full((len(starts), _START - _WORD + 1), -1, dtype=np.int64)
-    for row in range(len(starts)):
-        letters = starts[row].astype(np.int64) - vocabulary.FIRST_NUCLEOTIDE
-        n = len(letters) - _WORD + 1
-        if n <= 0:
-            continue
-        is_nucleotide = (letters >= 0) & (letters < len(vocabulary.NUCLEOTIDES))
-        code, is_whole = np.zeros(n, dtype=np.int64), np.ones(n, dtype=bool)
-        for step in range(_WORD):
-            code = 4 * code + letters[step : step + n]
-            is_whole &= is_nucleotide[step : step + n]
-        words[row, :n] = np.where(is_whole, code, -1)
-    return words
+def _regions_of(starts: np.ndarray, family: np.ndarray) -> list[list[np.ndarray]]:
+    """Return the consensus starts of the larger families, those of each region together."""
+    sizes = np.bincount(family[family >= 0], minlength=1)
+    regions: list[list[np.ndarray]] = []
+    for number in np.argsort(-sizes, kind="stable").tolist():
+        if sizes[number] < _FEWEST:
+            break
+        consensus = _consensus(starts[family == number])
+        alike = [
+            region for region in regions if max(_agreement(start, consensus[None])[0] for start in region) >= _ALIKE
+        ]
+        if alike:
+            alike[0].append(consensus)
+        else:
+            regions.append([consensus])
+    return regions
 
 
-def _begin_alike(words: np.ndarray, others: np.ndarray) -> bool:
-    """Return whether the others have common words of a family at the same positions, give or take `_SHIFT`."""
-    n_positions = words.shape[1]
-    is_common = np.zeros((n_positions, 4**_WORD), dtype=bool)
-    for position in range(n_positions):
-        column = words[:, position]
-        counts = np.bincount(column[column >= 0], minlength=4**_WORD)
-        is_common[position] = counts >= max(2, _COMMON * len(words))
-    best = 0.0
+def _consensus(starts: np.ndarray) -> np.ndarray:
+    """Return the nucleotide that most starts have at each position, 0 where none has one; uint8 [P]."""
+    tokens = np.arange(vocabulary.FIRST_NUCLEOTIDE, vocabulary.AMBIGUOUS)
+    counts = (starts[:, :, None] == tokens).sum(axis=0)
+    return np.where(counts.any(axis=1), tokens[counts.argmax(axis=1)], 0).astype(np.uint8)
+
+
+def _agreement(start: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return the share of positions at which starts agree with another, shifted against it as fits best; float64 [n]."""
+    best = np.zeros(len(starts))
+    n = len(start)
     for shift in range(-_SHIFT, _SHIFT + 1):
-        positions = np.arange(max(0, -shift), min(n_positions, n_positions - shift))
-        at_these = others[:, positions]
-        hits = is_common[positions + shift, np.maximum(at_these, 0)] & (at_these >= 0)
-        best = max(best, float(hits.sum(axis=1).mean()))
-    return best >= _LEAST_WORDS
+        one, others = start[max(0, shift) : n + min(0, shift)], starts[:, max(0, -shift) : n + min(0, -shift)]
+        are_nucleotides = (one > 0) & (one < vocabulary.AMBIGUOUS) & (others > 0) & (others < vocabulary.AMBIGUOUS)
+        n_compared = are_nucleotides.sum(axis=1)
+        n_equal = ((one == others) & are_nucleotides).sum(axis=1)
+        best = np.maximum(best, np.where(n_compared >= _FEWEST_COMPARED, n_equal / np.maximum(n_compared, 1), 0.0))
+    return best
 
 
 _MOST_LENGTHS = 4
