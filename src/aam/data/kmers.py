@@ -132,8 +132,10 @@ def strands(kmers: Kmers, n: int, profile: np.ndarray) -> np.ndarray:
     -------
     `FORWARD`, `REVERSED`, or `UNKNOWN` where neither strand or both have them; int8 [n].
     """
-    hits = [np.bincount(kmers.owner[_is_in(codes, profile)], minlength=n) for codes in (kmers.forward, kmers.reverse)]
-    return _strands_of(*hits, np.bincount(kmers.owner, minlength=n), len(profile))
+    forward, reverse = (
+        np.bincount(kmers.owner[_is_in(codes, profile)], minlength=n) for codes in (kmers.forward, kmers.reverse)
+    )
+    return _strands_of(forward, reverse, np.bincount(kmers.owner, minlength=n), len(profile))
 
 
 def _is_in(codes: np.ndarray, profile: np.ndarray) -> np.ndarray:
@@ -194,8 +196,8 @@ def find_families(sequences: Sequences) -> Families:
             is_ahead = strand[owner] == FORWARD
             in_profile[forward[of_new & is_ahead]] = True
             in_profile[reverse[of_new & ~is_ahead]] = True
-            hits = [np.bincount(owner[in_profile[part]], minlength=n) for part in (forward, reverse)]
-            found = _strands_of(*hits, total, int(in_profile.sum()))
+            ahead, behind = (np.bincount(owner[in_profile[part]], minlength=n) for part in (forward, reverse))
+            found = _strands_of(ahead, behind, total, int(in_profile.sum()))
             is_new = (family < 0) & (found != UNKNOWN)
             strand[is_new] = found[is_new]
             work += len(owner)

@@ -209,7 +209,7 @@ class KernelPredictor:
         """None: sequences are read whole."""
         return None
 
-    @cached_property
+    @property
     def sketch(self) -> KmerSketch | None:
         """Stretches of the sequences that the head knows."""
         known = self.head.known
