@@ -9,7 +9,7 @@ from aam.cli import COMMANDS, form_of, main, parse
 from aam.config.base import load, options_by_name, write_yaml
 from aam.storage.output import check_output_directory
 
-STUDY = {"table", "sequences", "cache-dir"}
+STUDY = {"table", "sequences", "cache-dir", "sequence-ids", "orient", "truncate"}
 DISTANCE = {"tree", "root", "distances", "distance-ids", "missing-features"}
 LABEL = {"metadata", "metadata-column", "missing-samples", "missing-values"}
 DIRECTORY = {"output-dir", "overwrite"}

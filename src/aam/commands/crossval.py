@@ -26,6 +26,7 @@ from aam.labels.groups import warn_of_depth
 from aam.labels.target import Predictions
 from aam.metrics.scores import SCORES
 from aam.runs.pretrained import load_pretrained, model_config_of
+from aam.runs.resources import warn_of_off_target
 from aam.runs.results import EVALUATION_RESULTS
 from aam.storage.output import check_output_directory, start_output_directory
 from aam.uncertainty import INTERVAL
@@ -46,6 +47,7 @@ def crossval(config: CrossvalConfig) -> None:
     if pretrained is not None:
         config = replace(config, model=model_config_of(pretrained[0], config.model))
     samples = read_crossval_samples(config)
+    warn_of_off_target(config.taxonomy.taxonomy, samples.study)
     methods = methods_of(config, pretrained, samples)
     start_output_directory(user_config, EVALUATION_RESULTS)
     write_folds(output, samples)

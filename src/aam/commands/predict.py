@@ -8,12 +8,14 @@ from aam.config.commands import EmbedConfig, EvaluateConfig, InferenceConfig, Pr
 from aam.config.study import StudyConfig
 from aam.config.training import DEFAULT_PLOT_SAMPLES
 from aam.data.rarefaction import drop_shallow_samples
+from aam.data.read_checks import warn_of_cut
+from aam.data.study import Study
 from aam.data.study_build import read_study
 from aam.errors import ConfigError, name_some
 from aam.inference.metrics import evaluate_predicted
 from aam.inference.network import PredictOptions
 from aam.inference.new_samples import warn_of_new_samples
-from aam.inference.predictor import open_predictor, target_of
+from aam.inference.predictor import Predictor, open_predictor, target_of
 from aam.io.metadata import read_metadata, write_tsv
 from aam.labels.columns import label_samples, warn_of_probable_missing_values
 from aam.labels.new_samples import truth_of
@@ -39,7 +41,7 @@ def predict(config: PredictConfig) -> None:
     check_output_file(config)
     predictor = open_predictor(config.inference.model, _options(config.inference, config.study))
     target = target_of(predictor, str(config.inference.model))
-    study = read_study(config.study, predictor.description.model.max_bp)
+    study = _read_new(config.study, predictor)
     study = drop_shallow_samples(study, predictor.depth)
     missing = predictor.description.options.get("missing-values", ())
     metadata = None if config.metadata is None else read_metadata(config.metadata, missing)
@@ -59,7 +61,7 @@ def embed(config: EmbedConfig) -> None:
     check_output_file(config)
     predictor = open_predictor(config.inference.model, _options(config.inference, config.study))
     names = [f"dim{k + 1}" for k in range(predictor.n_dimensions)]
-    study = read_study(config.study, predictor.description.model.max_bp)
+    study = _read_new(config.study, predictor)
     study = drop_shallow_samples(study, predictor.embedding_depth)
     warn_of_new_samples(predictor, study)
     vectors = predictor.embed(study)
@@ -74,7 +76,7 @@ def evaluate(config: EvaluateConfig) -> None:
     check_output_directory(config)
     predictor = open_predictor(config.inference.model, _options(config.inference, config.study))
     target = target_of(predictor, str(config.inference.model))
-    study = read_study(config.study, predictor.description.model.max_bp)
+    study = _read_new(config.study, predictor)
     shown = _checked_against(target, config.label.metadata_column)
     study, metadata, values = label_samples(config.label, study)
     for _, cells in values.items():
@@ -107,6 +109,13 @@ def _options(config: InferenceConfig, study: StudyConfig) -> PredictOptions:
         precision=config.precision,
         passes=config.prediction_passes,
     )
+
+
+def _read_new(config: StudyConfig, predictor: Predictor) -> Study:
+    """Read a table for a model, and compare its sequences with those of training."""
+    study = read_study(config, predictor.max_bp, predictor.sketch)
+    warn_of_cut(study)
+    return study
 
 
 def _checked_against(target: AnyTarget, names: Sequence[str]) -> AnyTarget:

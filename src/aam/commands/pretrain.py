@@ -1,9 +1,12 @@
 """``aam pretrain``: learn from a study without labels."""
 
 import logging
+from dataclasses import replace
 
 from aam.config.commands import PretrainConfig
+from aam.data.orientation import KmerSketch
 from aam.data.rarefaction import choose_depth, drop_shallow_samples
+from aam.data.read_checks import warn_of_cut
 from aam.data.study_build import read_study
 from aam.distributed.ranks import process_group
 from aam.inference.model_directory import save_model
@@ -11,7 +14,7 @@ from aam.labels.sample_checks import warn_of_samples
 from aam.labels.splits import SampleSplit, split_unlabelled
 from aam.runs.batch_plan import BatchSchedule
 from aam.runs.plan import RunPlan, UnlabelledStudy, plan_run, train_run
-from aam.runs.resources import score_lines, trivial_scores
+from aam.runs.resources import score_lines, trivial_scores, warn_of_off_target
 from aam.runs.results import write_metrics
 from aam.runs.resume import Run, open_run, saving_elsewhere_on_failure
 from aam.training.fit import FitSummary
@@ -49,6 +52,8 @@ def read_unlabelled(config: PretrainConfig) -> UnlabelledStudy:
         A file is missing or malformed, or nothing is left to train on or to validate.
     """
     study = read_study(config.study, config.model.max_bp)
+    warn_of_cut(study)
+    warn_of_off_target(config.taxonomy.taxonomy, study)
     table_ids = study.sample_ids
     depth = choose_depth(config.sampling.rarefy_depth, study)
     logger.info("Rarefaction: %s.", "none" if depth is None else f"{depth:,} reads per sample")
@@ -68,7 +73,7 @@ def _write(run: Run[PretrainConfig], plan: RunPlan, schedule: BatchSchedule, sum
         "best_epoch": summary.best_epoch,
         "n": len(source.validation),
     }
-    description = plan.describe_trained(metrics)
+    description = replace(plan.describe_trained(metrics), sketch=KmerSketch.of(source.maker.study))
     with saving_elsewhere_on_failure(plan.model, description):
         write_metrics(output, metrics)
         save_model(output / "model", plan.model, description)

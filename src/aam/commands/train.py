@@ -8,7 +8,9 @@ import numpy as np
 
 from aam.config.commands import TrainConfig
 from aam.config.saving import MEMBERS
+from aam.data.orientation import KmerSketch
 from aam.data.rarefaction import choose_depth, fixed_rarefaction
+from aam.data.read_checks import warn_of_cut
 from aam.distributed.ranks import process_group
 from aam.errors import ConfigError
 from aam.inference.model_directory import save_model
@@ -21,6 +23,7 @@ from aam.labels.target import parts_of
 from aam.runs.ensemble import LEFT_OUT, train_ensemble
 from aam.runs.kernel import choose_head, train_kernel_head
 from aam.runs.plan import RunPlan, plan_run, train_run
+from aam.runs.resources import warn_of_off_target
 from aam.runs.results import summarise, validate, write_metrics
 from aam.runs.resume import Run, open_run, refuse_saved_network, saving_elsewhere_on_failure
 from aam.storage.cache import Cache
@@ -40,6 +43,7 @@ def train(config: TrainConfig) -> None:
             return
         with ranks.raise_together():
             table = read_labelled(run.config, run.config.model.max_bp)
+            warn_of_off_target(run.config.taxonomy.taxonomy, table.study)
             head = choose_head(run.config, table.study.n_samples)
             if head == "kernel":
                 _check_kernel_run(run)
@@ -80,6 +84,7 @@ def _warn_of_depth(labelled: LabelledStudy) -> None:
 def _train_network(run: Run[TrainConfig], table: LabelledTable) -> None:
     ranks = run.ranks
     with ranks.raise_together():
+        warn_of_cut(table.study)
         depth = choose_depth(run.config.sampling.rarefy_depth, table.study)
         labelled = divide(run.config, table, depth)
         if depth is None:
@@ -103,7 +108,7 @@ def _write(run: Run[TrainConfig], plan: RunPlan, labelled: LabelledStudy, summar
         metrics = validate(run.config, predictor, labelled)
         metrics |= {"epochs": summary.epochs, "best_epoch": summary.best_epoch}
         write_metrics(output, metrics)
-        samples = training_samples(labelled, plan.description)
-        save_model(output / "model", plan.model, dataclasses.replace(plan.describe_trained(metrics), samples=samples))
+        fitted = {"samples": training_samples(labelled, plan.description), "sketch": KmerSketch.of(labelled.study)}
+        save_model(output / "model", plan.model, dataclasses.replace(plan.describe_trained(metrics), **fitted))
     logger.info("Validation of %s: %s.", labelled.target.column, summarise(metrics, labelled.target))
     logger.info("Model: %s", output / "model")

@@ -48,6 +48,15 @@ class StudyConfig(CacheDirConfig):
     sequences: Annotated[Path | None, IN_STUDY] = None
     """FASTA file with the sequence of each feature id; None: the ids are the sequences themselves. It is plain or gzip, or a
     QIIME 2 artifact FeatureData[Sequence]."""
+    sequence_ids: Literal["check", "keep"] = "check"
+    """Ids that look like MD5 sums. check: they must be those of the sequences, or of their reverse complements, so that no file
+    is taken for another; keep: they are only names, as where sequences were trimmed after they were named."""
+    orient: bool = False
+    """Turn sequences whose reverse complement fits better: to the training sequences of a model, where there is one, or else to
+    those of the table. Equal ones then are one ASV."""
+    truncate: Annotated[int, Field(ge=1)] | None = None
+    """Nucleotides to which all sequences are cut before anything is made of them, in any method; equal ones then are one ASV. For
+    reads of several lengths, or a model of shorter reads."""
 
 
 @config

@@ -15,6 +15,7 @@ from aam.baselines.table import BASELINES, NEED_TREE
 from aam.config.crossval import CrossvalConfig
 from aam.crossval.folds import CrossvalSamples, Fold
 from aam.data.rarefaction import choose_depth, fixed_rarefaction, rarefy_once, resolve_depth
+from aam.data.read_checks import warn_of_cut
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.inference.build import AnyModel
 from aam.inference.description import ModelDescription
@@ -38,7 +39,7 @@ from aam.runs.ensemble import (
     warn_of_coverage,
     with_batch_size_of,
 )
-from aam.runs.kernel import choose_head, kernel_inputs
+from aam.runs.kernel import choose_head, kernel_inputs, read_by_kernel
 from aam.runs.plan import fit_run, plan_run, with_batch_size
 from aam.runs.pretrained import Pretrained
 from aam.runs.resources import read_given_tree
@@ -103,9 +104,8 @@ def aam_method(config: CrossvalConfig, pretrained: Pretrained | None, samples: C
     """
     if choose_head(config, samples.study.n_samples) == "kernel":
         return _kernel_method(config, pretrained, samples)
-    choose_depth(
-        config.sampling.rarefy_depth, samples.study
-    )  # each fold has its own, but what is said of it is said once
+    warn_of_cut(samples.study)
+    choose_depth(config.sampling.rarefy_depth, samples.study)  # a fold has its own; what is to be said is said once
     labelled = []
     for fold in samples:
         with NOTICES.within(samples.name_of(fold)):
@@ -124,7 +124,8 @@ def aam_method(config: CrossvalConfig, pretrained: Pretrained | None, samples: C
 
 
 def _kernel_method(config: CrossvalConfig, pretrained: Pretrained | None, samples: CrossvalSamples) -> Method:
-    study, target = samples.study, samples.target
+    study = read_by_kernel(samples.study, None if pretrained is not None else config.model.max_bp)
+    target = samples.target
     inputs = kernel_inputs(config, study, pretrained)
 
     def target_of(fold: Fold) -> TargetState:

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,17 @@ from scipy.sparse import csr_array
 from tqdm import tqdm
 
 from aam.config.study import StudyConfig
+from aam.data.orientation import KmerSketch, ReadSample, orientation_of
+from aam.data.read_checks import by_length, doubles_remark, read_remarks, turned_ids_remark, unlike_remarks
+from aam.data.reading import Reading
 from aam.data.study import Study
-from aam.data.table_checks import hint_of_totals, table_remarks
+from aam.data.table_checks import table_remarks
 from aam.errors import SequenceError, TableError
 from aam.io.archive import read_head
 from aam.io.count_table import Axis, Table, refuse_duplicates
 from aam.io.foreign.loose_table import TURNED, turned_if_certain
-from aam.io.sequences import sequences_in_fasta, sequences_in_ids
-from aam.io.tables import open_table
 from aam.storage.arrays import ArrayStore, ArrayWriter
 from aam.storage.atomic import trim_malloc
-from aam.storage.cache import Cache, digest_of
 from aam.storage.names import HASH_DTYPE, Names, hash_bytes, hash_names, pack_names, sort_hashes
 
 logger = logging.getLogger(__name__)
@@ -30,12 +31,18 @@ logger = logging.getLogger(__name__)
 FORMAT = 1
 """Version of the files that `build_study` writes; a change to them raises it."""
 
+_LAYOUT = f"{FORMAT} merged"
+"""Part of the keys of the cache: studies of version 1 that hold a sequence under two ids are not opened."""
+
+AS_THEY_ARE = Reading(has_doubles=True)
+"""How the features of a table are written if nothing else is said: one by one, whether or not their sequences are the same."""
+
 _PER_BLOCK = 1 << 12
 
 _PER_RELEASE = 1 << 5  # features in any order: each may make 64 kB resident, as the system maps the pages around
 
 
-def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
+def build_study(table: Table, fasta: Path | None, directory: Path, reading: Reading = AS_THEY_ARE) -> None:
     """Write a study that `Study.open` opens.
 
     Parameters
@@ -46,6 +53,8 @@ def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
         File with the sequence of each feature; None if the ids are the sequences.
     directory
         An empty directory, in which the study is written.
+    reading
+        How sequences are read.
 
     Raises
     ------
@@ -57,45 +66,81 @@ def build_study(table: Table, fasta: Path | None, directory: Path) -> None:
         The data cannot be written.
     """
     with tempfile.TemporaryDirectory(dir=directory) as scratch, ArrayWriter(directory) as writer:
-        rank = _write_features(table, fasta, Path(scratch), writer)
+        unordered = _UnorderedFeatures(table, fasta, Path(scratch), reading)
+        features = _write_features(unordered, writer, reading.has_doubles)
         trim_malloc()
-        order, samples = _write_samples(table, rank, Path(scratch), writer)
+        order, samples = _write_samples(table, features, Path(scratch), writer)
         content = hashlib.blake2b(f"{FORMAT}".encode(), digest_size=16)
         for name in ("tokens", "token_offsets", "feature_letters", "feature_offsets"):
             content.update(writer.digest(name).encode())
         for start in range(0, len(order), _PER_RELEASE):
             content.update(samples["digests"][order[start : start + _PER_RELEASE]].tobytes())
             samples.release()
-        remarks = {"remarks": list(table.remarks)} if table.remarks else {}
-        writer.finish({"format": FORMAT, "content": content.hexdigest(), **remarks})
+        remarks = {"remarks": list(table.remarks), "feature_remarks": features.remarks}
+        some = {name: texts for name, texts in remarks.items() if texts}
+        writer.finish({"format": FORMAT, "content": content.hexdigest(), **some})
 
 
-def _write_features(table: Table, fasta: Path | None, scratch: Path, writer: ArrayWriter) -> np.ndarray:
-    """Write names and sequences in canonical order; return the position of each feature of the table in it, int32 [F]."""
-    unordered = _UnorderedFeatures(table, fasta, scratch)
+@dataclass(frozen=True)
+class _Features:
+    """Features as they are written: the position of each feature of the table, int32 [F], and remarks on their ids."""
+
+    rank: np.ndarray
+    has_doubles: bool
+    remarks: list[str]
+
+
+def _write_features(unordered: "_UnorderedFeatures", writer: ArrayWriter, has_doubles: bool) -> _Features:
+    """Write names and sequences in canonical order; each sequence once, unless the study has doubles."""
     order = unordered.canonical_order()
+    is_first = np.ones(len(order), dtype=bool)
     writer.append("token_offsets", np.zeros(1, dtype=np.int64))
-    end = 0
+    end, previous = 0, None
     for start in range(0, len(order), _PER_BLOCK):
-        sequences = list(unordered.sequences(order[start : start + _PER_BLOCK]))
-        ends = end + np.cumsum([len(sequence) for sequence in sequences], dtype=np.int64)
-        writer.append("tokens", np.concatenate(sequences))
-        writer.append("token_offsets", ends)
-        end = int(ends[-1])
-    _append_names(writer, "feature", unordered.names.select(order).in_blocks(_PER_RELEASE))
+        sequences = []
+        for number, sequence in enumerate(unordered.sequences(order[start : start + _PER_BLOCK]), start=start):
+            is_first[number] = has_doubles or previous is None or not np.array_equal(sequence, previous)
+            if is_first[number]:
+                sequences.append(sequence)
+            previous = sequence
+        if sequences:
+            ends = end + np.cumsum([len(sequence) for sequence in sequences], dtype=np.int64)
+            writer.append("tokens", np.concatenate(sequences))
+            writer.append("token_offsets", ends)
+            end = int(ends[-1])
+    position = np.cumsum(is_first, dtype=np.int32) - np.int32(1)
     rank = np.empty(len(order), dtype=np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    return rank
+    rank[order] = position
+    named, remarks = order[is_first], []
+    if not is_first.all():
+        named, remark = _name_doubles(unordered.names, order, is_first)
+        remarks.append(remark)
+    _append_names(writer, "feature", unordered.names.select(named).in_blocks(_PER_RELEASE))
+    if unordered.n_turned:
+        remarks.append(turned_ids_remark(unordered.n_turned, len(order)))
+    return _Features(rank, len(named) < len(order), remarks)
+
+
+def _name_doubles(names: Names, order: np.ndarray, is_first: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return the feature that names each sequence, whose id is the shortest, then the first of its ids; and the remark on them."""
+    named, doubles = order[is_first].copy(), []
+    starts = np.append(np.flatnonzero(is_first), len(order))
+    several = np.flatnonzero(np.diff(starts) > 1)
+    for number in several.tolist():
+        features = order[starts[number] : starts[number + 1]].tolist()
+        named[number] = min(features, key=lambda feature: by_length(names[feature]))
+        doubles.append([names[feature] for feature in features])
+    return named, doubles_remark(doubles)
 
 
 class _UnorderedFeatures:
     """Names of features, in the order of the table, and their sequences, on disk, to be read in another order."""
 
-    def __init__(self, table: Table, fasta: Path | None, scratch: Path) -> None:
-        self._scratch = scratch
+    def __init__(self, table: Table, fasta: Path | None, scratch: Path, reading: Reading) -> None:
+        self._scratch, self.n_turned = scratch, 0
         self.names = _names_on_disk(table, "observation", scratch)
         refuse_duplicates("features", self.names, scratch)
-        blocks = sequences_in_ids(self.names) if fasta is None else sequences_in_fasta(fasta, self.names, scratch)
+        blocks = reading.blocks(fasta, self.names, scratch)
         directory = scratch / "sequences"
         directory.mkdir()
         self._row = np.empty(len(self.names), dtype=np.int32)
@@ -107,6 +152,7 @@ class _UnorderedFeatures:
                 writer.append("tokens", block.tokens)
                 writer.append("offsets", end + np.cumsum(block.lengths))
                 n_done, end = n_done + len(block.features), end + len(block.tokens)
+                self.n_turned += block.n_turned
             writer.finish({})
         self._store = ArrayStore(directory)
 
@@ -134,7 +180,9 @@ class _UnorderedFeatures:
             yield np.concatenate(halves, axis=1).view(HASH_DTYPE)[:, 0]
 
 
-def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayWriter) -> tuple[np.ndarray, ArrayStore]:
+def _write_samples(
+    table: Table, features: _Features, scratch: Path, writer: ArrayWriter
+) -> tuple[np.ndarray, ArrayStore]:
     """Write the counts in the order of the table; return the order of the sample ids, and the digests of the samples."""
     names = _names_on_disk(table, "sample", scratch)
     refuse_duplicates("samples", names, scratch)
@@ -149,8 +197,10 @@ def _write_samples(table: Table, rank: np.ndarray, scratch: Path, writer: ArrayW
         ArrayWriter(directory) as digests,
     ):
         for block in table.blocks():
-            counts = csr_array((block.data, rank[block.indices], block.indptr), shape=block.shape)
+            counts = csr_array((block.data, features.rank[block.indices], block.indptr), shape=block.shape)
             counts.sort_indices()
+            if features.has_doubles:
+                counts.sum_duplicates()
             n_samples = len(block.indptr) - 1
             block_rows = slice(n_done, n_done + n_samples)
             digests.append("digests", hash_bytes(_contents(names[block_rows], counts)))
@@ -192,10 +242,10 @@ def _append_names(writer: ArrayWriter, kind: str, blocks: Iterable[Sequence[str]
         end += int(ends[-1])
 
 
-def _build_either_way(table: Table, config: StudyConfig, directory: Path) -> None:
+def _build_either_way(table: Table, config: StudyConfig, directory: Path, reading: Reading) -> None:
     """Build a study of a table, or of the turned table if its samples are features, and its features samples."""
     try:
-        build_study(table, config.sequences, directory)
+        build_study(table, config.sequences, directory, reading)
     except SequenceError as error:
         turned = turned_if_certain(config.table, table, config.sequences)
         if turned is None:
@@ -204,18 +254,22 @@ def _build_either_way(table: Table, config: StudyConfig, directory: Path) -> Non
                 f" Of --table {config.table}: {turnings} If it is metadata, pass it as --metadata." if turnings else ""
             )
             raise SequenceError(f"{error}{hint}") from None
-        build_study(turned, config.sequences, directory)
+        build_study(turned, config.sequences, directory, reading)
 
 
-def read_study(config: StudyConfig, max_bp: int) -> Study:
+def read_study(config: StudyConfig, max_bp: int | None, sketch: KmerSketch | None = None) -> Study:
     """Open the study of a table and its sequences from the cache; build it first if the cache does not hold it.
+
+    What is wrong with the sequences is warned of.
 
     Parameters
     ----------
     config
-        Paths of the table, the sequences and the cache.
+        Paths of the table, the sequences and the cache, and how sequences are read.
     max_bp
-        Number of nucleotides to read of each sequence.
+        Number of nucleotides to read of each sequence; None for all.
+    sketch
+        Stretches of the sequences that a model was trained on, for the orientation of the reads; None without a model.
 
     Returns
     -------
@@ -229,30 +283,47 @@ def read_study(config: StudyConfig, max_bp: int) -> Study:
     read_head(config.table, TableError, "--table")
     if config.sequences is not None:
         read_head(config.sequences, SequenceError, "--sequences")
-
-    def build(directory: Path) -> None:
-        logger.info("Reading %s …", config.table)
-        with open_table(config.table) as table:
-            try:
-                _build_either_way(table, config, directory)
-            except SequenceError as error:
-                hint = hint_of_totals(name for block in table.ids("observation") for name in block)
-                raise SequenceError(f"{error}{hint}") from error
-
-    key = digest_of(f"study {FORMAT}", config.table, config.sequences)
-    study = Cache(config.cache_dir).fetch("study", key, build, Study.open).cut(max_bp)
+    reading = Reading.of(config)
+    study = _open(config, reading)
+    sample = ReadSample.of(study)
+    orientation = orientation_of(sample, sketch)
+    if config.orient:
+        is_turned = orientation.orienter.is_turned(sample.sequences)
+        if is_turned.any():
+            study = _open(config, replace(reading, orienter=orientation.orienter))
+            logger.info("--orient: turned %d of %s.", is_turned.sum(), sample.scope)
+            sample = ReadSample.of(study)
+            orientation = orientation_of(sample, sketch)
+        else:
+            logger.info("--orient: nothing to turn.")
     for remark in study.remarks:
         logger.warning("--table %s: %s", config.table, remark)
-    n_longer = study.tokens.count_longer(max_bp)
-    if n_longer:
-        logger.warning(
-            "%d of %d sequences are longer than %d nucleotides; what follows is not read (--max-bp).",
-            n_longer, len(study.tokens), max_bp,
-        )  # fmt: skip
+    remarks = [*study.store.info.get("feature_remarks", []), *read_remarks(sample, orientation)]
+    if sketch is not None and max_bp is not None:  # a kernel head, which reads all, tells itself
+        remarks += unlike_remarks(sample, orientation, sketch)
+    for remark in remarks:
+        logger.warning("%s", remark)
     logger.info(
         "%s: %d samples, %d ASVs, median depth %d.",
         config.table, study.n_samples, study.n_features, int(np.median(study.depths)),
     )  # fmt: skip
     for remark in table_remarks(study):
         logger.warning("%s", remark)
-    return study
+    return study if max_bp is None else study.cut(max_bp)
+
+
+def _open(config: StudyConfig, reading: Reading) -> Study:
+    """Open the study from the cache, or build it."""
+
+    def build(directory: Path) -> None:
+        logger.info("Reading %s …", config.table)
+        with open_table(config.table) as table:
+            try:
+                _build_either_way(table, config, directory, reading)
+            except SequenceError as error:
+                hint = hint_of_totals(name for block in table.ids("observation") for name in block)
+                raise SequenceError(f"{error}{hint}") from error
+
+    how = [] if reading == Reading() else [reading.key]
+    key = digest_of(f"study {_LAYOUT}", config.table, config.sequences, *how)
+    return Cache(config.cache_dir).fetch("study", key, build, Study.open)

@@ -8,6 +8,7 @@ from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
 from aam.config.target import Losses, NetworkHeadConfig
 from aam.data.known_samples import KnownSamples
+from aam.data.orientation import KmerSketch
 from aam.labels.covariates import NO_COVARIATES, Covariates
 from aam.labels.target import AnyTarget
 from aam.objectives.objective import Settings
@@ -52,6 +53,9 @@ class ModelDescription:
         Description of an ensemble of networks, and those of its members; None and empty for any other model.
     samples
         Digests of the training samples; None for a pre-trained encoder, a member, and a model saved before there were any.
+    sketch
+        Stretches of the training sequences, to tell the orientation of new reads; None for a kernel head, which holds the
+        sequences, for members of an ensemble, and for a model that was saved before there were any.
     """
 
     model: ModelConfig
@@ -72,6 +76,7 @@ class ModelDescription:
     ensemble: dict[str, Any] | None = None
     members: tuple["ModelDescription", ...] = ()
     samples: KnownSamples | None = None
+    sketch: KmerSketch | None = None
 
     @property
     def kind(self) -> str:

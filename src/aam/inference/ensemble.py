@@ -12,6 +12,7 @@ from torch import nn
 
 from aam.batch import CATEGORY
 from aam.data.few_reads import has_few_reads
+from aam.data.orientation import KmerSketch
 from aam.data.study import Study
 from aam.inference.description import ModelDescription
 from aam.inference.network import NetworkPredictor, PredictOptions
@@ -298,6 +299,16 @@ class EnsemblePredictor:
             for network, of_member in zip(model.members, description.members, strict=True)
         ]
         self.calibration = read_stored(EnsembleCalibration, model.info["calibration"])
+
+    @property
+    def max_bp(self) -> int | None:
+        """Nucleotides that are read of each sequence."""
+        return self.description.model.max_bp
+
+    @property
+    def sketch(self) -> KmerSketch | None:
+        """Stretches of the training sequences; None if the model was saved without."""
+        return self.description.sketch
 
     @property
     def depth(self) -> int | None:

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 from aam.batch import CATEGORY
+from aam.data.kmers import Sequences
+from aam.data.orientation import KmerSketch
 from aam.data.study import Study
 from aam.errors import ModelError
 from aam.inference.description import ModelDescription
@@ -202,6 +204,17 @@ class KernelPredictor:
         vectors = None if encoder is None else PretrainedVectors(encoder, description, as_trained)
         self.head = replace(model.head(description.target), vectors=vectors)
         self.depth = None if self.head.fixed_rarefaction is None else self.head.fixed_rarefaction.depth
+
+    @property
+    def max_bp(self) -> int | None:
+        """None: sequences are read whole."""
+        return None
+
+    @property
+    def sketch(self) -> KmerSketch | None:
+        """Stretches of the sequences that the head knows."""
+        known = self.head.known
+        return KmerSketch.of_sequences(Sequences(known.letters, known.offsets))
 
     @property
     def embedding_depth(self) -> int | None:

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from pydantic import AfterValidator, BaseModel, Field, StrictInt
 from pydantic_core import PydanticCustomError
@@ -22,6 +23,7 @@ from aam.config.model import ModelConfig
 from aam.config.objectives import OBJECTIVES
 from aam.config.target import ColumnLossConfig, NetworkHeadConfig
 from aam.data.known_samples import KnownSamples
+from aam.data.orientation import KmerSketch
 from aam.errors import ConfigError, ModelError, name_some
 from aam.inference.build import AnyModel, build_model
 from aam.inference.card import model_card
@@ -43,6 +45,9 @@ READABLE = (1, FORMAT)
 """Those that are read; in the first, a target had a mean and a standard deviation, and a network one kind of head."""
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
+
+SKETCH, _CODES = "sketch.safetensors", "codes"
+"""File of the stretches of the training sequences, of a network, and the name of its array."""
 
 BASE = "../base.safetensors"
 """Seen from a member of an ensemble: the weights of the base that all members share, if it was frozen."""
@@ -75,6 +80,7 @@ class _Config(BaseModel):
     study_digest: str
     weights_digest: str
     base_digest: str | None = None
+    sketch_digest: str | None = None
     options: dict[str, Any]
 
 
@@ -123,7 +129,10 @@ def _save(
     directory: Path, weights: Mapping[str, Tensor], description: ModelDescription, base_digest: str | None = None
 ) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    digest = write_tensors(directory / WEIGHTS, weights)
+    digest, sketch_digest = write_tensors(directory / WEIGHTS, weights), None
+    if description.sketch is not None:
+        codes = torch.from_numpy(description.sketch.codes.astype(np.int32))  # of 26 bits
+        sketch_digest = write_tensors(directory / SKETCH, {_CODES: codes})
     config = {
         "format": FORMAT,
         "kind": description.kind,
@@ -137,6 +146,7 @@ def _save(
         "study_digest": description.study_digest,
         "weights_digest": digest,
         "base_digest": base_digest,
+        "sketch_digest": sketch_digest,
         "options": description.options,
         "versions": {"aam": aam.__version__, "python": platform.python_version()}
         | {library: version(library) for library in LIBRARIES},
@@ -214,6 +224,14 @@ def _read_weights(directory: Path, digests: Mapping[str, str]) -> dict[str, Tens
     return weights
 
 
+def _read_sketch(directory: Path, digest: str | None) -> KmerSketch | None:
+    if digest is None:
+        return None
+    if digest_of(directory / SKETCH) != digest:
+        raise ValueError(f"{SKETCH} does not have the digest that {CONFIG} gives")
+    return KmerSketch(load_file(directory / SKETCH)[_CODES].numpy().astype(np.uint32))
+
+
 def _of_member(directory: Path, number: int) -> Path:
     return directory / "members" / str(number + 1)
 
@@ -264,6 +282,7 @@ def _read_description(directory: Path) -> tuple[ModelDescription, dict[str, str]
         covariates_config=rebuild(CovariatesConfig, config.conditioning),
         column_losses={name: rebuild(ColumnLossConfig, loss) for name, loss in config.column_losses.items()},
         samples=None if state.training_samples is None else KnownSamples.from_stored(state.training_samples),
+        sketch=_read_sketch(directory, config.sketch_digest),
     )
     digests = {WEIGHTS: config.weights_digest, BASE: config.base_digest}
     return description, {name: digest for name, digest in digests.items() if digest is not None}

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from aam.batch import Batch, Encoding, SampleEncoding, batch_input
 from aam.data.batches import BatchMaker, Drawing, loader, plan_in_order
+from aam.data.orientation import KmerSketch
 from aam.data.study import Study
 from aam.errors import ModelError
 from aam.inference.description import ModelDescription
@@ -147,6 +148,16 @@ class NetworkPredictor:
             logger.warning("--prediction-passes has no effect where all reads are used: pass --rarefy-depth N.")
         self.n_passes = 1 if depth is None else options.passes
         self.drawing = Drawing(depth, description.token_limit, description.seed)
+
+    @property
+    def max_bp(self) -> int | None:
+        """Nucleotides that are read of each sequence."""
+        return self.description.model.max_bp
+
+    @property
+    def sketch(self) -> KmerSketch | None:
+        """Stretches of the training sequences; None if the model was saved without."""
+        return self.description.sketch
 
     @property
     def depth(self) -> int | None:

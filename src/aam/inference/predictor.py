@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from aam.data.orientation import KmerSketch
 from aam.data.study import Study
 from aam.errors import ModelError
 from aam.inference.build import AnyModel
@@ -27,6 +28,16 @@ class Predictor(Protocol):
     """
 
     description: ModelDescription
+
+    @property
+    def max_bp(self) -> int | None:
+        """Nucleotides that are read of each sequence; None for all."""
+        ...
+
+    @property
+    def sketch(self) -> KmerSketch | None:
+        """Stretches of the training sequences; None if the model was saved without."""
+        ...
 
     @property
     def depth(self) -> int | None:

@@ -14,6 +14,7 @@ from aam.inspection.columns import ColumnSummary, GroupSummary, summarise_column
 from aam.inspection.files import FileReport, InspectedFile, ModelSummary, StudyReport, collecting_messages
 from aam.inspection.remarks import column_remarks
 from aam.inspection.samples import sample_remarks, subject_remarks
+from aam.inspection.sequences import sequence_remarks, taxonomy_remarks
 from aam.inspection.tables import (
     Overlap,
     SequenceSummary,
@@ -26,7 +27,6 @@ from aam.io.distances import DistanceMatrix
 from aam.io.ids.rules import as_in_table
 from aam.io.metadata import Metadata
 from aam.io.newick import TreeArrays
-from aam.io.sequences import sequences_in_fasta, sequences_in_ids
 from aam.labels.groups import SUBJECT_WORDS
 from aam.labels.missing_rows import ADD_ROWS, describe_missing_rows, refuse_other_metadata
 from aam.storage.names import Names
@@ -142,7 +142,7 @@ def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> Study
         collecting_messages("aam.ecology") as of_tree,
         collecting_messages("aam.inspection") as of_rows,
     ):
-        problems = _misfits(parts, totals)
+        problems, remarks = _misfits(parts, totals)
     metadata = parts["metadata"].content if "metadata" in parts else None
     columns, groups = [], []
     notes = [*notes, *totals.remarks, *sample_remarks(totals, metadata)]
@@ -167,7 +167,7 @@ def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> Study
         groups=groups,
         group_column=_subject_column(groups),
         problems=problems,
-        notes=[*notes, *said, *of_tree, *of_rows],
+        notes=[*notes, *said, *of_tree, *of_rows, *remarks],
     )
 
 
@@ -218,28 +218,22 @@ def _sample_names(part: InspectedFile) -> list[str]:
     return content.ids if isinstance(content, DistanceMatrix) else content.sample_ids
 
 
-def _misfits(parts: Mapping[str, InspectedFile], totals: TableTotals) -> dict[str, str]:
-    """Check each part against the table as the commands do; return their error messages by kind."""
-    problems = {}
+def _misfits(parts: Mapping[str, InspectedFile], totals: TableTotals) -> tuple[dict[str, str], list[str]]:
+    """Check each part against the table as the commands do; return their error messages by kind, and remarks."""
+    problems: dict[str, str] = {}
+    remarks: list[str] = []
     for kind, check in _CHECKS.items():
         if kind in parts or kind == "sequences":
             try:
-                check(parts.get(kind), totals)
+                remarks += check(parts.get(kind), totals) or []
             except AamError as error:
                 problems[kind] = str(error)
-    return problems
+    return problems, remarks
 
 
 def _check_table(_: InspectedFile | None, totals: TableTotals) -> None:
     if not totals.reads.any():
         raise TableError("The table holds no reads. Pass a table of counts.")
-
-
-def _check_sequences(part: InspectedFile | None, totals: TableTotals) -> None:
-    names = totals.feature_ids
-    blocks = sequences_in_ids(names) if part is None else sequences_in_fasta(Path(part.report.path), names)
-    for _ in blocks:
-        pass
 
 
 def _check_tree(part: InspectedFile | None, totals: TableTotals) -> None:
@@ -250,14 +244,15 @@ def _check_tree(part: InspectedFile | None, totals: TableTotals) -> None:
         logger.warning("%s", absent)
 
 
-def _check_taxonomy(part: InspectedFile | None, totals: TableTotals) -> None:
-    assert part is not None
-    lineages_of_study(totals.feature_ids, part.content, Path(part.report.path))
-
-
 def _check_distances(part: InspectedFile | None, totals: TableTotals) -> None:
     assert part is not None
     part.content.select(totals.sample_ids)
+
+
+def _check_taxonomy(part: InspectedFile | None, totals: TableTotals) -> list[str]:
+    assert part is not None
+    lineages_of_study(totals.feature_ids, part.content, Path(part.report.path))
+    return taxonomy_remarks(part, totals)
 
 
 def _check_metadata(part: InspectedFile | None, totals: TableTotals) -> None:
@@ -269,9 +264,9 @@ def _check_metadata(part: InspectedFile | None, totals: TableTotals) -> None:
         logger.warning("%s", absent)
 
 
-_CHECKS: dict[str, Callable[[InspectedFile | None, TableTotals], None]] = {
+_CHECKS: dict[str, Callable[[InspectedFile | None, TableTotals], list[str] | None]] = {
     "table": _check_table,
-    "sequences": _check_sequences,
+    "sequences": sequence_remarks,
     "tree": _check_tree,
     "taxonomy": _check_taxonomy,
     "distances": _check_distances,

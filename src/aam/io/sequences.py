@@ -26,6 +26,8 @@ _SHORTEST_ID = 30
 
 _IS_SEQUENCE = re.compile(f"[{_LETTERS}{_LETTERS.lower()}]{{{_SHORTEST_ID},}}")
 
+_COMPLEMENTS = str.maketrans("ACGTURYKMBDHV", "TGCAAYRMKVHDB")
+
 _INVALID = 255
 
 _TOKEN_OF_BYTE = np.full(256, _INVALID, dtype=np.uint8)
@@ -114,6 +116,17 @@ def is_md5_of(name: str, sequence: str) -> bool:
     return name.lower() in {_md5_sum(text) for text in (sequence, sequence.lower(), as_dna, as_dna.lower())}
 
 
+def reverse_complement(sequence: str) -> str:
+    """Return the reverse complement of an upper-case sequence; letters that are not nucleotides stay.
+
+    Examples
+    --------
+    >>> reverse_complement("AACR")
+    'YGTT'
+    """
+    return sequence[::-1].translate(_COMPLEMENTS)
+
+
 def _md5_sum(sequence: str) -> str:
     return hashlib.md5(sequence.encode(), usedforsecurity=False).hexdigest()
 
@@ -130,11 +143,14 @@ class SequenceBlock:
         Tokens, one sequence after the other, uint8.
     lengths
         Number of nucleotides of each sequence, int64 [n].
+    n_turned
+        Number of sequences whose ids are the MD5 sums of their reverse complements.
     """
 
     features: np.ndarray
     tokens: np.ndarray
     lengths: np.ndarray
+    n_turned: int = 0
 
 
 @dataclass
@@ -174,10 +190,13 @@ def sequences_in_ids(feature_ids: Sequence[str]) -> Iterator[SequenceBlock]:
         )
 
 
-def sequences_in_fasta(path: Path, feature_ids: Sequence[str], scratch: Path | None = None) -> Iterator[SequenceBlock]:
+def sequences_in_fasta(
+    path: Path, feature_ids: Sequence[str], scratch: Path | None = None, is_checked: bool = True
+) -> Iterator[SequenceBlock]:
     """Yield blocks of the features' sequences from a FASTA file, in the order of the file; other records are skipped.
 
-    Where all ids have the form of MD5 sums, as QIIME 2 makes them, they must be the sums of their sequences.
+    Where all ids have the form of MD5 sums, as QIIME 2 makes them, they must be the sums of their sequences, or of the reverse
+    complements of these.
 
     Parameters
     ----------
@@ -187,6 +206,8 @@ def sequences_in_fasta(path: Path, feature_ids: Sequence[str], scratch: Path | N
         Ids of the features of the table.
     scratch
         Directory in which `NameIndex` writes; None for the system's temporary directory.
+    is_checked
+        Whether ids are compared with MD5 sums.
 
     Raises
     ------
@@ -195,7 +216,7 @@ def sequences_in_fasta(path: Path, feature_ids: Sequence[str], scratch: Path | N
         id is not that of its sequence.
     """
     finder = NameIndex(feature_ids, scratch)
-    findings = _Findings(path, feature_ids)
+    findings = _Findings(path, feature_ids, is_checked)
     records = fasta_records(path)
     while block := list(islice(records, _PER_BLOCK)):
         indices = finder.find([name for name, _ in block])
@@ -215,9 +236,9 @@ def sequences_in_fasta(path: Path, feature_ids: Sequence[str], scratch: Path | N
 class _Findings:
     """Problems of the records of a FASTA file, collected over its blocks, so that a message can count them."""
 
-    def __init__(self, path: Path, feature_ids: Sequence[str]) -> None:
+    def __init__(self, path: Path, feature_ids: Sequence[str], is_checked: bool) -> None:
         self.path, self.feature_ids = path, feature_ids
-        self.has_md5_ids = all(map(is_md5_sum, feature_ids))
+        self.has_md5_ids = is_checked and all(map(is_md5_sum, feature_ids))
         self.is_found = np.zeros(len(feature_ids), dtype=bool)
         self.letters: set[str] = set()
         self.strange, self.twice, self.foreign = _Culprits(), _Culprits(), _Culprits()
@@ -229,19 +250,28 @@ class _Findings:
     def checked_block(self, features: np.ndarray, records: Sequence[tuple[str, str]]) -> SequenceBlock:
         """Return the sequences of some features, of which there is one (id, sequence) each, after checking them."""
         tokens, lengths = tokenize([sequence for _, sequence in records])
-        self._check(features, records, np.repeat(np.arange(len(records)), lengths)[tokens == _INVALID])
-        return SequenceBlock(features, tokens, lengths)
+        strange = np.repeat(np.arange(len(records)), lengths)[tokens == _INVALID]
+        return SequenceBlock(features, tokens, lengths, self._check(features, records, strange))
 
-    def _check(self, features: np.ndarray, records: Sequence[tuple[str, str]], strange: np.ndarray) -> None:
-        """Check the records of some features; ``strange`` is the record of each letter that is not a nucleotide."""
+    def _check(self, features: np.ndarray, records: Sequence[tuple[str, str]], strange: np.ndarray) -> int:
+        """Check the records of some features; ``strange`` is the record of each letter that is not a nucleotide.
+
+        Returns
+        -------
+        Number of records that are named by the sums of their reverse complements.
+        """
         is_first = np.isin(np.arange(len(features)), np.unique(features, return_index=True)[1])
         self.twice.add([records[int(number)][0] for number in np.flatnonzero(self.is_found[features] | ~is_first)])
         self.is_found[features] = True
         numbers = np.unique(strange)
         self.strange.add([records[int(number)][0] for number in numbers])
         self.letters.update(*(set(records[int(number)][1]).difference(_LETTERS) for number in numbers))
-        if self.has_md5_ids:
-            self.foreign.add([name for name, sequence in records if not is_md5_of(name, sequence)])
+        if not self.has_md5_ids:
+            return 0
+        renamed = [(name, sequence) for name, sequence in records if not is_md5_of(name, sequence)]
+        foreign = [name for name, sequence in renamed if not is_md5_of(name, reverse_complement(sequence))]
+        self.foreign.add(foreign)
+        return len(renamed) - len(foreign)
 
     def refuse(self) -> None:
         """Raise if there are problems, or features without a record, for the first kind of them."""
@@ -259,8 +289,8 @@ class _Findings:
         if self.foreign.n:
             raise SequenceError(
                 f"{self.foreign.n:,} of {n} sequences in {file} do not belong to their ids: the ids look like MD5 sums, and "
-                f"those of the sequences differ for {self.foreign}. Pass the sequences from which these ids were made, not "
-                "trimmed or oriented anew."
+                f"those of the sequences differ for {self.foreign}. Pass the sequences from which these ids were made; or, if "
+                "these sequences were trimmed or changed since, rename the features in both files, or pass --sequence-ids keep."
             )
         missing = np.flatnonzero(~self.is_found)
         if len(missing):

@@ -98,7 +98,7 @@ def fit_kernel_head(
     vectors = None if resources.vectors is None else resources.vectors(study.select_samples(rows))
     study = rarefy_once(study, resources.fixed_rarefaction)
     known_asvs = KnownASVs.of_training(study, rows)
-    number = known_asvs.find(study)
+    number = known_asvs.find(study, is_training=True)
     phylogeny = None if resources.tree is None else Phylogeny.above(resources.tree, number)
     training = Samples(sample_counts(study.select_samples(rows), number, len(known_asvs)).toarray(), vectors)
     fitted = fit_ensemble(training, phylogeny, target, truth[rows], groups[rows], resources.coverage)

@@ -16,7 +16,8 @@ MINIMUM_PREVALENCE = 3
 class KnownASVs:
     """Sequences of the ASVs that a head knows.
 
-    A sequence of another study is the same ASV if its first ``length`` nucleotides are the same.
+    A sequence of another study is the same ASV if its first ``length`` nucleotides are the same. Where reads are longer than those
+    of training, it is also the longest of the known ASVs that it begins with.
 
     Attributes
     ----------
@@ -57,11 +58,38 @@ class KnownASVs:
         letters = np.frombuffer(b"".join(kept_sequences), dtype=np.uint8)
         return cls(letters, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), max(lengths))
 
-    def find(self, study: Study) -> np.ndarray:
-        """Return the number of each feature of a study among the known ASVs, −1 for unknown features; int64 [F]."""
+    def find(self, study: Study, is_training: bool = False) -> np.ndarray:
+        """Return the number of each feature of a study among the known ASVs, −1 for unknown features; int64 [F].
+
+        In the study of training no reads are longer than others of the same ASV, so that only whole sequences count.
+        """
         number = {self.letters[a:b].tobytes(): k for k, (a, b) in enumerate(_spans(self.offsets))}
         sequences = _sequences(study.cut(self.length))
-        return np.array([number.get(bytes(sequence), -1) for sequence in sequences], dtype=np.int64)
+        found = np.array([number.get(sequence, -1) for sequence in sequences], dtype=np.int64)
+        if is_training:
+            return found
+        return self._with_longer_reads(found, sequences, number, study.tokens.lengths > self.length)
+
+    def _with_longer_reads(
+        self, found: np.ndarray, sequences: np.ndarray, number: dict[bytes, int], is_cut: np.ndarray
+    ) -> np.ndarray:
+        """Return the numbers of features, with those of reads that were sequenced further than in training.
+
+        Training may have ASVs of several lengths, and the same reads, sequenced further, then begin with these. A feature that is
+        no longer than the longest known ASV may be another organism: it counts only if more features are so than are found whole.
+        """
+        lengths = np.unique(np.diff(self.offsets))[::-1].tolist()
+        begun = np.full(len(found), -1, dtype=np.int64)
+        if len(lengths) > 1:
+            starts = {sequence[: lengths[-1]] for sequence in number}
+            for feature in np.flatnonzero(found < 0).tolist():
+                sequence = sequences[feature]
+                if sequence[: lengths[-1]] not in starts:
+                    continue
+                shorter = (length for length in lengths if length < len(sequence))
+                begun[feature] = next((number[sequence[:n]] for n in shorter if sequence[:n] in number), -1)
+        is_further = (begun >= 0) & (is_cut | ((begun >= 0).sum() > (found >= 0).sum()))
+        return np.where(is_further, begun, found)
 
 
 def _spans(offsets: np.ndarray) -> list[tuple[int, int]]:

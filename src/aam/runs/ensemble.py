@@ -15,6 +15,7 @@ from aam.config.base import flatten
 from aam.config.commands import LearningConfig, TrainConfig
 from aam.config.saving import LAST_CHECKPOINT
 from aam.config.training import TrainingConfig
+from aam.data.orientation import KmerSketch
 from aam.data.rarefaction import generator
 from aam.distributed.ranks import SINGLE_PROCESS
 from aam.errors import SplitError
@@ -315,6 +316,7 @@ def _write(run: Run[TrainConfig], labelled: LabelledStudy, trained: list[Trained
     """Write the ensemble, its metrics and its predictions."""
     output = run.directory
     model, description, left_out = calibrate_ensemble(run.config, labelled, trained)
+    description = dataclasses.replace(description, sketch=KmerSketch.of(labelled.study))
     with saving_elsewhere_on_failure(model, description):
         _write_left_out(output / LEFT_OUT, labelled, trained, left_out)
         options = PredictOptions(Cache(run.config.study.cache_dir), description.depth)

@@ -7,8 +7,10 @@ from typing import Literal
 
 from aam.config.base import changed_flags
 from aam.config.commands import LearningConfig, TrainConfig
+from aam.config.model import ModelConfig
 from aam.config.options import fields_of_any_head
 from aam.data.rarefaction import fixed_rarefaction
+from aam.data.read_checks import warn_of_cut
 from aam.data.study import Study
 from aam.errors import ConfigError, name_some
 from aam.inference.description import ModelDescription
@@ -110,6 +112,24 @@ def kernel_inputs(config: LearningConfig, study: Study, pretrained: Pretrained |
     return KernelInputs(tree, vectors, config.head.coverage, rarefaction)
 
 
+def read_by_kernel(study: Study, max_bp: int | None) -> Study:
+    """Return a study as the kernel head reads it: whole sequences, unless ``--max-bp`` is given.
+
+    Parameters
+    ----------
+    study
+        The study, of sequences cut to any length.
+    max_bp
+        The option, whose default is of the network alone; None if there is no such option.
+    """
+    default = ModelConfig().max_bp
+    if max_bp is not None and max_bp != default:
+        study = study.cut(max_bp)
+        warn_of_cut(study)
+        return study
+    return study.cut(max(default, int(study.tokens.lengths.max(initial=1))))
+
+
 def train_kernel_head(run: Run[TrainConfig], labelled: LabelledStudy, written: list[str]) -> None:
     """Fit, validate and save a kernel head.
 
@@ -124,7 +144,7 @@ def train_kernel_head(run: Run[TrainConfig], labelled: LabelledStudy, written: l
     """
     config, output = run.config, run.directory
     assert isinstance(labelled.target, TargetState), "the kernel head learns one column"
-    study = labelled.study.cut(run.user_config.model.max_bp)  # the encoder may read fewer
+    study = read_by_kernel(labelled.study, run.user_config.model.max_bp)  # the encoder may read fewer
     target = dataclasses.replace(labelled.target, scaled_by=None)  # of the network
     labelled = dataclasses.replace(labelled, samples=dataclasses.replace(labelled.samples, study=study), target=target)
     learned = to_kernel_units(target, labelled.truth, labelled.head_inputs)
@@ -151,6 +171,7 @@ def _describe(run: Run[TrainConfig], labelled: LabelledStudy, model: KernelModel
         "target": labelled.target,
         "options": run.options,
         "head": model.info,
+        "sketch": None,
     }
     if run.pretrained is not None:
         return dataclasses.replace(run.pretrained[1], metrics={}, **fitted)

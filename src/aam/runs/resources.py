@@ -13,9 +13,11 @@ from aam.config.commands import LearningConfig, PretrainConfig
 from aam.config.objectives import FLAG_OF_RESOURCE, ObjectivesConfig, rows_of
 from aam.config.study import DistanceConfig
 from aam.data.batches import BatchMaker, BatchPlan, Masking
+from aam.data.orientation import reads_of_features
 from aam.data.study import Study
 from aam.data.study_build import FORMAT
 from aam.ecology.lineages import RANKS, Lineages, lineages_of_study
+from aam.ecology.off_target import off_target_remarks
 from aam.ecology.resources import SampleMatrix, StudyResources
 from aam.ecology.rooting import root_tree
 from aam.ecology.tree import ADD_TIPS, FeatureTree, describe_missing_tips, write_feature_tree
@@ -41,6 +43,20 @@ SAMPLES_READ = 256
 
 BASELINE_BATCHES = 256
 """Most training batches that trivial predictions learn from."""
+
+
+def warn_of_off_target(path: Path | None, study: Study) -> None:
+    """Warn of ASVs that the taxonomy names as organelles or hosts; a file that cannot be read is left to what needs it."""
+    if path is None:
+        return
+    try:
+        taxonomy = read_taxonomy(path)
+    except TaxonomyError:
+        return
+    reads = dict(zip(study.feature_ids, reads_of_features(study).tolist(), strict=True))
+    reads_of = np.array([reads.get(name, 0) for name in taxonomy.feature_ids])
+    for remark in off_target_remarks(taxonomy.feature_ids, taxonomy.lineages, reads_of, sum(reads.values())):
+        logger.warning("%s", remark)
 
 
 def read_resources(config: Config, weights: Mapping[str, float], study: Study, training: np.ndarray) -> StudyResources:

@@ -59,6 +59,8 @@ State = Literal["new", "unsaved", "saved", "finished", "failed"]
 
 _STUDY_FLAGS = ("--table", "--sequences")  # the study's digest stands for the content of these files
 
+_READING_FLAGS = ("sequence-ids", "orient", "truncate")  # and for what these make of it
+
 
 def state_of_run(config: Config) -> State:
     """Check the output directory and return the state of the run in it.
@@ -352,7 +354,7 @@ def identity_of(config: Config, digest: str) -> Identity:
 
 def _settings(config: Config) -> dict[str, Any]:
     """Return the options that determine a run, except for paths."""
-    left_out = {*CHANGEABLE, *(flag.removeprefix("--") for flag, _ in input_paths(config))}
+    left_out = {*CHANGEABLE, *_READING_FLAGS, *(flag.removeprefix("--") for flag, _ in input_paths(config))}
     if config.training.max_memory_gb is None:
         left_out |= set(SAVES_MEMORY)
     return {flag: value for flag, value in flatten(config).items() if flag not in left_out}
