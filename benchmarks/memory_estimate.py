@@ -23,8 +23,8 @@ import torch
 
 from aam.batch import Batch
 from aam.config.model import ModelConfig
-from aam.data.masking import hide_pairs, mask_nucleotides
-from aam.data.memory import MemoryEstimate
+from aam.data.batching.masking import hide_pairs, mask_nucleotides
+from aam.data.batching.memory import MemoryEstimate
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform

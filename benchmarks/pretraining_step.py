@@ -20,7 +20,7 @@ from aam.config.objectives import PretrainingObjectivesConfig
 from aam.config.study import StudyConfig
 from aam.config.tools import SimulationConfig
 from aam.config.training import TrainingConfig
-from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking, pack
+from aam.data.batching.batches import BatchMaker, BatchPlan, Drawing, Masking, pack
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
 from aam.data.study_build import read_study

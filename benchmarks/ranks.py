@@ -25,7 +25,7 @@ from lightning.pytorch.callbacks import Callback
 from aam.cli import main as run_aam
 from aam.cli import parse as parse_command
 from aam.commands.pretrain import read_unlabelled
-from aam.data.batches import BatchMaker, BatchPlan, loader
+from aam.data.batching.batches import BatchMaker, BatchPlan, loader
 from aam.distributed.process import ProcessRank, _free_port
 from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.runs.plan import plan_run, prepare_module

@@ -29,7 +29,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from aam.config.study import StudyConfig
-from aam.data.batches import pack
+from aam.data.batching.batches import pack
 from aam.data.rarefaction import EVALUATION, drop_shallow_samples
 from aam.data.study import Study
 from aam.data.study_build import read_study

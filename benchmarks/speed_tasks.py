@@ -14,7 +14,7 @@ from torch import Tensor
 from aam.batch import Batch
 from aam.config.objectives import PretrainingObjectivesConfig
 from aam.config.training import DEFAULT_BATCH_SIZE
-from aam.data.batches import BatchMaker, BatchPlan, plan_in_order
+from aam.data.batching.batches import BatchMaker, BatchPlan, plan_in_order
 from aam.inference.description import ModelDescription
 from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.labels.target import TargetState

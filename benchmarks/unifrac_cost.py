@@ -25,7 +25,7 @@ from aam.config.model import ModelConfig
 from aam.config.objectives import PretrainingObjectivesConfig
 from aam.config.study import SamplingConfig, StudyConfig
 from aam.config.training import DEFAULT_BATCH_SIZE
-from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking, pack
+from aam.data.batching.batches import BatchMaker, BatchPlan, Drawing, Masking, pack
 from aam.data.rarefaction import drop_shallow_samples, resolve_depth
 from aam.data.study import Study
 from aam.data.study_build import read_study

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.spatial.distance import cdist
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,8 @@ SET_SEPARATOR = "|"
 """Between the names of the classes of a set."""
 
 _TOLERANCE = 1e-12  # of sums that are the coverage exactly
+
+_BLOCK = 512  # vectors whose distances are computed at a time
 
 _NEVER = -1e5  # a logit that no temperature brings near to others
 
@@ -155,3 +158,9 @@ def named_sets(chosen: np.ndarray, probability: np.ndarray, classes: Sequence[st
     return [
         write_set(classes[int(k)] for k in order if row[k]) for order, row in zip(likeliest_first, chosen, strict=True)
     ]
+
+
+def distance_to_nearest(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Compute the Euclidean distance of each vector, [S, D], to the nearest of others, [N, D]; float64 [S]."""
+    blocks = [vectors[start : start + _BLOCK] for start in range(0, len(vectors), _BLOCK)]
+    return np.concatenate([cdist(block, others).min(axis=1) for block in blocks])

@@ -8,7 +8,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from aam.config.model import tiny
-from aam.data.batches import Masking
+from aam.data.batching.batches import Masking
 from aam.models.build import build_encoder
 from flops import flops_of, padded_flops_of, peak_flops
 from helpers.studies import make_batch, make_study

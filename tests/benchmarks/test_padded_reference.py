@@ -8,7 +8,7 @@ import torch
 
 from aam.batch import IGNORED
 from aam.config.model import tiny
-from aam.data.batches import Masking
+from aam.data.batching.batches import Masking
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform

@@ -182,7 +182,7 @@ def test_embeddings_have_one_row_per_sample_and_repeat_exactly(folder, tmp_path)
 def test_distances_between_embeddings_are_what_pretraining_reported(folder, tmp_path):
     """The reported R² of UniFrac, from the embeddings and scikit-bio's distances on the same rarefied counts."""
     from aam.config.study import StudyConfig
-    from aam.data.batches import Drawing, pack, plan_in_order
+    from aam.data.batching.batches import Drawing, pack, plan_in_order
     from aam.data.rarefaction import EVALUATION
     from aam.data.study_build import read_study
     from aam.ecology.tree import FeatureTree

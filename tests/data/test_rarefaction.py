@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.stats import chisquare, multivariate_hypergeom
 
-from aam.data.batches import Drawing
+from aam.data.batching.batches import Drawing
 from aam.data.rarefaction import (
     EVALUATION,
     FixedRarefaction,

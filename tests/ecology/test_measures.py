@@ -12,7 +12,7 @@ from skbio.diversity import alpha_diversity, beta_diversity
 from skbio.stats.composition import clr, rclr
 
 from aam.config.objectives import OBJECTIVES
-from aam.data.batches import pack
+from aam.data.batching.batches import pack
 from aam.data.rarefaction import rarefy
 from aam.ecology.measures import aitchison, bray_curtis, given_matrix, jaccard, observed_asvs, robust_aitchison, shannon
 from aam.ecology.resources import SampleMatrix, StudyResources

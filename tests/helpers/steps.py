@@ -7,8 +7,8 @@ from lightning.pytorch.callbacks import Callback
 from aam.batch import TARGET
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
-from aam.data.batch_composition import BySamples
-from aam.data.batches import BatchMaker, Drawing, EpochSampler, loader, plan_in_order
+from aam.data.batching.batch_composition import BySamples
+from aam.data.batching.batches import BatchMaker, Drawing, EpochSampler, loader, plan_in_order
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform

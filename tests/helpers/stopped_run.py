@@ -12,9 +12,9 @@ from aam.batch import TARGET
 from aam.config.model import AugmentationConfig, ModelConfig
 from aam.config.saving import SavingConfig
 from aam.config.training import TrainingConfig
-from aam.data.augmentation import augmentations_of
-from aam.data.batch_composition import BySamples
-from aam.data.batches import BatchMaker, Drawing, EpochSampler, Masking, loader, plan_in_order
+from aam.data.batching.augmentation import augmentations_of
+from aam.data.batching.batch_composition import BySamples
+from aam.data.batching.batches import BatchMaker, Drawing, EpochSampler, Masking, loader, plan_in_order
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform

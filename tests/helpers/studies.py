@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking
+from aam.data.batching.batches import BatchMaker, BatchPlan, Drawing, Masking
 from aam.data.study import Study
 from aam.data.study_build import build_study
 from aam.io.count_table import CountTable

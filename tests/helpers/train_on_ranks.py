@@ -19,8 +19,8 @@ from lightning.pytorch.callbacks import Callback
 from aam.cli import parse
 from aam.commands import pretrain
 from aam.config.saving import SavingConfig
-from aam.data.batch_composition import BySamples
-from aam.data.batches import BatchPlan, EpochSampler, loader
+from aam.data.batching.batch_composition import BySamples
+from aam.data.batching.batches import BatchPlan, EpochSampler, loader
 from aam.data.rarefaction import EVALUATION
 from aam.distributed.process import started_by
 from aam.distributed.ranks import SINGLE_PROCESS, Ranks

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from aam.config.model import ModelConfig, tiny
-from aam.data.batches import BatchMaker, BatchPlan, Drawing
+from aam.data.batching.batches import BatchMaker, BatchPlan, Drawing
 from aam.data.rarefaction import EVALUATION
 from aam.errors import ModelError
 from aam.inference.build import build_model

@@ -15,7 +15,7 @@ from aam.batch import CATEGORIES, NUMBERS, batch_input
 from aam.config.covariates import CovariatesConfig
 from aam.config.model import ModelConfig
 from aam.config.target import ClassConfig, NetworkHeadConfig, NumberConfig
-from aam.data.batches import Masking
+from aam.data.batching.batches import Masking
 from aam.errors import ModelError
 from aam.inference.build import build_model, build_target
 from aam.inference.card import model_card

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from aam import vocabulary
 from aam.config.model import tiny
-from aam.data.batches import Masking
+from aam.data.batching.batches import Masking
 from aam.data.rarefaction import EVALUATION
 from aam.models.build import build_encoder
 from helpers.studies import dense, make_batch, make_study, store_study

@@ -6,7 +6,7 @@ import torch
 
 from aam.batch import TARGET, Encoding
 from aam.config.model import ModelConfig
-from aam.data.batches import Masking
+from aam.data.batching.batches import Masking
 from aam.models.build import build_encoder, build_predictor
 from aam.nn.attention import Packed
 from aam.objectives.target import RegressionTarget

@@ -9,7 +9,7 @@ from scipy import special, stats
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from aam.batch import Encoding, SampleEncoding
-from aam.data.batches import Masking
+from aam.data.batching.batches import Masking
 from aam.objectives.hidden_abundance import HiddenAbundance
 from aam.objectives.objective import ValidationSummary
 from helpers.studies import make_batch, make_study

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import rankdata
 
 from aam.config.model import ModelConfig
-from aam.data.batches import Masking
+from aam.data.batching.batches import Masking
 from aam.models.build import build_encoder
 from aam.objectives.masked_asvs import CommonestASV, candidates, ranks
 from helpers.studies import make_batch, make_study

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from aam.batch import IGNORED
 from aam.config.model import tiny
-from aam.data.batches import Masking
+from aam.data.batching.batches import Masking
 from aam.models.build import build_encoder
 from aam.objectives.sample_distance import SAMPLE_DISTANCE
 from helpers.studies import make_batch, make_study

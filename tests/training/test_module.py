@@ -9,7 +9,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from aam.batch import TARGET
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
-from aam.data.batches import BatchMaker, Drawing, Masking, loader, plan_in_order
+from aam.data.batching.batches import BatchMaker, Drawing, Masking, loader, plan_in_order
 from aam.models.build import build_encoder, build_predictor
 from aam.objectives.target import RegressionTarget
 from aam.target_transform import TargetTransform

@@ -7,7 +7,7 @@ import torch
 from aam.config.model import ModelConfig
 from aam.config.objectives import OBJECTIVES, ObjectivesConfig
 from aam.config.tools import SimulationConfig
-from aam.data.batches import BatchMaker, BatchPlan, Drawing
+from aam.data.batching.batches import BatchMaker, BatchPlan, Drawing
 from aam.ecology.lineages import Lineages
 from aam.ecology.resources import SampleMatrix, StudyResources
 from aam.ecology.tree import FeatureTree

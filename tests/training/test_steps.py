@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from aam.config.saving import SavingConfig
-from aam.data.batches import BatchPlan, loader
+from aam.data.batching.batches import BatchPlan, loader
 from aam.training.checkpoints import PROGRESS, Identity, read_checkpoint
 from aam.training.fit import fit
 from aam.training.memory import StepTooLargeError, fits, memory_is_explained

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from aam.data.batches import BatchPlan
+from aam.data.batching.batches import BatchPlan
 from aam.distributed.ranks import SINGLE_PROCESS
 from aam.training.replay import replay_batch
 from aam.training.steps import seed_dropout

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import strategies
 
-from aam.data.batches import BatchPlan
+from aam.data.batching.batches import BatchPlan
 from aam.distributed.ranks import SINGLE_PROCESS
 from aam.training.trials import largest_that_fits, trying
 from helpers.steps import plan

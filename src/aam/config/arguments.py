@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from typing import Any, get_args, get_origin
+from typing import Any, cast, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -149,7 +149,7 @@ def _explain_wrong_value(field: dataclasses.Field, values: list[str]) -> str:
     if type_of(field) is bool or values == [_NONE] or not (takes_several or len(values) == 1):
         return ""
     try:
-        TypeAdapter(field.type).validate_python(tuple(values) if takes_several else values[0])
+        TypeAdapter(cast(Any, field.type)).validate_python(tuple(values) if takes_several else values[0])
     except ValidationError as error:
         problems = [problem for problem in error.errors() if problem["type"] in _EXPECTED]
         expected = [_EXPECTED[problem["type"]].format(**problem.get("ctx", {})) for problem in problems]

@@ -1,1 +1,1 @@
-"""Studies as flat arrays on disk, and the batches that are built from them."""
+"""Studies as flat arrays on disk, and what is noticed about their samples and sequences."""

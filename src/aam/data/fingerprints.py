@@ -84,7 +84,7 @@ class Sketcher:
         return csr_array((shares, places, indptr), shape=(len(indptr) - 1, len(used))) @ signs
 
 
-def joined(parts: list[SampleSketches]) -> SampleSketches:
+def concatenate_sketches(parts: list[SampleSketches]) -> SampleSketches:
     """Join the sketches of blocks of samples."""
     fields = (field.name for field in dataclasses.fields(SampleSketches))
     return SampleSketches(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in fields})
@@ -94,7 +94,7 @@ def sketch_study(study: Study, keys: np.ndarray, samples: np.ndarray | None = No
     """Sketch samples of a study, all by default, in memory that does not grow with their counts."""
     sketcher = Sketcher(keys)
     chosen = np.arange(study.n_samples) if samples is None else samples
-    return joined([sketcher(block) for block in _blocks(study, chosen)])
+    return concatenate_sketches([sketcher(block) for block in _blocks(study, chosen)])
 
 
 def _blocks(study: Study, samples: np.ndarray) -> Iterator[csr_array]:

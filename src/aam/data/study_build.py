@@ -12,17 +12,19 @@ from scipy.sparse import csr_array
 from tqdm import tqdm
 
 from aam.config.study import StudyConfig
-from aam.data.orientation import KmerSketch, ReadSample, orientation_of
+from aam.data.orientation import KmerSketch, Orientation, ReadSample, orientation_of
 from aam.data.read_checks import by_length, doubles_remark, read_remarks, turned_ids_remark, unlike_remarks
-from aam.data.reading import Reading
+from aam.data.read_options import ReadOptions
 from aam.data.study import Study
-from aam.data.table_checks import table_remarks
+from aam.data.table_checks import hint_of_totals, table_remarks
 from aam.errors import SequenceError, TableError
 from aam.io.archive import read_head
 from aam.io.count_table import Axis, Table, refuse_duplicates
 from aam.io.foreign.loose_table import TURNED, turned_if_certain
+from aam.io.tables import open_table
 from aam.storage.arrays import ArrayStore, ArrayWriter
 from aam.storage.atomic import trim_malloc
+from aam.storage.cache import Cache, digest_of
 from aam.storage.names import HASH_DTYPE, Names, hash_bytes, hash_names, pack_names, sort_hashes
 
 logger = logging.getLogger(__name__)
@@ -34,7 +36,7 @@ FORMAT = 1
 _LAYOUT = f"{FORMAT} merged"
 """Part of the keys of the cache: studies of version 1 that hold a sequence under two ids are not opened."""
 
-AS_THEY_ARE = Reading(has_doubles=True)
+AS_THEY_ARE = ReadOptions(has_doubles=True)
 """How the features of a table are written if nothing else is said: one by one, whether or not their sequences are the same."""
 
 _PER_BLOCK = 1 << 12
@@ -42,7 +44,7 @@ _PER_BLOCK = 1 << 12
 _PER_RELEASE = 1 << 5  # features in any order: each may make 64 kB resident, as the system maps the pages around
 
 
-def build_study(table: Table, fasta: Path | None, directory: Path, reading: Reading = AS_THEY_ARE) -> None:
+def build_study(table: Table, fasta: Path | None, directory: Path, reading: ReadOptions = AS_THEY_ARE) -> None:
     """Write a study that `Study.open` opens.
 
     Parameters
@@ -136,7 +138,7 @@ def _name_doubles(names: Names, order: np.ndarray, is_first: np.ndarray) -> tupl
 class _UnorderedFeatures:
     """Names of features, in the order of the table, and their sequences, on disk, to be read in another order."""
 
-    def __init__(self, table: Table, fasta: Path | None, scratch: Path, reading: Reading) -> None:
+    def __init__(self, table: Table, fasta: Path | None, scratch: Path, reading: ReadOptions) -> None:
         self._scratch, self.n_turned = scratch, 0
         self.names = _names_on_disk(table, "observation", scratch)
         refuse_duplicates("features", self.names, scratch)
@@ -242,7 +244,7 @@ def _append_names(writer: ArrayWriter, kind: str, blocks: Iterable[Sequence[str]
         end += int(ends[-1])
 
 
-def _build_either_way(table: Table, config: StudyConfig, directory: Path, reading: Reading) -> None:
+def _build_either_way(table: Table, config: StudyConfig, directory: Path, reading: ReadOptions) -> None:
     """Build a study of a table, or of the turned table if its samples are features, and its features samples."""
     try:
         build_study(table, config.sequences, directory, reading)
@@ -283,19 +285,7 @@ def read_study(config: StudyConfig, max_bp: int | None, sketch: KmerSketch | Non
     read_head(config.table, TableError, "--table")
     if config.sequences is not None:
         read_head(config.sequences, SequenceError, "--sequences")
-    reading = Reading.of(config)
-    study = _open(config, reading)
-    sample = ReadSample.of(study)
-    orientation = orientation_of(sample, sketch)
-    if config.orient:
-        is_turned = orientation.orienter.is_turned(sample.sequences)
-        if is_turned.any():
-            study = _open(config, replace(reading, orienter=orientation.orienter))
-            logger.info("--orient: turned %d of %s.", is_turned.sum(), sample.scope)
-            sample = ReadSample.of(study)
-            orientation = orientation_of(sample, sketch)
-        else:
-            logger.info("--orient: nothing to turn.")
+    study, sample, orientation = _orient(config, sketch)
     for remark in study.remarks:
         logger.warning("--table %s: %s", config.table, remark)
     remarks = [*study.store.info.get("feature_remarks", []), *read_remarks(sample, orientation)]
@@ -312,7 +302,25 @@ def read_study(config: StudyConfig, max_bp: int | None, sketch: KmerSketch | Non
     return study if max_bp is None else study.cut(max_bp)
 
 
-def _open(config: StudyConfig, reading: Reading) -> Study:
+def _orient(config: StudyConfig, sketch: KmerSketch | None) -> tuple[Study, ReadSample, Orientation]:
+    """Open the study, with its reads turned if that is asked for; return also a sample of its reads and their orientation."""
+    reading = ReadOptions.of(config)
+    study = _open(config, reading)
+    sample = ReadSample.of(study)
+    orientation = orientation_of(sample, sketch)
+    if not config.orient:
+        return study, sample, orientation
+    is_turned = orientation.orienter.is_turned(sample.sequences)
+    if not is_turned.any():
+        logger.info("--orient: nothing to turn.")
+        return study, sample, orientation
+    study = _open(config, replace(reading, orienter=orientation.orienter))
+    logger.info("--orient: turned %d of %s.", is_turned.sum(), sample.scope)
+    sample = ReadSample.of(study)
+    return study, sample, orientation_of(sample, sketch)
+
+
+def _open(config: StudyConfig, reading: ReadOptions) -> Study:
     """Open the study from the cache, or build it."""
 
     def build(directory: Path) -> None:
@@ -324,6 +332,6 @@ def _open(config: StudyConfig, reading: Reading) -> Study:
                 hint = hint_of_totals(name for block in table.ids("observation") for name in block)
                 raise SequenceError(f"{error}{hint}") from error
 
-    how = [] if reading == Reading() else [reading.key]
+    how = [] if reading == ReadOptions() else [reading.key]
     key = digest_of(f"study {_LAYOUT}", config.table, config.sequences, *how)
     return Cache(config.cache_dir).fetch("study", key, build, Study.open)

@@ -33,7 +33,7 @@ NEVER_MORE, ALWAYS, TIMES_EXPECTED = 0.12, 0.03, 1.4
 LEAST_EFFECTIVE = 4.0
 """Effective number of ASVs (of Simpson) of samples that can be told apart; one that a single ASV fills is like many others."""
 
-Rows = Mapping[int, tuple[np.ndarray, np.ndarray]]
+SampleRows = Mapping[int, tuple[np.ndarray, np.ndarray]]
 """Features, increasing, and counts of samples, by their index."""
 
 
@@ -142,7 +142,7 @@ def collect_rows(blocks: Iterable[csr_array], samples: np.ndarray) -> dict[int, 
 
 
 def twins_of(
-    sketches: SampleSketches, pairs: np.ndarray, rows: Rows, depths: np.ndarray, richness: np.ndarray
+    sketches: SampleSketches, pairs: np.ndarray, rows: SampleRows, depths: np.ndarray, richness: np.ndarray
 ) -> Twins:
     """Return the sets of samples that are the same.
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from pydantic import Field, StrictFloat, model_validator
-from scipy.spatial.distance import cdist
 from torch import nn
 
 from aam.batch import CATEGORY
@@ -28,6 +27,7 @@ from aam.uncertainty import (
     INTERVAL,
     OUTLIER,
     SET,
+    distance_to_nearest,
     fit_temperature,
     logits_of,
     named_sets,
@@ -41,8 +41,6 @@ logger = logging.getLogger(__name__)
 
 MEMBERS_SD = "members_sd"
 """Column of the standard deviation of a number over members."""
-
-_BLOCK = 512  # samples whose distances are computed at a time
 
 
 class NetworkEnsemble(nn.Module):
@@ -78,13 +76,7 @@ class NetworkEnsemble(nn.Module):
 
     def distances(self, number: int, vectors: np.ndarray) -> np.ndarray:
         """Compute the distance of vectors of samples, [S, D], to the nearest training sample of a member, float64 [S]."""
-        return nearest(vectors, self.get_buffer(f"vectors_{number + 1}").double().cpu().numpy())
-
-
-def nearest(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Compute the Euclidean distance of each vector, [S, D], to the nearest of others, [N, D]; float64 [S]."""
-    blocks = [vectors[start : start + _BLOCK] for start in range(0, len(vectors), _BLOCK)]
-    return np.concatenate([cdist(block, others).min(axis=1) for block in blocks])
+        return distance_to_nearest(vectors, self.get_buffer(f"vectors_{number + 1}").double().cpu().numpy())
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from aam.batch import Batch, Encoding, SampleEncoding, batch_input
-from aam.data.batches import BatchMaker, Drawing, loader, plan_in_order
+from aam.data.batching.batches import BatchMaker, Drawing, loader, plan_in_order
 from aam.data.orientation import KmerSketch
 from aam.data.study import Study
 from aam.errors import ModelError

@@ -1,6 +1,7 @@
 """Remarks on the columns of metadata, in the words of the commands that would learn them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import pandas as pd
 
@@ -39,7 +40,11 @@ def column_remarks(frame: pd.DataFrame, columns: Sequence[ColumnSummary]) -> lis
     usable = sorted((column for column in columns if column.task is not None and column.doubt is None), key=_rank)
     remarks = []
     for task, what, remarks_of in _KINDS:
-        of_kind = {column.name: [*remarks_of(frame[column.name].dropna())] for column in usable if column.task == task}
+        of_kind = {
+            column.name: [*remarks_of(cast(pd.Series, frame[column.name].dropna()))]
+            for column in usable
+            if column.task == task
+        }
         found = {name: texts for name, texts in of_kind.items() if texts}
         remarks += [text for texts in list(found.values())[:MOST] for text in texts]
         if len(found) > MOST:

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from aam import vocabulary
-from aam.data.fingerprints import SampleSketches, Sketcher, joined, place_keys
-from aam.data.memory import presence
+from aam.data.batching.memory import presence
+from aam.data.fingerprints import SampleSketches, Sketcher, concatenate_sketches, place_keys
 from aam.data.rarefaction import resolve_depth
 from aam.io.count_table import Table, refuse_duplicates
 from aam.io.sequences import tokenize
@@ -157,7 +157,7 @@ def count_table(table: Table) -> TableTotals:
         np.concatenate(reads).astype(np.int64),
         np.concatenate(asvs).astype(np.int64),
         feature_reads,
-        joined(sketches),
+        concatenate_sketches(sketches),
     )
 
 

@@ -72,17 +72,17 @@ def sample_remarks(study: Study, metadata: Metadata | None = None) -> list[str]:
     return [*control_remarks(study.sample_ids, is_control), *few_reads_remarks(study.sample_ids, study.depths)]
 
 
-def divided_twin_remarks(sample_ids: Sequence[str], twins: Twins, parts: np.ndarray, kind: str) -> list[str]:
+def divided_twin_remarks(sample_ids: Sequence[str], twins: Twins, split: np.ndarray, kind: str) -> list[str]:
     """Return a remark if samples of identical or nearly identical counts are in several parts of a split.
 
     Parameters
     ----------
-    sample_ids, twins, parts
+    sample_ids, twins, split
         Names of the samples, which of them are the same, and the part or fold that each is in, [S].
     kind
         Kind of split, which decides on the advice.
     """
-    n_divided = sum(len(set(parts[of_set].tolist())) > 1 for of_set in twins.sets)
+    n_divided = sum(len(set(split[of_set].tolist())) > 1 for of_set in twins.sets)
     fact = twins.remark(sample_ids)
     if not n_divided or fact is None:
         return []
@@ -118,7 +118,7 @@ def twin_label_remarks(sample_ids: Sequence[str], twins: Twins, values: pd.DataF
 
 
 def warn_of_samples(
-    study: Study, metadata: Metadata | None, values: pd.DataFrame | None, parts: np.ndarray, kind: str
+    study: Study, metadata: Metadata | None, values: pd.DataFrame | None, split: np.ndarray, kind: str
 ) -> None:
     """Warn of samples that are no samples of their own, or are in several parts of a split.
 
@@ -128,11 +128,11 @@ def warn_of_samples(
         Samples in use.
     metadata, values
         The metadata, and the columns to learn with one row per sample; None without labels.
-    parts, kind
+    split, kind
         Part or fold of each sample, [S], and the kind of split.
     """
     twins = find_twins(study)
-    remarks = [*sample_remarks(study, metadata), *divided_twin_remarks(study.sample_ids, twins, parts, kind)]
+    remarks = [*sample_remarks(study, metadata), *divided_twin_remarks(study.sample_ids, twins, split, kind)]
     if values is not None:
         remarks += twin_label_remarks(study.sample_ids, twins, values)
     for remark in remarks:

@@ -111,8 +111,8 @@ def sentinel_remarks(flag: str, values: pd.Series, option: str | None = None) ->
     others = numbers[~np.isin(numbers, list(found))]
     names = [f"{value:.12g}" for value in found]
     cells = ", ".join(f"{name} in {count_of(n, 'sample')}" for name, n in zip(names, found.values(), strict=True))
-    meaning = "If it means" if len(names) == 1 else "If they mean"
+    begin = "If it means" if len(names) == 1 else "If they mean"
     yield (
-        f"{flag} {values.name}: {cells}, far from all others ({others.min():g} to {others.max():g}). {meaning} that none is known, "
-        f"{option or f'pass {missing_values_option(names)}'}."
+        f"{flag} {values.name}: {cells}, far from all others ({others.min():g} to {others.max():g}). {begin} that none "
+        f"is known, {option or f'pass {missing_values_option(names)}'}."
     )

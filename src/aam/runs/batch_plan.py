@@ -10,10 +10,10 @@ from torch import nn
 from aam.batch import Batch
 from aam.config.model import ModelConfig
 from aam.config.training import TrainingConfig
-from aam.data.augmentation import Mixing
-from aam.data.batch_composition import Batcher, ByMemory, BySamples
-from aam.data.batches import BatchMaker, BatchPlan, EpochSampler, plans_of
-from aam.data.memory import ExpectedASVs, MemoryEstimate
+from aam.data.batching.augmentation import Mixing
+from aam.data.batching.batch_composition import Batcher, ByMemory, BySamples
+from aam.data.batching.batches import BatchMaker, BatchPlan, EpochSampler, plans_of
+from aam.data.batching.memory import ExpectedASVs, MemoryEstimate
 from aam.data.rarefaction import EVALUATION
 from aam.errors import ConfigError, name_some
 from aam.training.losses import CALIBRATION_SAMPLES

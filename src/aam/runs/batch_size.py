@@ -10,8 +10,8 @@ import numpy as np
 
 from aam.config.objectives import OBJECTIVES
 from aam.config.training import TrainingConfig
-from aam.data.batch_composition import ByMemory, BySamples
-from aam.data.batches import BatchPlan
+from aam.data.batching.batch_composition import ByMemory, BySamples
+from aam.data.batching.batches import BatchPlan
 from aam.distributed.ranks import Ranks
 from aam.errors import ConfigError
 from aam.runs.batch_plan import GB, BatchSource, costliest_batch, sample_epochs, size_samples

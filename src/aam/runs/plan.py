@@ -15,8 +15,8 @@ import torch
 from aam.batch import TARGET, BatchTarget, batch_input, batch_target
 from aam.config.base import flatten
 from aam.config.commands import LearningConfig, PretrainConfig
-from aam.data.augmentation import augmentations_of
-from aam.data.batches import BatchMaker, Drawing, Masking, loader
+from aam.data.batching.augmentation import augmentations_of
+from aam.data.batching.batches import BatchMaker, Drawing, Masking, loader
 from aam.data.study import Study
 from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.inference.build import build_covariate_conditioning, build_target

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aam.config.commands import PretrainConfig, TrainConfig
-from aam.data.batches import BatchPlan
+from aam.data.batching.batches import BatchPlan
 from aam.distributed.ranks import Ranks
 from aam.errors import name_some
 from aam.runs.batch_plan import BatchSource

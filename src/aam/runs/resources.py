@@ -12,7 +12,7 @@ import numpy as np
 from aam.config.commands import LearningConfig, PretrainConfig
 from aam.config.objectives import FLAG_OF_RESOURCE, ObjectivesConfig, rows_of
 from aam.config.study import DistanceConfig
-from aam.data.batches import BatchMaker, BatchPlan, Masking
+from aam.data.batching.batches import BatchMaker, BatchPlan, Masking
 from aam.data.orientation import reads_of_features
 from aam.data.study import Study
 from aam.data.study_build import FORMAT
@@ -21,7 +21,7 @@ from aam.ecology.off_target import off_target_remarks
 from aam.ecology.resources import SampleMatrix, StudyResources
 from aam.ecology.rooting import root_tree
 from aam.ecology.tree import ADD_TIPS, FeatureTree, describe_missing_tips, write_feature_tree
-from aam.errors import TreeError
+from aam.errors import TaxonomyError, TreeError
 from aam.io.archive import read_head
 from aam.io.distances import read_distances
 from aam.io.newick import read_newick

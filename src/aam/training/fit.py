@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from aam.batch import Batch
 from aam.config.training import TrainingConfig
-from aam.data.batches import EpochSampler
+from aam.data.batching.batches import EpochSampler
 from aam.distributed.ranks import SINGLE_PROCESS, Ranks
 from aam.training.best_epoch import Criterion
 from aam.training.memory import memory_is_explained

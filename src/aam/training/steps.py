@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aam.batch import Batch
-from aam.data.batches import BatchPlan, EpochSampler
+from aam.data.batching.batches import BatchPlan, EpochSampler
 from aam.data.rarefaction import generator
 from aam.distributed.collective import average_gradients
 from aam.training.memory import ADVICE, StepTooLargeError, fits

@@ -139,8 +139,8 @@ def _untaken(records: Records, is_taken: Callable[[Sequence[str]], np.ndarray]) 
     """Yield the records whose first word is no id of the table."""
     remaining = records()
     while block := list(islice(remaining, _PER_BLOCK)):
-        taken = is_taken([header.split(maxsplit=1)[0] for header, _ in block])
-        yield from (record for record, is_other in zip(block, ~taken, strict=True) if is_other)
+        has_feature = is_taken([header.split(maxsplit=1)[0] for header, _ in block])
+        yield from (record for record, is_other in zip(block, ~has_feature, strict=True) if is_other)
 
 
 def _best_rule(

@@ -99,7 +99,7 @@ def _ends(name: str) -> Iterator[str]:
     return (name[cut.end() :] for cut in _CUTS.finditer(name) if cut.end() < len(name))
 
 
-def _same(name: str) -> tuple[str]:
+def _same(name: str) -> tuple[str, ...]:
     return (name,)
 
 
@@ -242,8 +242,10 @@ def _affixes(wanted: Sequence[str], found: Sequence[str]) -> Iterator[tuple[str,
         for (affix, side), _ in counts.most_common(1):
             says = f"{affix!r} {'in front of' if kind == 'prefix' else 'behind'} the id"
             cut = str.removeprefix if kind == "prefix" else str.removesuffix
-            keys = (_same, _cut(cut, affix)) if side == "found" else (_cut(cut, affix), _same)
-            yield kind, (says, *keys)
+            if side == "found":
+                yield kind, (says, _same, _cut(cut, affix))
+            else:
+                yield kind, (says, _cut(cut, affix), _same)
 
 
 def _cut(cut: Callable[[str, str], str], affix: str) -> Key:

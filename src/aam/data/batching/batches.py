@@ -10,10 +10,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from aam.batch import AsvTarget, Batch, BatchTarget, MaskedNucleotides, PackedCounts, RankSlice, RankSpec
-from aam.data.augmentation import Augmentation, Augmenter, Reads
-from aam.data.batch_composition import Batcher, BySamples, split_until
-from aam.data.masking import hide_pairs, mask_nucleotides
-from aam.data.rank_slice import cut, slice_of_rank
+from aam.data.batching.augmentation import Augmentation, Augmenter, Reads
+from aam.data.batching.batch_composition import Batcher, BySamples, split_until
+from aam.data.batching.masking import hide_pairs, mask_nucleotides
+from aam.data.batching.rank_slice import cut, slice_of_rank
 from aam.data.rarefaction import EVALUATION, generator, rarefy
 from aam.data.study import Study
 

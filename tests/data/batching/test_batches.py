@@ -5,8 +5,8 @@ import pytest
 
 from aam import vocabulary
 from aam.batch import IGNORED
-from aam.data.batch_composition import BySamples
-from aam.data.batches import (
+from aam.data.batching.batch_composition import BySamples
+from aam.data.batching.batches import (
     BatchMaker,
     BatchPlan,
     Drawing,
@@ -16,7 +16,7 @@ from aam.data.batches import (
     pack,
     plan_in_order,
 )
-from aam.data.masking import mask_nucleotides
+from aam.data.batching.masking import mask_nucleotides
 from aam.data.rarefaction import drop_shallow_samples, generator, rarefy, resolve_depth
 from aam.errors import TableError
 from helpers.studies import dense, make_batch, make_study

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from aam.data.memory import ExpectedASVs, MemoryEstimate
+from aam.data.batching.memory import ExpectedASVs, MemoryEstimate
 
 REACH = 4
 """Batches to either side from which a lone sample's companion may come."""

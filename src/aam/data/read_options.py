@@ -14,7 +14,7 @@ from aam.io.sequences import SequenceBlock, sequences_in_fasta, sequences_in_ids
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How the sequences of a study are read.
 
     Attributes
@@ -35,7 +35,7 @@ class Reading:
     has_doubles: bool = False
 
     @classmethod
-    def of(cls, config: StudyConfig) -> "Reading":
+    def of(cls, config: StudyConfig) -> "ReadOptions":
         """Return what the options of a study say; nothing is turned yet."""
         return cls(config.sequence_ids == "check", config.truncate)
 

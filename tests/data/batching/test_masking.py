@@ -8,7 +8,7 @@ from scipy import stats
 
 from aam import vocabulary
 from aam.batch import IGNORED
-from aam.data.masking import hide_pairs, mask_nucleotides
+from aam.data.batching.masking import hide_pairs, mask_nucleotides
 from aam.data.rarefaction import generator
 
 SHARES = st.floats(0.01, 0.99)

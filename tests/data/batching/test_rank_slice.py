@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from aam.batch import RankSpec
-from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking
-from aam.data.rank_slice import divide_samples
+from aam.data.batching.batches import BatchMaker, BatchPlan, Drawing, Masking
+from aam.data.batching.rank_slice import divide_samples
 from helpers.studies import make_study
 
 MASKING = Masking(nuc_mask_ratio=0.2, nuc_asv_fraction=0.6, count_mask_ratio=0.3, asv_mask_ratio=0.3)

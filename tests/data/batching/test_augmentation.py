@@ -9,7 +9,7 @@ import torch
 from aam import vocabulary
 from aam.batch import TARGET, PackedCounts, batch_target
 from aam.config.model import AugmentationConfig, tiny
-from aam.data.augmentation import (
+from aam.data.batching.augmentation import (
     AUGMENTATIONS,
     AbundanceNoise,
     AsvDropout,
@@ -19,7 +19,7 @@ from aam.data.augmentation import (
     augmentations_of,
     mix_reads,
 )
-from aam.data.batches import BatchMaker, BatchPlan, Drawing, Masking
+from aam.data.batching.batches import BatchMaker, BatchPlan, Drawing, Masking
 from aam.data.rarefaction import EVALUATION, generator
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.labels.target import fit_target

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import hypergeom
 
 from aam.config.model import ModelConfig
-from aam.data.memory import ExpectedASVs, MemoryEstimate, presence
+from aam.data.batching.memory import ExpectedASVs, MemoryEstimate, presence
 from aam.data.rarefaction import generator, rarefy
 from helpers.studies import make_study
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aam.config.model import tiny
-from aam.data.batch_composition import ByMemory, BySamples, split_until
-from aam.data.batches import BatchMaker, BatchPlan, Drawing, EpochSampler
-from aam.data.memory import ExpectedASVs, MemoryEstimate
+from aam.data.batching.batch_composition import ByMemory, BySamples, split_until
+from aam.data.batching.batches import BatchMaker, BatchPlan, Drawing, EpochSampler
+from aam.data.batching.memory import ExpectedASVs, MemoryEstimate
 from helpers.studies import make_study
 
 ESTIMATE = MemoryEstimate(tiny(), n_weights=1000, n_positions=11)
