@@ -62,6 +62,6 @@ def test_the_kernel_head_reads_some_options_of_the_network_as_well():
     train = parse("train", ["--table", "t", "--metadata", "m", "--metadata-column", "c", "--output-dir", "o"])
 
     assert set(fields_of_any_head(train)) == {
-        "seed", "validation_fraction", "validation_plot_samples", "max_bp", "tree", "missing_features", "pretrained", "resume",
-        "replay", "rarefy_depth",
+        "seed", "validation_fraction", "validation_plot_samples", "max_bp", "tree", "root", "missing_features", "pretrained",
+        "resume", "replay", "rarefy_depth",
     }  # fmt: skip

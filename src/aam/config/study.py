@@ -106,8 +106,8 @@ class DistanceConfig:
     """Rooted phylogenetic tree with the features as tips, for UniFrac and Faith's diversity. It is Newick (plain or gzip) or a
     QIIME 2 artifact Phylogeny[Rooted]; both are computed from it per batch."""
     root: Annotated[tuple[str, ...], ANY_HEAD, only_with(tree=GIVEN)] = ()
-    """Where to root the tree, whether or not it has a root: midpoint, in the middle of the longest way between two tips; or
-    outgroup with the names of its tips, in the middle of the branch that divides them from the others. None: the tree's own."""
+    """Where to root the tree, whether or not it has a root; none: its own root. midpoint: in the middle of the longest way
+    between two tips; outgroup with the names of its tips: in the middle of the branch that divides them from the others."""
     distances: Path | None = None
     """Square distance matrix made elsewhere, for --objectives distance. It is a .npy with an ids file, HDF5 of ssu, text with the
     ids as first row and column or as PHYLIP and mothur write it (plain or gzip), or a QIIME 2 artifact DistanceMatrix."""

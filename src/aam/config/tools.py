@@ -124,7 +124,7 @@ class PrepareConfig:
     tree: Path | None = None
     """Rooted phylogenetic tree with the features as tips, to be prepared as well."""
     root: Annotated[tuple[str, ...], only_with(tree=GIVEN)] = ()
-    """Where to root the tree: midpoint, or outgroup with the names of its tips, as for 'aam train'. None: the tree's own."""
+    """Where to root the tree, as for 'aam train': midpoint, or outgroup with the names of its tips; none: its own root."""
 
     @model_validator(mode="after")
     def _root_is_one(self) -> "PrepareConfig":
