@@ -242,15 +242,10 @@ def _affixes(wanted: Sequence[str], found: Sequence[str]) -> Iterator[tuple[str,
         for (affix, side), _ in counts.most_common(1):
             says = f"{affix!r} {'in front of' if kind == 'prefix' else 'behind'} the id"
             cut = str.removeprefix if kind == "prefix" else str.removesuffix
-<<<<<<< HEAD
             if side == "found":
                 yield kind, (says, _same, _cut(cut, affix))
             else:
                 yield kind, (says, _cut(cut, affix), _same)
-=======
-            short = _cut(cut, affix)
-            yield kind, ((says, _same, short) if side == "found" else (says, short, _same))
->>>>>>> k-names
 
 
 def _cut(cut: Callable[[str, str], str], affix: str) -> Key:
