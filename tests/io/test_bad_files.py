@@ -131,13 +131,13 @@ TREES = {
     "length of letters": ("--tree", lambda g: g.file("t.nwk", TREE.replace("F2:0.2", "F2:O.2")), r"character 13: .*'O\.2'"),
     "duplicate tips": ("--tree", lambda g: g.file("t.nwk", TREE.replace("F2", "F1")), r"\b1 names of tips"),
     "unnamed tip": ("--tree", lambda g: g.file("t.nwk", TREE.replace("F2", "")), r"\b1 of 4 tips .*no name"),
-    "unrooted": ("--tree", lambda g: g.file("t.nwk", "(F1:1,F2:1,(F3:1,F4:1):1);"), r"\b3 branches .*midpoint-root"),
+    "unrooted": ("--tree", lambda g: g.file("t.nwk", "(F1:1,F2:1,(F3:1,F4:1):1);"), r"\b3 branches .*--root midpoint"),
     "unbalanced": ("--tree", lambda g: g.file("t.nwk", TREE.replace("((", "(((")), "character 1: .*never closed"),
     "two trees": ("--tree", lambda g: g.file("t.nwk", TREE + TREE), "more than one tree"),
     "cut off": ("--tree", lambda g: g.file("t.nwk", TREE.rpartition(";")[0]), "';'.*cut off"),
     "gzip of an artifact": ("--tree", lambda g: g.file("t.gz", gzip.compress(g.content("tree.qza"))), "inside of gzip"),
     "no lengths but 0": ("--tree", lambda g: g.file("t.nwk", "((F1:0,F2:0):0,(F3:0,F4:0):0);"), r"\b4 features .*length 0"),
-    "unrooted artifact": ("--tree", lambda g: g.qza("--tree", "Phylogeny[Unrooted]", "tree.nwk", TREE), "qiime phylogeny midpoint"),
+    "unrooted artifact": ("--tree", lambda g: g.qza("--tree", "Phylogeny[Unrooted]", "tree.nwk", TREE), "--root midpoint"),
     "visualisation": ("--tree", lambda g: g.qza("--tree", "Visualization", "index.html", ""), r"QIIME 2 visualisation \(.qzv\)"),
 }  # fmt: skip
 ARCHIVES = {

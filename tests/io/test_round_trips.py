@@ -7,7 +7,7 @@ import io
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from aam.io.distances import read_distances
@@ -127,7 +127,10 @@ def test_metadata(tmp_path, packing, ids, data):
 @many_files
 @given(ids=IDS, data=st.data())
 def test_taxonomies(tmp_path, packing, ids, data):
-    ranks = st.lists(st.text("abcXYZ[] ", min_size=1, max_size=5).map(str.strip).filter(bool), max_size=7)
+    assume(not any(name.startswith('"') for name in ids))  # R puts cells into quotes
+    ranks = st.lists(
+        st.text("abcXYZ[] ", max_size=5).map("G{}".format).map(str.strip), max_size=7
+    )  # letters, or none is known
     lineages = [tuple(data.draw(ranks)) for _ in ids]
     rows = [
         f"{name}\t{'; '.join(map('{}__{}'.format, 'kpcofgs', lineage))}\n"

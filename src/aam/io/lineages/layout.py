@@ -39,6 +39,8 @@ _NARROWER = ("kingdom",)
 
 _FEWEST_RANKS = 2
 
+_MOST_BESIDE_LINEAGES = 4  # columns of a table of lineages, with ids and confidences
+
 _MOST_OTHERS = 3
 """Columns beside the ranks in a file that is taken for a taxonomy: ids, confidences; a table of counts has more."""
 
@@ -105,7 +107,11 @@ def split_rows(text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _cells(line: str, delimiter: str) -> list[str]:
     cells = line.split("\t") if delimiter == "\t" else next(csv.reader([line], delimiter=delimiter))
-    return [cell.strip().strip('"').strip() for cell in cells]
+    return [_unquoted(cell.strip()).strip() for cell in cells]
+
+
+def _unquoted(cell: str) -> str:
+    return cell[1:-1] if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
 
 
 def _delimiter(lines: Sequence[str]) -> str:
@@ -157,7 +163,12 @@ def looks_like_taxonomy(rows: Sequence[Sequence[str]]) -> bool:
     if layout is None:
         return _is_sintax(rows)
     if layout.lineage_column is not None:
-        return layout.lineage_column == 1 or [plain_name(name) for name in header] == ["otu", "size", "taxonomy"]
+        is_narrow = len(header) <= _MOST_BESIDE_LINEAGES  # more are counts
+        return (layout.lineage_column == 1 and is_narrow) or [plain_name(name) for name in header] == [
+            "otu",
+            "size",
+            "taxonomy",
+        ]
     ranks = {rank for _, rank in layout.rank_columns}
     return (
         {0, 1} <= ranks
