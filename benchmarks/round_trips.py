@@ -3,12 +3,14 @@
     python benchmarks/round_trips.py                # all programs that are installed
     python benchmarks/round_trips.py --only mothur  # one of them
 
-Debian has them: apt-get install vsearch mothur r-bioc-phyloseq r-bioc-biomformat r-cran-ape. A simulated study goes through each
-program, aam reads what it wrote, and counts and distances are compared with those that went in. The table that is printed is in
-benchmarks/results. A difference gives exit code 1; a program that is not installed is left out, and named.
+Debian has them: apt-get install vsearch mothur r-bioc-phyloseq r-bioc-biomformat r-cran-ape fasttree. A simulated study goes
+through each program, aam reads what it wrote, and counts, trees and distances are compared with those that went in.
+``--document`` writes the table into that page as well. A difference gives exit code 1; a program that is not installed is left
+out, and named.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -17,15 +19,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from aam.ecology.rooting import MIDPOINT, root_tree
+from aam.ecology.tree import FeatureTree
+from aam.ecology.unifrac import unweighted_unifrac
 from aam.errors import InputError
 from aam.io.detect import detect_format
 from aam.io.distances import read_distances
 from aam.io.metadata import read_metadata
+from aam.io.newick import TreeArrays, read_newick
 from aam.io.tables import read_table
 
 SAMPLES = [f"S{number:02d}" for number in range(1, 9)]
 FEATURES = [f"ASV{number:02d}" for number in range(1, 13)]
+
+BEGIN, END = "<!-- tried -->\n", "<!-- end of tried -->\n"
+"""Around the table in a page."""
+
+PLACES = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+"""Where programs are looked for: first beside the interpreter."""
 
 Row = tuple[str, str, str]
 """File, what it is for aam, and the verdict."""
@@ -42,8 +55,14 @@ write.csv(s, "seqtab.csv"); write.table(s, "seqtab.txt")
 d <- as.matrix(dist(t(t))); write.csv(d, "d.csv"); write.csv2(d, "d.csv2"); write.table(d, "d.table")
 m <- data.frame(age = seq(0.5, by = 1.25, length.out = ncol(t)), row.names = colnames(t))
 write.csv(m, "m.csv"); write.csv2(m, "m.csv2")
+set.seed(1); tree <- ape::rtree(nrow(t), tip.label = rownames(t)); ape::write.tree(tree, "ape.nwk")
+write.csv(cophenetic(tree), "ape.paths")
+rooted <- phyloseq(otu_table(t, taxa_are_rows = TRUE), phy_tree(tree))
+write.csv(as.matrix(UniFrac(rooted, weighted = FALSE)), "phyloseq.unifrac")
 saveRDS(t, "t.rds"); saveRDS(t, "t.xz.rds", compress = "xz"); save(t, file = "t.RData")
 """
+
+PATHS = 'write.csv(cophenetic(ape::read.tree("fasttree.nwk")), "fasttree.paths")'
 
 MOTHUR = (
     "unique.seqs(fasta=reads.fasta, format=name); count.seqs(name=reads.names, group=reads.groups); "
@@ -103,6 +122,25 @@ class Study:
         same = found.sample_ids == SAMPLES and found.column("age").tolist() == [0.5 + 1.25 * k for k in range(8)]
         return name, "metadata", "same values" if same else "DIFFERENT"
 
+    def tree(self, name: str, paths: str, *, is_rooted: bool) -> Row:
+        """Compare the lengths of the paths between the tips, which no root changes, with those that R's ape computes."""
+        tree = read_newick(self.folder / name, needs_root=is_rooted)
+        if not is_rooted:
+            tree = root_tree(tree, [MIDPOINT], self.folder / name)
+        tips = tree.names[: len(tree.names)]
+        expected = pd.read_csv(self.folder / paths, index_col=0).loc[tips, tips].to_numpy()
+        same = np.allclose(paths_between_tips(tree), expected, atol=1e-6)
+        return name, f"tree, {len(tips)} tips", "same paths" if same else "DIFFERENT"
+
+    def unifrac(self, name: str, newick: str) -> Row:
+        """Compare unweighted UniFrac with that of another program."""
+        tree = FeatureTree.from_arrays(read_newick(self.folder / newick), FEATURES)
+        samples, features = np.nonzero(self.counts)
+        found = unweighted_unifrac(tree, features, np.searchsorted(samples, np.arange(len(SAMPLES) + 1)))
+        expected = pd.read_csv(self.folder / name, index_col=0).loc[SAMPLES, SAMPLES].to_numpy()
+        same = np.allclose(found, expected, atol=1e-6)
+        return name, "unweighted UniFrac", "same distances" if same else "DIFFERENT"
+
     def named(self, name: str, words: str) -> Row:
         """Check that a file that is not read is named for what it is."""
         try:
@@ -149,6 +187,27 @@ def of_r(study: Study) -> Iterator[Row]:
         yield study.metadata(name)
     for name in ("t.rds", "t.xz.rds", "t.RData"):
         yield study.named(name, "data of R")
+    yield study.tree("ape.nwk", "ape.paths", is_rooted=True)
+    yield study.unifrac("phyloseq.unifrac", "ape.nwk")
+
+
+def of_fasttree(study: Study) -> Iterator[Row]:
+    """Build a tree, which has no root, and root it at its midpoint."""
+    run(study, "FastTree", "-quiet", "-nt", "-out", "fasttree.nwk", "asv.fasta")
+    run(study, "Rscript", "-e", PATHS)
+    yield study.tree("fasttree.nwk", "fasttree.paths", is_rooted=False)
+
+
+def paths_between_tips(tree: TreeArrays) -> np.ndarray:
+    """Compute the length of the path between each two tips, float64 [T, T]."""
+    n_nodes = len(tree.level)
+    above = np.zeros((int(tree.is_tip.sum()), n_nodes))  # lengths of the branches between each tip and the root
+    for row, tip in enumerate(np.flatnonzero(tree.is_tip)):
+        node = int(tip)
+        while node < n_nodes - 1:
+            above[row, node] = tree.length[node]
+            node += 1 + int(np.argmax(tree.level[node + 1 :] == tree.level[node] - 1))
+    return np.abs(above[:, None] - above[None]).sum(axis=2)
 
 
 def of_biom(study: Study) -> Iterator[Row]:
@@ -164,6 +223,7 @@ PROGRAMS: dict[str, tuple[str, Callable[[Study], Iterator[Row]]]] = {
     "vsearch": ("vsearch", of_vsearch),
     "mothur": ("mothur", of_mothur),
     "R": ("Rscript", of_r),
+    "FastTree": ("FastTree", of_fasttree),
     "biom-format": ("biom", of_biom),
 }
 """Programs by name, with their command and what is tried of them."""
@@ -171,7 +231,8 @@ PROGRAMS: dict[str, tuple[str, Callable[[Study], Iterator[Row]]]] = {
 
 def run(study: Study, *command: str) -> None:
     """Run a program in the folder of the study; what it prints is shown if it fails."""
-    done = subprocess.run(command, cwd=study.folder, capture_output=True, text=True, check=False)
+    places = os.environ | {"PATH": PLACES}
+    done = subprocess.run(command, cwd=study.folder, capture_output=True, text=True, check=False, env=places)
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
@@ -186,20 +247,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PROGRAMS, help="the only program to try")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--document", type=Path, help="a page whose marked section takes the table")
     options = parser.parse_args()
-    print("| program | file | read as | verdict |\n|---|---|---|---|")
-    n_different = 0
+    lines = ["| program | file | read as | verdict |", "|---|---|---|---|"]
     for program, (command, tried) in PROGRAMS.items():
-        if options.only not in (None, program):
-            continue
-        if shutil.which(command, path=f"{Path(sys.executable).parent}:/usr/bin:/usr/local/bin") is None:
-            print(f"| {program} | | | not installed |")
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            for name, what, verdict in tried(Study(Path(folder), options.seed)):
-                print(f"| {program} | `{name}` | {what} | {verdict} |", flush=True)
-                n_different += verdict == "DIFFERENT"
-    sys.exit(n_different > 0)
+        if options.only in (None, program):
+            lines += rows_of(program, command, tried, options.seed)
+    print("\n".join(lines))
+    if options.document is not None:
+        before, rest = options.document.read_text(encoding="utf-8").split(BEGIN)
+        options.document.write_text(
+            before + BEGIN + "\n" + "\n".join(lines) + "\n\n" + END + rest.partition(END)[2], encoding="utf-8"
+        )
+    sys.exit(any("DIFFERENT" in line for line in lines))
+
+
+def rows_of(program: str, command: str, tried: Callable[[Study], Iterator[Row]], seed: int) -> list[str]:
+    """Return the rows of one program, or that it is not installed."""
+    if shutil.which(command, path=PLACES) is None:
+        return [f"| {program} | | | not installed |"]
+    with tempfile.TemporaryDirectory() as folder:
+        return [
+            f"| {program} | `{name}` | {what} | {verdict} |" for name, what, verdict in tried(Study(Path(folder), seed))
+        ]
 
 
 if __name__ == "__main__":

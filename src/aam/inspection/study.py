@@ -151,7 +151,8 @@ def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> Study
         frame = metadata.frame.loc[[sample for sample in totals.sample_ids if sample in metadata_ids]]
         with collecting_messages("aam.labels"):  # the summaries hold what is logged of single columns
             columns, groups = summarise_columns(frame), summarise_groups(frame, SUBJECT_WORDS)
-        notes = [*notes, *column_remarks(frame, columns)]
+        subject = _subject_column(groups)
+        notes = [*notes, *column_remarks(frame, [column for column in columns if column.name != subject])]
         if not any(group.names_subject for group in groups):
             notes += subject_remarks(frame)
     overlaps = _overlaps(parts, totals, problems)
