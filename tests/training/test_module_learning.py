@@ -30,8 +30,8 @@ def prepare(target, truth):
     return batch, TrainingModule(model.train(), {"target": 1.0}, TrainingConfig(), main="target")
 
 
-def learn(module, batch, steps=300):
-    optimizer = torch.optim.AdamW(module.model.parameters(), lr=1e-3)
+def learn(module, batch, steps=120):
+    optimizer = torch.optim.AdamW(module.model.parameters(), lr=4e-3)
     for _ in range(steps):
         _, losses = module._predict(batch)
         optimizer.zero_grad()
