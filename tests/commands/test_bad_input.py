@@ -234,7 +234,7 @@ def test_samples_of_a_class_that_the_model_does_not_know_are_left_out(given, cap
 
     assert main(command(given, "evaluate", changes)) == 0
 
-    assert "Left out 3 samples" in capsys.readouterr().err
+    assert "Left out 3 of 24 samples whose class the model does not know: 'unheard of'" in capsys.readouterr().err
     assert len((given.own / "out/predictions.tsv").read_text().splitlines()) == 1 + 21
 
 

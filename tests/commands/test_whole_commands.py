@@ -17,7 +17,7 @@ from helpers.studies import real_study
 SHORT = [*SMALL, "--epochs", "2", "--batch-size", "8", "--lr", "0.002"]
 NETWORK = ["--head", "network", *SHORT]
 RUN = {"model", "checkpoints", "tensorboard", "plots", "config.yaml", "splits.tsv", "metrics.json", "metrics.tsv"}
-CARD = {"model.safetensors", "config.json", "state.json", "README.md"}
+CARD = {"model.safetensors", "sketch.safetensors", "config.json", "state.json", "README.md"}
 
 pytestmark = QUIET
 

@@ -100,7 +100,9 @@ def test_a_mistake_is_told_once_and_leaves_nothing(folder, capfd):
 @pytest.mark.parametrize(("cores", "told"), [({0}, 1), ({0, 1}, 0)])
 def test_processes_that_take_turns_on_a_core_are_told_of_once(cores, told, folder, monkeypatch, capfd):
     monkeypatch.setattr("os.sched_getaffinity", lambda process: cores, raising=False)
-    arguments = [*options(folder, "nothing"), "--taxonomy", str(folder / "absent.tsv"), "--encoder-type", "taxonomy"]
+    no_taxonomy = folder / "no_taxonomy.tsv"
+    no_taxonomy.touch()
+    arguments = [*options(folder, "nothing"), "--taxonomy", str(no_taxonomy), "--encoder-type", "taxonomy"]
 
     assert run("pretrain", *arguments, "--devices", "2") == 2
 

@@ -25,6 +25,7 @@ LEAST_VALUES = 5
 """Least number of samples with another number."""
 
 
+@np.errstate(over="ignore", invalid="ignore")  # numbers that no column should hold are refused elsewhere
 def find_sentinels(numbers: np.ndarray) -> dict[float, int]:
     """Return the numbers that probably stand for no value, with how often each occurs.
 
