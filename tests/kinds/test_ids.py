@@ -79,6 +79,7 @@ def sequences_by_name(study):
 HEADERS = {
     "size of vsearch": [f"{name};size={9 - k}" for k, name in enumerate(FEATURES)],
     "size with a semicolon": [f"{name};size={9 - k};" for k, name in enumerate(FEATURES)],
+    "consensus of vsearch": [f"centroid={name};sample=S1;;seqs=3" for name in FEATURES],
     "sample and size": [f"{name};sample=S1;size=3;" for name in FEATURES],
     "count of mothur": [f"{name}|{k + 3}" for k, name in enumerate(FEATURES)],
     "other words": [f"{name} extra words" for name in FEATURES],

@@ -7,6 +7,7 @@ import pytest
 
 from aam.cli import main
 from aam.data.orientation import KmerSketch
+from aam.data.study_build import read_study
 from aam.errors import SequenceError
 from helpers.kinds import Kind
 from helpers.reads import counts_of, md5, related, said, turned, unrelated, write
@@ -20,6 +21,13 @@ KINDS = {
         "match as reverse complements",
         "`--orient` turns these; the predictions are then those of the table in the right orientation. Models saved before have "
         "nothing to compare with, but for the kernel head",
+    ),
+    "trimmed for a model": Kind(
+        "Sequences",
+        "New reads that begin or end at another place than those that a network was trained on",
+        "`predict`, `embed` and `evaluate` say so if half of the ASVs begin, or nearly all end, elsewhere; a kernel head says that "
+        "it does not know them",
+        "Trim them as those of training; where they are only shorter, train with `--truncate N`",
     ),
     "reversed within": Kind(
         "Sequences",
@@ -78,6 +86,34 @@ def test_new_reads_of_other_asvs_of_the_same_gene_are_turned_too(tmp_path, caplo
 
     assert nothing == []
     assert oriented.content == plain.content
+
+
+TRIMMED = {
+    "19 nucleotides further in": (lambda s: s[19:], 40, "begin further in than"),
+    "three quarters of them further in": (lambda s: s[12:] if s < "GG" else s, None, "begin further in than"),
+    "a primer before them": (lambda s: "CATTAGCGATCACGTTA" + s, 40, "begin before"),
+    "100 nucleotides of 150": (lambda s: s[:100], 40, "end before"),
+    "longer at the end": (lambda s: s + "CATTAGCGATCACGTTA", 0, ""),
+    "one nucleotide further in": (lambda s: s[1:], 0, ""),
+    "as they are": (str, 0, ""),
+}
+
+
+@pytest.mark.parametrize("make", [related, unrelated])
+@pytest.mark.parametrize("name", TRIMMED)
+def test_new_reads_that_are_trimmed_otherwise_are_counted_for_a_network(name, make, tmp_path, caplog):
+    trim, n_trimmed, verb = TRIMMED[name]
+    sequences = make()
+    sketch = KmerSketch.of(said(caplog, write(tmp_path, "training", sequences))[0])
+    new = list(map(trim, sequences))
+    caplog.clear()
+
+    read_study(write(tmp_path, "new", new), 150, sketch)
+
+    remarks = [text for text in caplog.messages if text.startswith("The reads are trimmed otherwise")]
+    n = sum(a != b for a, b in zip(new, sequences, strict=True)) if n_trimmed is None else n_trimmed
+    assert len(remarks) == (n >= 20)
+    assert all(f"training: {n} of 40 ASVs (" in text and verb in text for text in remarks)
 
 
 def test_two_orientations_in_one_table_are_counted_and_made_one(tmp_path, caplog):

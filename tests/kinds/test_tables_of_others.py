@@ -60,6 +60,12 @@ KINDS = {
         "Says what it is and how to write it as text, for every option.",
         "`write.table(…, col.names = NA)`, or save the sheet as text.",
     ),
+    "of reads": Kind(
+        "Tables",
+        "A long table, such as psmelt of phyloseq makes; hits of a search (`.uc`, blast6out); code of R (`dput`)",
+        "Says what it is, and stops.",
+        "`xtabs` in R; `vsearch --usearch_global … --otutabout`; `write.table`, as the message says.",
+    ),
     "swapped": Kind(
         "Tables",
         "Metadata, FASTA or a matrix passed as `--table`",
@@ -297,6 +303,7 @@ def test_lists_of_mothur_are_named(tmp_path, text, says):
 
 
 SEVERAL = shared() + shared("0.05").partition("\n")[2]
+LONG = '"","Sample","OTU","Abundance","site"\n"7","A1","F1",5,"gut"\n"8","A2","F1",3,"skin"\n'
 WRONG = {
     "several labels": (SEVERAL, r"2 labels.*'0\.03', '0\.05'.*awk"),
     "no groups": ("Representative_Sequence\ttotal\na\t3\n", r"without groups.*count\.seqs"),
@@ -305,6 +312,13 @@ WRONG = {
     "metadata of R": ('"","age","site"\n"A1",3,"gut"\n"A2",4,"skin"\n', "'site' hold text.*--metadata"),
     "FASTA": (FASTA, "FASTA.*--sequences"),
     "distances": ("2\nA1\nA2\t0.5\n", "matrix of PHYLIP.*--distances"),
+    "psmelt": (LONG, r"a long table.*xtabs\(Abundance ~ OTU \+ Sample, x\)"),
+    "long, tabs": ("Sample\tasv\tcount\nA1\tF1\t3\nA2\tF1\t4\n", r"a long table.*xtabs\(count ~ asv \+ Sample, x\)"),
+    "uc of vsearch": ("H\t31\t150\t100.0\t+\t0\t0\t=\tr1\tOTU_2\nN\t*\t*\t*\t.\t*\t*\t*\tr2\t*\n", r"\.uc file.*--otutabout"),
+    "blast6out": ("r1\tF1\t98.3\t150\t2\t0\t1\t150\t1\t150\t-1\t0\n" * 2, r"of BLAST.*--otutabout"),
+    "dput": ("structure(c(0L, 0L, 84L), dim = c(1L, 3L))\n", "code of R.*write.table"),
+    "dump": ("m <-\nstructure(c(0L, 0L, 84L), dim = c(1L, 3L))\n", "code of R.*write.table"),
+    "pairs of R": ('"Var1","Var2","Freq"\n"A1","A1",0\n"A2","A1",0.5\n', "list of pairs"),
     "fractions": (R.replace("28", "0.28"), "not whole numbers"),
     "NA": (R.replace("28", "NA"), "'ASV3' has 'NA' instead of a count"),
 }  # fmt: skip
@@ -314,6 +328,20 @@ WRONG = {
 def test_what_is_no_table_of_counts_is_named(tmp_path, text, says):
     with pytest.raises(TableError, match=says):
         read_table(save(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", ["psmelt", "uc of vsearch", "blast6out", "dput", "pairs of R"])
+def test_texts_that_no_option_takes_are_named_by_inspect_too(tmp_path, name):
+    text, says = WRONG[name]
+
+    with pytest.raises(InputError, match=says):
+        detect_format(save(tmp_path, text))
+
+
+def test_counts_of_reads_and_otus_in_metadata_are_no_long_table(tmp_path):
+    sheet = save(tmp_path, "sample\tsite\tOTUs\treads\nA1\tgut\t120\t4000\nA2\tskin\t80\t3000\n")
+
+    assert detect_format(sheet).kind == "metadata"
 
 
 def test_a_clean_table_gives_no_remark(tmp_path, caplog):

@@ -13,9 +13,11 @@ from aam.config.study import DistanceConfig, StudyConfig
 from aam.data.study_build import read_study
 from aam.ecology.tree import FeatureTree
 from aam.ecology.unifrac import unweighted_unifrac
-from aam.errors import TreeError
+from aam.errors import InputError, TreeError
 from aam.inspection.files import inspect_file
 from aam.inspection.study import inspect_study
+from aam.io.detect import detect_format
+from aam.io.newick import read_newick
 from aam.runs.resources import read_tree
 from aam.storage.cache import Cache
 from helpers.kinds import Kind
@@ -103,6 +105,18 @@ def test_roots_of_both_kinds_and_none_are_kept_apart_in_the_cache(tmp_path):
     deepest = [tree_in(tmp_path, text, *root).depth.max() for root in ((), ("midpoint",), ("outgroup", "OTU_2"))]
 
     np.testing.assert_allclose(deepest, [1.1, 0.7, 0.95])
+
+
+@pytest.mark.parametrize(
+    "text", ["#NEXUS\nBEGIN TREES;\n\tTREE t = (OTU_1:1,OTU_2:1);\nEND;\n", "#nexus\n[R-package APE]\n\n"]
+)
+def test_a_tree_in_nexus_is_named_with_its_conversion(text, tmp_path):
+    (tmp_path / "tree.nex").write_text(text)
+
+    with pytest.raises(TreeError, match=r"is a tree in NEXUS.*write\.tree\(ape::read\.nexus"):
+        read_newick(tmp_path / "tree.nex")
+    with pytest.raises(InputError, match="is a tree in NEXUS"):
+        detect_format(tmp_path / "tree.nex")
 
 
 def test_a_tree_of_clearcut_with_a_tip_at_the_top_is_warned_of(tmp_path, caplog):

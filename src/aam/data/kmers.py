@@ -133,12 +133,13 @@ def strands(kmers: Kmers, n: int, profile: np.ndarray) -> np.ndarray:
     `FORWARD`, `REVERSED`, or `UNKNOWN` where neither strand or both have them; int8 [n].
     """
     forward, reverse = (
-        np.bincount(kmers.owner[_is_in(codes, profile)], minlength=n) for codes in (kmers.forward, kmers.reverse)
+        np.bincount(kmers.owner[are_in(codes, profile)], minlength=n) for codes in (kmers.forward, kmers.reverse)
     )
     return _strands_of(forward, reverse, np.bincount(kmers.owner, minlength=n), len(profile))
 
 
-def _is_in(codes: np.ndarray, profile: np.ndarray) -> np.ndarray:
+def are_in(codes: np.ndarray, profile: np.ndarray) -> np.ndarray:
+    """Return which codes a sorted profile holds, bool [N]."""
     if not len(profile):
         return np.zeros(len(codes), dtype=bool)
     return profile[np.minimum(np.searchsorted(profile, codes), len(profile) - 1)] == codes

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from aam.data.kmers import UNKNOWN
+from aam.data.kmers import FORWARD, UNKNOWN
 from aam.data.orientation import KmerSketch, Orientation, ReadSample
 from aam.data.primers import ADAPTERS, find_primers, hold
 from aam.data.regions import find_mixed_lengths, find_second_region
 from aam.data.study import Study
+from aam.data.trimming import place_of, trimming_of
 from aam.errors import name_some
 from aam.storage.names import hash_bytes
 
@@ -82,18 +83,34 @@ def _orientation_remarks(sample: ReadSample, orientation: Orientation) -> Iterat
 
 
 def unlike_remarks(sample: ReadSample, orientation: Orientation, sketch: KmerSketch) -> Iterator[str]:
-    """Yield a remark if hardly any reads are like the training sequences of a model, on either strand."""
+    """Yield a remark if hardly any reads are like the training sequences of a model, or most are trimmed otherwise."""
     is_long = len(sample) and float(np.median(sample.sequences.lengths)) >= _LEAST_LENGTH
     if not is_long or not len(sketch.codes):
         return
     is_alike = (orientation.strand != UNKNOWN) & (orientation.kind == "model")
     share = float(sample.reads[is_alike].sum() / sample.reads.sum())
     if share >= _LEAST_ALIKE:
+        yield from _trimming_remarks(sample, orientation, sketch)
         return
     yield (
         f"The reads are unlike the training sequences of the model: of {sample.scope}, those that share stretches with them have "
         f"{_percent(share)} of the reads. Were region, primers and trimming those of the training samples?"
     )
+
+
+def _trimming_remarks(sample: ReadSample, orientation: Orientation, sketch: KmerSketch) -> Iterator[str]:
+    """Yield a remark if most reads begin or end at another place than the reads that a network was trained on."""
+    upright = np.flatnonzero(orientation.strand == FORWARD)
+    found = place_of(trimming_of(sample.sequences.select(upright), sketch.codes))
+    if found is not None:
+        verb, members = found
+        is_cut = np.zeros(len(sample), dtype=bool)
+        is_cut[upright[members]] = True
+        yield (
+            f"The reads are trimmed otherwise than those of training: {_counted(sample, is_cut)} {verb} the training sequences of "
+            "the model, and it does not know them so. Trim them alike; where they are only shorter, train with --truncate of "
+            "their length."
+        )
 
 
 def _primer_remarks(sample: ReadSample) -> Iterator[str]:

@@ -16,6 +16,7 @@ from aam.io.archive import GZIP, HDF5, NPY, is_zip, read_head
 from aam.io.foreign.cells import SEPARATORS, Cells, split_cells
 from aam.io.foreign.loose_table import FEATURE_NAMES, are_features, holds_counts, is_sequences, looks_like_counts
 from aam.io.foreign.mothur import describe_mothur, mothur_format
+from aam.io.foreign.named import describe_named
 from aam.io.foreign.phylip import is_phylip
 from aam.io.hdf5_file import open_hdf5
 from aam.io.lineages.layout import looks_like_taxonomy
@@ -200,7 +201,8 @@ def _describe_foreign(text: _Text) -> str | None:
     """Say what a text of another program is that no option takes."""
     if text.start[0] in _MARKED or is_phylip(text.start):
         return None
-    return describe_mothur(text.rows, text.start) or (_PAIRS if _is_pairs(text) else None)
+    named = describe_mothur(text.rows, text.start) or describe_named(text.rows, text.start)
+    return named or (_PAIRS if _is_pairs(text) else None)
 
 
 def _is_pairs(text: _Text) -> bool:

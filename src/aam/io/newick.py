@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from aam.errors import TreeError, name_some
+from aam.io.foreign.named import NEXUS, is_nexus
 from aam.io.newick_scan import NewickError, scan
 from aam.io.qza import ANY_TREE, TREE, ArtifactKind
 from aam.io.text_file import byte_blocks
@@ -26,6 +27,8 @@ _ROUNDING = 1e-9  # of lengths, in R: larger ones below 0 are those of neighbour
 _LONGEST = 1e100  # a million of them, and their squares, can be added up
 
 _DECIMALS = 1e6  # clearcut writes lengths with six decimals
+
+_HEAD = 64  # bytes by which another format is known
 
 _BALANCED = 0.01
 """Difference of the depths of the two sides of a root, as a fraction of the deeper, below which it is the midpoint."""
@@ -109,6 +112,8 @@ def read_newick(path: Path, scratch: Path | None = None, *, needs_root: bool = T
         try:
             n_rounded = _write_arrays(path, Path(folder), TREE if needs_root else ANY_TREE)
         except NewickError as problem:
+            if is_nexus(_head_of(path)):
+                raise TreeError(f"--tree {path} {NEXUS}") from None
             if problem.character is None:
                 raise TreeError(f"--tree {path} {problem}") from None
             position = f"character {problem.character:,}"
@@ -149,6 +154,11 @@ def _write_arrays(path: Path, directory: Path, kind: ArtifactKind) -> int:
             end = int(ends[-1]) if len(ends) else end
         writer.finish({})
     return n_rounded
+
+
+def _head_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_HEAD).decode("latin-1")
 
 
 def _index_tips(path: Path, names: Names, scratch: Path | None) -> NameIndex:

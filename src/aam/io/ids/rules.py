@@ -15,6 +15,8 @@ _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
 _ANNOTATION = re.compile(r"[;\s][A-Za-z_]+=[^;\s]*")  # ;size=12; and ;sample=S1 of vsearch
 
+_CENTROID = re.compile(r"^centroid=(?=[^;=\s]+;)")  # of --consout of vsearch
+
 _COUNT = re.compile(r"[|\t]\d+(?:[|\t].*)?$")  # |12 of mothur
 
 _OF_READS = re.compile(
@@ -74,10 +76,10 @@ def without_annotation(name: str) -> str:
 
     Examples
     --------
-    >>> [without_annotation(name) for name in ("OTU1;size=12;", "OTU1;sample=S1;size=3", "OTU1|12", "a|b", "OTU1;")]
+    >>> [without_annotation(name) for name in ("OTU1;size=12;", "centroid=OTU1;seqs=3", "OTU1|12", "a|b", "OTU1;")]
     ['OTU1', 'OTU1', 'OTU1', 'a|b', 'OTU1']
     """
-    return _COUNT.sub("", _ANNOTATION.sub("", name)).rstrip(";")
+    return _COUNT.sub("", _ANNOTATION.sub("", _CENTROID.sub("", name))).rstrip(";")
 
 
 def _as_of_r(name: str) -> str:
