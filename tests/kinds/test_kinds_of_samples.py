@@ -279,6 +279,14 @@ def test_identical_counts_with_different_labels_are_named(tmp_path, said, column
 SEEN = {
     "as it was": lambda study: study,
     "renamed": lambda study: replace(study, ids=[f"other{k}" for k in range(60)]),
+    "renamed, in reads per million": lambda study: replace(
+        study,
+        ids=[f"other{k}" for k in range(60)],
+        counts=np.round(1e6 * study.counts / study.counts.sum(axis=1, keepdims=True)).astype(int),
+    ),
+    "renamed, without rare counts": lambda study: replace(
+        study, ids=[f"other{k}" for k in range(60)], counts=np.where(study.counts < 3, 0, study.counts)
+    ),
     "rarefied": lambda study: replace(study, counts=drawn(study.counts, 800)),
     "without rare ASVs": lambda study: replace(study, counts=np.where(study.counts < 10, 0, study.counts)),
 }

@@ -1,7 +1,7 @@
 """Text of the report of ``aam inspect``, within a fixed width, with long names cut."""
 
-import shlex
 import re
+import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
