@@ -110,6 +110,14 @@ def test_small_classes_take_no_predictions_and_are_left_out_on_request(name, run
         assert named in runs.inspect({"state": states})
 
 
+def test_a_column_of_small_classes_only_is_said_in_one_line(runs):
+    code, log = runs.train({"state": [f"c{i // 2}" for i in range(60)]}, "state")
+
+    assert code == 0
+    assert log.count("none of its 30 classes has more than 2 samples") == 1
+    assert "unique classes" not in log
+
+
 @pytest.mark.parametrize("smallest", [40, 100])
 def test_too_few_classes_or_numbers_are_refused_with_the_least_size(smallest, runs):
     columns = {"state": every(2, "well", ["sick"] * 60), "age": AGES}

@@ -155,13 +155,12 @@ def inspect_study(parts: Mapping[str, InspectedFile], notes: list[str]) -> Study
         notes = [*notes, *column_remarks(frame, [column for column in columns if column.name != subject])]
         if not any(group.names_subject for group in groups):
             notes += subject_remarks(frame)
-    overlaps = _overlaps(parts, totals, problems)
     token_limit = SamplingConfig().token_limit
     return StudyReport(
         files={kind: part.report.path for kind, part in parts.items()},
         table=summary,
         sequences=None if "sequences" in problems else _sequences(parts, totals),
-        overlaps=overlaps,
+        overlaps=_overlaps(parts, totals, problems),
         n_over_token_limit=int((totals.asvs > token_limit).sum()),
         token_limit=token_limit,
         columns=columns,
