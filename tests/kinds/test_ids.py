@@ -162,6 +162,7 @@ SPELLINGS = {
     "reads": ([f"{name}_S{k}_L001_R1_001" for k, name in enumerate(SAMPLES)], "the end of a name of reads"),
     "suffix": ([f"{name}.fastq" for name in SAMPLES], "the end of a name of reads, such as .*'S001' is 'S001.fastq'"),
     "prefix": ([f"run7.{name}" for name in SAMPLES], "what stands in front of the id: 'S001' is 'run7.S001' there"),
+    "quotes": ([f"'{name}'" for name in SAMPLES], "quotes or white space: 'S001' is \"'S001'\" there"),
     "X of R": ([f"X{name}" for name in SAMPLES], "'X' in front of the id: 'S001' is 'XS001' there"),
 }
 
@@ -182,6 +183,16 @@ def test_the_command_of_the_message_mends_the_metadata(tmp_path, ids, message):
     (tmp_path / "m_renamed.tsv").replace(tmp_path / "m.tsv")
     _, _, values = label_samples(label_config(tmp_path), study)
     assert values["age"].to_dict() == {name: 40.0 + k for k, name in enumerate(SAMPLES)}
+
+
+@pytest.mark.parametrize("sign", ["\u2013", "\u00a0x", "\u00e9"])
+def test_ids_beyond_ascii_get_the_rule_but_no_command_for_awk_which_may_count_bytes(tmp_path, sign):
+    write_metadata(tmp_path, [f"{name}{sign}" for name in SAMPLES])
+
+    with pytest.raises(MetadataError, match="8 of the 8 differ in") as caught:
+        label_samples(label_config(tmp_path), study_of(tmp_path))
+
+    assert "`" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("ids", "message"), SPELLINGS.values(), ids=SPELLINGS)

@@ -211,6 +211,17 @@ def test_a_column_of_totals_is_named(tmp_path, said, name):
         assert f"The counts of '{name}' are the sums of all other samples" in text
 
 
+@pytest.mark.parametrize("name", ["Total", "sum", "TOTALS"])
+def test_totals_of_other_samples_are_known_by_their_name(tmp_path, said, name):
+    study = people()
+    total = study.counts.sum(axis=0) + 7  # of samples that the table no longer has
+    counted = replace(study, ids=[*study.ids[1:], name], counts=np.vstack([study.counts[1:], total]))
+
+    text = said("inspect", counted.files(tmp_path)[1], output=False)
+
+    assert f"'{name}' is named like a column of totals" in text
+
+
 @pytest.mark.parametrize("name", ["Total", "sum", "Grand Total"])
 def test_a_row_of_totals_is_named(tmp_path, said, capsys, name):
     study = people()
@@ -279,6 +290,14 @@ def test_identical_counts_with_different_labels_are_named(tmp_path, said, column
 SEEN = {
     "as it was": lambda study: study,
     "renamed": lambda study: replace(study, ids=[f"other{k}" for k in range(60)]),
+    "renamed, in reads per million": lambda study: replace(
+        study,
+        ids=[f"other{k}" for k in range(60)],
+        counts=np.round(1e6 * study.counts / study.counts.sum(axis=1, keepdims=True)).astype(int),
+    ),
+    "renamed, without rare counts": lambda study: replace(
+        study, ids=[f"other{k}" for k in range(60)], counts=np.where(study.counts < 3, 0, study.counts)
+    ),
     "rarefied": lambda study: replace(study, counts=drawn(study.counts, 800)),
     "without rare ASVs": lambda study: replace(study, counts=np.where(study.counts < 10, 0, study.counts)),
 }

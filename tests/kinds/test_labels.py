@@ -12,7 +12,7 @@ from aam.errors import MetadataError
 from aam.io.metadata import read_metadata
 from aam.labels.class_sizes import small_class_remarks
 from aam.labels.columns import probable_missing_values
-from aam.labels.number_cells import numbers_by_kind
+from aam.labels.number_cells import date_number_remarks, numbers_by_kind
 from aam.labels.sentinels import find_sentinels, sentinel_remarks
 from aam.labels.spellings import look_alike_remarks
 from aam.labels.task_choice import choose_task
@@ -110,6 +110,14 @@ def test_small_classes_take_no_predictions_and_are_left_out_on_request(name, run
         assert named in runs.inspect({"state": states})
 
 
+def test_a_column_of_small_classes_only_is_said_in_one_line(runs):
+    code, log = runs.train({"state": [f"c{i // 2}" for i in range(60)]}, "state")
+
+    assert code == 0
+    assert log.count("none of its 30 classes has more than 2 samples") == 1
+    assert "unique classes" not in log
+
+
 @pytest.mark.parametrize("smallest", [40, 100])
 def test_too_few_classes_or_numbers_are_refused_with_the_least_size(smallest, runs):
     columns = {"state": every(2, "well", ["sick"] * 60), "age": AGES}
@@ -129,6 +137,9 @@ ALIKE = {
         ["cafe\u0301" if i % 4 == 0 else "caf\u00e9" if i % 2 else "tea" for i in range(60)],
         {"caf\u00e9": 30},
     ),
+    "underscores": (every(5, "well_fed", ["sick"] * 30 + ["well fed"] * 30), {"well_fed": 12}),
+    "quotes": (every(5, '"sick"', STATES), {'"sick"': 12}),
+    "decimal commas": (["0,5" if i % 6 == 0 else "0.5" if i % 2 else "none" for i in range(60)], {"0,5": 10}),
     "wide letters": (every(6, "\uff33ick", ["sick"] * 30 + ["well"] * 30), {"\uff33ick": 10}),
     "numbers": (["0.0" if i % 6 == 0 else "0" if i % 2 else "case" for i in range(60)], {"0": 30, "0.0": 10}),
 }
@@ -153,6 +164,9 @@ SENTINELS = {
     "0 of a temperature": (every(10, 0, np.linspace(35, 40, 60).round(1).tolist()), {0: 6}),
     "two": (every(7, -9999, every(11, -999, AGES)), {-9999: 9, -999: 5}),
     "another number": (every(10, 88000, AGES), {88000: 6}),
+    "-9 of scores": (every(10, -9, [1, 2, 3] * 20), {-9: 6}),
+    "-999 of two": (every(10, -999, [0, 1] * 30), {-999: 6}),
+    "99 of scores": (every(10, 99, [1, 2, 3, 4, 5] * 12), {99: 6}),
 }
 
 
@@ -161,6 +175,7 @@ def test_numbers_that_stand_for_no_value_are_found_and_can_be_left_out(name):
     values, expected = SENTINELS[name]
 
     assert find_sentinels(np.array(values, dtype=float)) == expected
+    assert not list(date_number_remarks("--numeric-columns", cells(values, "age").astype(float)))
     (remark,) = sentinel_remarks("--numeric-columns", cells(values, "age").astype(float))
     assert remark.startswith("--numeric-columns age: ")
     assert f"--missing-values {' '.join(map(str, expected))}" in remark
@@ -180,11 +195,42 @@ def test_the_advice_on_a_sentinel_works_as_it_is_printed(sentinel, runs):
     assert runs.predictions("trained")["truth"].between(5, 700).all()
 
 
+SENTINEL_CLASSES = {
+    "words": (every(10, "-999", STATES), "-999 in 6 samples, a class unlike"),
+    "numbers as classes": (every(10, "-9", ["1", "2", "3"] * 20), "-9 in 6 samples, a class unlike"),
+    "two": (every(10, "9999", every(7, "-1", STATES)), "9999 in 6 samples, -1 in 8 samples, classes unlike"),
+}
+
+
+@pytest.mark.parametrize("name", SENTINEL_CLASSES)
+def test_a_number_that_stands_for_no_value_among_classes_is_named(name, caplog):
+    values, named = SENTINEL_CLASSES[name]
+
+    choose_task(cells(values), "classification")
+
+    assert f"state: {named} the others" in caplog.text
+    assert f"--missing-values {' '.join(re.findall('(-?[0-9]+) in', named))}." in caplog.text
+
+
+@pytest.mark.parametrize("make", [lambda i: 20210101 + i % 28 + 100 * (i // 28), lambda i: 202101 + i % 12])
+def test_dates_as_numbers_are_said(make, caplog):
+    assert choose_task(cells([float(make(i)) for i in range(60)], "day"), "auto") == "regression"
+
+    assert "which look like dates" in caplog.text
+
+
 UNITS = {
     "kilograms": ([f"{age} kg" for age in AGES], "auto", "numbers with a unit"),
     "per cent": ([f"{age / 7:.1f}%" for age in AGES], "auto", "numbers with a unit"),
     "days, some missing": (every(9, "NA", [f"{age} days" for age in AGES]), "auto", "leave out 'NA' by --missing-values NA"),
     "limits": (every(4, "<5", [f"{age}.5 mg/l" for age in AGES]), "regression", "a number where there is a limit"),
+    "letter and word": ([f"{age} d" if i % 2 else f"{age} days" for i, age in enumerate(AGES)], "auto", "the number alone"),
+    "ring for degree": ([f"{age / 20:.1f}\u00baC" for age in AGES], "auto", "the number alone"),
+    "money": ([f"${age}" for age in AGES], "auto", "numbers like 1234.5"),
+    "errors": ([f"{age} \u00b1 3" for age in AGES], "auto", "numbers like 1234.5"),
+    "limits with unit": (every(4, "<5 mg/l", [f"{age} mg/l" for age in AGES]), "auto", "a number where there is a limit"),
+    "words in front": ([f"day {age}" for age in AGES], "auto", "write the number alone in each cell"),
+    "months": ([f"Mar {1900 + age}" for age in AGES], "auto", "dates as numbers"),
     "decimal commas": ([f"{age},5" for age in AGES], "auto", "them like 1234.5"),
     "dates": ([f"2021-03-{1 + i // 2:02d}" if i % 2 else f"{1 + i // 2}.4.2021" for i in range(60)], "auto", "dates as numbers"),
 }  # fmt: skip
@@ -213,7 +259,8 @@ def test_numbers_with_units_that_recur_are_classes_and_said(values, caplog):
     assert not caplog.text
 
 
-PLACEHOLDERS = ["--", "-", "NA", "not collected", "missing: lab stock", "Not applicable: control sample", "---"]
+PLACEHOLDERS = ["--", "-", "NA", "not collected", "missing: lab stock", "Not applicable: control sample", "---", "not_collected",
+                "[missing]"]  # fmt: skip
 
 
 @pytest.mark.parametrize("is_quoted", [False, True])
@@ -273,6 +320,10 @@ CLEAN = {
     "genes": (every(2, "16S", ["18S"] * 60), "classification"),
     "plates": ([f"{1 + i % 3}{'ABC'[i // 20]}" for i in range(60)], "classification"),
     "ranges": (["18-25", "26-40", "41-60"] * 20, "classification"),
+    "days before and after": (["T-1", "T1", "T2"] * 20, "classification"),
+    "signs": (["HIV-", "HIV+"] * 30, "classification"),
+    "years": ([float(1990 + i % 30) for i in range(60)], "regression"),
+    "depths": (np.random.default_rng(4).integers(190000, 220000, 60).astype(float).tolist(), "regression"),
 }
 
 

@@ -98,4 +98,5 @@ def test_cells_that_are_no_numbers_are_counted_and_empty_ones_are_not():
 
 
 def test_of_many_values_the_option_names_the_first():
-    assert missing_values_option(list("abcdefg")) == "--missing-values a b c d e …"
+    assert missing_values_option(list("abcdefg")) == "--missing-values a b c d e f g"
+    assert missing_values_option(list("abcdefghijklmnopqrstuv")).endswith(" s t …")

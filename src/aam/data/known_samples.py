@@ -13,6 +13,14 @@ from aam.errors import count_of, name_some
 NEAR = 0.35
 """Distance of two sketches up to which samples of one name are the same, such as before and after rarefaction."""
 
+NEAREST, TIMES_NEARER = 0.12, 3.0
+"""Distance up to which samples of any name are the same, if that to every other sample is so many times as large."""
+
+LEAST_READS = 100
+"""Reads below which a sample has too little of a composition to be found under another name."""
+
+_PER_BLOCK = 1024  # samples whose distances are in memory
+
 _STORED_AS = {"contents": "<u8", "names": "<u8", "reads": "<i8", "sketches": "<f2"}
 
 
@@ -88,8 +96,8 @@ class KnownSamples:
     def find(self, study: Study) -> np.ndarray:
         """Return whether each sample of a study is one of these, bool [S].
 
-        It is, if it has the same counts of the same ASVs, whatever its name; or if it has the same name and nearly the same
-        composition, as after rarefaction or without rare ASVs.
+        It is, if it has the same counts of the same ASVs, whatever its name; or nearly the same composition, as after
+        rarefaction or without rare ASVs, and either the same name or no other sample that is nearly as like it.
         """
         others = KnownSamples.of(study)
         is_known = np.isin(others.contents, self.contents) & (others.reads > 0)
@@ -97,7 +105,21 @@ class KnownSamples:
         place = np.minimum(np.searchsorted(self.names[order], others.names), len(order) - 1)
         same_name = order[place]
         distance = np.sqrt(np.square(others.sketches - self.sketches[same_name]).sum(axis=1))
-        return is_known | ((self.names[same_name] == others.names) & (distance <= NEAR))
+        is_known |= (self.names[same_name] == others.names) & (distance <= NEAR)
+        return is_known | ((others.reads >= LEAST_READS) & self._is_near_one(others.sketches))
+
+    def _is_near_one(self, sketches: np.ndarray) -> np.ndarray:
+        """Return whether each sketch is near that of one sample, and far from those of all others, bool [S]."""
+        if len(self.reads) < 3:
+            return np.zeros(len(sketches), dtype=bool)
+        norms = np.square(self.sketches).sum(axis=1)
+        is_near = []
+        for first in range(0, len(sketches), _PER_BLOCK):
+            block = sketches[first : first + _PER_BLOCK]
+            squares = np.square(block).sum(axis=1)[:, None] + norms - 2 * block @ self.sketches.T
+            nearest, second = np.sqrt(np.maximum(np.partition(squares, 1, axis=1)[:, :2], 0)).T
+            is_near.append((nearest <= NEAREST) & (second > NEAREST) & (second >= TIMES_NEARER * nearest))
+        return np.concatenate(is_near) if is_near else np.zeros(0, dtype=bool)
 
 
 def known_samples_remarks(study: Study, is_known: np.ndarray, is_scored: bool) -> list[str]:

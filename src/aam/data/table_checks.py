@@ -108,6 +108,24 @@ def total_sample_remark(name: str) -> str:
     )
 
 
+def named_total_remarks(sample_ids: Sequence[str], depths: np.ndarray) -> list[str]:
+    """Return remarks on samples named like totals that are of more or fewer samples than the table has, or stand beside a mean.
+
+    Parameters
+    ----------
+    sample_ids, depths
+        Names of the samples, and reads of each, [S].
+    """
+    named = [index for index, name in enumerate(sample_ids) if name.strip().lower() in TOTALS]
+    median = float(np.median(depths)) if named else 0.0
+    return [
+        f"{name_some([sample_ids[index]])} is named like a column of totals, and has {depths[index]:,} reads (the median sample: "
+        f"{median:,.0f}). Take it out of the table, unless it is a sample."
+        for index in named
+        if depths[index] > 2 * median
+    ]
+
+
 def total_feature_remarks(
     feature_ids: Sequence[str], feature_reads: np.ndarray, depths: np.ndarray, largest: np.ndarray
 ) -> list[str]:
@@ -156,9 +174,10 @@ def table_remarks(study: Study) -> list[str]:
         samples = np.unique(np.linspace(0, study.n_samples - 1, MOST_SAMPLES).astype(np.int64))
         sketches = sketch_study(study, place_keys(study.n_features), samples)
         remarks = counts_remarks(depths[samples], study.richness[samples], sketches)
-    for index in holds_total(depths).tolist():
-        if _is_sum_of_others(study, index):
-            remarks.append(total_sample_remark(study.sample_ids[index]))
+    totals = [index for index in holds_total(depths).tolist() if _is_sum_of_others(study, index)]
+    remarks += [total_sample_remark(study.sample_ids[index]) for index in totals]
+    if not totals:
+        remarks += named_total_remarks(list(study.sample_ids), depths)
     return remarks
 
 

@@ -5,7 +5,13 @@ import pandas as pd
 
 from aam.data.control_names import control_remarks
 from aam.data.few_reads import automatic_depth_remarks, few_reads_remarks
-from aam.data.table_checks import counts_remarks, holds_total, total_feature_remarks, total_sample_remark
+from aam.data.table_checks import (
+    counts_remarks,
+    holds_total,
+    named_total_remarks,
+    total_feature_remarks,
+    total_sample_remark,
+)
 from aam.data.twins import candidate_pairs, collect_rows, twins_of
 from aam.inspection.tables import TableTotals
 from aam.io.count_table import Table
@@ -49,7 +55,7 @@ def _total_samples(table: Table, totals: TableTotals) -> list[str]:
         rest[features] -= 2 * counts
         if not rest.any():
             remarks.append(total_sample_remark(totals.sample_ids[index]))
-    return remarks
+    return remarks or named_total_remarks(totals.sample_ids, totals.reads)
 
 
 def sample_remarks(totals: TableTotals, metadata: Metadata | None) -> list[str]:

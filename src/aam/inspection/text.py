@@ -1,5 +1,6 @@
 """Text of the report of ``aam inspect``, within a fixed width, with long names cut."""
 
+import re
 import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +29,8 @@ INDENT = "  "
 NAME = 32
 """Number of letters of a name to show: an MD5 sum has 32, and ids that are sequences have hundreds."""
 
+_COMMAND, _KEPT = re.compile("`[^`]*`"), "\ue000"  # a letter that no file has, for the blanks of a command
+
 _COLUMN = 28  # letters of a column's or a class's name that are shown
 
 _ROWS = 40  # columns of metadata that are shown
@@ -36,12 +39,18 @@ _CLASSES = 4  # classes of a column that are shown
 
 
 def wrap(items: Iterable[str]) -> list[str]:
-    """Break each text into indented lines of at most `WIDTH` letters; long words are never cut, and make a line longer."""
+    """Break each text into indented lines of at most `WIDTH` letters; long words and commands in backquotes are never cut.
+
+    Examples
+    --------
+    >>> wrap(["Run " + "`awk '{print " + "$1 " * 30 + "}' a.tsv` " + "then"])[1].strip()[:20]
+    "`awk '{print $1 $1 $"
+    """
     return [
-        line
+        line.replace(_KEPT, " ")
         for item in items
         for line in textwrap.wrap(
-            item,
+            _COMMAND.sub(lambda match: match[0].replace(" ", _KEPT), item),
             WIDTH,
             initial_indent=INDENT,
             subsequent_indent=INDENT * 2,

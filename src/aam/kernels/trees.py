@@ -159,7 +159,10 @@ def random_forest(
         if is_thin is not None and is_thin.any()
         else "balanced"
     )
-    machine = RandomForestClassifier(FOREST_TREES, class_weight=by_class, **_FOREST_OPTIONS).fit(features, target)
+    machine = RandomForestClassifier(FOREST_TREES, class_weight=by_class, **_FOREST_OPTIONS)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # small ones are said before
+        machine.fit(features, target)
     forest = Trees.of(machine.estimators_, 1.0)
     value = np.zeros((len(forest.value), n_classes))
     value[:, machine.classes_] = forest.value / forest.value.sum(axis=1, keepdims=True) / FOREST_TREES

@@ -49,8 +49,12 @@ def small_classes(names: Sequence[str], subjects: Sequence[str] | None, least: i
     return dict(sorted(small.items(), key=lambda item: (item[1], item[0])))
 
 
+MOST_OF_TINY_STUDIES = 2
+"""Classes of which all may be small without a word: then the study is."""
+
+
 def small_class_remarks(flag: str, values: pd.Series, subjects: Sequence[str] | None = None) -> Iterator[str]:
-    """Yield a remark on classes of one or two samples or subjects, where others have more; ``flag`` names the column.
+    """Yield a remark on classes of one or two samples or subjects; ``flag`` names the column.
 
     Parameters
     ----------
@@ -63,9 +67,16 @@ def small_class_remarks(flag: str, values: pd.Series, subjects: Sequence[str] | 
     """
     names = class_names(values)
     small = small_classes(names, subjects, FEW + 1)
-    if not small or len(small) == len(set(names)):
+    if not small:
         return
     of = "samples" if subjects is None else "subjects"
+    if len(small) == len(set(names)) > MOST_OF_TINY_STUDIES:
+        yield (
+            f"{flag} {values.name}: none of its {len(small):,} classes has more than {FEW} {of}, too few to learn a class "
+            "from. Choose a column whose values recur, or put similar classes together."
+        )
+    if len(small) == len(set(names)):
+        return
     yield (
         f"{flag} {values.name}: too few {of} to learn a class from and to hold it out: {_describe(small, subjects is not None)}. "
         f"Correct these cells if they are misspelt, or pass --smallest-class {FEW + 1} to leave their samples out."

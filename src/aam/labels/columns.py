@@ -22,14 +22,25 @@ logger = logging.getLogger(__name__)
 _MISSPELT = re.compile(r"[-+\u2212]?(\d{1,3}([,.' \u00a0\u202f]\d{3})+([.,]\d+)?|\d+,\d+|\d+(\.\d+)?)", re.ASCII)
 
 PROBABLY_MISSING = frozenset(
-    """
+    r"""
     na|n/a|#n/a|n.a.|nan|none|null|nil|missing|unknown|unspecified|undetermined|not applicable|not available|not collected
     |not determined|not given|not known|not measured|not provided|not recorded|not reported|not specified|no data|no value
     |not reported yet|not done|not tested|not assessed|not sampled|restricted access|<na>|n/d|n.d.|tbd|#value!|#ref!|#div/0!
-    |#num!|#name?|-|--|---|\u2013|\u2014|?|??|.|..
+    |#num!|#name?|#n/a n/a|-nan|1.#qnan|nat|na character|\n|n.a|n.d|unk|undefined|to be determined|tba|tbc|pending|withheld
+    |missing data|not answered|no answer|no information|don't know|not sure|not disclosed|prefer not to say
+    |prefer not to answer|-|--|---|\u2013|\u2014|?|??|.|..
     """.replace("\n", "").replace("    ", "").split("|")
 )  # fmt: skip
 """Cells, in lower case, that QIIME 2 reads as values and people write where there is none; see `is_probably_missing`."""
+
+_JOINED = frozenset("".join(word.split()) for word in PROBABLY_MISSING if word.startswith(("not ", "no ", "prefer ")))
+
+_IN_BRACKETS = frozenset({"(blank)", "(empty)", "[blank]", "[empty]"})
+
+_BETWEEN_LETTERS = re.compile(r"(?<=[a-z])[_-](?=[a-z])")
+
+
+_IN_OPTION = 20
 
 
 def is_number(value: object) -> bool:
@@ -91,9 +102,14 @@ def is_probably_missing(cell: str) -> bool:
     --------
     >>> [is_probably_missing(cell) for cell in (" NA", "missing: lab stock", "Not applicable: sample group", "nothing")]
     [True, True, True, False]
+    >>> [is_probably_missing(cell) for cell in ("not_collected", "NotApplicable", "[missing]", "'NA'", "(blank)", "blank")]
+    [True, True, True, True, True, False]
     """
-    text = " ".join(cell.lower().split())
-    return text in PROBABLY_MISSING or text.startswith(("missing:", "not applicable:"))
+    text = " ".join(cell.lower().replace("\u2019", "'").split())
+    if text in PROBABLY_MISSING or text in _IN_BRACKETS or text.startswith(("missing:", "not applicable:")):
+        return True
+    text = _BETWEEN_LETTERS.sub(" ", text.strip("()[]{}<>\"'* "))
+    return text in PROBABLY_MISSING or text in _JOINED
 
 
 def _counted(values: Iterable[object]) -> dict[str, int]:
@@ -123,7 +139,7 @@ def describe(counts: Mapping[str, int]) -> str:
 
 
 def missing_values_option(values: Iterable[str]) -> str:
-    """Write the option that makes values missing, as a shell reads it; of more than five values, the first five.
+    """Write the option that makes values missing, as a shell reads it; of more than twenty values, the first twenty.
 
     Examples
     --------
@@ -131,7 +147,7 @@ def missing_values_option(values: Iterable[str]) -> str:
     "--missing-values NA 'not collected'"
     """
     names = list(values)
-    return f"--missing-values {shlex.join(names[:5])}{' …' if len(names) > 5 else ''}"
+    return f"--missing-values {shlex.join(names[:_IN_OPTION])}{' …' if len(names) > _IN_OPTION else ''}"
 
 
 def class_names(values: pd.Series) -> list[str]:

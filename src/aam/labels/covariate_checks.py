@@ -15,8 +15,8 @@ from aam.labels.columns import (
     not_numbers,
     warn_of_probable_missing_values,
 )
-from aam.labels.number_cells import how_to_write
-from aam.labels.sentinels import sentinel_remarks
+from aam.labels.number_cells import date_number_remarks, how_to_write
+from aam.labels.sentinels import sentinel_class_remarks, sentinel_remarks
 from aam.labels.spellings import look_alike_remarks
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,11 @@ def _check_cells(flag: str, values: pd.Series, is_numeric: bool) -> None:
     if is_numeric:
         _require_numbers(values)
     warn_of_probable_missing_values(flag, values)
-    for remark in sentinel_remarks(flag, values) if is_numeric else look_alike_remarks(flag, values):
+    if is_numeric:
+        remarks = [*sentinel_remarks(flag, values), *date_number_remarks(flag, values)]
+    else:
+        remarks = [*look_alike_remarks(flag, values), *sentinel_class_remarks(flag, values)]
+    for remark in remarks:
         logger.warning("%s", remark)
 
 

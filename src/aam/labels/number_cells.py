@@ -1,8 +1,10 @@
 """Cells that hold numbers otherwise than aam reads them: with a unit, a decimal comma, a limit, or as a date."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
+import numpy as np
 import pandas as pd
 
 from aam.errors import name_some
@@ -26,14 +28,24 @@ _SINGLE = frozenset("ymwdhgclf")
 
 _WITH_UNIT = re.compile(rf"({_NUMBER})\s*(\D.*)", re.ASCII)
 
-_LIMIT = re.compile(rf"(?:[<>≤≥~≈]=?|ca\.?)\s*{_NUMBER}", re.ASCII)
+_LIMIT = re.compile(rf"(?:[<>≤≥~≈]=?|ca\.?|c\.|approx\.?|about)\s*({_NUMBER}.*)", re.ASCII)
 
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_OTHERWISE = re.compile(
+    rf"[$€£]\s*{_NUMBER}|{_NUMBER}\s*(?:[$€£*+?]|\(?est\.?\)?)|\({_NUMBER}\)|{_NUMBER}\s*(?:±|\+/-)\s*{_NUMBER}"
+    rf"|(?:{_NUMBER}\s*[x×*]\s*)?10\s*\^\s*{_NUMBER}|{_NUMBER}\s*[x×*]\s*10[-+]?\d+",
+    re.ASCII,
+)
+"""Numbers with a currency, a remark, an error or a power."""
+
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
+    r"|dec(?:ember)?)"
+)
 
 _DATE = re.compile(
     r"(?:(?:19|20)\d\d(?P<by>[-/.])\d{1,2}(?:(?P=by)\d{1,2})?|\d{1,2}(?P<by2>[-/.])\d{1,2}(?P=by2)(?:\d{4}|\d\d)"
-    rf"|\d{{1,2}}[-/. ]?{_MONTH}[-/., ]*\d{{2,4}}|{_MONTH}[-/. ]?\d{{1,2}}[-/., ]+\d{{2,4}})"
-    r"(?:[T ]\d{1,2}:\d\d.*)?|\d{1,2}:\d\d(?::\d\d)?",
+    rf"|\d{{1,2}}[-/. ]?{_MONTH}[-/., ]*\d{{2,4}}|{_MONTH}[-/. ]?\d{{1,2}}[-/., ]+\d{{2,4}}|{_MONTH}[-/., ]+(?:\d{{4}}|\d\d))"
+    r"(?:[T ]\d{1,2}:\d\d.*)?|\d{1,2}:\d\d(?::\d\d)?(?:\s*[ap]m)?|\d{1,2}\s*[ap]m",
     re.ASCII | re.IGNORECASE,
 )
 
@@ -58,7 +70,10 @@ def kind_of(cell: str) -> str | None:
         return DATES
     if _NUMBERS.fullmatch(text):
         return SPELLING
-    if _LIMIT.fullmatch(text):
+    if _OTHERWISE.fullmatch(text):
+        return SPELLING
+    limit = _LIMIT.fullmatch(text)
+    if limit is not None and (_NUMBERS.fullmatch(limit[1]) or _unit(limit[1]) is not None):
         return LIMITS
     return UNITS if _unit(text) is not None else None
 
@@ -68,7 +83,7 @@ def _unit(text: str) -> str | None:
     match = _WITH_UNIT.fullmatch(text)
     if match is None:
         return None
-    unit = match[2].strip().rstrip(".").lower()
+    unit = match[2].strip().rstrip(".").lower().replace("º", "°").replace("˚", "°")
     parts = [re.sub(r"\^?[-0-9²³⁻¹]+$", "", part) for part in re.split(r"\s*/\s*|\s+per\s+|\s+", unit)]
     return (
         unit if parts and parts[0] in _UNITS and all(part in _UNITS | {"old", "of", "age"} for part in parts) else None
@@ -105,9 +120,49 @@ def numbers_by_kind(values: Iterable[object]) -> dict[str, dict[str, int]]:
 def _may_be_letters(with_unit: Mapping[str, int], known: Mapping[str, int]) -> bool:
     """Return whether units are letters behind numbers, as in 1A and 2B, that name something."""
     units = {_unit(cell.strip()) for cell in with_unit}
-    if not units & _SINGLE:
+    if not units & _SINGLE or len(units - _SINGLE) >= len(units & _SINGLE):
         return False
     return len(units) > 1 or len(with_unit) < len([cell for cell in known if not is_number(cell)])
+
+
+def hold_one_number(cells: Iterable[str]) -> bool:
+    """Return whether most cells hold a number of which each has its own, beside the same letters.
+
+    Examples
+    --------
+    >>> hold_one_number(["day 1", "day 20", "day 33"]), hold_one_number(["S1 a", "T2 b", "gut"])
+    (True, False)
+    """
+    texts = [str(cell) for cell in cells]
+    beside = Counter(re.sub(r"\d+(?:[.,]\d+)?", "", text, count=1).strip() for text in texts if re.search(r"\d", text))
+    return bool(beside) and beside.most_common(1)[0][1] >= MOST * len(texts)
+
+
+_FEWEST_DATES = 4
+
+
+def date_number_remarks(flag: str, values: pd.Series) -> Iterator[str]:
+    """Yield a remark on numbers such as 20210131 and 202101, which are dates, and whose differences are no days or months.
+
+    Parameters
+    ----------
+    flag
+        Option that names the column.
+    values
+        Cells of the samples.
+    """
+    if values.dtype.kind != "f":
+        return
+    distinct = np.unique(values.dropna().to_numpy(dtype=np.float64))
+    if len(distinct) < _FEWEST_DATES or (distinct % 1 != 0).any() or distinct[0] < 190001:
+        return
+    months, days = (distinct, None) if distinct[-1] < 1e6 else (distinct // 100, distinct % 100)
+    are_months = (months >= 190001) & (months <= 210012) & (months % 100 >= 1) & (months % 100 <= 12)
+    if are_months.all() and (days is None or ((days >= 1) & (days <= 31)).all()) and len(np.unique(months)) > 1:
+        yield (
+            f"{flag} {values.name} holds numbers such as {distinct[0]:.0f} and {distinct[-1]:.0f}, which look like dates: their "
+            "differences are no lengths of time. Write dates as numbers, such as days since the first."
+        )
 
 
 _HOW = {

@@ -1,12 +1,13 @@
 """Numbers that stand for no value, such as -999: they recur, or are known to, far from all other numbers of a column."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
 from aam.errors import count_of
-from aam.labels.columns import missing_values_option
+from aam.labels.columns import class_names, is_number, missing_values_option
 
 KNOWN = frozenset(sign * float(digit * n) for digit in "9876" for n in range(2, 7) for sign in (1, -1)) | {
     -1.0,
@@ -21,6 +22,9 @@ LEAST_DISTINCT = 8
 LEAST_DISTINCT_BESIDE_NINES = 4
 """The same beside numbers of three digits or more that are `KNOWN`, which hardly mean anything else."""
 
+FEW_UP_TO = 10
+"""Largest of few whole numbers from 0 on, such as classes and scores, among which -9, -999 and 99 stand for no value."""
+
 LEAST_VALUES = 5
 """Least number of samples with another number."""
 
@@ -32,7 +36,8 @@ def find_sentinels(numbers: np.ndarray) -> dict[float, int]:
     A number is one if it lies beyond all others, by more than twice the largest step between them, and far for their range: by
     a quarter of it for a number that is `KNOWN`, or 0, and recurs; by all of it for one of three digits that occurs once; by
     four times of it for any other that occurs three times. A negative one that is known also is one if no other number is negative
-    and it occurs at least three times, and twice as often as any other.
+    and it occurs at least three times, and twice as often as any other. Beside whole numbers from 0 to 10, those that are known
+    and below -1 are, and those that are larger than these by more than twice their range.
 
     Parameters
     ----------
@@ -66,6 +71,8 @@ def _is_sentinel(distinct: np.ndarray, counts: np.ndarray, sign: float = 1.0) ->
     value, count = sign * float(distinct[0]), int(counts[0])
     others, other_counts = _others(distinct, counts, sign)
     is_known, is_long = value in KNOWN, value in KNOWN and abs(value) > 100
+    if is_known and other_counts.sum() >= LEAST_VALUES and _is_beside_scores(value, sign * others):
+        return True
     if other_counts.sum() < LEAST_VALUES or len(others) < (LEAST_DISTINCT_BESIDE_NINES if is_long else LEAST_DISTINCT):
         return False
     distance, extent = others[0] - distinct[0], others[-1] - others[0]
@@ -77,6 +84,38 @@ def _is_sentinel(distinct: np.ndarray, counts: np.ndarray, sign: float = 1.0) ->
     if is_known or value == 0:
         return is_far and count > 1 and distance > extent / 4
     return is_far and count > 2 and distance > 4 * extent
+
+
+def _are_scores(numbers: np.ndarray) -> bool:
+    return len(numbers) > 1 and bool((numbers % 1 == 0).all() and numbers.min() >= 0 and numbers.max() <= FEW_UP_TO)
+
+
+def _is_beside_scores(value: float, scores: np.ndarray) -> bool:
+    return _are_scores(scores) and bool(value < -1 or value - scores.max() > 2 * np.ptp(scores))
+
+
+def sentinel_class_remarks(flag: str, values: pd.Series) -> Iterator[str]:
+    """Yield a remark on classes such as -999 beside others that are words, or numbers from 0 to 10.
+
+    Parameters
+    ----------
+    flag
+        Option that names the column.
+    values
+        Cells of the samples.
+    """
+    counts = Counter(class_names(values.dropna()))
+    numbers = {name: float(name) for name in counts if is_number(name)}
+    names = [name for name, number in numbers.items() if number in KNOWN and (number < 0 or number >= 99)]
+    others = np.array([number for name, number in numbers.items() if name not in names])
+    if len(others):
+        names = [name for name in names if _is_beside_scores(numbers[name], others)]
+    if names and len(counts) > len(names) + 1:
+        cells = ", ".join(f"{name} in {count_of(counts[name], 'sample')}" for name in names)
+        yield (
+            f"{flag} {values.name}: {cells}, {'a class' if len(names) == 1 else 'classes'} unlike the others. If no value is known "
+            f"there, pass {missing_values_option(names)}."
+        )
 
 
 def _others(distinct: np.ndarray, counts: np.ndarray, sign: float) -> tuple[np.ndarray, np.ndarray]:

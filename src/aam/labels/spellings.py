@@ -1,5 +1,6 @@
 """Classes and categories that are one but for how they are written: case, white space, Unicode form, or form of a number."""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,20 +19,30 @@ _SAME = str.maketrans(
 
 _SHOWN = 5
 
+_WITHIN = re.compile(r"(?<=[^\W\d_])_(?=[^\W_])|(?<=[^\W\d_])-(?=[^\W\d_])|(?<=\d)_(?=[^\W\d_])")
+"""Underscores and hyphens beside letters; not those of numbers, nor of T-1 and HIV-, which mean something else without them."""
+
+_COMMA = re.compile(r"[-+]?\d+,(?!\d{3}$)\d+", re.ASCII)
+
 
 def spelling_key(name: str) -> str:
-    r"""Return what is left of a name without its case, white space, Unicode form and form of a number.
+    r"""Return what is left of a name without its case, white space, quotes, Unicode form and form of a number.
 
     Examples
     --------
     >>> spelling_key("Type  1"), spelling_key("type\u00a01"), spelling_key("Ⅱ")
     ('type1', 'type1', 'ii')
-    >>> [spelling_key(name) for name in ("0", "0.0", "-0", "0e0", "1.50", "١")]
-    ['0', '0', '0', '0', '1.5', '1']
+    >>> [spelling_key(name) for name in ("high-fat", "High_fat", '"high fat"', "high fat.", "HIV-", "T-1")]
+    ['highfat', 'highfat', 'highfat', 'highfat', 'hiv-', 't-1']
+    >>> [spelling_key(name) for name in ("0", "0.0", "-0", "0e0", "1.50", "1,5", "١")]
+    ['0', '0', '0', '0', '1.5', '1.5', '1']
     """
     text = "".join(unicodedata.normalize("NFKC", name.translate(_SAME)).translate(_SAME).split())
-    if is_number(text):
-        return f"{float(text) + 0.0:.12g}"
+    text = text.rstrip(".;,").strip("\"'") or text
+    number = text.replace(",", ".") if _COMMA.fullmatch(text) else text
+    if is_number(number):
+        return f"{float(number) + 0.0:.12g}"
+    text = _WITHIN.sub("", text)
     return unicodedata.normalize("NFKC", text.casefold())
 
 

@@ -15,8 +15,14 @@ from aam.labels.columns import (
     probable_missing_values,
     warn_of_probable_missing_values,
 )
-from aam.labels.number_cells import described, how_to_write, numbers_by_kind
-from aam.labels.sentinels import sentinel_remarks
+from aam.labels.number_cells import (
+    date_number_remarks,
+    described,
+    hold_one_number,
+    how_to_write,
+    numbers_by_kind,
+)
+from aam.labels.sentinels import sentinel_class_remarks, sentinel_remarks
 from aam.labels.spellings import look_alike_remarks
 from aam.labels.target import Task
 
@@ -53,6 +59,7 @@ def choose_task(values: pd.Series, task: str) -> Task:
         _check_choice(values, distinct)
     if chosen != "regression" and not _are_few(distinct, values):
         hint = ", or pass --task regression" if is_numeric else ""
+        hint = ", or write the number alone in each cell to learn it" if hold_one_number(distinct) else hint
         raise MetadataError(
             f"--metadata-column {column} has {len(distinct):,} different values in {len(values):,} samples, such as "
             f"{name_some(distinct, limit=3)}: too many for classes. Choose another column{hint}."
@@ -64,11 +71,13 @@ def choose_task(values: pd.Series, task: str) -> Task:
 
 
 def cell_remarks(values: pd.Series, task: Task) -> Iterator[str]:
-    """Yield what is odd about the cells of a column that is learned: sentinels among numbers, classes that look alike."""
+    """Yield what is odd about the cells of a column that is learned: sentinels, dates as numbers, classes that look alike."""
     if task == "regression":
         yield from sentinel_remarks("--metadata-column", values)
+        yield from date_number_remarks("--metadata-column", values)
     else:
         yield from look_alike_remarks("--metadata-column", values)
+        yield from sentinel_class_remarks("--metadata-column", values)
 
 
 def require_numbers(values: pd.Series, why: str, otherwise: str) -> None:

@@ -27,6 +27,8 @@ from aam.io.ids.rules import likely_rule
         (["e\u0301tang"], ["étang"], "blanks"),
         (["S1", "S2"], [' "S1"', "S2 "], "blanks"),
         (["Sub_01-A", "Sub_02-A"], ["sub1a", "sub2a"], "letters"),
+        (["P0a", "P10a"], ["P-0-a", "P-10-a"], "letters"),
+        (["S01", "S10"], ["s1", "s10"], "case and zeros"),
     ],
 )
 def test_the_rule_is_the_one_that_changes_least(wanted, found, name):

@@ -78,6 +78,8 @@ def rewriting(rule: Rule, same: Iterable[str], path: Path, place: Place) -> str 
     if path.suffix.lower() in _BINARY:
         return None
     pairs = [*rule.pairs, *((name, name) for name in same)]
+    if not all(other.isascii() for _, other in pairs):
+        return None  # some versions of awk count and change bytes
     edit = next((edit for edit, function in _edits(rule) if all(function(b) == a for a, b in pairs)), None)
     if edit is None:
         return None
@@ -91,6 +93,7 @@ def _edits(rule: Rule) -> Iterator[_Edit]:
     yield "id = tolower(id)", str.lower
     yield "id = toupper(id)", str.upper
     yield r'gsub(/^[ "]+|[ "]+$/, "", id)', lambda text: re.sub(r'^[ "]+|[ "]+$', "", text)
+    yield r'gsub(/^[ "\047]+|[ "\047]+$/, "", id)', lambda text: re.sub(r"^[ \"']+|[ \"']+$", "", text)
     yield r'sub(/[;|].*/, "", id)', lambda text: re.sub(r"[;|].*", "", text)
     for sign in "_.-":
         yield f'gsub(/[-._ \\/:]+/, "{sign}", id)', lambda text, sign=sign: re.sub(r"[-._ /:]+", sign, text)

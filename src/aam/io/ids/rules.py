@@ -38,7 +38,7 @@ _FEWEST_OF_PATTERN = 2
 """Pairs without which a common prefix or suffix is chance."""
 
 _FEWEST_LETTERS = 4
-"""Letters that are left when all but letters and digits is passed over, so that two ids may be compared."""
+"""Letters that are left when all but letters and digits is passed over, so that two ids without letters may be compared."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ def _as_of_r(name: str) -> str:
 
 def _letters_and_digits(name: str) -> str:
     key = "".join(letter for letter in _ZEROS.sub("", _trimmed(name)).casefold() if letter.isalnum())
-    return key if len(key) >= _FEWEST_LETTERS else name
+    has_both = any(letter.isalpha() for letter in key) and any(letter.isdigit() for letter in key)
+    return key if has_both or len(key) >= _FEWEST_LETTERS else name
 
 
 def _begins(name: str) -> Iterator[str]:
@@ -110,6 +111,10 @@ RULES: dict[str, tuple[str, Key, Key]] = {
     "annotation": ("an annotation such as ';size=12' or '|12'", _one(without_annotation), _one(without_annotation)),
     "case": ("upper and lower case", _one(str.casefold), _one(str.casefold)),
     "zeros": ("zeros in front of numbers", _one(lambda name: _ZEROS.sub("", name)), _one(lambda name: _ZEROS.sub("", name))),
+    "case and zeros": (
+        "upper and lower case, and zeros in front of numbers", _one(lambda name: _ZEROS.sub("", name).casefold()),
+        _one(lambda name: _ZEROS.sub("", name).casefold()),
+    ),
     "separators": (
         "dots, underscores, hyphens or spaces", _one(lambda name: _SEPARATORS.sub("_", name)),
         _one(lambda name: _SEPARATORS.sub("_", name)),
