@@ -3,10 +3,10 @@
     python benchmarks/round_trips.py                # all programs that are installed
     python benchmarks/round_trips.py --only mothur  # one of them
 
-Debian has them: apt-get install vsearch mothur r-bioc-phyloseq r-bioc-biomformat r-cran-ape fasttree. A simulated study goes
-through each program, aam reads what it wrote, and counts, trees and distances are compared with those that went in.
-``--document`` writes the table into that page as well. A difference gives exit code 1; a program that is not installed is left
-out, and named.
+Debian has them: apt-get install vsearch mothur r-bioc-phyloseq r-bioc-biomformat r-cran-ape r-bioc-dada2 fasttree iqtree
+unifrac-tools. A simulated study goes through each program, aam reads what it wrote, and counts, trees and distances are compared
+with those that went in. ``--document`` writes the table into that page as well. A difference gives exit code 1; a program that
+is not installed is left out, and named.
 """
 
 import argparse
@@ -62,7 +62,9 @@ write.csv(as.matrix(UniFrac(rooted, weighted = FALSE)), "phyloseq.unifrac")
 saveRDS(t, "t.rds"); saveRDS(t, "t.xz.rds", compress = "xz"); save(t, file = "t.RData")
 """
 
-PATHS = 'write.csv(cophenetic(ape::read.tree("fasttree.nwk")), "fasttree.paths")'
+PATHS = 'write.csv(cophenetic(ape::read.tree("{name}")), "{name}.paths")'
+
+ROOTED = 'set.seed(1); ape::write.tree(ape::rtree(12, tip.label = sprintf("ASV%02d", 1:12)), "rooted.nwk")'
 
 MOTHUR = (
     "unique.seqs(fasta=reads.fasta, format=name); count.seqs(name=reads.names, group=reads.groups); "
@@ -194,8 +196,42 @@ def of_r(study: Study) -> Iterator[Row]:
 def of_fasttree(study: Study) -> Iterator[Row]:
     """Build a tree, which has no root, and root it at its midpoint."""
     run(study, "FastTree", "-quiet", "-nt", "-out", "fasttree.nwk", "asv.fasta")
-    run(study, "Rscript", "-e", PATHS)
-    yield study.tree("fasttree.nwk", "fasttree.paths", is_rooted=False)
+    run(study, "Rscript", "-e", PATHS.format(name="fasttree.nwk"))
+    yield study.tree("fasttree.nwk", "fasttree.nwk.paths", is_rooted=False)
+
+
+def of_iqtree(study: Study) -> Iterator[Row]:
+    """Build a tree with bootstrap supports, which has no root, and root it at its midpoint."""
+    run(
+        study,
+        "iqtree2",
+        "-s",
+        "asv.fasta",
+        "-m",
+        "JC",
+        "-nt",
+        "1",
+        "-B",
+        "1000",
+        "-seed",
+        "1",
+        "-pre",
+        "iqtree",
+        "-quiet",
+    )
+    run(study, "Rscript", "-e", PATHS.format(name="iqtree.treefile"))
+    yield study.tree("iqtree.treefile", "iqtree.treefile.paths", is_rooted=False)
+
+
+def of_unifrac_tools(study: Study) -> Iterator[Row]:
+    """Compute unweighted UniFrac, which aam computes as well and reads."""
+    run(study, "biom", "convert", "-i", "table.tsv", "-o", "ssu.biom", "--to-hdf5", "--table-type", "OTU table")
+    run(study, "Rscript", "-e", ROOTED)
+    run(study, "ssu", "-i", "ssu.biom", "-t", "rooted.nwk", "-m", "unweighted", "-o", "ssu.dm")
+    found = read_distances(study.folder / "ssu.dm")
+    pd.DataFrame(found.values, found.ids, found.ids).to_csv(study.folder / "as_read.csv")
+    _, what, verdict = study.unifrac("as_read.csv", "rooted.nwk")
+    yield "ssu.dm", f"distances, {what}", verdict
 
 
 def paths_between_tips(tree: TreeArrays) -> np.ndarray:
@@ -224,6 +260,8 @@ PROGRAMS: dict[str, tuple[str, Callable[[Study], Iterator[Row]]]] = {
     "mothur": ("mothur", of_mothur),
     "R": ("Rscript", of_r),
     "FastTree": ("FastTree", of_fasttree),
+    "IQ-TREE": ("iqtree2", of_iqtree),
+    "unifrac-tools": ("ssu", of_unifrac_tools),
     "biom-format": ("biom", of_biom),
 }
 """Programs by name, with their command and what is tried of them."""
