@@ -66,6 +66,13 @@ PATHS = 'write.csv(cophenetic(ape::read.tree("{name}")), "{name}.paths")'
 
 ROOTED = 'set.seed(1); ape::write.tree(ape::rtree(12, tip.label = sprintf("ASV%02d", 1:12)), "rooted.nwk")'
 
+DADA2 = """
+t <- as.matrix(read.table("table.tsv", header = TRUE, sep = "\\t", comment.char = "", row.names = 1))
+rownames(t) <- readLines("asv.fasta")[c(FALSE, TRUE)]
+uniques <- apply(t, 2, function(counts) counts[counts > 0], simplify = FALSE)
+write.csv(dada2::makeSequenceTable(uniques), "seqtab_of_dada2.csv")
+"""
+
 MOTHUR = (
     "unique.seqs(fasta=reads.fasta, format=name); count.seqs(name=reads.names, group=reads.groups); "
     "make.shared(count=reads.count_table); rename.file(shared=current, new=asv.shared); "
@@ -193,6 +200,13 @@ def of_r(study: Study) -> Iterator[Row]:
     yield study.unifrac("phyloseq.unifrac", "ape.nwk")
 
 
+def of_dada2(study: Study) -> Iterator[Row]:
+    """Make a sequence table of the counts of each sample."""
+    (study.folder / "dada2.R").write_text(DADA2)
+    run(study, "Rscript", "dada2.R")
+    yield study.table("seqtab_of_dada2.csv")
+
+
 def of_fasttree(study: Study) -> Iterator[Row]:
     """Build a tree, which has no root, and root it at its midpoint."""
     run(study, "FastTree", "-quiet", "-nt", "-out", "fasttree.nwk", "asv.fasta")
@@ -259,6 +273,7 @@ PROGRAMS: dict[str, tuple[str, Callable[[Study], Iterator[Row]]]] = {
     "vsearch": ("vsearch", of_vsearch),
     "mothur": ("mothur", of_mothur),
     "R": ("Rscript", of_r),
+    "DADA2": ("Rscript", of_dada2),
     "FastTree": ("FastTree", of_fasttree),
     "IQ-TREE": ("iqtree2", of_iqtree),
     "unifrac-tools": ("ssu", of_unifrac_tools),
