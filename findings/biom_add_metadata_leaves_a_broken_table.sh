@@ -1,7 +1,7 @@
 #!/bin/sh
 # biom-format 2.1.18: `biom add-metadata` fails on a mapping file that lacks one sample, and leaves a file that looks like a table.
 #
-# Guess: the sample without a row gets no metadata, as with --to-json; or the command refuses and writes nothing.
+# Guess: the sample without a row gets no metadata, as with --output-as-json; or the command refuses and writes nothing.
 # Seen: exit code 1 with ValueError "S2 has inconsistent metadata categories with S1", after the output has been begun: 22 kB
 # of HDF5 are there, without the ids of the samples. A script that goes on meets a KeyError in the next command (`biom
 # summarize-table`), which names neither the cause nor the sample. With --output-as-json the same call works.
