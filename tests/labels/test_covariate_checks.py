@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.labels.covariate_checks import explained_share, is_same_column
+from aam.config.covariates import CovariatesConfig
+from aam.io.metadata import Metadata
+from aam.labels.covariate_checks import covariate_columns, explained_share, is_same_column
 
 AGE = pd.Series(np.random.default_rng(0).uniform(0, 900, 60))
 DISEASE = pd.Series(["ill", "well", "well"] * 20)
@@ -52,3 +54,27 @@ def test_numbers_explain_by_their_correlation():
 
     assert explained_share(noisy, AGE) == pytest.approx(np.corrcoef(noisy, AGE)[0, 1] ** 2)
     assert explained_share(AGE, DISEASE) == 0.0
+
+
+def covariates_said(column, caplog):
+    subjects = [f"P{k // 4}" for k in range(60)]
+    frame = pd.DataFrame({"subject": subjects, "x": column}, index=[f"S{k}" for k in range(60)])
+    options = "numeric_columns" if frame["x"].dtype.kind == "f" else "categorical_columns"
+    targets = pd.DataFrame({"age": AGE.to_numpy()}, index=frame.index)
+
+    covariate_columns(CovariatesConfig(**{options: ("x",)}), Metadata(frame), targets, "subject")
+    return caplog.text
+
+
+@pytest.mark.parametrize(
+    "numbers", [np.repeat(np.arange(15) * 1.5, 4), np.arange(60) / 7, np.repeat([*np.arange(14.0), np.nan], 4)]
+)
+def test_numbers_of_subjects_are_no_categories_that_training_lacks(numbers, caplog):
+    assert covariates_said(numbers, caplog) == ""
+
+
+@pytest.mark.parametrize("per_person", [4, 2, 1])
+def test_categories_of_one_subject_each_are_said(per_person, caplog):
+    assert "Each value of x is of one subject only" in covariates_said(
+        [f"c{k // per_person}" for k in range(60)], caplog
+    )

@@ -74,7 +74,8 @@ def covariate_columns(
             _check_leakage(flag, values, target)
         columns[name] = values
     if group_column is not None:
-        _warn_of_groups(columns, metadata.column(group_column).reindex(targets.index))
+        categories = {name: columns[name] for name in options.columns if name not in options.numeric_columns}
+        _warn_of_groups(categories, metadata.column(group_column).reindex(targets.index))
     return columns
 
 
@@ -122,8 +123,8 @@ def _warn_of_groups(columns: Mapping[str, pd.Series], groups: pd.Series) -> None
         cells, subjects = class_names(values.loc[has_both]), class_names(groups.loc[has_both])
         if len(set(cells)) >= len(set(subjects)) > 1 and len(set(zip(cells, subjects, strict=True))) == len(set(cells)):
             logger.warning(
-                "Each value of %s is of one %s only, so that the validation samples have values that training did not have.",
-                name, groups.name,
+                "Each value of %s is of one %s only, so that the validation samples have values that training did not have. Leave "
+                "it out of --categorical-columns.", name, groups.name,
             )  # fmt: skip
 
 
