@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aam.cli import main
-from aam.data.read_checks import warn_of_cut
+from aam.data.read_checks import TO_PREDICT, warn_of_cut
 from aam.ecology.off_target import off_target_remarks
 from aam.kernels.known_asvs import KnownASVs
 from helpers.kinds import Kind
@@ -203,13 +203,16 @@ def test_asvs_that_differ_late_are_counted_and_stay_apart_for_the_kernel_head(
     starts, ends = unrelated(n_starts, start, seed=1), unrelated(40, length - start)
     study, _ = said(caplog, write(tmp_path, "long", [starts[k % n_starts] + end for k, end in enumerate(ends)]))
 
-    warn_of_cut(study.cut(150))
+    for advice in ([], [TO_PREDICT]):
+        warn_of_cut(study.cut(150), *advice)
     known = KnownASVs.of_training(study, np.arange(12))
 
     assert len(known) == 40
     assert np.unique(known.find(study)).tolist() == list(range(40))
     assert "40 of 40 sequences are longer than 150 nucleotides" in caplog.text
-    assert f"So {40 - n_starts} ASVs become the same as others, and {n_starts} are told apart" in caplog.text
+    lost = f"So {40 - n_starts} ASVs become the same as others, and {n_starts} are told apart: "
+    assert f"{lost}pass --max-bp {length} to read all." in caplog.text
+    assert f"{lost}only a model that is trained with --max-bp {length} reads all." in caplog.text
 
 
 @pytest.mark.parametrize("n_ids", [2, 3, 5])

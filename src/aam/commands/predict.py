@@ -8,7 +8,7 @@ from aam.config.commands import EmbedConfig, EvaluateConfig, InferenceConfig, Pr
 from aam.config.study import StudyConfig
 from aam.config.training import DEFAULT_PLOT_SAMPLES
 from aam.data.rarefaction import drop_shallow_samples
-from aam.data.read_checks import warn_of_cut
+from aam.data.read_checks import TO_PREDICT, warn_of_cut
 from aam.data.study import Study
 from aam.data.study_build import read_study
 from aam.errors import ConfigError, name_some
@@ -114,7 +114,7 @@ def _options(config: InferenceConfig, study: StudyConfig) -> PredictOptions:
 def _read_new(config: StudyConfig, predictor: Predictor) -> Study:
     """Read a table for a model, and compare its sequences with those of training."""
     study = read_study(config, predictor.max_bp, predictor.sketch)
-    warn_of_cut(study)
+    warn_of_cut(study, TO_PREDICT)
     return study
 
 

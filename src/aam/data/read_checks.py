@@ -183,13 +183,22 @@ def turned_ids_remark(n_turned: int, n_features: int) -> str:
     )
 
 
-def warn_of_cut(study: Study) -> None:
+TO_TRAIN = "pass --max-bp {longest} to read all. The kernel head compares whole sequences, unless --max-bp is given."
+"""Advice to who trains, on sequences that are longer than what is read."""
+
+TO_PREDICT = "only a model that is trained with --max-bp {longest} reads all."
+"""Advice to who has a model."""
+
+
+def warn_of_cut(study: Study, advice: str = TO_TRAIN) -> None:
     """Warn if sequences are longer than what is read of them, with how many ASVs become the same by that.
 
     Parameters
     ----------
     study
         The study, cut to the nucleotides that are read.
+    advice
+        `TO_TRAIN` or `TO_PREDICT`.
     """
     max_bp, tokens = study.tokens.max_bp, study.tokens
     if max_bp is None:
@@ -198,10 +207,12 @@ def warn_of_cut(study: Study) -> None:
     if not n_longer:
         return
     n_distinct = _count_distinct(study, max_bp)
-    logger.warning("%s", cut_remark(n_longer, len(tokens), max_bp, n_distinct, int(tokens.lengths.max())))
+    logger.warning("%s", cut_remark(n_longer, len(tokens), max_bp, n_distinct, int(tokens.lengths.max()), advice))
 
 
-def cut_remark(n_longer: int, n_sequences: int, max_bp: int, n_distinct: int, longest: int) -> str:
+def cut_remark(
+    n_longer: int, n_sequences: int, max_bp: int, n_distinct: int, longest: int, advice: str = TO_TRAIN
+) -> str:
     """Return the remark on sequences that are longer than what is read of them.
 
     Parameters
@@ -214,6 +225,8 @@ def cut_remark(n_longer: int, n_sequences: int, max_bp: int, n_distinct: int, lo
         Number of sequences that differ in these.
     longest
         Nucleotides of the longest.
+    advice
+        `TO_TRAIN` or `TO_PREDICT`.
     """
     longer = f"{n_longer:,} of {n_sequences:,} sequences are longer than {max_bp:,} nucleotides"
     remark = f"{longer}; what follows is not read (--max-bp)."
@@ -221,8 +234,8 @@ def cut_remark(n_longer: int, n_sequences: int, max_bp: int, n_distinct: int, lo
     if not lost:
         return remark
     return (
-        f"{remark} So {lost:,} ASVs become the same as others, and {n_distinct:,} are told apart: pass --max-bp {longest} to read "
-        "all. The kernel head compares whole sequences, unless --max-bp is given."
+        f"{remark} So {lost:,} ASVs become the same as others, and {n_distinct:,} are told apart: "
+        f"{advice.format(longest=longest)}"
     )
 
 
