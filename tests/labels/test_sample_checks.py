@@ -22,6 +22,12 @@ def test_only_divided_sets_are_said_to_be_divided():
     assert divided_twin_remarks(IDS, TWINS, np.array([0, 0, 1, 1, 1]), "k-fold") == []
 
 
+def test_one_set_is_no_sets():
+    one = Twins(np.array([0, 0, 2, 3, 4]), np.array([0, 0, 2, 3, 4]))
+
+    assert "in 1 set: 'a = b'." in one.remark(IDS)
+
+
 def test_labels_that_differ_within_a_set_are_named_and_missing_ones_are_not():
     values = pd.DataFrame({"age": [1.0, 1.0, 2.0, 3.5, 4.0], "state": ["x", None, "y", "y", "x"]}, index=IDS)
 

@@ -10,7 +10,7 @@ from scipy.spatial import KDTree
 
 from aam.data.fingerprints import SampleSketches, place_keys, sketch_study
 from aam.data.study import Study
-from aam.errors import name_some
+from aam.errors import count_of, name_some
 
 LEAST_READS, LEAST_ASVS = 20, 5
 """Reads and ASVs of a sample below which equal counts may be chance."""
@@ -76,7 +76,8 @@ class Twins:
         if not n_identical:
             how = "nearly identical counts, as from two sequencings of one sample"
         names = name_some([" = ".join(str(sample_ids[index]) for index in of_set[:3].tolist()) for of_set in sets])
-        return f"{n_samples:,} of {len(self.near):,} samples have {how} under several names, in {len(sets):,} sets: {names}."
+        of_all = f"{n_samples:,} of {len(self.near):,} samples"
+        return f"{of_all} have {how} under several names, in {count_of(len(sets), 'set')}: {names}."
 
 
 def sets_of_several(number: np.ndarray) -> list[np.ndarray]:
