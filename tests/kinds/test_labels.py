@@ -203,20 +203,23 @@ SENTINEL_CLASSES = {
 
 
 @pytest.mark.parametrize("name", SENTINEL_CLASSES)
-def test_a_number_that_stands_for_no_value_among_classes_is_named(name, caplog):
+def test_a_number_that_stands_for_no_value_among_classes_is_named(name, caplog, runs):
     values, named = SENTINEL_CLASSES[name]
 
     choose_task(cells(values), "classification")
 
     assert f"state: {named} the others" in caplog.text
+    if name != "numbers as classes":  # which inspect takes for numbers
+        assert f"state: {named} the others" in runs.inspect({"state": values})
     assert f"--missing-values {' '.join(re.findall('(-?[0-9]+) in', named))}." in caplog.text
 
 
 @pytest.mark.parametrize("make", [lambda i: 20210101 + i % 28 + 100 * (i // 28), lambda i: 202101 + i % 12])
-def test_dates_as_numbers_are_said(make, caplog):
+def test_dates_as_numbers_are_said(make, caplog, runs):
     assert choose_task(cells([float(make(i)) for i in range(60)], "day"), "auto") == "regression"
 
     assert "which look like dates" in caplog.text
+    assert "--metadata-column day holds numbers such as 2021" in runs.inspect({"day": [make(i) for i in range(60)]})
 
 
 UNITS = {
@@ -304,6 +307,7 @@ def test_few_whole_numbers_are_asked_about_in_one_line(name, caplog):
     with caplog.at_level("INFO", logger="aam"):
         assert choose_task(values, "auto") == "regression"
 
+    assert choose_task(values, "classification") == "classification"
     assert caplog.text.count("--task classification") == 1
     assert f"{FEW[name][-2]} and {FEW[name][-1]}, and is regressed" in caplog.text
 

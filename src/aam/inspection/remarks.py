@@ -8,7 +8,8 @@ import pandas as pd
 from aam.errors import name_some
 from aam.inspection.columns import ColumnSummary
 from aam.labels.class_sizes import small_class_remarks
-from aam.labels.sentinels import sentinel_remarks
+from aam.labels.number_cells import date_number_remarks
+from aam.labels.sentinels import sentinel_class_remarks, sentinel_remarks
 from aam.labels.spellings import look_alike_remarks
 from aam.labels.task_choice import few_whole_numbers, numbers_among_classes
 
@@ -20,9 +21,11 @@ MOST = 3
 
 _KINDS: tuple[tuple[str, str, Callable[[pd.Series], Iterator[str]]], ...] = (
     ("regression", "numbers far from all others", lambda values: sentinel_remarks(FLAG, values)),
+    ("regression", "dates as numbers", lambda values: date_number_remarks(FLAG, values)),
     ("regression", "few whole numbers", few_whole_numbers),
     ("classification", "numbers with a unit, or dates", numbers_among_classes),
     ("classification", "classes that differ only in how they are written", lambda values: look_alike_remarks(FLAG, values)),
+    ("classification", "classes that may stand for no value", lambda values: sentinel_class_remarks(FLAG, values)),
     ("classification", "classes of one or two samples", lambda values: small_class_remarks(FLAG, values)),
 )  # fmt: skip
 
