@@ -1,6 +1,7 @@
 """Metadata and matrices of distances as R, Excel, PHYLIP and mothur write them."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -147,6 +148,21 @@ def test_ids_that_are_not_first_are_told_in_every_command(tmp_path, text, says):
     assert detect_format(path).kind == "metadata"
 
 
+SHORT_HEADERS = {
+    "write.table": '"sample-id" ',
+    "write.table, tabs": "sample-id\t",
+    "write.table, commas": '"sample-id",',
+}
+
+
+@pytest.mark.parametrize("name", SHORT_HEADERS)
+def test_a_short_header_that_is_completed_as_it_is_told_gives_the_right_values(tmp_path, name):
+    metadata = read_metadata(save(tmp_path, SHORT_HEADERS[name] + MISPLACED[name][0]))
+
+    assert metadata.sample_ids == IDS
+    assert (metadata.column("age").tolist(), metadata.column("site").tolist()) == (AGES, SITES)
+
+
 OTHERS = {
     "shared": ("label\tGroup\tnumOtus\tOtu1\n0.03\tA1\t1\t5\n", r"mothur \(\.shared\)\. Pass it as --table"),
     "count_table": ("Representative_Sequence\ttotal\tA1\na\t3\t3\n", r"mothur \(\.count_table\)\. Pass it as --table"),
@@ -163,6 +179,13 @@ OTHERS = {
 def test_other_files_are_no_metadata(tmp_path, text, says):
     with pytest.raises(MetadataError, match=says):
         read_metadata(save(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", [name for name in OTHERS if name != "list"])
+def test_the_option_that_takes_what_is_no_metadata_is_named(tmp_path, name):
+    text, says = OTHERS[name]
+
+    assert f"--{detect_format(save(tmp_path, text)).kind}" == re.search("--[a-z]+$", says).group()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ import gzip
 import json
 import logging
 import lzma
+import re
+import subprocess
 import zipfile
 
 import numpy as np
@@ -328,6 +330,26 @@ WRONG = {
 def test_what_is_no_table_of_counts_is_named(tmp_path, text, says):
     with pytest.raises(TableError, match=says):
         read_table(save(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", ["metadata", "FASTA", "distances", "metadata of R"])
+def test_the_option_that_a_message_names_takes_the_file(tmp_path, name):
+    text, says = WRONG[name]
+    option = re.search("--[a-z]+$", says).group()
+
+    assert f"--{detect_format(save(tmp_path, text)).kind}" == option
+
+
+@pytest.mark.parametrize("labels", [("0.03", "0.05"), ("unique", "0.03"), ("0.05", "0.01", "unique")], ids=str)
+def test_the_command_of_the_message_keeps_one_label(tmp_path, labels):
+    others = "".join(shared(label).partition("\n")[2].replace("\t5\t", "\t555\t") for label in labels[1:])
+    path = save(tmp_path, shared(labels[0]) + others, "all.shared")
+
+    with pytest.raises(TableError, match=f"with {len(labels)} labels") as caught:
+        read_table(path)
+
+    subprocess.run(str(caught.value).split("one of them: ")[1], shell=True, check=True, cwd=tmp_path)
+    assert_is_the_table(read_table(tmp_path / "one-label.shared"))
 
 
 @pytest.mark.parametrize("name", ["psmelt", "uc of vsearch", "blast6out", "dput", "pairs of R"])
