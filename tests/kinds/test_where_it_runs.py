@@ -7,10 +7,9 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-import pandas as pd
 import pytest
 
-from helpers.commands import files_of, labels_of, run, simulate, succeed, train
+from helpers.commands import QUIET, TINY, files_of, labels_of, pretrain, run, simulate, succeed, train
 from helpers.kinds import Kind
 
 KINDS = {
@@ -56,7 +55,7 @@ WITHOUT_RIGHTS = [
 ]
 """Begins a command in which permissions bind the root user, too."""
 
-pytestmark = pytest.mark.multi_process
+pytestmark = [pytest.mark.multi_process, QUIET]
 
 
 def as_user(*arguments, **environment):
@@ -77,11 +76,13 @@ def assert_is_refused(shown, *words):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A study, a model of it, and predictions."""
+    """A study, a model of it, a pre-trained encoder, and a network of that."""
     folder = tmp_path_factory.mktemp("runs")
     study = simulate(folder / "study", 24, 20, 20)
     assert train(study, folder / "model", "--group-column", "subject") == 0
-    succeed("predict", "--model", folder / "model", *files_of(study), "--output", folder / "p.tsv")
+    assert pretrain(study, folder / "encoder", *TINY, "--epochs", "1", "--penalty", "0") == 0
+    network = ["--head", "network", "--pretrained", folder / "encoder", "--epochs", "1"]
+    assert train(study, folder / "network", "--group-column", "subject", *network) == 0
     return folder
 
 
@@ -100,26 +101,93 @@ def closed():
         path.chmod(mode)
 
 
-def test_what_is_in_a_read_only_cache_is_read(runs, tmp_path, closed):
-    cache, options = tmp_path / "cache", ["--model", runs / "model", *files_of(runs / "study")]
-    succeed("predict", *options, "--output", tmp_path / "first.tsv", "--cache-dir", cache)
+QUICK_FOLDS = ("--folds", "2", "--baselines", "linear", "--no-aam")
+
+RUNS = {
+    "prepare": (None, ()),
+    "predict": ("model", ("p.tsv",)),
+    "embed": ("encoder", ("e.tsv",)),
+    "train": (None, ("m/validation_predictions.tsv", "m/metrics.json", "m/splits.tsv")),
+    "evaluate": ("model", ("s/predictions.tsv", "s/metrics.json")),
+    "crossval": (None, ("f/predictions.tsv", "f/results.tsv")),
+}
+"""Model of each command, and the files that it writes."""
+
+
+def command_of(name, runs, folder, cache, model=None):
+    """Return a command that writes its results into a folder; with another model, if one is named."""
+    study, model = runs / "study", model or RUNS[name][0]
+    labels = labels_of(study / "metadata.tsv", "age")
+    options = {
+        "prepare": [],
+        "predict": ["--output", folder / "p.tsv"],
+        "embed": ["--output", folder / "e.tsv"],
+        "train": [*labels, "--head", "network", *TINY, "--epochs", "1", "--output-dir", folder / "m"],
+        "evaluate": [*labels, "--output-dir", folder / "s"],
+        "crossval": [*labels, *QUICK_FOLDS, "--output-dir", folder / "f"],
+    }[name]
+    of_model = [] if model is None else ["--model", runs / model]
+    return [name, *of_model, *files_of(study), *options, "--cache-dir", cache]
+
+
+def results_of(name, folder):
+    """Return the content of what a command wrote."""
+    return {path: (folder / path).read_bytes() for path in RUNS[name][1]}
+
+
+def run_into(name, runs, folder, cache, model=None):
+    """Run a command in this process and return its results."""
+    folder.mkdir()
+    succeed(*command_of(name, runs, folder, cache, model))
+    return results_of(name, folder)
+
+
+def read_only(cache, closed):
     for path in [*cache.rglob("*"), cache]:
         closed(path, 0o555 if path.is_dir() else 0o444)
 
-    shown = as_user("predict", *options, "--output", tmp_path / "second.tsv", "--cache-dir", cache)
+
+@pytest.mark.parametrize("name", ["predict", "embed", "evaluate", "crossval"])
+def test_what_is_in_a_read_only_cache_is_read(name, runs, tmp_path, closed):
+    cache = tmp_path / "cache"
+    first = run_into(name, runs, tmp_path / "first", cache)
+    read_only(cache, closed)
+    (tmp_path / "second").mkdir()
+
+    shown = as_user(*command_of(name, runs, tmp_path / "second", cache))
 
     assert shown.returncode == 0, shown.stderr
-    pd.testing.assert_frame_equal(*(pd.read_table(tmp_path / f"{name}.tsv") for name in ("first", "second")))
-    assert (tmp_path / "second.tsv").read_bytes() == (runs / "p.tsv").read_bytes()
+    assert "cannot be written" not in shown.stderr
+    assert results_of(name, tmp_path / "second") == first
 
 
-def test_a_study_that_is_missing_in_a_read_only_cache_ends_the_command(runs, tmp_path, closed):
+@pytest.mark.parametrize("name", ["prepare", "predict", "train"])
+def test_a_study_that_is_missing_in_a_read_only_cache_ends_the_command(name, runs, tmp_path, closed):
     (tmp_path / "cache").mkdir()
     closed(tmp_path / "cache", 0o555)
 
-    shown = as_user("prepare", *files_of(runs / "study"), "--cache-dir", tmp_path / "cache")
+    shown = as_user(*command_of(name, runs, tmp_path, tmp_path / "cache"))
 
     assert_is_refused(shown, "cache cannot be written: Permission denied", "--cache-dir")
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"], "nothing was begun"
+
+
+@pytest.mark.parametrize(("name", "model"), [("embed", "encoder"), ("predict", "network"), ("evaluate", "network")])
+def test_vectors_that_are_missing_in_a_read_only_cache_are_computed_for_the_command_alone(
+    name, model, runs, tmp_path, closed
+):
+    expected = run_into(name, runs, tmp_path / "first", tmp_path / "other", model)
+    cache = tmp_path / "cache"
+    succeed(*command_of("prepare", runs, tmp_path, cache))
+    read_only(cache, closed)
+    (tmp_path / "second").mkdir()
+
+    shown = as_user(*command_of(name, runs, tmp_path / "second", cache, model))
+
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stderr.count("What is missing in it is computed for this command alone") == 1
+    assert results_of(name, tmp_path / "second") == expected
+    assert not (cache / "asv-vectors").exists()
 
 
 @pytest.mark.parametrize("command", ["predict", "embed", "train", "crossval", "evaluate", "pretrain"])
@@ -186,11 +254,21 @@ def test_a_disk_that_fails_under_a_command_is_one_message(function, error, monke
     assert capsys.readouterr().err == reason
 
 
-def test_first_runs_at_once_read_one_study(runs, tmp_path):
-    command = ["prepare", *files_of(runs / "study"), "--cache-dir", tmp_path / "cache"]
-    with ThreadPoolExecutor(3) as pool:
-        shown = list(pool.map(lambda _: as_user(*command), range(3)))
+@pytest.mark.parametrize("name", ["prepare", "train", "predict"])
+def test_first_runs_at_once_read_one_study_and_give_the_same_results(name, runs, tmp_path):
+    cache = tmp_path / "cache"
+    folders = [tmp_path / str(number) for number in range(3)]
+    for folder in folders:
+        folder.mkdir()
 
-    assert [one.returncode for one in shown] == [0, 0, 0]
-    assert len(list((tmp_path / "cache" / "study").iterdir())) == 1
+    with ThreadPoolExecutor(3) as pool:
+        shown = list(pool.map(lambda folder: as_user(*command_of(name, runs, folder, cache)), folders))
+
+    assert [one.returncode for one in shown] == [0, 0, 0], [one.stderr for one in shown]
     assert sum("Reading" in one.stderr for one in shown) == 1
+    assert {kind: len(list((cache / kind).iterdir())) for kind in ("study", "unfinished")} == {
+        "study": 1,
+        "unfinished": 0,
+    }
+    alone = run_into(name, runs, tmp_path / "alone", tmp_path / "other")
+    assert [results_of(name, folder) for folder in folders] == [alone] * 3
