@@ -1,5 +1,6 @@
 """Whole commands as a user runs them: a simulated study, models of a second, and what a run leaves."""
 
+import logging
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +26,24 @@ def run(*arguments) -> int:
 def succeed(*arguments) -> None:
     """Run a command that must work."""
     assert run(*arguments) == 0
+
+
+def warnings_of(*arguments) -> list[str]:
+    """Run a command that must work, and return what aam warned of, each warning once."""
+    make, warned = logging.getLogRecordFactory(), []
+
+    def note(*given, **named):
+        record = make(*given, **named)
+        if record.levelno >= logging.WARNING and record.name.startswith("aam"):
+            warned.append(record.getMessage())
+        return record
+
+    logging.setLogRecordFactory(note)
+    try:
+        succeed(*arguments)
+    finally:
+        logging.setLogRecordFactory(make)
+    return list(dict.fromkeys(warned))
 
 
 def simulate(study, samples, features, length, *options) -> Path:
