@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from aam.data.fingerprints import Sketcher, place_keys
-from aam.data.table_checks import counts_remarks, hint_of_totals, table_remarks
+from aam.data.table_checks import counts_remarks, table_remarks
 from helpers.studies import make_study, store_study
 
 
@@ -47,4 +47,3 @@ def test_a_sample_that_only_has_half_of_all_reads_is_no_total():
 
     assert table_remarks(study) == []
     assert "The counts of 'd' are the sums" in table_remarks(summed)[0]
-    assert hint_of_totals(["ACGT"]) == ""

@@ -94,10 +94,11 @@ def sketch_study(study: Study, keys: np.ndarray, samples: np.ndarray | None = No
     """Sketch samples of a study, all by default, in memory that does not grow with their counts."""
     sketcher = Sketcher(keys)
     chosen = np.arange(study.n_samples) if samples is None else samples
-    return concatenate_sketches([sketcher(block) for block in _blocks(study, chosen)])
+    return concatenate_sketches([sketcher(block) for block in sample_blocks(study, chosen)])
 
 
-def _blocks(study: Study, samples: np.ndarray) -> Iterator[csr_array]:
+def sample_blocks(study: Study, samples: np.ndarray) -> Iterator[csr_array]:
+    """Yield the counts of some samples of a study, [S, F], block by block."""
     for start in range(0, max(len(samples), 1), _PER_BLOCK):
         rows = [study.sample(index) for index in samples[start : start + _PER_BLOCK].tolist()]
         features = np.concatenate([np.empty(0, dtype=np.int32), *(of_sample for of_sample, _ in rows)])

@@ -16,11 +16,12 @@ from aam.data.orientation import KmerSketch, Orientation, ReadSample, orientatio
 from aam.data.read_checks import by_length, doubles_remark, read_remarks, turned_ids_remark, unlike_remarks
 from aam.data.read_options import ReadOptions
 from aam.data.study import Study
-from aam.data.table_checks import hint_of_totals, table_remarks
+from aam.data.table_checks import table_remarks
 from aam.errors import SequenceError, TableError
 from aam.io.archive import read_head
 from aam.io.count_table import Axis, Table, refuse_duplicates
 from aam.io.foreign.loose_table import TURNED, turned_if_certain
+from aam.io.foreign.statistics_names import hint_of_statistics
 from aam.io.tables import open_table
 from aam.storage.arrays import ArrayStore, ArrayWriter
 from aam.storage.atomic import trim_malloc
@@ -329,7 +330,7 @@ def _open(config: StudyConfig, reading: ReadOptions) -> Study:
             try:
                 _build_either_way(table, config, directory, reading)
             except SequenceError as error:
-                hint = hint_of_totals(name for block in table.ids("observation") for name in block)
+                hint = hint_of_statistics(name for block in table.ids("observation") for name in block)
                 raise SequenceError(f"{error}{hint}") from error
 
     how = [] if reading == ReadOptions() else [reading.key]

@@ -1,12 +1,14 @@
 """Tables that hold no counts of reads though they look like it: presence and absence, shares of a fixed number, totals."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from aam.data.fingerprints import SampleSketches, place_keys, sketch_study
+from aam.data.fingerprints import SampleSketches, place_keys, sample_blocks, sketch_study
 from aam.data.study import Study
+from aam.data.summary_columns import Blocks, FeatureTotals, statistic_remark, statistic_remarks
 from aam.errors import name_some
+from aam.io.foreign.statistics_names import TOTALS
 
 MOST_SAMPLES = 1000
 """Samples that are looked at."""
@@ -29,13 +31,15 @@ TOLERANCE_OF_PERCENT = 0.05
 GAP, LEAST_ASVS_OF_GAP = 4, 10
 """Least count, and ASVs, of the median sample from which on counts that add up to one number are scaled: drawn reads hold ones."""
 
+LARGEST_LOG, LEAST_ASVS_OF_LOGS = 20, 30
+"""Largest value of a table, such as log2 of a million reads, and ASVs of its median sample, that rounded logarithms may have."""
 
-TOTALS = frozenset({"total", "totals", "sum", "sums", "total reads", "total counts", "grand total", "sum of reads"})
-"""Names, in lower case, of a row of totals."""
+LEAST_MEAN_OF_LOGS, TIMES_MEAN_OF_LOGS = 1.3, 3.4
+"""Least mean of the values above 0, and most times that the largest may be of it, of the median sample of logarithms."""
 
 
 def counts_remarks(depths: np.ndarray, richness: np.ndarray, sketches: SampleSketches) -> list[str]:
-    """Return a remark if the values of a table are not counts of reads.
+    """Return a remark if the values of a table are not counts of reads, or are multiples of a number.
 
     Parameters
     ----------
@@ -52,8 +56,9 @@ def counts_remarks(depths: np.ndarray, richness: np.ndarray, sketches: SampleSke
         ]
     depths, smallest, richness = depths[is_filled], sketches.smallest[is_filled], richness[is_filled]
     has_gap = bool(np.median(smallest) >= GAP and np.median(richness) >= LEAST_ASVS_OF_GAP)
-    if not _is_scaled(depths, has_gap, int(np.gcd.reduce(sketches.divisors))):
-        return []
+    divisors, largest = sketches.divisors[is_filled], sketches.largest[is_filled]
+    if not _is_scaled(depths, has_gap, int(np.gcd.reduce(divisors))):
+        return [*_factor_remarks(divisors, richness), *_log_remarks(depths, richness, largest)]
     whole = " (per cent?)" if _are_percent(depths) else ""
     middle, power = float(np.median(depths)), _nearest_power(depths)
     number = power if _is_near(depths, power, TOLERANCE) else middle
@@ -61,6 +66,45 @@ def counts_remarks(depths: np.ndarray, richness: np.ndarray, sketches: SampleSke
         f"The values of {_share_near(depths, middle)} samples add up to about {number:,.0f}{whole}: they look like shares "
         "that were scaled and rounded, not like reads. How much a sample says, and rarefaction (--rarefy-depth), depend on its "
         "number of reads: pass the table of reads."
+    ]
+
+
+def _factor_remarks(divisors: np.ndarray, richness: np.ndarray) -> list[str]:
+    """Return a remark if all counts of nearly every sample are multiples of a number; reads are none of more than 1."""
+    is_telling = richness >= LEAST_ASVS_OF_GAP
+    has_factor = divisors[is_telling] > 1
+    if is_telling.sum() < LEAST_SAMPLES or has_factor.mean() < SHARE_ALIKE:
+        return []
+    common = int(np.gcd.reduce(divisors))
+    factors = np.unique(divisors[is_telling][has_factor])
+    what = (
+        f"{common:,}"
+        if common > 1
+        else f"one number in each, such as {', '.join(f'{number:,}' for number in factors[:5])}"
+    )
+    samples = "all samples" if common > 1 else f"{int(has_factor.sum()):,} of {len(divisors):,} samples"
+    return [
+        f"All counts of {samples} are multiples of {what}: they look like reads, or shares, that were multiplied. How much a "
+        "sample says, and rarefaction (--rarefy-depth), depend on its number of reads: pass the table of reads, such as these "
+        "counts divided by that number."
+    ]
+
+
+def _log_remarks(depths: np.ndarray, richness: np.ndarray, largest: np.ndarray) -> list[str]:
+    """Return a remark if the values may be rounded logarithms.
+
+    The largest value of a sample is then at most about three times its mean; of 100 reads or more it is more than four times as
+    large in all studies that were looked at, as communities have few abundant members.
+    """
+    mean = depths / richness
+    is_log = largest.max() <= LARGEST_LOG and np.median(richness) >= LEAST_ASVS_OF_LOGS
+    if not is_log or np.median(mean) < LEAST_MEAN_OF_LOGS or np.median(largest / mean) > TIMES_MEAN_OF_LOGS:
+        return []
+    return [
+        f"No value of the table is above {largest.max():,}, though the median sample has {np.median(richness):,.0f} ASVs, and its "
+        f"largest value is only {np.median(largest / mean):.1f} times the mean of the others: they look like logarithms of reads "
+        "that were rounded. Abundances, weighted distances and rarefaction (--rarefy-depth) then mean nothing: pass the table of "
+        "reads."
     ]
 
 
@@ -97,14 +141,6 @@ def holds_total(depths: np.ndarray) -> np.ndarray:
     total = int(depths.sum())
     return (
         np.flatnonzero((2 * depths == total) & (depths > 0)) if len(depths) >= LEAST_SAMPLES else np.empty(0, np.int64)
-    )
-
-
-def total_sample_remark(name: str) -> str:
-    """Return what there is to say of a sample whose counts are the sums of all others."""
-    return (
-        f"The counts of {name_some([name])} are the sums of all other samples: it looks like a column of totals, not like a "
-        "sample. Take it out of the table."
     )
 
 
@@ -149,18 +185,6 @@ def total_feature_remarks(
     ]
 
 
-def hint_of_totals(feature_ids: Iterable[str]) -> str:
-    """Return a sentence, after a space, on features whose names are those of a row of totals; empty if there are none.
-
-    Examples
-    --------
-    >>> hint_of_totals(["ACGT", "Total"])
-    " 'Total' may be a row of totals: take it out of the table."
-    """
-    names = [name for name in feature_ids if name.strip().lower() in TOTALS]
-    return f" {name_some(names)} may be a row of totals: take it out of the table." if names else ""
-
-
 def table_remarks(study: Study) -> list[str]:
     """Return remarks on the table of a study: whether it holds counts of reads, and of single samples only.
 
@@ -175,10 +199,39 @@ def table_remarks(study: Study) -> list[str]:
         sketches = sketch_study(study, place_keys(study.n_features), samples)
         remarks = counts_remarks(depths[samples], study.richness[samples], sketches)
     totals = [index for index in holds_total(depths).tolist() if _is_sum_of_others(study, index)]
-    remarks += [total_sample_remark(study.sample_ids[index]) for index in totals]
-    if not totals:
-        remarks += named_total_remarks(list(study.sample_ids), depths)
-    return remarks
+    if totals:
+        return remarks + [statistic_remark(study.sample_ids[index], "sums") for index in totals]
+    return remarks + _statistic_remarks(study)
+
+
+def _statistic_remarks(study: Study) -> list[str]:
+    everything = np.arange(study.n_samples)
+    return column_remarks(
+        list(study.sample_ids),
+        (study.depths, study.richness),
+        FeatureTotals.of(sample_blocks(study, everything), study.n_features),
+        lambda: sample_blocks(study, everything),
+    )
+
+
+def column_remarks(
+    sample_ids: Sequence[str], of_samples: tuple[np.ndarray, np.ndarray], totals: FeatureTotals, blocks: Blocks
+) -> list[str]:
+    """Return remarks on columns that hold statistics of the others, by their values, or are named like totals.
+
+    Parameters
+    ----------
+    sample_ids, of_samples
+        Names of the columns, and reads and number of ASVs of each, [S].
+    totals
+        Totals of the features.
+    blocks
+        What reads the columns.
+    """
+    depths, richness = of_samples
+    found = statistic_remarks(sample_ids, depths, richness, totals, blocks)
+    rest = np.setdiff1d(np.arange(len(depths)), list(found))
+    return [*found.values(), *named_total_remarks([sample_ids[index] for index in rest.tolist()], depths[rest])]
 
 
 def _is_sum_of_others(study: Study, index: int) -> bool:

@@ -5,13 +5,8 @@ import pandas as pd
 
 from aam.data.control_names import control_remarks
 from aam.data.few_reads import automatic_depth_remarks, few_reads_remarks
-from aam.data.table_checks import (
-    counts_remarks,
-    holds_total,
-    named_total_remarks,
-    total_feature_remarks,
-    total_sample_remark,
-)
+from aam.data.summary_columns import FeatureTotals, statistic_remark
+from aam.data.table_checks import column_remarks, counts_remarks, holds_total, total_feature_remarks
 from aam.data.twins import candidate_pairs, collect_rows, twins_of
 from aam.inspection.tables import TableTotals
 from aam.io.count_table import Table
@@ -46,7 +41,7 @@ def table_remarks(table: Table, totals: TableTotals) -> list[str]:
 
 
 def _total_samples(table: Table, totals: TableTotals) -> list[str]:
-    """Return a remark for each sample whose counts are half of what the table holds of each feature."""
+    """Return a remark for each column whose counts are half of what the table holds of each feature, or another statistic."""
     candidates = holds_total(totals.reads)
     rows = collect_rows(table.blocks(), candidates) if len(candidates) else {}
     remarks = []
@@ -54,8 +49,9 @@ def _total_samples(table: Table, totals: TableTotals) -> list[str]:
         rest = totals.feature_reads.copy()
         rest[features] -= 2 * counts
         if not rest.any():
-            remarks.append(total_sample_remark(totals.sample_ids[index]))
-    return remarks or named_total_remarks(totals.sample_ids, totals.reads)
+            remarks.append(statistic_remark(totals.sample_ids[index], "sums"))
+    of_features = FeatureTotals(totals.feature_reads, totals.feature_samples)
+    return remarks or column_remarks(totals.sample_ids, (totals.reads, totals.asvs), of_features, table.blocks)
 
 
 def sample_remarks(totals: TableTotals, metadata: Metadata | None) -> list[str]:

@@ -109,8 +109,8 @@ class TableTotals:
         Ids in the order of the file.
     reads, asvs
         Number of reads and of ASVs of each sample, int64 [S].
-    feature_reads
-        Number of reads of each feature, int64 [F].
+    feature_reads, feature_samples
+        Number of reads of each feature, and of samples that have any, int64 [F].
     sketches
         What tells which samples are alike.
     remarks
@@ -122,6 +122,7 @@ class TableTotals:
     reads: np.ndarray
     asvs: np.ndarray
     feature_reads: np.ndarray
+    feature_samples: np.ndarray
     sketches: SampleSketches
     remarks: Sequence[str] = ()
 
@@ -145,18 +146,20 @@ def count_table(table: Table) -> TableTotals:
     refuse_duplicates("features", feature_ids)
     reads, asvs, sketches = [], [], []
     sketcher = Sketcher(place_keys(len(feature_ids)))
-    feature_reads = np.zeros(len(feature_ids), dtype=np.int64)
+    feature_reads, feature_samples = np.zeros((2, len(feature_ids)), dtype=np.int64)
     for block in table.blocks():
         reads.append(np.asarray(block.sum(axis=1)).ravel())
         asvs.append(np.diff(block.indptr))
         sketches.append(sketcher(block))
         np.add.at(feature_reads, block.indices, block.data)
+        feature_samples += np.bincount(block.indices, minlength=len(feature_ids))
     return TableTotals(
         sample_ids,
         feature_ids,
         np.concatenate(reads).astype(np.int64),
         np.concatenate(asvs).astype(np.int64),
         feature_reads,
+        feature_samples,
         concatenate_sketches(sketches),
     )
 

@@ -10,12 +10,15 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from aam.errors import TableError, name_some
+from aam.io.foreign.statistics_names import hint_of_statistics
 from aam.storage.names import NameIndex
 
 Axis = Literal["sample", "observation"]
 """Axis of a table; observations are features."""
 
 _LARGEST = 2**53  # float64, in which BIOM stores counts, is exact below; 2^53 may have been 2^53 + 1
+
+_FEW = 8  # columns or rows, less than which may hold statistics
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -139,7 +142,8 @@ def checked_table(path: Path, sample_ids: list[str], feature_ids: list[str], mat
         if bad.any():
             rows = np.repeat(np.arange(len(sample_ids)), np.diff(matrix.indptr))[bad]
             samples = [sample_ids[row] for row in np.unique(rows)]
-            raise no_counts(path, problem, (int(bad.sum()), len(bad)), samples)
+            features = [feature_ids[column] for column in np.unique(matrix.indices[bad])[:_FEW]]
+            raise no_counts(path, problem, (int(bad.sum()), len(bad)), samples, features)
     counts = csr_array((matrix.data.astype(np.int64), matrix.indices, matrix.indptr), shape=matrix.shape)
     counts.sum_duplicates()
     counts.eliminate_zeros()
@@ -220,7 +224,9 @@ def check_depths(path: Path, counts: csr_array) -> None:
         )
 
 
-def no_counts(path: Path, problem: str, n_bad_of_all: tuple[int, int], samples: Sequence[str]) -> TableError:
+def no_counts(
+    path: Path, problem: str, n_bad_of_all: tuple[int, int], samples: Sequence[str], features: Sequence[str] = ()
+) -> TableError:
     """Build the error of values that are not counts.
 
     Parameters
@@ -233,12 +239,17 @@ def no_counts(path: Path, problem: str, n_bad_of_all: tuple[int, int], samples: 
         Number of such values, and of all values.
     samples
         Ids of the samples with such values.
+    features
+        Ids of the first features with such values, if they are known.
     """
     n_bad, n_values = n_bad_of_all
+    hint = hint_of_statistics(samples, "column") if len(samples) < _FEW else ""
+    if not hint and len(features) < _FEW:
+        hint = hint_of_statistics(features)
     return TableError(
         f"{n_bad:,} of {n_values:,} values in --table {path} are {problem}, in {len(samples):,} samples: "
         f"{name_some(samples)}. Counts of reads are needed; relative abundances and other transformed values are "
-        "refused. Pass the table as it was before it was transformed."
+        f"refused. Pass the table as it was before it was transformed.{hint}"
     )
 
 
