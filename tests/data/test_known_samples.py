@@ -44,7 +44,20 @@ def test_damaged_digests_are_refused():
 
     with pytest.raises(ValueError, match="do not fit together"):
         KnownSamples.from_stored({**stored, "reads": "AAAAAAAAAAA="})
+    with pytest.raises(ValueError, match="do not fit together"):
+        KnownSamples.from_stored({**stored, "pairs": stored["pairs"][:64]})
     with pytest.raises(KeyError):
         KnownSamples.from_stored({})
     with pytest.raises(ValueError, match="do not fit together"):
         replace(KnownSamples.of(make_study()), names=np.zeros(2, dtype=np.uint64))
+
+
+def test_digests_of_a_model_that_was_saved_without_pairs_are_read():
+    stored = KnownSamples.of(make_study()).stored()
+    del stored["pairs"]
+
+    known = KnownSamples.from_stored(stored)
+
+    assert known.pairs.shape[1] == 0
+    assert known.stored() == stored
+    assert known.find(make_study()).all()

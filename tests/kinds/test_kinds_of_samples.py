@@ -60,7 +60,7 @@ KINDS = {
     ),
     "trained-on": Kind(
         "Samples",
-        "Samples that the model was trained on, also renamed, rarefied or without rare ASVs",
+        "Samples that the model was trained on, also renamed, rarefied or without some ASVs",
         "`evaluate` and `predict` say how many, and what the score is worth",
         "Score samples that the model has not seen; `aam crossval`",
     ),
@@ -287,6 +287,10 @@ def test_identical_counts_with_different_labels_are_named(tmp_path, said, column
     assert text.split(" of samples with identical")[0].endswith("1 set" if n == 1 else f"{n} sets")
 
 
+def others_named(study, is_kept):
+    return replace(study, ids=[f"other{k}" for k in range(60)], counts=study.counts * is_kept)
+
+
 SEEN = {
     "as it was": lambda study: study,
     "renamed": lambda study: replace(study, ids=[f"other{k}" for k in range(60)]),
@@ -297,6 +301,13 @@ SEEN = {
     ),
     "renamed, without rare counts": lambda study: replace(
         study, ids=[f"other{k}" for k in range(60)], counts=np.where(study.counts < 3, 0, study.counts)
+    ),
+    "renamed, without every eighth ASV": lambda study: others_named(study, np.arange(40) % 8 > 0),
+    "renamed, without ASVs of few samples": lambda study: others_named(study, (study.counts > 0).mean(axis=0) > 0.66),
+    "renamed, without an abundant ASV": lambda study: others_named(study, np.arange(40) != 3),
+    "renamed, of each sample some reads fewer": lambda study: replace(
+        others_named(study, np.ones(40, dtype=bool)),
+        counts=np.vstack([drawn(row[None], int(0.97 * row.sum())) for row in study.counts]),
     ),
     "rarefied": lambda study: replace(study, counts=drawn(study.counts, 800)),
     "without rare ASVs": lambda study: replace(study, counts=np.where(study.counts < 10, 0, study.counts)),

@@ -63,7 +63,7 @@ class Sketcher:
         features, indptr = counts.indices, counts.indptr
         reads = np.asarray(counts.data, dtype=np.int64)
         lengths = np.diff(indptr)
-        hashes = _mixed(self._keys[features] + _mixed(reads.astype(np.uint64) + _STEP))
+        hashes = hash_pairs(self._keys[features], reads)
         sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(hashes, dtype=np.uint64)])  # modulo 2**64
         depths = np.diff(np.append(0, np.cumsum(reads))[indptr])
         shares = np.sqrt(reads / np.repeat(np.maximum(depths, 1), lengths)).astype(np.float32)
@@ -82,6 +82,11 @@ class Sketcher:
         bits = (_mixed(self._keys[used])[:, None] >> np.arange(SKETCH, dtype=np.uint64)) & np.uint64(1)
         signs = (bits.astype(np.float32) * 2 - 1) / np.float32(np.sqrt(SKETCH))
         return csr_array((shares, places, indptr), shape=(len(indptr) - 1, len(used))) @ signs
+
+
+def hash_pairs(keys: np.ndarray, reads: np.ndarray) -> np.ndarray:
+    """Return a hash of each pair of a feature, by its key, and its reads in a sample, uint64 [n]."""
+    return _mixed(keys + _mixed(reads.astype(np.uint64) + _STEP))
 
 
 def concatenate_sketches(parts: list[SampleSketches]) -> SampleSketches:
