@@ -24,24 +24,31 @@ _FEWEST_REVERSED = 5
 
 _NEARLY_ALL = 0.9  # of the ASVs whose strand is known; the others are then as they are
 
+_N_LENGTHS = 101  # quantiles of lengths
+
 _ENTRIES_AT_ONCE = 1 << 22
 
 
 class KmerSketch:
-    """Stretches of the sequences that a model was trained on, to tell in which orientation new reads are.
+    """Stretches and lengths of the sequences that a model was trained on, to tell how new reads are oriented and trimmed.
 
     Parameters
     ----------
     codes
         Codes of the stretches that most sequences have, sorted; uint32.
+    lengths
+        Lengths of the sequences, or quantiles of them, increasing, int64; None, which becomes empty, if they are not known.
     """
 
-    def __init__(self, codes: np.ndarray) -> None:
+    def __init__(self, codes: np.ndarray, lengths: np.ndarray | None = None) -> None:
         self.codes = codes
+        self.lengths = np.empty(0, dtype=np.int64) if lengths is None else lengths
 
     def __eq__(self, other: object) -> bool:
-        """Return whether the other is a sketch of the same stretches."""
-        return isinstance(other, KmerSketch) and np.array_equal(self.codes, other.codes)
+        """Return whether the other is a sketch of the same stretches and lengths."""
+        if not isinstance(other, KmerSketch):
+            return False
+        return np.array_equal(self.codes, other.codes) and np.array_equal(self.lengths, other.lengths)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -51,7 +58,7 @@ class KmerSketch:
         kmers = Kmers.of(sequences)
         codes, counts = np.unique(kmers.forward, return_counts=True)
         most_frequent = np.argsort(-counts, kind="stable")[:_MOST_CODES]
-        return cls(np.sort(codes[most_frequent]))
+        return cls(np.sort(codes[most_frequent]), _quantiles(sequences.lengths))
 
     @classmethod
     def of(cls, study: Study) -> "KmerSketch":
@@ -61,8 +68,15 @@ class KmerSketch:
         n = min(n, len(study.tokens))
         letters = np.array(study.tokens.letters[: offsets[n]])
         sketch = cls.of_sequences(Sequences(letters, np.array(offsets[: n + 1])))
+        sketch.lengths = _quantiles(study.tokens.lengths)
         study.release()
         return sketch
+
+
+def _quantiles(lengths: np.ndarray) -> np.ndarray:
+    if not len(lengths):
+        return np.empty(0, dtype=np.int64)
+    return np.quantile(lengths, np.linspace(0, 1, _N_LENGTHS), method="nearest").astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def read_remarks(sample: ReadSample, orientation: Orientation) -> Iterator[str]:
     region = None if has_mixed_strands else find_second_region(upright, sample.reads)
     if region is not None:
         yield (
-            f"The reads seem to be of two regions: {_counted(sample, region)} begin at another place of the gene than "
+            f"The reads seem to be of two regions: {counted(sample, region)} begin at another place of the gene than "
             "the rest, and share nothing with them. Samples of the two cannot be compared by their ASVs: use tables of one region."
         )
     lengths = find_mixed_lengths(upright)
@@ -66,18 +66,18 @@ def _orientation_remarks(sample: ReadSample, orientation: Orientation) -> Iterat
     if orientation.kind == "model":
         if is_reversed.sum() >= max(1, min(_FEWEST, len(sample) // 2), _LEAST * len(sample)):
             yield (
-                f"{_counted(sample, is_reversed)} match the training sequences of the model as reverse complements. Pass "
+                f"{counted(sample, is_reversed)} match the training sequences of the model as reverse complements. Pass "
                 "--orient to turn them."
             )
     elif orientation.kind == "conserved":
         yield (
-            f"The reads seem to be in reverse orientation: {_counted(sample, is_reversed)} are the reverse complements of "
+            f"The reads seem to be in reverse orientation: {counted(sample, is_reversed)} are the reverse complements of "
             "ribosomal genes, as known from their conserved stretches. Other tables and models mostly have the genes' own "
             "orientation: pass --orient to turn them."
         )
     elif is_reversed.sum() >= max(1, min(_FEWEST, len(sample) // 4), _LEAST * len(sample)):
         yield (
-            f"Two orientations are mixed: {_counted(sample, is_reversed)} are reverse complements of others, or are like these "
+            f"Two orientations are mixed: {counted(sample, is_reversed)} are reverse complements of others, or are like these "
             "as reverse complements. One organism has two ASVs so. Pass --orient to turn them."
         )
 
@@ -107,7 +107,7 @@ def _trimming_remarks(sample: ReadSample, orientation: Orientation, sketch: Kmer
         is_cut = np.zeros(len(sample), dtype=bool)
         is_cut[upright[members]] = True
         yield (
-            f"The reads are trimmed otherwise than those of training: {_counted(sample, is_cut)} {verb} the training sequences of "
+            f"The reads are trimmed otherwise than those of training: {counted(sample, is_cut)} {verb} the training sequences of "
             "the model, and it does not know them so. Trim them alike; where they are only shorter, train with --truncate of "
             "their length."
         )
@@ -121,7 +121,7 @@ def _primer_remarks(sample: ReadSample) -> Iterator[str]:
             where, flag = ("begin with", "-g") if finding.is_start else ("end in", "-a")
             letters = f" ({finding.sequence})" if finding.is_start else f" ({finding.sequence}, its reverse complement)"
             yield (
-                f"Primers are left on: {_counted(first, finding.holders)} {where} the primer {finding.name}{letters}, whose "
+                f"Primers are left on: {counted(first, finding.holders)} {where} the primer {finding.name}{letters}, whose "
                 f"letters are the primer's and not the organism's. Remove it from the reads (cutadapt {flag} "
                 f"{finding.sequence}) before they are denoised; models of trimmed reads do not know these ASVs."
             )
@@ -129,13 +129,13 @@ def _primer_remarks(sample: ReadSample) -> Iterator[str]:
         holders = hold(first.sequences, adapter)
         if holders.sum() >= max(_FEWEST, _LEAST * n):
             yield (
-                f"Adapters are left on: {_counted(first, holders)} hold the {name} adapter ({adapter}). Remove it from the reads "
+                f"Adapters are left on: {counted(first, holders)} hold the {name} adapter ({adapter}). Remove it from the reads "
                 f"(cutadapt -a {adapter}) before they are denoised."
             )
 
 
-def _counted(sample: ReadSample, members: np.ndarray) -> str:
-    """Return ``40 of 80 ASVs (50 % of their reads: 'A', 'B')``."""
+def counted(sample: ReadSample, members: np.ndarray) -> str:
+    """Count ASVs of a sample, as ``40 of 80 ASVs (50 % of their reads: 'A', 'B')``; ``members`` tells which, bool [n]."""
     rows = np.flatnonzero(members)
     share = sample.reads[rows].sum() / max(1, sample.reads.sum())
     names = name_some([_shortened(sample.names[int(row)]) for row in rows], _SHOWN)

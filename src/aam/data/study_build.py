@@ -14,6 +14,7 @@ from tqdm import tqdm
 from aam.config.study import StudyConfig
 from aam.data.orientation import KmerSketch, Orientation, ReadSample, orientation_of
 from aam.data.read_checks import by_length, doubles_remark, read_remarks, turned_ids_remark, unlike_remarks
+from aam.data.read_lengths import length_remarks
 from aam.data.read_options import ReadOptions
 from aam.data.study import Study
 from aam.data.table_checks import table_remarks
@@ -290,8 +291,9 @@ def read_study(config: StudyConfig, max_bp: int | None, sketch: KmerSketch | Non
     for remark in study.remarks:
         logger.warning("--table %s: %s", config.table, remark)
     remarks = [*study.store.info.get("feature_remarks", []), *read_remarks(sample, orientation)]
-    if sketch is not None and max_bp is not None:  # a kernel head, which reads all, tells itself
-        remarks += unlike_remarks(sample, orientation, sketch)
+    if sketch is not None:  # a kernel head, which reads all, tells itself what it does not know
+        unlike = [] if max_bp is None else list(unlike_remarks(sample, orientation, sketch))
+        remarks += unlike or length_remarks(sample, sketch, max_bp)
     for remark in remarks:
         logger.warning("%s", remark)
     logger.info(

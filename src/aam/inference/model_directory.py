@@ -46,7 +46,7 @@ READABLE = (1, FORMAT)
 
 WEIGHTS, CONFIG, STATE, CARD = "model.safetensors", "config.json", "state.json", "README.md"
 
-SKETCH, _CODES = "sketch.safetensors", "codes"
+SKETCH, _CODES, _LENGTHS = "sketch.safetensors", "codes", "lengths"
 """File of the stretches of the training sequences, of a network, and the name of its array."""
 
 BASE = "../base.safetensors"
@@ -132,7 +132,8 @@ def _save(
     digest, sketch_digest = write_tensors(directory / WEIGHTS, weights), None
     if description.sketch is not None:
         codes = torch.from_numpy(description.sketch.codes.astype(np.int32))  # of 26 bits
-        sketch_digest = write_tensors(directory / SKETCH, {_CODES: codes})
+        lengths = torch.from_numpy(description.sketch.lengths)
+        sketch_digest = write_tensors(directory / SKETCH, {_CODES: codes, _LENGTHS: lengths})
     config = {
         "format": FORMAT,
         "kind": description.kind,
@@ -229,7 +230,9 @@ def _read_sketch(directory: Path, digest: str | None) -> KmerSketch | None:
         return None
     if digest_of(directory / SKETCH) != digest:
         raise ValueError(f"{SKETCH} does not have the digest that {CONFIG} gives")
-    return KmerSketch(load_file(directory / SKETCH)[_CODES].numpy().astype(np.uint32))
+    tensors = load_file(directory / SKETCH)
+    lengths = tensors[_LENGTHS].numpy() if _LENGTHS in tensors else None  # models that were saved before have none
+    return KmerSketch(tensors[_CODES].numpy().astype(np.uint32), lengths)
 
 
 def _of_member(directory: Path, number: int) -> Path:
