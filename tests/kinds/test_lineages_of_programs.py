@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from aam.ecology.lineages import lineages_of_study
-from aam.errors import TaxonomyError
+from aam.errors import InputError, TaxonomyError
 from aam.inspection.files import inspect_file
 from aam.io.detect import detect_format
 from aam.io.taxonomy import read_taxonomy
@@ -14,10 +14,17 @@ from helpers.kinds import Kind
 KINDS = {
     "formats": Kind(
         "Taxonomy",
-        "SINTAX of vsearch and usearch, `.taxonomy` and `.cons.taxonomy` of mothur, a column for each rank (DADA2, phyloseq)",
+        "SINTAX of vsearch and usearch, `.taxonomy` and `.cons.taxonomy` of mothur, fixrank and allrank of the RDP classifier, a column "
+        "for each rank (DADA2, phyloseq), bars between ranks",
         "Reads the lineages; confidences in brackets are removed; of SINTAX with a cutoff, the part above it; a rank that is left "
         "out is unknown",
         "Nothing",
+    ),
+    "no lineages": Kind(
+        "Taxonomy",
+        "Hits of a search (BLAST's outfmt 6, `.uc`) or a profile of MetaPhlAn passed as `--taxonomy`",
+        "Says what it is, and stops",
+        "`vsearch --sintax … --tabbedout`, as the message says",
     ),
     "placeholders": Kind(
         "Taxonomy",
@@ -63,7 +70,25 @@ def mothur(lineage):
     return "".join(f"{name}({100 - k});" for k, name in enumerate(named if lineage else ["unknown", *named[1:]]))
 
 
+def rdp(name, start, between=()):
+    """Write a row of the RDP classifier, which names an unknown taxon after its ancestor and leaves its rank out."""
+    lineage = EXPECTED[name]
+    names = [*lineage, *[f"unclassified_{lineage[-1] if lineage else 'Root'}"] * (6 - len(lineage))]
+    ranks = ["domain", "phylum", "class", "order", "family", "genus"][: len(lineage)] + [""] * (6 - len(lineage))
+    taxa = [(f'"{taxon}"', rank, f"{1 - k / 10:.1f}") for k, (taxon, rank) in enumerate(zip(names, ranks, strict=True))]
+    triplets = [("Root", "rootrank", "1.0"), *taxa[:3], *between, *taxa[3:]]
+    return "\t".join([name, *start, *(cell for triplet in triplets for cell in triplet)]) + "\n"
+
+
 FORMATS = {
+    "fixrank of RDP": "".join(rdp(name, ["-" if name == "A2" else ""]) for name in EXPECTED),
+    "fixrank of RDP, no orientation": "".join(rdp(name, []) for name in EXPECTED),
+    "allrank of RDP": "".join(rdp(name, [""], [("Sub", "subclass", "0.5")] * (name == "A1")) for name in EXPECTED),
+    "bars": "".join(f"{n}\t{'|'.join(x) or 'Unassigned'}\n" for n, x in EXPECTED.items()),
+    "bars and prefixes": "Feature ID\tTaxon\n" + "".join(
+        f"{n}\t{'|'.join(f'{p}__{y}' for p, y in zip('kpcofg', x, strict=False)) or 'Unassigned'}\n" for n, x in EXPECTED.items()
+    ),
+    "bars, none of a rank": "".join(f"{n}\t{'|'.join(cells(x, 'unclassified'))}\n" for n, x in EXPECTED.items()),
     "SINTAX": "".join(f"{name}\t{sintax(lineage)}\t+\n" for name, lineage in EXPECTED.items()),
     "SINTAX, no cutoff": "".join(f"{name}\t{sintax(lineage)}\t+\t\n" for name, lineage in EXPECTED.items()),
     "SINTAX with a cutoff": "".join(
@@ -100,6 +125,27 @@ def test_lineages_of_other_programs_are_right(tmp_path, text):
 
     assert dict(zip(taxonomy.feature_ids, taxonomy.lineages, strict=True)) == EXPECTED
     assert detect_format(tmp_path / "x.txt").kind == "taxonomy"
+
+
+NO_LINEAGES = {
+    "blast": ("A1\tR1\t98.3\t150\t2\t0\t1\t150\t1\t150\t1e-50\t200\n" * 2, r"list of hits \(of BLAST.*vsearch --sintax"),
+    "uc": ("H\t3\t150\t100.0\t+\t0\t0\t=\tA1\tR2\nN\t*\t*\t*\t.\t*\t*\t*\tA2\t*\n", r"list of hits \(a \.uc.*vsearch --sintax"),
+    "MetaPhlAn": (
+        "#mpa_v30\n#clade_name\tNCBI_tax_id\trelative_abundance\nk__Bacteria\t2\t99.1\nk__Bacteria|p__Firmicutes\t2|1239\t60.2\n",
+        "profile of MetaPhlAn",
+    ),
+    "merged MetaPhlAn": ("clade_name\tS1\tS2\nk__Bacteria\t99.1\t98\nk__Bacteria|p__Firmicutes\t60.2\t33\n", "profile of MetaPhlAn"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "says"), NO_LINEAGES.values(), ids=NO_LINEAGES)
+def test_hits_and_profiles_given_as_taxonomy_are_named(tmp_path, text, says):
+    (tmp_path / "x.txt").write_text(text)
+
+    with pytest.raises(TaxonomyError, match=says):
+        read_taxonomy(tmp_path / "x.txt")
+    with pytest.raises(InputError, match=says.split(".*")[0]):
+        detect_format(tmp_path / "x.txt")
 
 
 def read_one(folder, lineage):

@@ -45,7 +45,8 @@ _LINEAGES = ("taxon", "taxonomy", "lineage", "consensuslineage")
 _COMMENTED_TREE = re.compile(r"(\[[^\]]*\]\s*)*\(")
 
 _LINEAGE = re.compile(
-    r"[A-Za-z]{1,2}(_\d+)?__|[dk]:[^,]+(,[pcofgs]:|$)|[^;]+;[^;]+|unassigned$|unclassified$", re.IGNORECASE
+    r"[A-Za-z]{1,2}(_\d+)?__|[dk]:[^,]+(,[pcofgs]:|$)|[^;]+;[^;]+|[A-Za-z][^|]*\|[A-Za-z][^|]*|unassigned$|unclassified$",
+    re.IGNORECASE,
 )
 
 _MOST_TAXONOMY_COLUMNS = 4

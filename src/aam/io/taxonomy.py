@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aam.errors import TaxonomyError, name_some
+from aam.io.foreign.named import describe_no_taxonomy
 from aam.io.lineages.layout import ID_HEADERS, Layout, bare_layout, header_layout, split_rows
 from aam.io.lineages.text import split_lineage
 from aam.io.qza import TAXONOMY
@@ -66,6 +67,9 @@ def read_taxonomy(path: Path) -> Taxonomy:
         ]
     except csv.Error as error:
         raise TaxonomyError(f"The taxonomy {path} cannot be split into cells ({error}). {_EXPECTED}") from None
+    other = describe_no_taxonomy([cells for _, cells in rows], text)
+    if other is not None:
+        raise TaxonomyError(f"The taxonomy {path} {other}")
     layout = _layout(path, rows)
     feature_ids, lineages = [], []
     for number, cells in rows:
@@ -82,6 +86,8 @@ def read_taxonomy(path: Path) -> Taxonomy:
         )
     if layout.cutoff_column is not None:
         logger.info("The taxonomy %s is of SINTAX with a cutoff: ranks below it (column 4) are read as unknown.", path)
+    if layout.first_name is not None:
+        logger.info("The taxonomy %s is of the RDP classifier: all ranks are read, whatever their confidence.", path)
     return Taxonomy(feature_ids, lineages)
 
 
@@ -102,7 +108,7 @@ def _layout(path: Path, rows: list[tuple[int, list[str]]]) -> Layout:
 
 
 def _check_row(path: Path, number: int, cells: Sequence[str], layout: Layout) -> None:
-    most = len(cells) if layout.has_header else _MOST_COLUMNS
+    most = len(cells) if layout.has_header or layout.first_name is not None else _MOST_COLUMNS
     if not layout.n_needed <= len(cells) <= most:
         raise TaxonomyError(
             f"The taxonomy {path}: line {number:,}, {cells[0][:_SHOWN]!r}, has {len(cells):,} columns. Pass a tab-separated table "
@@ -110,7 +116,7 @@ def _check_row(path: Path, number: int, cells: Sequence[str], layout: Layout) ->
         )
     if not cells[layout.id_column]:
         raise TaxonomyError(f"The taxonomy {path}: line {number:,} has no feature id. Give it one or remove it.")
-    cell = cells[layout.rank_columns[0][0] if layout.lineage_column is None else layout.lineage_column]
+    cell = cells[layout.first_telling]
     if plain_name(cells[0]) in _SAMPLE_HEADERS or _NUMBER.fullmatch(cell):
         raise TaxonomyError(
             f"The taxonomy {path} is not a taxonomy: line {number:,} has {cell[:_SHOWN]!r} in the place of a lineage. {_EXPECTED}"

@@ -20,6 +20,20 @@ _HITS = (
     "centroids.fasta --id 0.97 --otutabout table.tsv."
 )
 
+_NO_LINEAGES = (
+    "is a list of hits ({kind}), which names sequences of a reference and no lineages. Make a taxonomy: vsearch --sintax "
+    "sequences.fasta --db reference.fasta --tabbedout taxonomy.tsv --sintax_cutoff 0.8, or qiime feature-classifier."
+)
+
+_PROFILE = (
+    "is a profile of MetaPhlAn, the shares of clades in metagenomes. aam reads counts of the sequences of one gene, and lineages of "
+    "these: a table of the columns 'Feature ID' and 'Taxon', in which bars may divide the ranks."
+)
+
+_CLADE = re.compile(r"[a-z]__[^|]+\|[a-z]__")
+
+_HEAD, _LOOKED_AT = 1 << 16, 40  # letters, and rows
+
 _N_UC, _N_BLAST = 10, 12  # columns
 
 _RECORDS = {"S", "H", "C", "N"}  # first cells of .uc
@@ -59,11 +73,37 @@ def describe_named(rows: Sequence[Sequence[str]], text: str) -> str | None:
         return _CODE_OF_R
     if len(rows) < 2:
         return None
-    if all(len(row) == _N_UC and row[0] in _RECORDS for row in rows):
-        return _HITS.format(kind="a .uc file of vsearch or usearch")
-    if all(len(row) == _N_BLAST and all(map(_is_number, row[2:])) and not _is_number(row[1]) for row in rows):
-        return _HITS.format(kind="of BLAST, or blast6out of vsearch")
+    hits = _kind_of_hits(rows)
+    if hits is not None:
+        return _HITS.format(kind=hits)
+    if _is_profile(text):
+        return _PROFILE
     return _describe_long(rows[0], rows[1:])
+
+
+def describe_no_taxonomy(rows: Sequence[Sequence[str]], text: str) -> str | None:
+    """Say what a text that is given as a taxonomy is in truth, as `describe_named` does, and how to make a taxonomy."""
+    hits = _kind_of_hits(rows[:_LOOKED_AT]) if rows else None
+    if hits is not None:
+        return _NO_LINEAGES.format(kind=hits)
+    return _PROFILE if _is_profile(text) else None
+
+
+def _kind_of_hits(rows: Sequence[Sequence[str]]) -> str | None:
+    """Return what rows are that hold hits of a search; None for all others."""
+    if all(len(row) == _N_UC and row[0] in _RECORDS for row in rows):
+        return "a .uc file of vsearch or usearch"
+    if all(len(row) == _N_BLAST and all(map(_is_number, row[2:])) and not _is_number(row[1]) for row in rows):
+        return "of BLAST, or blast6out of vsearch"
+    return None
+
+
+def _is_profile(text: str) -> bool:
+    """Return whether a text is a profile of MetaPhlAn: clades, whose ranks are divided by bars, with their abundances."""
+    lines = text[:_HEAD].split("\n")[:_LOOKED_AT]
+    names = [line.split("\t")[0] for line in lines if "\t" in line]
+    has_header = text.startswith("#mpa_") or any(name.lstrip("#") == "clade_name" for name in names)
+    return has_header and any(map(_CLADE.match, names))
 
 
 def is_nexus(text: str) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from aam.io.lineages.text import has_prefixes, known_taxa, split_lineage, without_prefix
+from aam.io.lineages.rdp import first_name, lineage_of
+from aam.io.lineages.text import RANK_OF_NAME, has_prefixes, known_taxa, split_lineage, without_prefix
 from aam.io.text_file import plain_name
 
 ID_HEADERS = (
@@ -28,11 +29,6 @@ ID_HEADERS = (
 
 LINEAGE_HEADERS = ("taxon", "taxonomy", "lineage", "consensuslineage", "classification", "taxonpath")
 """Names of the column of lineages."""
-
-_RANK_OF_HEADER = {
-    "domain": 0, "superkingdom": 0, "kingdom": 0, "phylum": 1, "division": 1, "class": 2, "order": 3, "family": 4, "genus": 5,
-    "species": 6, "rank1": 0, "rank2": 1, "rank3": 2, "rank4": 3, "rank5": 4, "rank6": 5, "rank7": 6,
-}  # fmt: skip
 
 _NARROWER = ("kingdom",)
 """Names that are no rank of ours beside a column of domains."""
@@ -69,6 +65,8 @@ class Layout:
         Rank of each column of one.
     cutoff_column
         Column with the part of a lineage that SINTAX is sure of; None if there is none.
+    first_name
+        Column of the first of several names with rank and confidence, of the RDP classifier; None for other files.
     has_header
         Whether the file has a header.
     """
@@ -77,15 +75,25 @@ class Layout:
     lineage_column: int | None = None
     rank_columns: tuple[tuple[int, int], ...] = ()
     cutoff_column: int | None = None
+    first_name: int | None = None
     has_header: bool = True
 
     @property
     def n_needed(self) -> int:
         """Number of columns that a row must have."""
-        return 1 + max(self.id_column, self.lineage_column or 0, *(column for column, _ in self.rank_columns), 0)
+        return 1 + max(self.id_column, self.first_telling, *(column for column, _ in self.rank_columns))
+
+    @property
+    def first_telling(self) -> int:
+        """Column of the lineage, or of the first taxon."""
+        if self.first_name is not None:
+            return self.first_name
+        return self.rank_columns[0][0] if self.lineage_column is None else self.lineage_column
 
     def lineage(self, cells: Sequence[str]) -> Lineage:
         """Return the lineage of a row."""
+        if self.first_name is not None:
+            return lineage_of(cells, self.first_name)
         if self.lineage_column is None:
             by_rank = {rank: without_prefix(cells[column]) for column, rank in self.rank_columns}
             return known_taxa([by_rank.get(rank, "") for rank in range(max(by_rank) + 1)])
@@ -128,6 +136,8 @@ def header_layout(header: Sequence[str], row: Sequence[str]) -> Layout | None:
 
     A header of R's ``write.table`` has no cell above the ids.
     """
+    if first_name([header]) is not None:
+        return None
     shifted = ["", *header] if len(row) == len(header) + 1 else list(header)
     names = [plain_name(name).removeprefix("tax.") for name in shifted]
     ids = [column for column, name in enumerate(names) if name in ID_HEADERS or (not name and column == 0)]
@@ -142,6 +152,9 @@ def header_layout(header: Sequence[str], row: Sequence[str]) -> Layout | None:
 
 def bare_layout(rows: Sequence[Sequence[str]]) -> Layout:
     """Return the layout of rows without a header: ids, then lineages, of SINTAX, mothur or others."""
+    name_column = first_name(rows)
+    if name_column is not None:
+        return Layout(0, first_name=name_column, has_header=False)
     has_sizes = all(len(row) > 2 and row[1].isdecimal() and ";" in row[2] for row in islice(rows, _ROWS))
     if has_sizes:  # mothur's .cons.taxonomy, its header cut off
         return Layout(0, 2, has_header=False)
@@ -150,12 +163,12 @@ def bare_layout(rows: Sequence[Sequence[str]]) -> Layout:
 
 
 def looks_like_taxonomy(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the first rows of a file are of SINTAX, of mothur with a header, or have a column for each rank.
+    """Return whether the first rows of a file are of SINTAX, RDP, mothur with a header, or have a column for each rank.
 
     Metadata may have a few ranks, such as those of the host, but not the widest beside the ids of features.
     """
-    if not rows:
-        return False
+    if not rows or first_name(rows) is not None:
+        return bool(rows)
     header, row = (
         [cell.strip('" ') for cell in _split_again(cells)] for cells in (rows[0], rows[1] if len(rows) > 1 else rows[0])
     )
@@ -189,9 +202,9 @@ def _split_again(cells: Sequence[str]) -> Sequence[str]:
 
 def _rank_columns(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Return the columns of ranks, each rank once, and their ranks."""
-    has_domain = any(_RANK_OF_HEADER.get(name) == 0 and name not in _NARROWER for name in names)
+    has_domain = any(RANK_OF_NAME.get(name) == 0 and name not in _NARROWER for name in names)
     columns: dict[int, int] = {}
     for column, name in enumerate(names):
-        if name in _RANK_OF_HEADER and not (has_domain and name in _NARROWER):
-            columns.setdefault(_RANK_OF_HEADER[name], column)
+        if name in RANK_OF_NAME and not (has_domain and name in _NARROWER):
+            columns.setdefault(RANK_OF_NAME[name], column)
     return tuple((column, rank) for rank, column in sorted(columns.items()))

@@ -13,6 +13,12 @@ _RANK_OF_PREFIX = {"d": 0, "sk": 0, "k": 0, "p": 1, "c": 2, "o": 3, "f": 4, "g":
 _WIDER = ("d", "sk")
 """Prefixes of domains, beside which a kingdom is no rank of ours."""
 
+RANK_OF_NAME = {
+    "domain": 0, "superkingdom": 0, "kingdom": 0, "phylum": 1, "division": 1, "class": 2, "order": 3, "family": 4, "genus": 5,
+    "species": 6, "rank1": 0, "rank2": 1, "rank3": 2, "rank4": 3, "rank5": 4, "rank6": 5, "rank7": 6,
+}  # fmt: skip
+"""Number of each rank by the names of columns that hold it."""
+
 _SPECIES = 6
 
 _CONFIDENCE = re.compile(r"\s?\(\s*(\d{1,3}(?:\.\d+)?)\s*%?\)$")
@@ -51,7 +57,7 @@ def is_placeholder(name: str) -> bool:
 
 
 def split_lineage(lineage: str) -> tuple[str | None, ...]:
-    """Split a lineage at its semicolons, or at the commas or bars between prefixes, and remove prefixes and confidences.
+    """Split a lineage at its semicolons, or at bars, or at commas between prefixes, and remove prefixes and confidences.
 
     A taxon with the prefix of a rank takes the place of that rank, also where ranks between are left out.
 
@@ -67,6 +73,8 @@ def split_lineage(lineage: str) -> tuple[str | None, ...]:
     ('Bacteria', 'Firmicutes')
     >>> split_lineage("d:Bacteria(1.00),p:Firmicutes(0.98),g:Bacillus(0.6)")
     ('Bacteria', 'Firmicutes', None, None, None, 'Bacillus')
+    >>> split_lineage("k__Bacteria|p__Firmicutes"), split_lineage("Bacteria|Firmicutes")
+    (('Bacteria', 'Firmicutes'), ('Bacteria', 'Firmicutes'))
     >>> split_lineage("Unassigned")
     ()
     """
@@ -110,10 +118,11 @@ def has_prefixes(lineage: str) -> bool:
 
 def _parts(lineage: str) -> list[str]:
     text = lineage.strip("\"' ")
-    for sign in ",|":
+    for sign in ",|" if ";" not in text else "":
         parts = text.split(sign)
-        if ";" not in text and len(parts) > 1 and all(_PREFIX.match(part.strip()) for part in parts if part.strip()):
-            return [part.strip() for part in parts if part.strip()]
+        has_prefixes_alone = all(_PREFIX.match(part.strip()) for part in parts if part.strip())
+        if len(parts) > 1 and (has_prefixes_alone or sign == "|"):
+            return [part.strip() for part in parts if part.strip() or not has_prefixes_alone]
     return [part.strip() for part in text.split(";")]
 
 
