@@ -14,8 +14,8 @@ from helpers.kinds import Kind
 KINDS = {
     "formats": Kind(
         "Taxonomy",
-        "SINTAX of vsearch and usearch, `.taxonomy` and `.cons.taxonomy` of mothur, fixrank and allrank of the RDP classifier, a column "
-        "for each rank (DADA2, phyloseq), bars between ranks",
+        "SINTAX of vsearch and usearch, `.taxonomy` and `.cons.taxonomy` of mothur, fixrank and allrank of the RDP classifier, a "
+        "column for each rank (DADA2, phyloseq), bars between ranks",
         "Reads the lineages; confidences in brackets are removed; of SINTAX with a cutoff, the part above it; a rank that is left "
         "out is unknown",
         "Nothing",
@@ -134,7 +134,7 @@ NO_LINEAGES = {
         "#mpa_v30\n#clade_name\tNCBI_tax_id\trelative_abundance\nk__Bacteria\t2\t99.1\nk__Bacteria|p__Firmicutes\t2|1239\t60.2\n",
         "profile of MetaPhlAn",
     ),
-    "merged MetaPhlAn": ("clade_name\tS1\tS2\nk__Bacteria\t99.1\t98\nk__Bacteria|p__Firmicutes\t60.2\t33\n", "profile of MetaPhlAn"),
+    "merged MetaPhlAn": ("clade_name\tS1\nk__Bacteria\t99.1\nk__Bacteria|p__Firmicutes\t60.2\n", "profile of MetaPhlAn"),
 }  # fmt: skip
 
 

@@ -11,12 +11,14 @@ from aam.inspection.files import inspect_file
 from aam.io.detect import detect_format
 from aam.io.distances import read_distances
 from aam.io.metadata import read_metadata
+from aam.io.tables import read_table
 from helpers.kinds import Kind
 
 KINDS = {
     "sheets": Kind(
         "Labels",
-        "Metadata in CSV of R or a spreadsheet: commas, semicolons with decimal commas, quotes, no name above the ids, UTF-16",
+        "Metadata in CSV of R or a spreadsheet: commas, semicolons with decimal commas, quotes, no name above the ids, UTF-16, or "
+        "the ids in two columns",
         "Reads them, and says how their columns are separated.",
         "Nothing.",
     ),
@@ -37,6 +39,12 @@ KINDS = {
         "Distances as R, PHYLIP and mothur write them: squares, lower triangles, any separator, any name of the file",
         "Reads them by their content.",
         "Nothing.",
+    ),
+    "printed": Kind(
+        "Trees and distances",
+        "What R prints of distances, of a wide table, of a phyloseq object or of a tibble (`print`, `capture.output`)",
+        "Says what it is, for every option, and stops.",
+        "`write.table(as.matrix(d), …)`, as the message says.",
     ),
     "pairs": Kind(
         "Trees and distances",
@@ -66,6 +74,7 @@ def sheet(header, ids=IDS, separator=",", quote='"', point=".", before=None):
     return "\n".join(lines) + "\n"
 
 
+TWICE = [[f'"{name}"'] for name in IDS]
 NUMBERED = [[f'"{number}"'] for number in (1, 2, 3)]
 SHEETS = {
     "write.csv": sheet(["", "age", "site"]),
@@ -75,6 +84,13 @@ SHEETS = {
     "write.table, col.names = NA": sheet(["", "age", "site"], separator="\t"),
     "blanks": sheet(["id", "age", "site"], separator=" "),
     "row numbers": sheet(["", "SampleID", "age", "site"], before=NUMBERED),
+    "write.table, row numbers": sheet(["SampleID", "age", "site"], separator="\t", before=NUMBERED),
+    "write.table, ids twice": sheet(["SampleID", "age", "site"], separator="\t", before=TWICE),
+    "write.csv, ids twice": sheet(["", "SampleID", "age", "site"], before=TWICE),
+    "write.csv, ids twice, X": sheet(["", "X", "age", "site"], before=TWICE),
+    "write.csv of read.csv": sheet(["X", "sample.id", "age", "site"], before=TWICE),
+    "write.csv of read.csv, again": sheet(["X.1", "X", "age", "site"], before=TWICE),
+    "to_csv, ids twice": sheet(["Unnamed: 0", "sampleid", "age", "site"], before=TWICE, quote='"'),
     "Unicode text of Excel": sheet(["sample-id", "age", "site"], separator="\t", quote="").encode("utf-16"),
     "CSV UTF-8 of Excel": b"\xef\xbb\xbf" + sheet(["Sample ID", "age", "site"]).replace("\n", "\r\n").encode(),
     "UTF-16 with commas": sheet(["", "age", "site"]).encode("utf-16"),
@@ -130,6 +146,7 @@ MISPLACED = {
     ),
     "write.table, tabs": (sheet(["age", "site"], separator="\t", quote=""), "one cell fewer .*'sample-id'"),
     "write.table, commas": (sheet(["age", "site"]), "one cell fewer .*'sample-id'"),
+    "name of the last column lost": ("sample\tage\nA1\t3\tx\nA2\t4\ty\n", "one cell fewer"),
     "second column": (
         "subject\tsample-id\nP1\tA1\nP1\tA2\n",
         "named 'subject'.* second column, 'sample-id', .*to the front",
@@ -277,3 +294,30 @@ def test_what_is_no_matrix_is_named(tmp_path, text, says):
 def test_pairs_are_named_by_inspect(tmp_path):
     with pytest.raises(InputError, match="column format of mothur"):
         detect_format(save(tmp_path, NOT_MATRICES["pairs of mothur"][0]))
+
+
+TRIANGLE = "          A1        A2        A3\nA2 0.1000000                    \nA3 0.2000000 0.3000000          \nA4 0.4 0.5 0.6\n"
+PRINTED = {
+    "dist": (TRIANGLE, r"triangle of distances.*as\.matrix\(d\)"),
+    "dist of numbers": (TRIANGLE.replace("A", ""), r"triangle of distances.*as\.matrix\(d\)"),
+    "dist of three": ("    A  B\nB 0.1    \nC 0.2 0.3\n", r"triangle of distances.*as\.matrix\(d\)"),
+    "blocks": ("     A1 A2\nF1  5 19\nF2  0  5\n     A3\nF1  2\nF2 16\n", r"several blocks.*write\.table\(x,"),
+    "phyloseq": ("OTU Table:          [2 taxa and 2 samples]\n   taxa are rows\n   A1 A2\nF1  5 19\n", r"phyloseq.*otu_table\(x\)"),
+    "tibble": ("# A tibble: 2 x 3\n  OTU      A1    A2\n  <chr> <dbl> <dbl>\n1 F1      5    19\n", r"tibble.*write\.table\(x,"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "says"), PRINTED.values(), ids=PRINTED)
+def test_what_r_prints_is_named_for_every_option(tmp_path, text, says):
+    path = save(tmp_path, text)
+
+    for read in (read_distances, read_metadata, read_table, detect_format):
+        with pytest.raises(InputError, match=says):
+            read(path)
+
+
+def test_a_printed_table_that_is_whole_is_read(tmp_path):
+    table = read_table(save(tmp_path, "     A1 A2\nASV1  5 19\nASV2  0  5\n"))
+
+    assert table.sample_ids == ["A1", "A2"]
+    assert table.counts.toarray().tolist() == [[5, 0], [19, 5]]

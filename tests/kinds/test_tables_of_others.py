@@ -34,7 +34,8 @@ KINDS = {
     ),
     "separators": Kind(
         "Tables",
-        "CSV of R, pandas or a spreadsheet: commas, semicolons, blanks, quotes, UTF-16, no or an empty name above the ids",
+        "CSV of R, pandas or a spreadsheet: commas, semicolons, blanks, quotes, UTF-16, no or an empty name above the ids, "
+        "or the ids in two columns",
         "Reads it, and says how its columns are separated.",
         "Nothing.",
     ),
@@ -134,6 +135,11 @@ SEPARATORS = {
     "row numbers": rows(
         ["", "OTU", *SAMPLES], range(1, 5), [[n, *c] for n, c in zip(FEATURES, COUNTS.T, strict=True)], ","
     ),
+    "ids twice": rows(["", "OTU", *SAMPLES], FEATURES, [[n, *c] for n, c in zip(FEATURES, COUNTS.T, strict=True)], ","),
+    "ids twice, X": rows(
+        ["", "X", *SAMPLES], FEATURES, [[n, *c] for n, c in zip(FEATURES, COUNTS.T, strict=True)], ","
+    ),
+    "ids twice, at the end": rows(["X", *SAMPLES, "ASV_ID"], FEATURES, COUNTS.T, ",", ends=FEATURES),
     "OTU ID, commas": "# Constructed from biom file\n" + rows(["#OTU ID", *SAMPLES], FEATURES, COUNTS.T, ","),
     "OTUId of usearch": rows(["OTUId", *SAMPLES], FEATURES, COUNTS.T),
     "another name": rows(["ASVs", *SAMPLES], FEATURES, COUNTS.T),
@@ -144,6 +150,10 @@ TURNED = {
     "DADA2, write.csv": (rows(["", *SEQUENCES], SAMPLES, COUNTS, ",", '"'), SEQUENCES),
     "DADA2, write.table": (rows(SEQUENCES, SAMPLES, COUNTS), SEQUENCES),
     "DADA2, named": (rows(["sample-id", *SEQUENCES], SAMPLES, COUNTS), SEQUENCES),
+    "ids twice": (
+        rows(["", "SampleID", *"wxyz"], SAMPLES, [[n, *c] for n, c in zip(SAMPLES, COUNTS, strict=True)], ","),
+        list("wxyz"),
+    ),
     "t(otu_table)": (rows(["", *FEATURES], SAMPLES, COUNTS, ",", '"'), FEATURES),
     "named as of samples": (rows(["SampleID", *"wxyz"], SAMPLES, COUNTS), list("wxyz")),
 }

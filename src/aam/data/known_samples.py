@@ -25,7 +25,7 @@ LEADING = 12
 """Most abundant ASVs of a sample of which a hash is kept, each with its reads: they stay when others are taken out."""
 
 LEAST_EQUAL, LEAST_BITS = 4, 30.0
-"""Leading ASVs, and bits of information, that must be equal in a sample that lacks others; half of the ASVs must be, in any case."""
+"""Leading ASVs, and bits of information, that must be equal in a sample that lacks others; and so must half of its ASVs be."""
 
 _BITS_OF_ONE = 1.8  # two draws of λ reads are equal once in 2 √(π λ) times
 

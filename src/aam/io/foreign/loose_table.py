@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ FEATURE_NAMES = ("otu", "asv", "zotu", "otus", "asvs", "feature", "features", "s
 
 SAMPLE_NAMES = ("sample", "samples", "sampleid", "sampleids", "samplename", "samplenames")
 """Names of a column of sample ids, in `plain_name`'s spelling."""
+
+_ID_NAMES = (*FEATURE_NAMES, *SAMPLE_NAMES)
 
 TAXONOMY_NAMES = ("taxonomy", "taxon", "consensuslineage", "lineage", "classification")
 """Names of columns of lineages, in `plain_name`'s spelling."""
@@ -114,11 +117,16 @@ def _is_whole(cell: str) -> bool:
 
 
 def with_named_rows(cells: Cells) -> Cells:
-    """Return the cells without row numbers of R before a column of ids of features or samples."""
-    named = len(cells.header) > 2 and plain_name(cells.header[1]) in (*FEATURE_NAMES, *SAMPLE_NAMES)
+    """Return the cells without row numbers of R before a column of ids, and without a second column of the same ids."""
+    named = len(cells.header) > 2 and plain_name(cells.header[1]) in _ID_NAMES
     if named and not cells.header[0] and is_row_numbers(cells.column(0)):
         return cells.without([0])
-    return cells
+    ids = cells.column(0)
+    copies = [index for index in text_columns(cells) if cells.column(index) == ids]
+    if not copies or len(copies) == len(cells.header) - 1:
+        return cells
+    corner = next((cells.header[k] for k in (0, *copies) if plain_name(cells.header[k]) in _ID_NAMES), cells.header[0])
+    return replace(cells, header=[corner, *cells.header[1:]]).without(copies)
 
 
 def read_loose_table(path: Path, cells: Cells) -> CountTable:
@@ -141,7 +149,9 @@ def read_loose_table(path: Path, cells: Cells) -> CountTable:
     """
     left = with_named_rows(cells)
     clauses = list(cells.how)
-    if left is not cells:
+    if left is not cells and left.column(0) == cells.column(0):
+        clauses.append("its ids are in two columns, of which one is not read")
+    elif left is not cells:
         clauses.append("its first column has the row numbers of R, and is not read")
     elif not cells.header[0] and not cells.is_short:
         clauses.append("its first column has no name, as R and pandas leave it, and is read as ids")

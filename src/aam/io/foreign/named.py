@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from aam.io.foreign.loose_table import FEATURE_NAMES, SAMPLE_NAMES
+from aam.io.foreign.printed import describe_printed
 from aam.io.text_file import plain_name
 
 NEXUS = "is a tree in NEXUS. Write it in Newick, in R: ape::write.tree(ape::read.nexus(FILE), 'tree.nwk') with the file's name."
@@ -26,8 +27,8 @@ _NO_LINEAGES = (
 )
 
 _PROFILE = (
-    "is a profile of MetaPhlAn, the shares of clades in metagenomes. aam reads counts of the sequences of one gene, and lineages of "
-    "these: a table of the columns 'Feature ID' and 'Taxon', in which bars may divide the ranks."
+    "is a profile of MetaPhlAn, the shares of clades in metagenomes. aam reads counts of the sequences of one gene, and lineages "
+    "of these: a table of the columns 'Feature ID' and 'Taxon', in which bars may divide the ranks."
 )
 
 _CLADE = re.compile(r"[a-z]__[^|]+\|[a-z]__")
@@ -71,13 +72,16 @@ def describe_named(rows: Sequence[Sequence[str]], text: str) -> str | None:
         return NEXUS
     if _CODE.match(text):
         return _CODE_OF_R
-    if len(rows) < 2:
-        return None
+    if _is_profile(text):
+        return _PROFILE
+    return describe_printed(text) or (_describe_rows(rows) if len(rows) > 1 else None)
+
+
+def _describe_rows(rows: Sequence[Sequence[str]]) -> str | None:
+    """Describe hits of a search, and long tables."""
     hits = _kind_of_hits(rows)
     if hits is not None:
         return _HITS.format(kind=hits)
-    if _is_profile(text):
-        return _PROFILE
     return _describe_long(rows[0], rows[1:])
 
 
