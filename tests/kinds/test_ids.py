@@ -13,6 +13,7 @@ from aam.errors import DistanceError, MetadataError, SequenceError, SplitError
 from aam.inspection.files import inspect_file
 from aam.inspection.study import inspect_study
 from aam.io.distances import DistanceMatrix
+from aam.io.ids.advice import mismatch
 from aam.labels.columns import label_samples
 from aam.labels.splits import STRATEGIES, Candidates
 from aam.vocabulary import TOKEN_OF_LETTER
@@ -21,7 +22,7 @@ from helpers.kinds import Kind
 KINDS = {
     "samples": Kind(
         "Ids",
-        "Sample ids that the metadata, a split, folds or distances write otherwise (S1 for S001, another case, `_R1`, dots)",
+        "Sample ids that the metadata, a split, folds or distances write otherwise (S1 for S001, another case, `_S12_L001`, dots)",
         "Names ids of both files, by which rule they differ, and a command that writes them as the table has them; also after "
         "`--missing-samples drop`, apart from samples without a value",
         "Run the command that the message shows",
@@ -183,6 +184,65 @@ def test_the_command_of_the_message_mends_the_metadata(tmp_path, ids, message):
     (tmp_path / "m_renamed.tsv").replace(tmp_path / "m.tsv")
     _, _, values = label_samples(label_config(tmp_path), study)
     assert values["age"].to_dict() == {name: 40.0 + k for k, name in enumerate(SAMPLES)}
+
+
+def ends(*, table, file):
+    """Return ids of a table and of a file, of the same eight samples."""
+    return [[form.format(name, k + 7, 1 + k % 2) for k, name in enumerate("ABCDEFGH")] for form in (table, file)]
+
+
+OF_TABLE = {
+    "mixed separators, all underscores there": ends(table="{0}.1_x", file="{0}_1_x"),
+    "mixed separators, all dots there": ends(table="{0}.1_x-r", file="{0}.1.x.r"),
+    "mixed separators, exchanged": ends(table="{0}.1_x", file="{0}_1.x"),
+    "mixed separators there": ends(table="{0}-1-x", file="{0}.1_x"),
+    "separators that differ between samples": [
+        [f"{name}{'._'[k % 2]}{k}{'_.'[k % 2]}x" for k, name in enumerate("ABCDEFGH")],
+        [f"{name}_{k}_x" for k, name in enumerate("ABCDEFGH")],
+    ],
+    "number of the sample": ends(table="{0}1_S{1}", file="{0}1"),
+    "number and lane": ends(table="{0}1_S{1}_L001", file="{0}1"),
+    "name of reads": ends(table="{0}1_S{1}_L00{2}_R1_001", file="{0}1"),
+    "lane": ends(table="{0}1_L001", file="{0}1"),
+    "several lanes": ends(table="{0}1_L00{2}", file="{0}1"),
+    "number, and other separators": ends(table="{0}.1_S{1}", file="{0}_1"),
+    "number, and commas in ids": ends(table="{0},1_S{1}", file="{0},1"),
+    "number, and quotes in ids": ends(table="{0}'1_S{1}", file="{0}'1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("samples", "ids"), OF_TABLE.values(), ids=OF_TABLE)
+def test_the_command_of_the_message_gives_back_what_the_file_has_not(tmp_path, samples, ids):
+    path = write_metadata(tmp_path, ids[::-1])
+
+    said = mismatch(samples, ids[::-1], "The file", (path, "first column"))
+    subprocess.run(said.split("has them: `")[1].removesuffix("`"), shell=True, check=True)
+
+    assert "8 of the 8 differ in" in said
+    assert (tmp_path / "m_renamed.tsv").read_text().split("\n") == [
+        "sample-id\tage", *(f"{name}\t{40 + k}" for k, name in enumerate(samples[::-1])), "",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["id,age\nA1,3\n", '"id"\t"age"\n"A1"\t3\n', "id age\nA1 3\n"])
+def test_there_is_no_command_for_cells_that_it_would_not_find(tmp_path, text):
+    (tmp_path / "m.txt").write_text(text)
+
+    said = mismatch(["A1_S7", "B2_S9"], ["A1", "B2"], "The file", (tmp_path / "m.txt", "first column"))
+
+    assert "2 of the 2 differ in" in said
+    assert "`" not in said
+
+
+def test_a_command_that_would_list_too_many_ids_is_left_out(tmp_path):
+    names = [f"sample{k}" for k in range(500)]
+
+    said = mismatch(
+        [f"{name}_S{900 - k}" for k, name in enumerate(names)], names, "The file", (tmp_path / "m.tsv", "first column")
+    )
+
+    assert "500 of the 500 differ in the end of a name of reads" in said
+    assert "`" not in said
 
 
 @pytest.mark.parametrize("sign", ["\u2013", "\u00a0x", "\u00e9"])

@@ -66,7 +66,9 @@ def test_a_command_changes_no_id_that_fits(tmp_path):
     breaks = mismatch(["s1", "s2", "X3"], ["S1", "S2", "X3"], "The file", (tmp_path / "m.tsv", "first column"))
 
     assert "toupper(id)" in fits
-    assert "awk" not in breaks
+    assert "toupper" not in breaks
+    assert "tolower" not in breaks
+    assert 'split("S1,s1,S2,s2", pair, ",")' in breaks
     assert "'s1' is 'S1' there" in breaks
 
 

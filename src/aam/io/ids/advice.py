@@ -27,6 +27,14 @@ _AWK = {
 
 _AT_THE_END = re.compile(r"(?<!\d)\d{1,9}$")  # more digits are no number to some versions of awk
 
+_SEPARATORS = re.compile(r"[-._ /:]+")
+
+_LONGEST_LIST = 2500  # letters of a command that lists all ids, where no shorter one does it
+
+_HEAD = 1 << 16  # bytes of a file that are looked at
+
+_DIVIDERS = ",;|~"
+
 _Edit = tuple[str, Callable[[str], str]]
 
 
@@ -75,16 +83,26 @@ def rewriting(rule: Rule, same: Iterable[str], path: Path, place: Place) -> str 
 
     None if there is none that does it for all pairs.
     """
-    if path.suffix.lower() in _BINARY:
+    if path.suffix.lower() in _BINARY or (place == "first column" and not _has_plain_cells(path)):
         return None
     pairs = [*rule.pairs, *((name, name) for name in same)]
     if not all(other.isascii() for _, other in pairs):
         return None  # some versions of awk count and change bytes
-    edit = next((edit for edit, function in _edits(rule) if all(function(b) == a for a, b in pairs)), None)
+    edit = next((edit for edit, function in _edits(rule) if all(function(b) == a for a, b in pairs)), _listed(rule))
     if edit is None:
         return None
     new = path.with_name(f"{path.stem}_renamed{path.suffix}")
     return _AWK[place].format(edit=edit, old=shlex.quote(str(path)), new=shlex.quote(str(new)))
+
+
+def _has_plain_cells(path: Path) -> bool:
+    """Return whether a file has tabs between its columns and no quotes around the first, as the command for it takes for granted."""
+    try:
+        with path.open("rb") as file:
+            lines = file.read(_HEAD).splitlines()[:2]
+    except OSError:
+        return True
+    return not lines or (any(b"\t" in line for line in lines) and not any(line.startswith(b'"') for line in lines))
 
 
 def _edits(rule: Rule) -> Iterator[_Edit]:
@@ -97,6 +115,7 @@ def _edits(rule: Rule) -> Iterator[_Edit]:
     yield r'sub(/[;|].*/, "", id)', lambda text: re.sub(r"[;|].*", "", text)
     for sign in "_.-":
         yield f'gsub(/[-._ \\/:]+/, "{sign}", id)', lambda text, sign=sign: re.sub(r"[-._ /:]+", sign, text)
+    yield from _joined(name)
     yield r'gsub(/[^A-Za-z0-9._]/, ".", id); sub(/^[0-9]/, "X&", id)', _as_of_r
     yield 'sub(/^X/, "", id)', lambda text: text.removeprefix("X")
     yield r'while (match(id, /(^|[^0-9])0+[0-9]/)) sub(/0/, "", id)', lambda text: re.sub(r"(?<!\d)0+(?=\d)", "", text)
@@ -106,6 +125,34 @@ def _edits(rule: Rule) -> Iterator[_Edit]:
         yield padded, lambda text: _AT_THE_END.sub(lambda match: match[0].lstrip("0").zfill(width), text)
     yield r'sub(/_S[0-9]+_L[0-9]+.*/, "", id)', lambda text: re.sub(r"_S[0-9]+_L[0-9]+.*", "", text)
     yield from _cuts(name, other)
+
+
+def _joined(name: str) -> Iterator[_Edit]:
+    """Yield the statement that puts the separators of an id of the table, which may differ, in the place of others, in order."""
+    signs = _SEPARATORS.findall(name)
+    if len(set(signs)) < 2:
+        return
+
+    def function(text: str) -> str:
+        parts = _SEPARATORS.split(text)
+        return parts[0] + "".join(f"{sign}{part}" for sign, part in zip([*signs, ""], parts[1:], strict=False))
+
+    joined = " ".join(f'"{_quoted(sign)}" part[{number}]' for number, sign in enumerate(signs, start=2))
+    n = len(signs) + 1
+    yield f"if (split(id, part, /[-._ \\/:]+/) == {n}) id = part[1] {joined}", function
+
+
+def _listed(rule: Rule) -> str | None:
+    """Return the statement that lists all pairs, for what no rule gives back, such as the number in '_S12'; None if too long."""
+    names = [name for pair in rule.pairs for name in reversed(pair)]
+    divider = next((sign for sign in _DIVIDERS if not any(sign in name for name in names)), None)
+    if divider is None or any(not name.isascii() or len(name.split()) != 1 for name in names):
+        return None
+    statement = (
+        f'if (!n) {{n = split("{_quoted(divider.join(names))}", pair, "{divider}"); for (k = 1; k < n; k += 2) '
+        "name[pair[k]] = pair[k + 1]}; if (id in name) id = name[id]"
+    )
+    return statement if len(statement) <= _LONGEST_LIST else None
 
 
 def _cuts(name: str, other: str) -> Iterator[_Edit]:

@@ -124,6 +124,11 @@ RULES: dict[str, tuple[str, Key, Key]] = {
         "the end of a name of reads, such as '_R1' or '_S12_L001'", _one(lambda name: _OF_READS.sub("", name) or name),
         _one(lambda name: _OF_READS.sub("", name) or name),
     ),
+    "reads and separators": (
+        "the end of a name of reads, and dots, underscores, hyphens or spaces",
+        _one(lambda name: _SEPARATORS.sub("_", _OF_READS.sub("", name) or name)),
+        _one(lambda name: _SEPARATORS.sub("_", _OF_READS.sub("", name) or name)),
+    ),
     "longer": ("what follows the id", _same, _begins),
     "shorter": ("what follows the id", _begins, _same),
     "after": ("what stands in front of the id", _same, _ends),
