@@ -153,7 +153,7 @@ class KnownSamples:
             n_equal, n_bits = np.bincount(place.ravel()), np.bincount(place.ravel(), weights=bits)
             is_one = (n_equal >= np.maximum(LEAST_EQUAL, n_kept[both[1]] / 2)) & (n_bits >= LEAST_BITS)
             has_them[start + both[0, is_one]] = True
-            start += block.shape[0]
+            start += len(block.indptr) - 1
         return has_them
 
     def _is_near_one(self, sketches: np.ndarray) -> np.ndarray:
@@ -180,8 +180,9 @@ def _leading_pairs(study: Study, keys: np.ndarray) -> np.ndarray:
     leading, row = np.zeros((study.n_samples, LEADING), dtype=np.uint32), 0
     for block in sample_blocks(study, np.arange(study.n_samples)):
         hashes = _short_hashes(keys, block)
-        for start, stop in pairwise(block.indptr.tolist()):
-            order = np.lexsort((hashes[start:stop], -block.data[start:stop]))[:LEADING]
+        reads = np.asarray(block.data, dtype=np.int64)
+        for start, stop in pairwise(np.asarray(block.indptr).tolist()):
+            order = np.lexsort((hashes[start:stop], -reads[start:stop]))[:LEADING]
             leading[row, : len(order)] = hashes[start:stop][order]
             row += 1
     return leading
@@ -194,7 +195,7 @@ def _equal_pairs(
     first, last = np.searchsorted(known, hashes, "left"), np.searchsorted(known, hashes, "right")
     entry = np.repeat(np.arange(len(hashes)), last - first)
     number = np.arange(len(entry)) - np.repeat(np.cumsum(last - first) - (last - first), last - first)
-    rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    rows = np.repeat(np.arange(len(counts.indptr) - 1), np.diff(counts.indptr))
     bits = _BITS_OF_ONE + np.log2(counts.data[entry]) / 2
     return rows[entry], owner[first[entry] + number], bits
 

@@ -66,8 +66,8 @@ def statistic_remarks(
     is_sample = ~named
     found: dict[int, str] = {}
     while is_sample.sum() > LEAST_SAMPLES:
-        rest = _without(totals, _read(np.flatnonzero(~is_sample), blocks).values())
-        read = _read(_likely(depths, richness, rest, is_sample), blocks)
+        rest = _without(totals, _read(np.flatnonzero(~is_sample), blocks, len(totals.reads)).values())
+        read = _read(_likely(depths, richness, rest, is_sample), blocks, len(totals.reads))
         possible = [index for index, column in read.items() if _is_possible(column, rest, int(is_sample.sum()))]
         candidates = np.union1d(np.array(possible, dtype=np.int64), np.flatnonzero(named))[:_MOST_CANDIDATES]
         more = _compare(candidates, is_sample, blocks) if len(candidates) else {}
@@ -105,16 +105,16 @@ def _is_about(numbers: np.ndarray, low: float, high: float, slack: float) -> np.
     return (numbers >= (1 - slack) * low - 2) & (numbers <= (1 + slack) * high + 2)
 
 
-def _read(columns: np.ndarray, blocks: Blocks) -> dict[int, np.ndarray]:
+def _read(columns: np.ndarray, blocks: Blocks, n_features: int) -> dict[int, np.ndarray]:
     """Return the counts of some columns, float64 [F], by their index."""
     read: dict[int, np.ndarray] = {}
     start = 0
     for block in blocks() if len(columns) else ():
-        for index in columns[(columns >= start) & (columns < start + block.shape[0])].tolist():
+        stop = start + len(block.indptr) - 1
+        for index in columns[(columns >= start) & (columns < stop)].tolist():
             entries = slice(block.indptr[index - start], block.indptr[index - start + 1])
-            read[index] = np.zeros(block.shape[1])
-            read[index][block.indices[entries]] = block.data[entries]
-        start += block.shape[0]
+            read[index] = np.bincount(block.indices[entries], weights=block.data[entries], minlength=n_features)
+        start = stop
     return read
 
 
@@ -141,11 +141,11 @@ def _compare(candidates: np.ndarray, is_sample: np.ndarray, blocks: Blocks) -> d
     counts, is_kept = [], []
     start = 0
     for block in blocks():
-        rows = np.arange(start, start + block.shape[0])
+        rows = np.arange(start, start + len(block.indptr) - 1)
         kept = np.flatnonzero(is_sample[rows] | np.isin(rows, candidates))
         counts.append(csr_array(block)[kept].astype(np.float64))
         is_kept.append(rows[kept])
-        start += block.shape[0]
+        start += len(rows)
     table, indices = csr_array(vstack(counts, format="csr")), np.concatenate(is_kept)
     found = {}
     for candidate in candidates.tolist():
@@ -159,7 +159,7 @@ def _compare(candidates: np.ndarray, is_sample: np.ndarray, blocks: Blocks) -> d
 
 def _statistic(column: np.ndarray, samples: csr_array) -> str | None:
     """Return which statistic of samples, [S, F], a column holds, in the plural; None if it is none."""
-    n, sums = samples.shape[0], np.asarray(samples.sum(axis=0)).ravel()
+    n, sums = len(samples.indptr) - 1, np.asarray(samples.sum(axis=0)).ravel()
     squares = np.asarray(samples.multiply(samples).sum(axis=0)).ravel()
     mean = sums / n
     deviations = np.maximum(squares - sums * mean, 0)

@@ -215,7 +215,7 @@ def _statistic_remarks(study: Study) -> list[str]:
 
 
 def column_remarks(
-    sample_ids: Sequence[str], of_samples: tuple[np.ndarray, np.ndarray], totals: FeatureTotals, blocks: Blocks
+    sample_ids: list[str], of_samples: tuple[np.ndarray, np.ndarray], totals: FeatureTotals, blocks: Blocks
 ) -> list[str]:
     """Return remarks on columns that hold statistics of the others, by their values, or are named like totals.
 

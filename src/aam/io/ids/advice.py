@@ -96,7 +96,7 @@ def rewriting(rule: Rule, same: Iterable[str], path: Path, place: Place) -> str 
 
 
 def _has_plain_cells(path: Path) -> bool:
-    """Return whether a file has tabs between its columns and no quotes around the first, as the command for it takes for granted."""
+    """Return whether a file has tabs between its columns and no quotes around the first, as the command takes for granted."""
     try:
         with path.open("rb") as file:
             lines = file.read(_HEAD).splitlines()[:2]
