@@ -42,7 +42,7 @@ OBJECTIVES = {
 TARGET = {
     "task", "class-order", "regressor-hidden-dims", "regressor-residual", "head-dropout", "output-scaling", "bounded-targets",
     "output-activation", "target-transform", "normalize-by", "sample-weights", "loss-type", "quantiles",
-    "over-penalty", "under-penalty", "label-smoothing", "class-weights", "loss-config", "smallest-class",
+    "over-penalty", "under-penalty", "label-smoothing", "class-weights", "loss-config", "smallest-class", "merge-classes",
 }  # fmt: skip
 
 CONDITIONING = {"categorical-columns", "numeric-columns", "categorical-fusion", "category-parents", "category-dropout"}

@@ -58,7 +58,7 @@ RESPELT = {
     "numbers of a number column": (of_classes("01", "02"), [1.0, 2.0, 2.0, 3.0], [0, 1, 1], "'3' (1 sample)"),
     "case and white space": (of_classes("Type 1", "Type 2"), ["type 1", "TYPE  2", "Type\u00a02", "x", "x"], [0, 1, 1],
                              "'x' (2 samples)"),
-    "unicode": (of_classes("caf\u00e9", "th\u00e9"), ["cafe\u0301", "the\u0301", "the"], [0, 1], "'the' (1 sample)"),
+    "unicode": (of_classes("caf\u00e9", "th\u00e9"), ["cafe\u0301", "the\u0301", "tea"], [0, 1], "'tea' (1 sample)"),
 }  # fmt: skip
 
 

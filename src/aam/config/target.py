@@ -28,6 +28,10 @@ class TargetConfig:
     smallest_class: Annotated[int, Field(ge=2)] | None = None
     """Leave out the samples of classes that have fewer samples, or fewer subjects with --group-column. They are counted. None:
     all classes are learned, and those of one or two samples or subjects named."""
+    merge_classes: tuple[str, ...] = ()
+    """Learn several classes as one, as NAME=CLASS,CLASS, such as ill=sick,unwell; of names with commas each by itself, as
+    NAME=CLASS NAME=CLASS. NAME alone: the classes below --smallest-class, whose samples are then not left out. 'aam evaluate'
+    merges what the model has merged."""
     target_transform: Transform = "zscore"
     """Units in which a numeric column is learned; predictions, metrics and intervals are in its own. zscore: less the training
     samples' mean, in their standard deviations; minmax: their range becomes 0 to 1; none: own units; log-zscore, log-minmax: the
@@ -41,6 +45,25 @@ class TargetConfig:
     def _classes_have_an_order(self) -> "TargetConfig":
         if len(set(self.class_order)) < len(self.class_order):
             raise ValueError(f"--class-order {' '.join(self.class_order)} names a class twice: name each once.")
+        return self
+
+    @property
+    def name_of_small_classes(self) -> str | None:
+        """Name as which classes below --smallest-class are learned; None if their samples are left out."""
+        return next((name for name in self.merge_classes if "=" not in name), None)
+
+    @model_validator(mode="after")
+    def _merged_classes_have_a_name(self) -> "TargetConfig":
+        for pair in self.merge_classes:
+            name, equals, classes = pair.partition("=")
+            if not name or (equals and not classes):
+                raise ValueError(f"--merge-classes {pair}: write NAME=CLASS,CLASS, such as ill=sick,unwell.")
+        alone = [name for name in self.merge_classes if "=" not in name]
+        if len(alone) > 1 or (alone and self.smallest_class is None):
+            raise ValueError(
+                f"--merge-classes {' '.join(alone)}: write NAME=CLASS,CLASS; one name alone is for the classes below "
+                "--smallest-class, which must be passed, too."
+            )
         return self
 
     @model_validator(mode="after")

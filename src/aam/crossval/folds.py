@@ -17,7 +17,8 @@ from aam.errors import ConfigError, SplitError, name_some
 from aam.io.ids.advice import mismatch
 from aam.io.label_files import read_fold_file
 from aam.io.metadata import Metadata
-from aam.labels.class_sizes import large_enough, refuse_smallest_class
+from aam.labels.class_sizes import refuse_smallest_class
+from aam.labels.classes.merging import merge_named, with_large_classes
 from aam.labels.columns import label_samples, only_column
 from aam.labels.covariate_checks import covariate_columns
 from aam.labels.groups import sample_groups, warn_of_divided_subjects
@@ -119,6 +120,7 @@ def read_crossval_samples(config: CrossvalConfig) -> CrossvalSamples:
             "pass one of them at a time."
         )
     study, metadata, cells = label_samples(config.label, study)
+    cells, _ = merge_named(cells, config.target)
     values = only_column(cells)
     losses = read_losses(config)
     task = choose_task_of(cells, config, losses)
@@ -130,8 +132,8 @@ def read_crossval_samples(config: CrossvalConfig) -> CrossvalSamples:
     if task == "regression":
         refuse_smallest_class(config.target.smallest_class, str(values.name))
     else:
-        kept = large_enough(values, groups, config.folds.group_column, config.target.smallest_class)
-        study, values, groups = study.select_samples(kept), values.iloc[kept], groups[kept]
+        values, kept, _ = with_large_classes(values, groups, config.folds.group_column, config.target)
+        study, groups = study.select_samples(kept), groups[kept]
         sample_ids = list(study.sample_ids)
     columns = named_columns(config.category_columns, metadata, sample_ids, config.label.metadata_column)
     columns |= covariate_columns(config.covariates, metadata, cells.loc[sample_ids], config.folds.group_column)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ from aam.data.study import Study
 from aam.data.study_build import read_study
 from aam.errors import SplitError, name_some
 from aam.io.metadata import Metadata
-from aam.labels.class_sizes import large_enough, refuse_smallest_class
+from aam.labels.class_sizes import refuse_smallest_class
+from aam.labels.classes.merging import Merged, joined, merge_named, with_large_classes
 from aam.labels.columns import label_samples, only_column
 from aam.labels.covariate_checks import covariate_columns
 from aam.labels.covariates import Covariates, fit_covariates
@@ -31,7 +32,7 @@ from aam.labels.head_inputs import (
 )
 from aam.labels.sample_checks import warn_of_samples
 from aam.labels.splits import EXCLUDED, TEST, TRAIN, VALIDATION, SampleSplit, split_labelled
-from aam.labels.target import AnyTarget, JointTarget, Task
+from aam.labels.target import AnyTarget, JointTarget, TargetState, Task
 from aam.labels.task import choose_task_of, encode_columns, fit_columns, read_losses, stratum_of
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,8 @@ class LabelledSamples:
         Task as which the columns are learned.
     losses
         Losses from ``--loss-config``, by column.
+    merged
+        Name as which each class is learned that was merged.
     """
 
     study: Study
@@ -66,6 +69,7 @@ class LabelledSamples:
     groups: np.ndarray
     task: Task
     losses: Losses
+    merged: Merged = field(default_factory=dict)
 
     @property
     def metadata(self) -> Metadata:
@@ -168,6 +172,8 @@ def fit_labels(config: LearningConfig, samples: LabelledSamples, split: np.ndarr
     in_training = select_cells(columns, is_training)
     values = samples.values.iloc[np.flatnonzero(is_training)]
     target = fit_columns(values, samples.task, config.target, samples.losses, in_training)
+    if isinstance(target, TargetState) and samples.merged:
+        target = replace(target, merged=tuple(samples.merged.items()))
     target = with_output_scaling(target, config.network_head.output_scaling, in_training)
     weights = weigh_samples(config.network_head.sample_weights, columns, is_training)
     covariates = fit_covariates(config.covariates, in_training)
@@ -239,6 +245,8 @@ class LabelledTable:
         Names of all samples of the table.
     losses
         Losses from ``--loss-config``, by column.
+    merged
+        Name as which each class is learned that ``--merge-classes`` names.
     """
 
     study: Study
@@ -247,6 +255,7 @@ class LabelledTable:
     task: Task
     table_ids: Sequence[str]
     losses: Losses
+    merged: Merged
 
 
 def read_labelled(config: TrainConfig, max_bp: int) -> LabelledTable:
@@ -272,8 +281,10 @@ def read_labelled(config: TrainConfig, max_bp: int) -> LabelledTable:
     study = read_study(config.study, max_bp)
     table_ids = study.sample_ids
     study, metadata, values = label_samples(config.label, study)
+    values, merged = merge_named(values, config.target)
     losses = read_losses(config)
-    return LabelledTable(study, metadata, values, choose_task_of(values, config, losses), table_ids, losses)
+    task = choose_task_of(values, config, losses)
+    return LabelledTable(study, metadata, values, task, table_ids, losses, merged)
 
 
 def divide(config: TrainConfig, labelled: LabelledTable, depth: int | None) -> LabelledStudy:
@@ -302,13 +313,13 @@ def divide(config: TrainConfig, labelled: LabelledTable, depth: int | None) -> L
     study, metadata, task = drop_shallow_samples(labelled.study, depth), labelled.metadata, labelled.task
     sample_ids, names = list(study.sample_ids), config.label.metadata_column
     values = labelled.values.loc[sample_ids]
-    groups = sample_groups(metadata, sample_ids, config.split.group_column, names)
+    groups, merged = sample_groups(metadata, sample_ids, config.split.group_column, names), labelled.merged
     if task == "regression":
         refuse_smallest_class(config.target.smallest_class, " ".join(names))
     else:
-        kept = large_enough(only_column(values), groups, config.split.group_column, config.target.smallest_class)
-        study, values, groups = study.select_samples(kept), values.iloc[kept], groups[kept]
-        sample_ids = list(study.sample_ids)
+        cells, kept, small = with_large_classes(only_column(values), groups, config.split.group_column, config.target)
+        study, values, groups = study.select_samples(kept), pd.DataFrame({names[0]: cells}), groups[kept]
+        sample_ids, merged = list(study.sample_ids), joined(merged, small)
     stratum = stratum_of(values, task, config.target)
     split = split_labelled(study, groups, stratum, metadata, labelled.table_ids, config.split, config.training)
     warn_of_samples(study, metadata, values, split, config.split.split)
@@ -316,7 +327,7 @@ def divide(config: TrainConfig, labelled: LabelledTable, depth: int | None) -> L
         warn_of_divided_subjects(metadata, sample_ids, split, config.split.split, names)
     columns = named_columns(config.category_columns, metadata, sample_ids, names)
     columns |= covariate_columns(config.covariates, metadata, values, config.split.group_column)
-    samples = LabelledSamples(study, depth, values, columns, groups, task, labelled.losses)
+    samples = LabelledSamples(study, depth, values, columns, groups, task, labelled.losses, merged)
     labelled_study = fit_labels(config, samples, split)
     labelled_study.warn_of_unknown_cells()
     return labelled_study

@@ -9,6 +9,8 @@ import pandas as pd
 
 from aam.errors import MetadataError, count_of, name_some
 from aam.io.metadata import Metadata
+from aam.labels.classes.merging import as_learned
+from aam.labels.classes.numbering import numbering_remarks, whole_number_remarks
 from aam.labels.columns import class_names, only_column
 from aam.labels.covariates import Columns, Covariates, NumberColumn, cells_as_numbers
 from aam.labels.head_inputs import (
@@ -21,7 +23,7 @@ from aam.labels.missing_rows import describe_missing_rows
 from aam.labels.number_cells import described, how_to_write, numbers_by_kind
 from aam.labels.ranges import TrainingRange, range_remarks
 from aam.labels.sentinels import sentinel_remarks
-from aam.labels.spellings import as_known, respelling_remarks
+from aam.labels.spellings import look_alike_remarks, respelling_remarks
 from aam.labels.target import AnyTarget, TargetState, parts_of
 from aam.labels.task import encode_columns
 
@@ -53,6 +55,7 @@ def warn_of_new_cells(
         if categories.column in columns:
             names = class_names(columns[categories.column].dropna())
             _warn(respelling_remarks(categories.column, names, categories.names))
+            _warn(numbering_remarks(categories.column, names, categories.names))
     _warn(number_remarks(covariates, columns))
 
 
@@ -87,6 +90,7 @@ def number_remarks(covariates: Covariates, columns: Columns) -> Iterator[str]:
         training = _range_of(column)
         if training is not None:
             yield from range_remarks(column.column, numbers, training)
+            yield from whole_number_remarks(column.column, numbers, training.low, training.high)
 
 
 def _range_of(column: NumberColumn) -> TrainingRange | None:
@@ -123,8 +127,10 @@ def truth_of(target: AnyTarget, values: pd.DataFrame) -> tuple[np.ndarray, np.nd
         return np.arange(len(values)), encode_columns(target, values)
     assert isinstance(target, TargetState), "several columns are numbers"
     cells = only_column(values)
-    _warn(respelling_remarks(str(cells.name), class_names(cells), target.classes))
-    truth = target.encode(as_known(cells, target.classes))
+    known = as_learned(cells, target.classes, dict(target.merged))
+    _warn(look_alike_remarks("--metadata-column", known))
+    _warn(numbering_remarks(f"--metadata-column {cells.name}", class_names(cells), target.classes))
+    truth = target.encode(known)
     unknown = Counter(name for name, number in zip(class_names(cells), truth, strict=True) if number < 0)
     if len(cells) == sum(unknown.values()):
         raise MetadataError(
@@ -150,6 +156,7 @@ def _truth_remarks(target: AnyTarget, values: pd.DataFrame) -> Iterator[str]:
             numbers = cells.dropna().to_numpy(dtype=np.float64)
             training = TrainingRange(*part.bounds, float(part.guess))
             yield from range_remarks(f"--metadata-column {name}", numbers, training)
+            yield from whole_number_remarks(f"--metadata-column {name}", numbers, *part.bounds)
 
 
 def _counted(names: Counter[str]) -> str:

@@ -1,6 +1,7 @@
 """Classes and categories that are one but for how they are written: case, white space, Unicode form, or form of a number."""
 
 import re
+import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pandas as pd
 
 from aam.errors import count_of, name_some
+from aam.labels.classes.one_class import letters_of_other_scripts, meaning_keys, misspellings
 from aam.labels.columns import class_names, is_number
 
 _SAME = str.maketrans(
@@ -18,6 +20,9 @@ _SAME = str.maketrans(
 """Quotes and dashes that look alike, and letters that have no width."""
 
 _SHOWN = 5
+
+TARGET_FLAG = "--metadata-column"
+"""Option of the column that is learned, whose classes ``--merge-classes`` merges."""
 
 _WITHIN = re.compile(r"(?<=[^\W\d_])_(?=[^\W_])|(?<=[^\W\d_])-(?=[^\W\d_])|(?<=\d)_(?=[^\W\d_])")
 """Underscores and hyphens beside letters; not those of numbers, nor of T-1 and HIV-, which mean something else without them."""
@@ -59,26 +64,83 @@ def look_alikes(counts: Mapping[str, int]) -> list[dict[str, int]]:
     >>> look_alikes({"sick": 12, "Sick": 2, "well": 9})
     [{'sick': 12, 'Sick': 2}]
     """
+    return _grouped(counts, {name: spelling_key(name) for name in counts})
+
+
+def probably_one(counts: Mapping[str, int]) -> list[dict[str, int]]:
+    """Return the groups of names that probably mean one class, such as yes and Y, or a rare one that is misspelt.
+
+    Groups that `look_alikes` returns as they are here are not among them.
+
+    Parameters
+    ----------
+    counts
+        How often each name occurs.
+
+    Examples
+    --------
+    >>> probably_one({"yes": 12, "Y": 2, "no": 9, "No": 1})
+    [{'yes': 12, 'Y': 2}]
+    >>> probably_one({"sick": 30, "sikc": 1})
+    [{'sick': 30, 'sikc': 1}]
+    """
+    spelling = {name: spelling_key(name) for name in counts}
+    meaning = meaning_keys(spelling.values())
+    key_of = {name: meaning[key] for name, key in spelling.items()}
+    for name, meant in misspellings(counts).items():
+        key_of[name] = key_of[meant]
+    alike = look_alikes(counts)
+    return [group for group in _grouped(counts, key_of) if group not in alike]
+
+
+def _grouped(counts: Mapping[str, int], key_of: Mapping[str, str]) -> list[dict[str, int]]:
+    """Return the groups of several names of one key, the most frequent name first."""
     groups: dict[str, dict[str, int]] = {}
     for name, n in counts.items():
-        groups.setdefault(spelling_key(name), {})[name] = n
+        groups.setdefault(key_of[name], {})[name] = n
     return [dict(sorted(group.items(), key=lambda item: -item[1])) for group in groups.values() if len(group) > 1]
 
 
 def look_alike_remarks(flag: str, values: pd.Series) -> Iterator[str]:
-    """Yield a remark on classes of a column that look alike; ``flag`` is the option that names the column."""
-    groups = look_alikes(Counter(class_names(values.dropna())))
-    if not groups:
-        return
+    """Yield remarks on classes of a column that look alike or mean the same; ``flag`` is the option that names the column."""
+    counts = Counter(class_names(values.dropna()))
+    may_be_one = probably_one(counts)
+    grouped = {name for group in may_be_one for name in group}
+    alike = [group for group in look_alikes(counts) if grouped.isdisjoint(group)]
+    for what, groups in (("differ only in how they are written, and", alike), ("may be one class, and", may_be_one)):
+        if groups:
+            option = f", or pass {merge_option(groups)}" if flag == TARGET_FLAG else ""
+            yield (
+                f"{flag} {values.name}: these {what} count as different: {_shown(groups)}. If they are one, write them alike in "
+                f"--metadata{option}."
+            )
+
+
+def merge_option(groups: Iterable[Mapping[str, int]]) -> str:
+    """Write the option that merges each group into its most frequent name, as a shell reads it; of the first five groups.
+
+    Examples
+    --------
+    >>> merge_option([{"high fat": 12, "HF": 2, "fat": 1}, {"a,b": 3, "a b": 1}, {"c": 2, "c,": 1}])
+    "--merge-classes 'high fat=HF,fat' 'a,b=a b' c=c,"
+    """
+    pairs = []
+    for name, *others in list(groups)[:_SHOWN]:
+        has_comma = any("," in other for other in others)
+        pairs += [f"{name}={other}" for other in others] if has_comma else [f"{name}={','.join(others)}"]
+    return f"--merge-classes {shlex.join(pairs)}"
+
+
+def _shown(groups: Sequence[Mapping[str, int]]) -> str:
+    """Name up to five groups, with the samples of each name."""
     shown = "; ".join(
-        ", ".join(f"{name_some([name])} ({count_of(n, 'sample')})" for name, n in group.items())
+        ", ".join(
+            f"{name_some([name])} ({count_of(n, 'sample')}{letters_of_other_scripts(name)})"
+            for name, n in group.items()
+        )
         for group in groups[:_SHOWN]
     )
-    more = f"; and {len(groups) - _SHOWN:,} more" if len(groups) > _SHOWN else ""
-    yield (
-        f"{flag} {values.name}: these differ only in how they are written, and count as different: {shown}{more}. If they are "
-        "one, write them alike in --metadata."
-    )
+    return f"{shown}; and {len(groups) - _SHOWN:,} more" if len(groups) > _SHOWN else shown
 
 
 def matched(names: Iterable[str], known: Sequence[str]) -> dict[str, str]:
@@ -97,6 +159,8 @@ def matched(names: Iterable[str], known: Sequence[str]) -> dict[str, str]:
     --------
     >>> matched(["1.0", "0", "Sick", "ill"], ["0", "1", "sick"])
     {'1.0': '1', 'Sick': 'sick'}
+    >>> matched(["M", "Female", "other"], ["male", "female"])
+    {'M': 'male', 'Female': 'female'}
     >>> matched(["SICK"], ["sick", "Sick"])
     {}
     """
@@ -104,16 +168,27 @@ def matched(names: Iterable[str], known: Sequence[str]) -> dict[str, str]:
     others = [name for name in dict.fromkeys(names) if name not in exact]
     if not others:
         return {}
-    by_key: dict[str, list[str]] = {}
-    for name in known:
-        by_key.setdefault(spelling_key(name), []).append(name)
-    renamed = {}
+    spelling = {name: spelling_key(name) for name in [*known, *others]}
+    by_key = _names_by_key(known, spelling)
+    renamed, meaning = {}, None
     for name in others:
-        key = spelling_key(name)
+        key = spelling[name]
         found = by_key.get(key, [])
+        if not found:
+            if meaning is None:
+                meaning = meaning_keys(spelling.values())
+                by_meaning = _names_by_key(known, {name: meaning[key] for name, key in spelling.items()})
+            found = by_meaning.get(meaning[key], [])
         if len(found) == 1 or (key in found and is_number(key)):
             renamed[name] = key if key in found else found[0]
     return renamed
+
+
+def _names_by_key(names: Iterable[str], key_of: Mapping[str, str]) -> dict[str, list[str]]:
+    by_key: dict[str, list[str]] = {}
+    for name in names:
+        by_key.setdefault(key_of[name], []).append(name)
+    return by_key
 
 
 def respelling_remarks(column: str, names: Sequence[str], known: Sequence[str]) -> Iterator[str]:
@@ -135,10 +210,3 @@ def respelling_remarks(column: str, names: Sequence[str], known: Sequence[str]) 
     shown = ", ".join(f"{old!r} is read as {new!r}" for old, new in list(renamed.items())[:_SHOWN])
     more = f", and {len(renamed) - _SHOWN:,} more" if len(renamed) > _SHOWN else ""
     yield f"{column} is written otherwise than in training in {count_of(n_samples, 'sample')}: {shown}{more}."
-
-
-def as_known(values: pd.Series, known: Sequence[str]) -> pd.Series:
-    """Return the class names of a column, those that are spelt otherwise as training has them; none is missing."""
-    names = class_names(values)
-    renamed = matched(names, known)
-    return pd.Series([renamed.get(name, name) for name in names], index=values.index, name=values.name, dtype=object)

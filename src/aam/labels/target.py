@@ -112,6 +112,8 @@ class TargetState:
         Smallest and largest training value (regression).
     scaled_by
         Categories by which a network scales and shifts its outputs, if any.
+    merged
+        Names of the classes of the metadata that are learned as another one, each with that one's name.
     """
 
     column: str
@@ -123,6 +125,7 @@ class TargetState:
     class_weights: tuple[PositiveNumber, ...] = ()
     bounds: tuple[StrictFloat, StrictFloat] | None = None
     scaled_by: Categories | None = None
+    merged: tuple[tuple[str, str], ...] = ()
 
     @model_validator(mode="before")
     @classmethod
