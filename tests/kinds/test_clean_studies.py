@@ -19,7 +19,7 @@ FILES = ("table.biom", "sequences.fasta", "tree.nwk", "metadata.tsv", "taxonomy.
 
 TRUE_REMARKS = {
     "celiac_active": ["longer than 150 nucleotides"],
-    "cfs": ["not as sample ids: 'SampleID'", "'100' (1 sample), 'no' (1 sample)"],
+    "cfs": ["not as sample ids: 'SampleID'", "it holds 'no' (1 sample) beside numbers", "'100' (1 sample), 'no' (1 sample)"],
     "crc_baxter": ["longer than 150 nucleotides"],
     "crc_udca": [],
     "crc_zeller": ["longer than 150 nucleotides"],

@@ -1,6 +1,7 @@
 """Results of a comparison over folds: tables, figure and text."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ FOLDS, RESULTS, PREDICTIONS, SUMMARY, PICTURE, TEXT = (
 )  # fmt: skip
 
 NO_SCORE = "no score"
+
+GUESS = "guess"
+"""Method that predicts one value for all samples by its nature."""
 
 Columns = dict[str, np.ndarray]
 """Further columns of a method's predictions, such as the ends of intervals, by name: object [R, S], None where absent."""
@@ -162,6 +166,7 @@ def summary_table(
         header.append(f"{reference} minus it, 95 %")
     widths = [max(map(len, cells)) for cells in zip(header, *rows, strict=True)]
     lines = [_align(row, widths) for row in (header, *rows)]
+    lines += _with_one_prediction(held_out, metric, folds)
     for name in (metric, second):
         lines += _without_score(held_out.scores[name].label, [fold for fold in folds if fold.metric == name])
     return "\n".join(lines)
@@ -180,6 +185,30 @@ def _without_score(label: str, folds: list[FoldScore]) -> list[str]:
         f"{label} has no value in {len(without)} of {len(all_folds)} folds, which hold out samples of one value only, "
         "and is not part of their mean.",
     ]
+
+
+def _with_one_prediction(held_out: HeldOut, metric: str, folds: list[FoldScore]) -> list[str]:
+    """Return lines that name methods, beside the guess, which predict one value in a fold, so that ranks are not defined.
+
+    A fold of samples of one value, for which the main metric is not defined either, is not counted.
+    """
+    defined = {
+        (fold.method, fold.repeat, fold.fold) for fold in folds if fold.metric == metric and not math.isnan(fold.value)
+    }
+    lines = []
+    for name in (name for name in ("spearman",) if name in held_out.scores):
+        without = Counter(
+            fold.method
+            for fold in folds
+            if fold.metric == name and math.isnan(fold.value) and (fold.method, fold.repeat, fold.fold) in defined
+        )
+        lines += [
+            f"{held_out.scores[name].label} of {method} has no value in {n} of {sum(of == method for of, *_ in defined)} folds, in "
+            "which it predicts one value for all samples, and is not part of its mean."
+            for method, n in without.items()
+            if method != GUESS
+        ]
+    return ["", *lines] if lines else []
 
 
 def format_score(score: float) -> str:

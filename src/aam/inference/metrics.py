@@ -126,7 +126,7 @@ def _classification(target: TargetState, probability: np.ndarray, truth: np.ndar
         "auroc": auroc(probability, truth),
         "log_loss": float(-np.log(np.maximum(probability[np.arange(len(truth)), truth], 1e-15)).mean()),
         "guess_accuracy": float((truth == guess).mean()),
-        "guess_balanced_accuracy": 1.0 / len(present),
+        "guess_balanced_accuracy": 1.0 / len(present) if guess in present else 0.0,
         "confusion": {
             "classes": list(target.classes),
             "rows_true_columns_predicted": confusion.tolist(),

@@ -79,7 +79,8 @@ def small_class_remarks(flag: str, values: pd.Series, subjects: Sequence[str] | 
         return
     yield (
         f"{flag} {values.name}: too few {of} to learn a class from and to hold it out: {_describe(small, subjects is not None)}. "
-        f"Correct these cells if they are misspelt, or pass --smallest-class {FEW + 1} to leave their samples out."
+        f"Correct these cells if they are misspelt, or pass --smallest-class {FEW + 1} to leave their samples out, "
+        "with --merge-classes other to learn them as one class."
     )
 
 

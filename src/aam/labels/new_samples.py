@@ -20,7 +20,7 @@ from aam.labels.head_inputs import (
     warn_of_unknown_covariates,
 )
 from aam.labels.missing_rows import describe_missing_rows
-from aam.labels.number_cells import described, how_to_write, numbers_by_kind
+from aam.labels.number_cells import described, how_to_write_kinds, numbers_by_kind
 from aam.labels.ranges import TrainingRange, range_remarks
 from aam.labels.sentinels import sentinel_remarks
 from aam.labels.spellings import look_alike_remarks, respelling_remarks
@@ -80,9 +80,8 @@ def number_remarks(covariates: Covariates, columns: Columns) -> Iterator[str]:
         values = columns[column.column]
         kinds = numbers_by_kind(values.dropna()) if values.dtype.kind != "f" else {}
         if kinds:
-            held = {cell: n for cells in kinds.values() for cell, n in cells.items()}
             yield (
-                f"{column.column} holds {described(kinds)}, which are read as unknown. {how_to_write(values, held)}, as in "
+                f"{column.column} holds {described(kinds)}, which are read as unknown. {how_to_write_kinds(kinds)}, as in "
                 "training."
             )
         numbers = cells_as_numbers(values)

@@ -28,7 +28,28 @@ _SINGLE = frozenset("ymwdhgclf")
 
 _WITH_UNIT = re.compile(rf"({_NUMBER})\s*(\D.*)", re.ASCII)
 
+_COMPOUND = re.compile(rf"{_NUMBER}\s*[^\W\d_]+\.?,?", re.ASCII)
+"""One of several numbers with units."""
+
 _LIMIT = re.compile(rf"(?:[<>≤≥~≈]=?|ca\.?|c\.|approx\.?|about)\s*({_NUMBER}.*)", re.ASCII)
+
+_LIMIT_WORDS = re.compile(
+    r"(?:[<>\u2264\u2265]=?|below|under|b)?\s*(?:the\s+)?(?:ll?o[dq]|lld|mdl|[dlq]l|lq|limit of (?:detection|quantification)"
+    r"|detection(?: limit)?)|n\.?d\.?|nq|blo?[dq]|traces?|tntc|undetect(?:ed|able)|not (?:detect(?:ed|able)|quantifiable)",
+    re.ASCII | re.IGNORECASE,
+)
+"""Limits in words, which are limits beside numbers only: ND may be a diet."""
+
+_RANGE = re.compile(rf"{_NUMBER}\s*(?:-|\u2013|to|\.\.\.?)\s*{_NUMBER}(?:\s*(\D.*))?", re.ASCII)
+
+_WITH_WORDS = re.compile(rf"({_NUMBER})\s+([^\W\d_]{{3,}}(?:[ /][^\W\d_]+)*)", re.ASCII)
+"""A number and words behind it, which are a unit where all cells have the same."""
+
+_FEW_CELLS = 10
+"""Most different cells that an option leaves out."""
+
+_FEWEST_DATES, _FEWEST_NUMBERS = 4, 3
+"""Least distinct dates among numbers, and least distinct numbers beside which words may be limits."""
 
 _OTHERWISE = re.compile(
     rf"[$€£]\s*{_NUMBER}|{_NUMBER}\s*(?:[$€£*+?]|\(?est\.?\)?)|\({_NUMBER}\)|{_NUMBER}\s*(?:±|\+/-)\s*{_NUMBER}"
@@ -52,7 +73,7 @@ _DATE = re.compile(
 MOST = 0.8
 """Share of a column's cells from which on the column holds such numbers, and not a few of them among classes."""
 
-UNITS, LIMITS, DATES, SPELLING = "a unit", "a limit", "a date", "another spelling"
+UNITS, LIMITS, DATES, SPELLING, RANGES = "a unit", "a limit", "a date", "another spelling", "a range"
 
 
 def kind_of(cell: str) -> str | None:
@@ -79,11 +100,15 @@ def kind_of(cell: str) -> str | None:
 
 
 def _unit(text: str) -> str | None:
-    """Return the unit behind the number of a cell, in lower case; None where there is none."""
+    """Return the unit behind the number of a cell, in lower case; None where there is none. Several follow as in 3 y 2 mo."""
     match = _WITH_UNIT.fullmatch(text)
     if match is None:
         return None
     unit = match[2].strip().rstrip(".").lower().replace("º", "°").replace("˚", "°")
+    several = [_WITH_UNIT.fullmatch(part) for part in _COMPOUND.findall(text)]
+    if len(several) > 1 and _COMPOUND.sub("", text).replace("and", "").strip(" ,") == "":
+        units = [part[2].strip().rstrip(".,").lower() for part in several if part is not None]
+        return unit if set(units) <= _UNITS else None
     parts = [re.sub(r"\^?[-0-9²³⁻¹]+$", "", part) for part in re.split(r"\s*/\s*|\s+per\s+|\s+", unit)]
     return (
         unit if parts and parts[0] in _UNITS and all(part in _UNITS | {"old", "of", "age"} for part in parts) else None
@@ -104,17 +129,57 @@ def numbers_by_kind(values: Iterable[object]) -> dict[str, dict[str, int]]:
     """
     cells = pd.Series([str(value) for value in values], dtype=object).value_counts().to_dict()
     known = {str(cell): int(n) for cell, n in cells.items() if not is_probably_missing(str(cell))}
+    n_numbers = sum(n for cell, n in known.items() if is_number(cell))
     kinds: dict[str, dict[str, int]] = {}
-    n_numbers = 0
     for cell, n in known.items():
         kind = kind_of(cell)
-        n_numbers += n if is_number(cell) else 0
         if kind is not None:
             kinds.setdefault(kind, {})[cell] = n
+    if not kinds and not n_numbers:
+        kinds = {UNITS: of_words} if (of_words := _with_same_words(known)) else {}
+    words = _beside_numbers(cells, kinds, n_numbers)
+    for kind, cells_of_kind in words.items():
+        kinds[kind] = kinds.get(kind, {}) | cells_of_kind
+    n_known = sum({**known, **words.get(LIMITS, {})}.values())
     n_held = sum(sum(counts.values()) for counts in kinds.values())
-    if not n_held or n_held + n_numbers < MOST * sum(known.values()) or _may_be_letters(kinds.get(UNITS, {}), known):
+    if not n_held or n_held + n_numbers < MOST * n_known or _may_be_letters(kinds.get(UNITS, {}), known):
         return {}
     return kinds
+
+
+def _with_same_words(known: Mapping[str, int]) -> dict[str, int]:
+    """Return the cells of which nearly all are a number and the same words, such as 5 cups and 1 cup; empty for few numbers."""
+    matches = {cell: _WITH_WORDS.fullmatch(cell.strip()) for cell in known}
+    words = Counter(match[2].lower().rstrip("s") for match in matches.values() if match is not None)
+    if not words:
+        return {}
+    (word, n_cells), *_ = words.most_common()
+    held = {cell: known[cell] for cell, match in matches.items() if match and match[2].lower().rstrip("s") == word}
+    return held if n_cells >= _FEWEST_NUMBERS and sum(held.values()) >= MOST * sum(known.values()) else {}
+
+
+def _beside_numbers(
+    cells: Mapping[str, int], kinds: Mapping[str, Mapping[str, int]], n_numbers: int
+) -> dict[str, dict[str, int]]:
+    """Return the limits in words beside several numbers, and the ranges beside more numbers, by kind."""
+    numbers = [cell for cell in cells if is_number(cell)]
+    with_unit = kinds.get(UNITS, {})
+    words: dict[str, dict[str, int]] = {}
+    if len(numbers) + len(with_unit) < _FEWEST_NUMBERS:
+        return words
+    n_ranges = sum(n for cell, n in cells.items() if _is_range(cell))
+    for cell, n in cells.items():
+        if _LIMIT_WORDS.fullmatch(cell.strip()):
+            words.setdefault(LIMITS, {})[cell] = n
+        elif _is_range(cell) and n_ranges < n_numbers + sum(with_unit.values()):
+            words.setdefault(RANGES, {})[cell] = n
+    return words
+
+
+def _is_range(cell: str) -> bool:
+    """Return whether a cell is two numbers, and nothing or a unit behind them."""
+    match = _RANGE.fullmatch(cell.strip())
+    return match is not None and kind_of(cell) is None and (not match[1] or _unit(f"1 {match[1]}") is not None)
 
 
 def _may_be_letters(with_unit: Mapping[str, int], known: Mapping[str, int]) -> bool:
@@ -136,9 +201,6 @@ def hold_one_number(cells: Iterable[str]) -> bool:
     texts = [str(cell) for cell in cells]
     beside = Counter(re.sub(r"\d+(?:[.,]\d+)?", "", text, count=1).strip() for text in texts if re.search(r"\d", text))
     return bool(beside) and beside.most_common(1)[0][1] >= MOST * len(texts)
-
-
-_FEWEST_DATES = 4
 
 
 def date_number_remarks(flag: str, values: pd.Series) -> Iterator[str]:
@@ -170,6 +232,7 @@ _HOW = {
     LIMITS: "a number where there is a limit",
     DATES: "dates as numbers, such as days since the first",
     SPELLING: "numbers like 1234.5",
+    RANGES: "one number in place of a range",
 }
 
 
@@ -184,11 +247,26 @@ def how_to_write(values: pd.Series, counts: Mapping[str, int]) -> str:
         Number of samples of each cell that is no number.
     """
     kinds = numbers_by_kind(values.dropna())
-    others = [cell for cell in counts if not any(cell in cells for cells in kinds.values())]
+    held = [cell for cells in kinds.values() for cell in cells if cell in counts]
+    others = [cell for cell in counts if cell not in held]
     if not kinds:
         return f"Correct these cells, leave them out by {missing_values_option(counts)}"
-    write = f"Write {' and '.join(_HOW[kind] for kind in kinds)}"
-    return f"{write}, leave out {name_some(others)} by {missing_values_option(others)}" if others else write
+    write = how_to_write_kinds(kinds)
+    if others:
+        return f"{write}, leave out {name_some(others)} by {missing_values_option(others)}"
+    are_few = len(held) <= _FEW_CELLS and sum(counts.values()) < len(values) / 2
+    return f"{write}, or leave such cells out by {missing_values_option(held)}" if are_few else write
+
+
+def how_to_write_kinds(kinds: Iterable[str]) -> str:
+    """Return how cells of some kinds are to be written, as a sentence without its full stop.
+
+    Examples
+    --------
+    >>> how_to_write_kinds([LIMITS, DATES])
+    'Write a number where there is a limit and dates as numbers, such as days since the first'
+    """
+    return f"Write {' and '.join(_HOW[kind] for kind in kinds)}"
 
 
 def described(kinds: Mapping[str, Mapping[str, int]]) -> str:
@@ -199,5 +277,11 @@ def described(kinds: Mapping[str, Mapping[str, int]]) -> str:
     >>> described({"a date": {"2020-01-31": 2}})
     "dates: '2020-01-31' (2 samples)"
     """
-    nouns = {UNITS: "numbers with a unit", LIMITS: "limits", DATES: "dates", SPELLING: "numbers spelt otherwise"}
+    nouns = {
+        UNITS: "numbers with a unit",
+        LIMITS: "limits",
+        DATES: "dates",
+        SPELLING: "numbers spelt otherwise",
+        RANGES: "ranges",
+    }
     return "; ".join(f"{nouns[kind]}: {describe(cells)}" for kind, cells in kinds.items())

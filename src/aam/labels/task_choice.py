@@ -1,7 +1,8 @@
 """The choice of a task by the cells of a column, and of what cells that are no numbers are."""
 
 import logging
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -151,25 +152,36 @@ def _check_choice(values: pd.Series, distinct: list[str]) -> None:
         )
     for remark in numbers_among_classes(values):
         logger.warning("%s", remark)
-    if not kinds and 0 < n_non_numeric < len(values) / 2:
-        logger.warning(
-            "--metadata-column %s is classified, because it holds %s beside numbers. To learn numbers, correct these cells, or "
-            "leave them out by %s.",
-            values.name, describe(non_numeric), missing_values_option(non_numeric),
-        )  # fmt: skip
     for question in few_whole_numbers(values):
         logger.info("%s", question)
 
 
 def numbers_among_classes(values: pd.Series) -> Iterator[str]:
-    """Yield a remark on a column that is classified, though its cells hold numbers with a unit, or dates."""
-    kinds = numbers_by_kind(values) if values.dtype.kind != "f" else {}
+    """Yield a remark on a column that is classified, though its cells hold numbers with a unit, dates, or numbers and words."""
+    if values.dtype.kind == "f":
+        return
+    kinds, words = numbers_by_kind(values), not_numbers(values)
     if kinds:
         yield (
             f"--metadata-column {values.name} is classified, because it holds {described(kinds)}. To learn numbers, "
-            f"{_lower(how_to_write(values, not_numbers(values)))}; if each of them is a class, pass --task classification."
+            f"{_lower(how_to_write(values, words))}; if each of them is a class, pass --task classification."
+        )
+    elif words and (sum(words.values()) < len(values) / 2 or _are_beside_measurements(values, words)):
+        yield (
+            f"--metadata-column {values.name} is classified, because it holds {describe(words)} beside numbers. To learn numbers, "
+            f"correct these cells, or leave them out by {missing_values_option(words)}."
         )
 
+
+def _are_beside_measurements(values: pd.Series, words: Mapping[str, int]) -> bool:
+    """Return whether few words stand beside many numbers most of which occur once, as those of classes do not."""
+    counts = Counter(name for name in class_names(values) if name not in words)
+    n_once = sum(n == 1 for n in counts.values())
+    return len(counts) >= LEAST_MEASUREMENTS and len(words) <= len(counts) / 4 and n_once > len(counts) / 2
+
+
+LEAST_MEASUREMENTS = 10
+"""Least distinct numbers beside words from which on they are measured."""
 
 MOST_CLASSES, LARGEST_CLASS = 5, 10
 """Most distinct whole numbers, and the largest, that may stand for classes."""

@@ -89,10 +89,12 @@ def rank_error(probability: np.ndarray, truth: np.ndarray) -> float:
 
 
 def quadratic_kappa(probability: np.ndarray, truth: np.ndarray) -> float:
-    """Compute Cohen's kappa with squared distances of ordered classes (Cohen 1968); nan where all are of one class."""
+    """Compute Cohen's kappa with squared distances of ordered classes (Cohen 1968); nan where all samples are of one class."""
+    if np.ptp(truth) == 0:  # no prediction is better than chance there
+        return float("nan")
     prediction = probability.argmax(axis=1)
     by_chance = np.square(np.subtract.outer(prediction, truth)).mean()
-    return 1.0 - float(np.square(prediction - truth).mean() / by_chance) if by_chance > 0 else float("nan")
+    return 1.0 - float(np.square(prediction - truth).mean() / by_chance)
 
 
 CLASS_SCORES = {

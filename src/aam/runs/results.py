@@ -131,7 +131,7 @@ def summarise(metrics: dict[str, Any], target: AnyTarget) -> str:
         reason = "one sample" if metrics["n"] == 1 else "all samples have the same value"
         return (
             f"R² {_score(metrics['r2'], reason)}, mean absolute error {metrics['mae']:.4g} (guessing {target.guess:.4g}: "
-            f"{metrics['guess_mae']:.4g}), n = {metrics['n']}"
+            f"{metrics['guess_mae']:.4g}), n = {metrics['n']}{_others_without_value(metrics, 'r2', ('pearson', 'spearman'))}"
         )
     of_class = np.sum(metrics["confusion"]["rows_true_columns_predicted"], axis=1)
     reason = f"all samples are {target.classes[int(of_class.argmax())]!r}"
@@ -139,7 +139,18 @@ def summarise(metrics: dict[str, Any], target: AnyTarget) -> str:
     return (
         f"{ranks}balanced accuracy {metrics['balanced_accuracy']:.3f} (guessing {target.guess!r}: "
         f"{metrics['guess_balanced_accuracy']:.3f}), AUROC {_score(metrics['auroc'], reason)}, n = {metrics['n']}"
+        f"{_others_without_value(metrics, 'auroc', ('quadratic_kappa',))}"
     )
+
+
+def _others_without_value(metrics: dict[str, Any], main: str, names: Sequence[str]) -> str:
+    """Return which further scores are not defined, for the same reason as the main one or else for constant predictions."""
+    absent = [name for name in names if name in metrics and not math.isfinite(metrics[name])]
+    if not absent:
+        return ""
+    if not math.isfinite(metrics[main]):
+        return f"; not defined either: {', '.join(absent)}"
+    return f"; not defined: {', '.join(absent)} (all predictions have the same value)"
 
 
 def _score(value: float, reason: str) -> str:

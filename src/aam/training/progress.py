@@ -1,6 +1,7 @@
 """Progress of training: a bar in a terminal, a line per epoch elsewhere, and curves in TensorBoard."""
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -43,7 +44,7 @@ class EpochBar(TQDMProgressBar):
         """Return the loss terms and scores to show, without the logger's version number."""
         shown = super().get_metrics(*args, **kwargs)
         shown.pop("v_num", None)
-        return shown
+        return {name: "not defined" if _is_undefined(name, value) else value for name, value in shown.items()}
 
 
 class EpochLines(ProgressBar):
@@ -92,9 +93,18 @@ class EpochLines(ProgressBar):
         """Log the epoch's losses and scores."""
         metrics = self.get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        shown = ", ".join(_described(name, value) for name, value in metrics.items())
         logger.info("Epoch %d of at most %d: %s", trainer.current_epoch + 1, trainer.max_epochs, shown)
         self._next_line = self._clock() + QUIET_SECONDS
+
+
+def _is_undefined(name: str, value: Any) -> bool:
+    """Return whether a score has no value, as a score of samples of one class has none. Losses always have one."""
+    return isinstance(value, float) and math.isnan(value) and not name.endswith("loss")
+
+
+def _described(name: str, value: Any) -> str:
+    return f"{name} not defined (one class or value)" if _is_undefined(name, value) else f"{name} {value:.4g}"
 
 
 class OverlaidTensorBoard(Logger):
