@@ -18,6 +18,7 @@ from aam.labels.target import TargetState, fit_target
 from aam.runs.results import summarise as summarise_metrics
 from aam.runs.results import write_metrics
 from aam.stored import read_stored
+from aam.training.progress import describe_value
 from helpers.kinds import Kind
 from helpers.label_studies import AGES, STATES, LabelRuns, every
 
@@ -179,6 +180,8 @@ def test_of_fifty_draws_of_the_same_samples_none_is_in_another_unit(caplog):
     assert not any(found)
 
 
+ORDERED = TargetState(column="stage", task="ordinal", classes=("a", "b", "c"), guess="a")
+
 UNDEFINED = {
     "one class": (
         TRAINING,
@@ -186,6 +189,27 @@ UNDEFINED = {
         np.array([1] * 4),
         "AUROC not defined (all samples are 'well')",
         "auroc",
+    ),
+    "no mistake in one class": (
+        ORDERED,
+        np.tile([0.1, 0.8, 0.1], (3, 1)),
+        np.array([1] * 3),
+        "AUROC not defined (all samples are 'b'), n = 3; not defined either: quadratic_kappa",
+        "quadratic_kappa",
+    ),
+    "mistakes in one class": (
+        ORDERED,
+        np.tile([0.8, 0.1, 0.1], (3, 1)),
+        np.array([1] * 3),
+        "balanced accuracy 0.000 (guessing 'a': 0.000), AUROC not defined",
+        "quadratic_kappa",
+    ),
+    "one prediction": (
+        NUMBERS,
+        np.full(3, 2.0),
+        np.arange(3.0),
+        "n = 3; not defined: pearson, spearman (all predictions have the same value)",
+        "spearman",
     ),
     "one sample": (NUMBERS, np.array([1.0]), np.array([3.0]), "R² not defined (one sample)", "r2"),
     "one value": (NUMBERS, np.arange(3.0), np.full(3, 2.0), "R² not defined (all samples have the same value)", "r2"),
@@ -217,3 +241,34 @@ def test_folds_without_a_score_are_counted_in_the_summary(last, words):
     assert words in text
     assert ("AUROC has no value" in text) == bool(words)
     assert "nan" not in text
+
+
+@pytest.mark.parametrize(("guess", "expected"), [("well", 1.0), ("sick", 0.0)])
+def test_guessing_a_class_that_no_sample_has_is_always_wrong(guess, expected):
+    target = TargetState(column="state", task="classification", classes=("sick", "well"), guess=guess)
+
+    metrics = evaluate(target, np.tile([0.4, 0.6], (4, 1)), np.array([1] * 4))
+
+    assert (metrics["guess_balanced_accuracy"], metrics["guess_accuracy"]) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    ("second", "words"), [([5.0] * 4, "Spearman of linear has no value in 1 of 2 folds"), ([1, 2, 3, 4], "")]
+)
+def test_a_method_that_predicts_one_value_in_a_fold_is_named(second, words):
+    truth = np.array([1.0, 2.0, 3.0, 4.0] * 2)
+    predictions = {"linear": np.array([[1.0, 2.0, 2.5, 4.0, *second]]), "guess": np.full((1, 8), 2.5)}
+    held_out = HeldOut("regression", truth, np.arange(8), np.array([[0] * 4 + [1] * 4]), predictions)
+
+    scores = score_folds(held_out)
+    text = summary_table(held_out, scores, summarise(held_out, scores, None, seed=0), None)
+
+    assert words in text
+    assert text.count("has no value") == bool(words)
+
+
+@pytest.mark.parametrize("name", ["validation/target_auroc", "validation/target_r2", "validation/target_spearman"])
+def test_a_line_of_an_epoch_has_words_for_a_score_that_is_not_defined(name):
+    assert describe_value(name, float("nan")) == f"{name} not defined (one class or value)"
+    assert describe_value(name, 0.5) == f"{name} 0.5"
+    assert describe_value("validation/loss", float("nan")) == "validation/loss nan"

@@ -127,7 +127,7 @@ def truth_of(target: AnyTarget, values: pd.DataFrame) -> tuple[np.ndarray, np.nd
     assert isinstance(target, TargetState), "several columns are numbers"
     cells = only_column(values)
     known = as_learned(cells, target.classes, dict(target.merged))
-    _warn(look_alike_remarks("--metadata-column", known))
+    _warn(look_alike_remarks("--metadata-column", known, "train with"))
     _warn(numbering_remarks(f"--metadata-column {cells.name}", class_names(cells), target.classes))
     truth = target.encode(known)
     unknown = Counter(name for name, number in zip(class_names(cells), truth, strict=True) if number < 0)

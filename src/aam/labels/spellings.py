@@ -101,15 +101,25 @@ def _grouped(counts: Mapping[str, int], key_of: Mapping[str, str]) -> list[dict[
     return [dict(sorted(group.items(), key=lambda item: -item[1])) for group in groups.values() if len(group) > 1]
 
 
-def look_alike_remarks(flag: str, values: pd.Series) -> Iterator[str]:
-    """Yield remarks on classes of a column that look alike or mean the same; ``flag`` is the option that names the column."""
+def look_alike_remarks(flag: str, values: pd.Series, how: str = "pass") -> Iterator[str]:
+    """Yield remarks on classes of a column that look alike or mean the same.
+
+    Parameters
+    ----------
+    flag
+        Option that names the column.
+    values
+        Cells of the samples.
+    how
+        What is to be done with the option that merges classes of the column that is learned.
+    """
     counts = Counter(class_names(values.dropna()))
     may_be_one = probably_one(counts)
     grouped = {name for group in may_be_one for name in group}
     alike = [group for group in look_alikes(counts) if grouped.isdisjoint(group)]
     for what, groups in (("differ only in how they are written, and", alike), ("may be one class, and", may_be_one)):
         if groups:
-            option = f", or pass {merge_option(groups)}" if flag == TARGET_FLAG else ""
+            option = f", or {how} {merge_option(groups)}" if flag == TARGET_FLAG else ""
             yield (
                 f"{flag} {values.name}: these {what} count as different: {_shown(groups)}. If they are one, write them alike in "
                 f"--metadata{option}."
@@ -170,15 +180,13 @@ def matched(names: Iterable[str], known: Sequence[str]) -> dict[str, str]:
         return {}
     spelling = {name: spelling_key(name) for name in [*known, *others]}
     by_key = _names_by_key(known, spelling)
-    renamed, meaning = {}, None
+    is_new = any(spelling[name] not in by_key for name in others)
+    meaning = meaning_keys(spelling.values()) if is_new else {}
+    by_meaning = _names_by_key(known, {name: meaning[spelling[name]] for name in known}) if is_new else {}
+    renamed = {}
     for name in others:
         key = spelling[name]
-        found = by_key.get(key, [])
-        if not found:
-            if meaning is None:
-                meaning = meaning_keys(spelling.values())
-                by_meaning = _names_by_key(known, {name: meaning[key] for name, key in spelling.items()})
-            found = by_meaning.get(meaning[key], [])
+        found = by_key.get(key) or by_meaning.get(meaning.get(key, key), [])
         if len(found) == 1 or (key in found and is_number(key)):
             renamed[name] = key if key in found else found[0]
     return renamed

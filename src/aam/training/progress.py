@@ -93,7 +93,7 @@ class EpochLines(ProgressBar):
         """Log the epoch's losses and scores."""
         metrics = self.get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
-        shown = ", ".join(_described(name, value) for name, value in metrics.items())
+        shown = ", ".join(describe_value(name, value) for name, value in metrics.items())
         logger.info("Epoch %d of at most %d: %s", trainer.current_epoch + 1, trainer.max_epochs, shown)
         self._next_line = self._clock() + QUIET_SECONDS
 
@@ -103,7 +103,14 @@ def _is_undefined(name: str, value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value) and not name.endswith("loss")
 
 
-def _described(name: str, value: Any) -> str:
+def describe_value(name: str, value: Any) -> str:
+    """Return a loss or score with its name, in words if it has no value.
+
+    Examples
+    --------
+    >>> describe_value("validation/target_auroc", float("nan"))
+    'validation/target_auroc not defined (one class or value)'
+    """
     return f"{name} not defined (one class or value)" if _is_undefined(name, value) else f"{name} {value:.4g}"
 
 

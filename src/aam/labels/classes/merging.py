@@ -10,7 +10,7 @@ import pandas as pd
 from aam.config.target import TargetConfig
 from aam.errors import ConfigError, MetadataError, count_of, name_some
 from aam.labels.class_sizes import large_enough, small_class_remarks, small_classes
-from aam.labels.columns import class_names
+from aam.labels.columns import class_names, is_number, only_column
 from aam.labels.spellings import matched, respelling_remarks
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def merge_named(values: pd.DataFrame, options: TargetConfig) -> tuple[pd.DataFra
         raise ConfigError(
             f"--merge-classes is for classes, and {' '.join(columns)} is regressed: leave it out, or pass --task classification."
         )
-    cells = values[columns[0]]
+    cells = only_column(values)
     counts = Counter(class_names(cells))
     merged = _resolved(options.merge_classes, counts, columns[0])
     for remark in _merged_remarks("--merge-classes", merged, counts, "learned"):
@@ -103,8 +103,7 @@ def renamed(values: pd.Series, merged: Merged) -> pd.Series:
     names = [merged.get(name, name) for name in class_names(values)]
     column = pd.Series(names, index=values.index, name=values.name, dtype=object)
     if values.dtype.kind == "f":
-        numbers = pd.to_numeric(column, errors="coerce")
-        return numbers.astype(np.float64) if bool(numbers.notna().all()) else column
+        return column.astype(np.float64) if all(is_number(name) for name in names) else column
     return column
 
 
