@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from aam.config.target import TargetConfig
-from aam.errors import ConfigError, MetadataError
+from aam.errors import MetadataError
 from aam.labels.class_sizes import small_class_remarks
 from aam.labels.classes.merging import merge_named
 from aam.labels.new_samples import truth_of
@@ -198,6 +198,7 @@ REFUSED = {
     "unknown": ({"state": STATES}, "state", ["ill=sick,unwel"], "no sample has --metadata-column state 'unwel'; it holds 'sick'"),
     "into two": ({"state": THREE}, "state", ["x=a,b", "y=b,c"], "puts 'b' into 'x' and 'y'"),
     "in a row": ({"state": THREE}, "state", ["b=a", "c=b"], "puts 'b' into 'c', and others into 'b'"),
+    "several columns": ({"age": AGES, "size": AGES}, "age size", ["x=1,2"], "--merge-classes is for classes, and age size is regressed"),
     "all": ({"state": STATES}, "state", ["x=sick,well"], "has the same value, 'x'"),
     "alone": ({"state": STATES}, "state", ["other"], "--smallest-class, which must be passed, too"),
     "without classes": ({"state": STATES}, "state", ["x="], "write NAME=CLASS,CLASS"),
@@ -209,7 +210,8 @@ REFUSED = {
 def test_what_cannot_be_merged_is_refused(name, runs):
     columns, column, options, message = REFUSED[name]
 
-    code, log = runs.train(columns, column, "--merge-classes", *options)
+    first, *further = column.split()
+    code, log = runs.train(columns, first, *further, "--merge-classes", *options)
 
     assert code == 2
     assert message in log
@@ -228,6 +230,15 @@ def test_names_of_merged_classes_may_be_numbers_or_hold_commas(cells, options, e
     merged, _ = merge_named(values, TargetConfig(task="classification", merge_classes=options))
 
     assert merged["state"].tolist() == expected
+
+
+@pytest.mark.parametrize(("options", "is_kept"), [([], False), (["--merge-classes", "rare=a,b"], True)])
+def test_a_model_holds_merged_classes_only_if_there_are_some(options, is_kept, runs):
+    runs.train({"state": THREE}, "state", *options)
+
+    state = (runs.folder / "trained" / "model" / "state.json").read_text()
+
+    assert ("merged" in json.loads(state)["target"]) == is_kept
 
 
 def test_a_model_that_merges_nothing_opens_as_before():
@@ -314,6 +325,7 @@ def test_numbers_and_conditions_that_are_counted_from_another_number_are_asked_a
 
     assert (code, evaluated) == (0, 0)  # one sample has too few reads
     assert "--metadata-column stage is 1 to 3 in 59 samples, and was 0 to 2 in training" in log
+    assert log.count("may be one class") == 0
     assert "sex is 1 to 2 in 59 samples, and was 0 to 1 in training" in log
     assert "score is 1 to 3 in 59 samples, and was 0 to 2 in training" in log
     assert "was 0 to" not in log_of_same
@@ -382,10 +394,3 @@ def test_classes_that_hold_numbers_give_no_remark(classes, caplog):
 
     assert not caplog.text
     assert not list(small_class_remarks("--metadata-column", values))
-
-
-def test_options_are_refused_before_a_column_of_several_is_merged():
-    values = pd.DataFrame({"age": [1.0, 2.0], "size": [3.0, 4.0]})
-
-    with pytest.raises(ConfigError, match="age size is regressed"):
-        merge_named(values, TargetConfig(merge_classes=("x=1,2",)))

@@ -32,7 +32,7 @@ from aam.inference.ensemble import EnsembleInfo, NetworkEnsemble
 from aam.inference.kernel import KernelModel
 from aam.inference.metrics import without_nan
 from aam.labels.covariates import NO_COVARIATES, Covariates
-from aam.labels.target import StoredTarget, TargetState, parts_of
+from aam.labels.target import AnyTarget, StoredTarget, TargetState, parts_of
 from aam.models.sequence_predictor import SequencePredictor
 from aam.storage.atomic import write_tensors, write_text_atomic
 from aam.storage.cache import digest_of
@@ -156,7 +156,7 @@ def _save(
         "depth": description.depth,
         "token_limit": description.token_limit,
         "seed": description.seed,
-        "target": None if description.target is None else dataclasses.asdict(description.target),
+        "target": None if description.target is None else _plain_target(description.target),
         "conditions": dataclasses.asdict(description.covariates),
         "objective_settings": dict(description.objective_settings),
         "metrics": without_nan(description.metrics),
@@ -166,6 +166,15 @@ def _save(
     write_text_atomic(directory / CONFIG, json.dumps(config, indent=2, default=str) + "\n")
     write_text_atomic(directory / STATE, json.dumps(state, indent=2) + "\n")
     write_text_atomic(directory / CARD, model_card(description))
+
+
+def _plain_target(target: AnyTarget) -> dict[str, Any]:
+    """Return a target as plain values, without what is merged if nothing is, so that it is as before."""
+    plain = dataclasses.asdict(target)
+    for part in plain.get("parts", [plain]):
+        if not part["merged"]:
+            del part["merged"]
+    return plain
 
 
 def load_model(path: Path) -> tuple[AnyModel, ModelDescription]:

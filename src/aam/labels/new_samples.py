@@ -23,7 +23,7 @@ from aam.labels.missing_rows import describe_missing_rows
 from aam.labels.number_cells import described, how_to_write_kinds, numbers_by_kind
 from aam.labels.ranges import TrainingRange, range_remarks
 from aam.labels.sentinels import sentinel_remarks
-from aam.labels.spellings import look_alike_remarks, respelling_remarks
+from aam.labels.spellings import look_alike_remarks, matched, respelling_remarks
 from aam.labels.target import AnyTarget, TargetState, parts_of
 from aam.labels.task import encode_columns
 
@@ -56,6 +56,9 @@ def warn_of_new_cells(
             names = class_names(columns[categories.column].dropna())
             _warn(respelling_remarks(categories.column, names, categories.names))
             _warn(numbering_remarks(categories.column, names, categories.names))
+            spelling = matched(names, categories.names)
+            as_read = pd.Series([spelling.get(name, name) for name in names], name=categories.column, dtype=object)
+            _warn(look_alike_remarks("--metadata column", as_read))
     _warn(number_remarks(covariates, columns))
 
 
