@@ -198,7 +198,9 @@ REFUSED = {
     "unknown": ({"state": STATES}, "state", ["ill=sick,unwel"], "no sample has --metadata-column state 'unwel'; it holds 'sick'"),
     "into two": ({"state": THREE}, "state", ["x=a,b", "y=b,c"], "puts 'b' into 'x' and 'y'"),
     "in a row": ({"state": THREE}, "state", ["b=a", "c=b"], "puts 'b' into 'c', and others into 'b'"),
-    "several columns": ({"age": AGES, "size": AGES}, "age size", ["x=1,2"], "--merge-classes is for classes, and age size is regressed"),
+    "several columns": (
+        {"age": AGES, "size": AGES}, "age size", ["x=1,2"], "--merge-classes is for classes, and age size is regressed",
+    ),
     "all": ({"state": STATES}, "state", ["x=sick,well"], "has the same value, 'x'"),
     "alone": ({"state": STATES}, "state", ["other"], "--smallest-class, which must be passed, too"),
     "without classes": ({"state": STATES}, "state", ["x="], "write NAME=CLASS,CLASS"),
