@@ -292,8 +292,8 @@ def read_study(config: StudyConfig, max_bp: int | None, sketch: KmerSketch | Non
         logger.warning("--table %s: %s", config.table, remark)
     remarks = [*study.store.info.get("feature_remarks", []), *read_remarks(sample, orientation)]
     if sketch is not None:  # a kernel head, which reads all, tells itself what it does not know
-        unlike = [] if max_bp is None else list(unlike_remarks(sample, orientation, sketch))
-        remarks += unlike or length_remarks(sample, sketch, max_bp)
+        shorter_or_turned = [] if max_bp is None else list(unlike_remarks(sample, orientation, sketch))
+        remarks += shorter_or_turned or length_remarks(sample, sketch, max_bp)
     for remark in remarks:
         logger.warning("%s", remark)
     logger.info(

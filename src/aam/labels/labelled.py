@@ -15,7 +15,7 @@ from aam.data.study_build import read_study
 from aam.errors import SplitError, name_some
 from aam.io.metadata import Metadata
 from aam.labels.class_sizes import refuse_smallest_class
-from aam.labels.classes.merging import Merged, joined, merge_named, with_large_classes
+from aam.labels.classes.merging import Merged, merge_named, merged_in_turn, with_large_classes
 from aam.labels.columns import label_samples, only_column
 from aam.labels.covariate_checks import covariate_columns
 from aam.labels.covariates import Covariates, fit_covariates
@@ -319,7 +319,7 @@ def divide(config: TrainConfig, labelled: LabelledTable, depth: int | None) -> L
     else:
         cells, kept, small = with_large_classes(only_column(values), groups, config.split.group_column, config.target)
         study, values, groups = study.select_samples(kept), pd.DataFrame({names[0]: cells}), groups[kept]
-        sample_ids, merged = list(study.sample_ids), joined(merged, small)
+        sample_ids, merged = list(study.sample_ids), merged_in_turn(merged, small)
     stratum = stratum_of(values, task, config.target)
     split = split_labelled(study, groups, stratum, metadata, labelled.table_ids, config.split, config.training)
     warn_of_samples(study, metadata, values, split, config.split.split)

@@ -85,8 +85,8 @@ def probably_one(counts: Mapping[str, int]) -> list[dict[str, int]]:
     [{'sick': 30, 'sikc': 1}]
     """
     spelling = {name: spelling_key(name) for name in counts}
-    meaning = meaning_keys(spelling.values())
-    key_of = {name: meaning[key] for name, key in spelling.items()}
+    meaning_of = meaning_keys(spelling.values())
+    key_of = {name: meaning_of[key] for name, key in spelling.items()}
     for name, meant in misspellings(counts).items():
         key_of[name] = key_of[meant]
     alike = look_alikes(counts)
@@ -181,12 +181,12 @@ def matched(names: Iterable[str], known: Sequence[str]) -> dict[str, str]:
     spelling = {name: spelling_key(name) for name in [*known, *others]}
     by_key = _names_by_key(known, spelling)
     is_new = any(spelling[name] not in by_key for name in others)
-    meaning = meaning_keys(spelling.values()) if is_new else {}
-    by_meaning = _names_by_key(known, {name: meaning[spelling[name]] for name in known}) if is_new else {}
+    meaning_of = meaning_keys(spelling.values()) if is_new else {}
+    by_meaning = _names_by_key(known, {name: meaning_of[spelling[name]] for name in known}) if is_new else {}
     renamed = {}
     for name in others:
         key = spelling[name]
-        found = by_key.get(key) or by_meaning.get(meaning.get(key, key), [])
+        found = by_key.get(key) or by_meaning.get(meaning_of.get(key, key), [])
         if len(found) == 1 or (key in found and is_number(key)):
             renamed[name] = key if key in found else found[0]
     return renamed

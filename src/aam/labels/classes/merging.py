@@ -107,12 +107,12 @@ def renamed(values: pd.Series, merged: Merged) -> pd.Series:
     return column
 
 
-def joined(first: Merged, then: Merged) -> dict[str, str]:
+def merged_in_turn(first: Merged, then: Merged) -> dict[str, str]:
     """Return what two mergers do, one after the other.
 
     Examples
     --------
-    >>> joined({"a": "b"}, {"b": "rare", "c": "rare"})
+    >>> merged_in_turn({"a": "b"}, {"b": "rare", "c": "rare"})
     {'a': 'rare', 'b': 'rare', 'c': 'rare'}
     """
     return {**{of_class: then.get(name, name) for of_class, name in first.items()}, **then}
