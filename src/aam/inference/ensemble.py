@@ -384,6 +384,23 @@ class EnsemblePredictor:
         mean = Predictions(values.mean(axis=0), {**columns, OUTLIER: is_outlier})
         return calibration.report(target, mean, head_inputs)
 
+    def as_function(self, study: Study, metadata: Metadata | None = None) -> CountFunction:
+        """Return the predictions of a study's samples as a function of their reads, as `Predictor.as_function`."""
+        target = self.description.target
+        assert target is not None, "an ensemble has a target"
+        functions = [member.as_function(study, metadata) for member in self.members]
+
+        def compute(counts: csr_array, samples: np.ndarray) -> np.ndarray:
+            values = []
+            for member, function in zip(self.members, functions, strict=True):
+                assert member.description.target is not None, "its members have one"
+                predicted = Predictions(function.compute(counts, samples))
+                predicted = predicted.in_all_classes(member.description.target.classes, target.classes)
+                values.append(self.calibration.calibrated(target, predicted).values)
+            return np.mean(values, axis=0)
+
+        return replace(functions[0], compute=compute)
+
     def embed(self, study: Study) -> np.ndarray:
         """Compute the vector of each sample, the concatenation of those of the N members; float64 [S, N D]."""
         return np.concatenate([member.embed(study) for member in self.members], axis=1)

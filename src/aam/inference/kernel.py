@@ -8,17 +8,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import nn
 
 from aam.batch import CATEGORY
 from aam.data.kmers import Sequences
 from aam.data.orientation import KmerSketch
+from aam.data.rarefaction import rarefy_once
 from aam.data.study import Study
 from aam.errors import ModelError
+from aam.inference.count_function import CountFunction, changed_study, counts_of
 from aam.inference.description import ModelDescription
 from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.io.metadata import Metadata
-from aam.kernels.head import KernelHead
+from aam.kernels.features import Samples
+from aam.kernels.head import BLOCK, KernelHead
 from aam.kernels.storage import head_arrays, head_info, rebuild_head
 from aam.labels.covariates import NO_COVARIATES
 from aam.labels.head_inputs import HeadInputs, columns_read, head_inputs_of_new_samples
@@ -129,6 +133,34 @@ def predict_in_own_units(head: KernelHead, study: Study, metadata: Metadata | No
     return replace(predicted, values=values, columns={**predicted.columns, **dict(zip(INTERVAL, ends, strict=True))})
 
 
+def head_function(head: KernelHead, study: Study, metadata: Metadata | None) -> CountFunction:
+    """Return the predictions of a kernel head as a function of reads, as `Predictor.as_function`.
+
+    The vectors of a pre-trained encoder, if the head has one, are those of all reads, not of rarefactions.
+    """
+    number = head.known.find(study)
+    study = rarefy_once(study, head.fixed_rarefaction)
+    is_known = number >= 0
+    cells = (np.ones(int(is_known.sum())), (np.flatnonzero(is_known), number[is_known]))
+    to_known = csr_array(cells, shape=(study.n_features, len(head.known)))
+    category = head_inputs_of_new_samples(head.target, NO_COVARIATES, metadata, study.sample_ids).get(CATEGORY)
+    vectors, transform = head.vectors, head.target.transform
+
+    def compute(counts: csr_array, samples: np.ndarray) -> np.ndarray:
+        parts = []
+        for start in range(0, len(samples), BLOCK):
+            block, of_samples = counts[start : start + BLOCK], samples[start : start + BLOCK]
+            of_model = None if vectors is None else vectors.of_changed(changed_study(study, block, of_samples))
+            values = head.values(head.outputs(Samples((block @ to_known).toarray(), of_model)))
+            if head.target.task == "regression" and not transform.is_linear:
+                values = transform.to_own(values, None if category is None else category[of_samples])
+            parts.append(values)
+        return np.concatenate(parts)
+
+    is_read = np.ones(study.n_features, dtype=bool) if vectors is not None else is_known
+    return CountFunction(counts_of(study), is_read, compute)
+
+
 RAREFACTIONS = 3
 """Number of rarefactions of a sample whose vectors are averaged."""
 
@@ -162,6 +194,10 @@ class PretrainedVectors:
                 vectors = self._embed(study.select_samples(indices), drawn, n)
                 self._vectors |= {keys[index]: vector for index, vector in zip(indices, vectors, strict=True)}
         return np.stack([self._vectors[key] for key in keys])
+
+    def of_changed(self, study: Study) -> np.ndarray:
+        """Compute the vectors of samples that were changed, of all their reads and without remembering them, float64 [S, D]."""
+        return self._embed(study.cut(self.description.model.max_bp), None, 1)
 
     def _embed(self, study: Study, depth: int | None, n: int) -> np.ndarray:
         """Return the mean vectors over ``n`` rarefactions to a depth, float64 [S, D]."""
@@ -269,6 +305,10 @@ class KernelPredictor:
         if flags:
             logger.warning("No effect on a kernel head, which reads samples as it was trained to: %s.", flags)
         return predict_in_own_units(self.head, study, metadata)
+
+    def as_function(self, study: Study, metadata: Metadata | None = None) -> CountFunction:
+        """Return the predictions of a study's samples as a function of their reads, as `Predictor.as_function`."""
+        return head_function(self.head, study, metadata)
 
     def embed(self, study: Study) -> np.ndarray:
         """Compute the vector of each sample by the pre-trained encoder, float64 [S, D].

@@ -3,20 +3,23 @@
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from aam.batch import Batch, Encoding, SampleEncoding, batch_input
-from aam.data.batching.batches import BatchMaker, Drawing, loader, plan_in_order
+from aam.data.batching.batches import BatchMaker, Drawing, keep_most_abundant, loader, pack, plan_in_order
 from aam.data.orientation import KmerSketch
+from aam.data.rarefaction import EVALUATION
 from aam.data.study import Study
 from aam.errors import ModelError
+from aam.inference.count_function import CountFunction, changed_study
 from aam.inference.description import ModelDescription
 from aam.io.metadata import Metadata
 from aam.labels.head_inputs import HeadInputs, columns_read, head_inputs_of_new_samples
@@ -224,13 +227,7 @@ class NetworkPredictor:
 
     def predict_with_vectors(self, study: Study, metadata: Metadata | None = None) -> tuple[Predictions, np.ndarray]:
         """Return what `predict` returns, and the vector of each sample, float64 [S, D], from one pass over the samples."""
-        model, target = self.model, self.description.target
-        if target is None:
-            raise ModelError(
-                "This is a pre-trained encoder without a target: fine-tune it with 'aam train --pretrained'."
-            )
-        assert isinstance(model, SequencePredictor), "what has a target has a head for it"
-        head_inputs = head_inputs_of_new_samples(target, self.description.covariates, metadata, study.sample_ids)
+        model, head_inputs = self._with_head_inputs(study, metadata)
         results = [self._predict(model, study, head_inputs, number) for number in range(self.n_passes)]
         passes = [predicted for predicted, _ in results]
         values = np.stack([predicted.values for predicted in passes])
@@ -251,13 +248,50 @@ class NetworkPredictor:
         )
         return np.mean(list(passes), axis=0)
 
+    def as_function(self, study: Study, metadata: Metadata | None = None) -> CountFunction:
+        """Return the predictions of a study's samples as a function of their reads, as `Predictor.as_function`."""
+        model, head_inputs = self._with_head_inputs(study, metadata)
+        with self._arithmetic():
+            vectors = asv_vectors(self.base.asv_encoder, study, self.options.cache)
+        whole = replace(self.drawing, depth=None)
+
+        def compute(counts: csr_array, samples: np.ndarray) -> np.ndarray:
+            of_samples = {name: values[samples] for name, values in head_inputs.items()}
+            targets = {name: batch_input(values) for name, values in of_samples.items()}
+            changed = changed_study(study, counts, samples)
+            maker = BatchMaker(changed, whole, targets=targets, asv_vectors=vectors)
+            values = [
+                model.target.in_own_units(self._outputs(model, batch, encoded), batch)
+                for batch, encoded in self._encode(maker, changed.n_samples, None, 0)
+            ]
+            return _stack(values)
+
+        return CountFunction(self._drawn_counts(study), np.ones(study.n_features, dtype=bool), compute)
+
+    def _drawn_counts(self, study: Study) -> csr_array:
+        """Return the reads that are drawn of each sample and kept by the limit of ASVs, float64 [S, F]."""
+        drawn = [self.drawing.draw(study, index, EVALUATION) for index in range(study.n_samples)]
+        study.release()
+        kept = keep_most_abundant(pack(drawn, range(study.n_samples)), self.drawing.token_limit)
+        cells = (kept.counts.astype(np.float64), kept.features, kept.sample_offsets)
+        return csr_array(cells, shape=(study.n_samples, study.n_features))
+
+    def _with_head_inputs(self, study: Study, metadata: Metadata | None) -> tuple[SequencePredictor, HeadInputs]:
+        """Return the model, which must have a target, and what its head reads of the samples beside their ASVs."""
+        model, target = self.model, self.description.target
+        if target is None:
+            raise ModelError(
+                "This is a pre-trained encoder without a target: fine-tune it with 'aam train --pretrained'."
+            )
+        assert isinstance(model, SequencePredictor), "what has a target has a head for it"
+        return model, head_inputs_of_new_samples(target, self.description.covariates, metadata, study.sample_ids)
+
     def _predict(
         self, model: SequencePredictor, study: Study, head_inputs: HeadInputs, number: int
     ) -> tuple[Predictions, np.ndarray]:
         values, columns, vectors = [], [], []
         for batch, samples in self._read(study, "predict", number, head_inputs):
-            features = model.target_features(samples, batch)
-            outputs = model.target(Encoding(samples, target_features=features), batch)
+            outputs = self._outputs(model, batch, samples)
             values.append(model.target.in_own_units(outputs, batch))
             columns.append(model.target.extra_columns(outputs, batch))
             vectors.append(samples.sample_vectors)
@@ -265,6 +299,10 @@ class NetworkPredictor:
             name: _stack([of_batch[name] for of_batch in columns]) for name in columns[0]
         }
         return Predictions(_stack(values), extra), _stack(vectors)
+
+    def _outputs(self, model: SequencePredictor, batch: Batch, samples: SampleEncoding) -> Tensor:
+        features = model.target_features(samples, batch)
+        return model.target(Encoding(samples, target_features=features), batch)  # type: ignore[no-any-return]
 
     def _read(
         self, study: Study, label: str, number: int, head_inputs: HeadInputs
@@ -274,9 +312,16 @@ class NetworkPredictor:
             vectors = asv_vectors(self.base.asv_encoder, study, self.options.cache)
         targets = {name: batch_input(values) for name, values in head_inputs.items()}
         maker = BatchMaker(study, self.drawing, targets=targets, asv_vectors=vectors)
-        plans = plan_in_order(np.arange(study.n_samples), self.options.batch_size, number)
+        return self._encode(maker, study.n_samples, label, number)
+
+    def _encode(
+        self, maker: BatchMaker, n_samples: int, label: str | None, number: int
+    ) -> Iterator[tuple[Batch, SampleEncoding]]:
+        """Yield each batch and the encoding of its samples, with a progress bar if it has a ``label``."""
+        plans = plan_in_order(np.arange(n_samples), self.options.batch_size, number)
+        hides_bar = None if label else True
         with torch.inference_mode():
-            for batch in tqdm(loader(maker, plans), desc=label, unit="batch", disable=None):
+            for batch in tqdm(loader(maker, plans), desc=label, unit="batch", disable=hides_bar):
                 moved = batch.to(self.device)
                 with self._arithmetic():
                     samples = self.base.encode_samples(self.base.asv_vectors(moved), moved)

@@ -9,6 +9,7 @@ from aam.data.orientation import KmerSketch
 from aam.data.study import Study
 from aam.errors import ModelError
 from aam.inference.build import AnyModel
+from aam.inference.count_function import CountFunction
 from aam.inference.description import ModelDescription
 from aam.inference.ensemble import EnsemblePredictor, NetworkEnsemble
 from aam.inference.kernel import KernelModel, KernelPredictor
@@ -82,6 +83,30 @@ class Predictor(Protocol):
         -------
         Predictions
             Values [S] or [S, K] in the target's own units, or class probabilities [S, C], and further columns.
+
+        Raises
+        ------
+        ModelError
+            The model has no target.
+        MetadataError
+            Columns of covariates are absent.
+        """
+        ...
+
+    def as_function(self, study: Study, metadata: Metadata | None = None) -> CountFunction:
+        """Return the predictions of a study's samples as a function of their reads.
+
+        Parameters
+        ----------
+        study
+            The samples.
+        metadata
+            Metadata with the columns that the model reads of each sample, if it reads any.
+
+        Returns
+        -------
+        CountFunction
+            Function of the reads that the model reads of each sample: rarefaction is drawn once, before reads are changed.
 
         Raises
         ------

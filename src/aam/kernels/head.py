@@ -1,9 +1,8 @@
 """The kernel head: an ensemble of machines that reads studies, weighted by their losses on groups that they were fitted without."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import numpy as np
 from pydantic import Field, StrictFloat, StrictInt
@@ -106,16 +105,23 @@ class KernelEnsemble:
         assert isinstance(machine, KernelMachine)
         return machine.kernel.distances(samples).min(axis=1)
 
-    def report(self, outputs: np.ndarray) -> Predictions:
-        """Compute predictions from outputs: values with intervals, or probabilities with sets of classes."""
+    def values(self, outputs: np.ndarray) -> np.ndarray:
+        """Compute values, [m], or probabilities of all classes, [m, C], from outputs."""
         calibration = self.calibration
         if self.target.task == "regression":
-            values = outputs[:, 0] + calibration.centre
-            ends = values - calibration.threshold, values + calibration.threshold
-            return Predictions(values, dict(zip(INTERVAL, ends, strict=True)))
+            return outputs[:, 0] + calibration.centre  # type: ignore[no-any-return]
         classes = list(calibration.classes)
         probability = np.zeros((len(outputs), len(self.target.classes)))
         probability[:, classes] = to_probabilities(outputs / calibration.temperature, len(classes))
+        return probability
+
+    def report(self, outputs: np.ndarray) -> Predictions:
+        """Compute predictions from outputs: values with intervals, or probabilities with sets of classes."""
+        calibration, values = self.calibration, self.values(outputs)
+        if self.target.task == "regression":
+            ends = values - calibration.threshold, values + calibration.threshold
+            return Predictions(values, dict(zip(INTERVAL, ends, strict=True)))
+        probability = values
         sets = prediction_sets(probability, calibration.threshold)
         return Predictions(probability, {SET: named_sets(sets, probability, self.target.classes)}, sets)
 
@@ -123,7 +129,20 @@ class KernelEnsemble:
 LEAST_KNOWN = 0.5
 """Least share of a sample's reads that are of known ASVs; a sample with less is an outlier."""
 
-_BLOCK = 512  # samples whose counts are dense at a time
+BLOCK = 512
+"""Samples whose counts are dense at a time."""
+
+
+class VectorSource(Protocol):
+    """A pre-trained model that computes vectors of samples."""
+
+    def __call__(self, study: Study) -> np.ndarray:
+        """Compute the vectors of the samples of a study, float64 [S, D]."""
+        ...
+
+    def of_changed(self, study: Study) -> np.ndarray:
+        """Compute the vectors of samples whose reads were changed, float64 [S, D]."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -143,7 +162,7 @@ class KernelInputs:
     """
 
     tree: FeatureTree | None = None
-    vectors: Callable[[Study], np.ndarray] | None = None
+    vectors: VectorSource | None = None
     coverage: float = 0.9
     fixed_rarefaction: FixedRarefaction | None = None
 
@@ -162,7 +181,7 @@ class KernelHead(KernelEnsemble):
 
     known: KnownASVs
     phylogeny: Phylogeny | None
-    vectors: Callable[[Study], np.ndarray] | None = None
+    vectors: VectorSource | None = None
     fixed_rarefaction: FixedRarefaction | None = None
 
     @property
@@ -183,8 +202,8 @@ class KernelHead(KernelEnsemble):
         number = self.known.find(chosen)
         chosen = rarefy_once(chosen, self.fixed_rarefaction)
         parts = []
-        for start in range(0, chosen.n_samples, _BLOCK):
-            block = np.arange(start, min(start + _BLOCK, chosen.n_samples))
+        for start in range(0, chosen.n_samples, BLOCK):
+            block = np.arange(start, min(start + BLOCK, chosen.n_samples))
             counts = sample_counts(chosen.select_samples(block), number, len(self.known)).toarray()
             samples = Samples(counts, None if vectors is None else vectors[block])
             parts.append((self.outputs(samples), self.nearest(samples), counts.sum(axis=1)))
