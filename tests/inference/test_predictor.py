@@ -10,7 +10,7 @@ import pytest
 from aam.config.study import StudyConfig
 from aam.data.study_build import read_study
 from aam.errors import MetadataError, ModelError
-from aam.inference.ensemble import EnsemblePredictor
+from aam.inference.ensemble_predictor import EnsemblePredictor
 from aam.inference.kernel import KernelPredictor
 from aam.inference.network import NetworkPredictor, PredictOptions
 from aam.inference.predictor import open_predictor, target_of

@@ -23,7 +23,7 @@ class CountFunction:
     is_read
         Whether the model reads each feature at all; a kernel head does not read ASVs that training never saw. bool [F].
     compute
-        Function of counts, [m, F], and of the samples that they are changed from, int64 [m], of which covariates are taken. It returns
+        Function of counts, [m, F], and of the samples that they were changed from, int64 [m], whose covariates are read. It returns
         values in own units, [m] or [m, K], or class probabilities, [m, C].
     """
 

@@ -11,7 +11,8 @@ from aam.errors import ModelError
 from aam.inference.build import AnyModel
 from aam.inference.count_function import CountFunction
 from aam.inference.description import ModelDescription
-from aam.inference.ensemble import EnsemblePredictor, NetworkEnsemble
+from aam.inference.ensemble import NetworkEnsemble
+from aam.inference.ensemble_predictor import EnsemblePredictor
 from aam.inference.kernel import KernelModel, KernelPredictor
 from aam.inference.model_directory import load_model
 from aam.inference.network import NetworkPredictor, PredictOptions
