@@ -14,6 +14,7 @@ LAYERS = [
     {"cli", "__main__"},
     {"commands"},
     {"crossval", "inspection", "estimators"},
+    {"explanation"},
     {"runs"},
     {"inference", "baselines"},
     {"training", "kernels"},

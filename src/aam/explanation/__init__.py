@@ -1,0 +1,1 @@
+"""Which organisms drive predictions, how far to trust that, and where they sit in the tree."""
