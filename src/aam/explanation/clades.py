@@ -136,9 +136,8 @@ class Clades:
 
     def names(self, feature_ids: Sequence[str]) -> list[str]:
         """Return a name for each set: that of the feature, ``all``, or ``clade`` and a number, by size, for others."""
-        names = [
-            feature_ids[self.order[begin]] if end - begin == 1 else "" for begin, end in zip(self.start, self.stop)
-        ]
+        bounds = zip(self.start.tolist(), self.stop.tolist(), strict=True)
+        names = [feature_ids[int(self.order[begin])] if end - begin == 1 else "" for begin, end in bounds]
         inner = [number for number, name in enumerate(names) if not name and number]
         for rank, number in enumerate(sorted(inner, key=lambda number: (-self.sizes[number], self.start[number])), 1):
             names[number] = f"clade{rank}"

@@ -105,7 +105,7 @@ def permuted_losses(
     Losses
         Changes of the losses, and how outputs follow shares.
     """
-    n_sets = membership.shape[0]
+    n_sets = len(membership.indptr) - 1
     is_regression = parts[0].truth.is_regression
     n_columns = parts[0].truth.rows.shape[1]
     n_outputs = 1 if n_columns <= 2 else n_columns
@@ -122,7 +122,7 @@ def permuted_losses(
             for _ in range(repeats):
                 donation = Donation.of(part.function.counts, draw_donors(part.groups, rng))
                 sums = donation.sums(membership)
-                for index, rows, predicted in evaluate(part.function, _changes(donation, sums, membership, bar)):
+                for index, rows, predicted in evaluate(part.function, _changes(part, donation, sums, membership, bar)):
                     new, new_factors = part.truth.terms(predicted)
                     of_study = part.rows[rows]
                     without[index, of_study] += (new - base[rows]) / repeats
@@ -134,11 +134,14 @@ def permuted_losses(
     return Losses(without, factors, slope, correlation, changed.sum(axis=1))
 
 
-def _changes(donation: Donation, sums: SetSums, membership: csr_array, bar: tqdm) -> Iterator[Change]:
-    for index in range(membership.shape[0]):
+def _changes(
+    part: HeldOutPart, donation: Donation, sums: SetSums, membership: csr_array, bar: tqdm
+) -> Iterator[Change]:
+    n_features = len(part.function.is_read)
+    for index in range(len(membership.indptr) - 1):
         rows = sums.rows(index)
         if len(rows):
-            is_member = np.zeros(membership.shape[1], dtype=bool)
+            is_member = np.zeros(n_features, dtype=bool)
             is_member[membership.indices[membership.indptr[index] : membership.indptr[index + 1]]] = True
             yield index, rows, donation.exchange(is_member, rows)
         bar.update()

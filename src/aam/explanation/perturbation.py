@@ -24,10 +24,13 @@ class SetSums:
     ----------
     own, donated
         Reads, float64 [S, N].
+    n_samples
+        Number of samples, S.
     """
 
     own: csc_array
     donated: csc_array
+    n_samples: int
 
     def rows(self, index: int) -> np.ndarray:
         """Return the samples that hold any of a set, or whose donors do; int64."""
@@ -35,7 +38,7 @@ class SetSums:
 
     def log_ratio(self, index: int, rows: np.ndarray) -> np.ndarray:
         """Compute the decadic logarithm of the donor's reads of a set over the sample's own, for some samples; [m]."""
-        reads = np.zeros((2, self.own.shape[0]))
+        reads = np.zeros((2, self.n_samples))
         for values, sums in zip(reads, (self.own, self.donated), strict=True):
             holders, of_set = _column(sums, index)
             values[holders] = of_set
@@ -72,7 +75,8 @@ class Donation:
 
     def sums(self, membership: csr_array) -> SetSums:
         """Return the reads of each set, whose features are rows of ``membership``, [N, F]."""
-        return SetSums(csc_array(self.own @ membership.T), csc_array(self.donated @ membership.T))
+        own, donated = (csc_array(reads @ membership.T) for reads in (self.own, self.donated))
+        return SetSums(own, donated, len(self.own.indptr) - 1)
 
     def exchange(self, is_member: np.ndarray, rows: np.ndarray) -> csr_array:
         """Return samples with the donors' shares of a set of features.
@@ -164,17 +168,17 @@ def evaluate(function: CountFunction, changes: Iterable[Change]) -> Iterator[tup
 def _evaluate_together(function: CountFunction, changes: list[Change]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     if not changes:
         return
-    counts = stack([counts for _, _, counts in changes])
+    counts = stack([counts for _, _, counts in changes], len(function.is_read))
     predicted = function(counts, np.concatenate([rows for _, rows, _ in changes]))
     ends = np.cumsum([len(rows) for _, rows, _ in changes])
     for (number, rows, _), part in zip(changes, np.split(predicted, ends[:-1]), strict=True):
         yield number, rows, part
 
 
-def stack(blocks: list[csr_array]) -> csr_array:
-    """Return the rows of several blocks, one block after the other."""
+def stack(blocks: list[csr_array], n_features: int) -> csr_array:
+    """Return the rows of several blocks, one block after the other, float64 [m, F]."""
     offsets = np.cumsum([0, *(block.nnz for block in blocks)])
     starts = [block.indptr[:-1] + offset for block, offset in zip(blocks, offsets, strict=False)]
     indptr = np.concatenate([*starts, offsets[-1:]])
     data, indices = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("data", "indices"))
-    return csr_array((data, indices, indptr), shape=(len(indptr) - 1, blocks[0].shape[1]))
+    return csr_array((data, indices, indptr), shape=(len(indptr) - 1, n_features))

@@ -1,12 +1,14 @@
 """A trained model as a function of the reads of each ASV, so that reads can be changed to see what they do to predictions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from aam.data.study import Study
+from aam.kernels.features import Phylogeny
+from aam.labels.target import Predictions
 
 FINENESS = 4096
 """Factor by which changed reads are multiplied before a network reads them, which counts whole reads but compares shares."""
@@ -25,16 +27,20 @@ class CountFunction:
     compute
         Function of counts, [m, F], and of the samples that they were changed from, int64 [m], whose covariates are read. It returns
         values in own units, [m] or [m, K], or class probabilities, [m, C].
+    known_tree
+        Tree that the model keeps, and the number of each feature among the ASVs that it knows, −1 for others, int64 [F]; None if it
+        keeps none.
     """
 
     counts: csr_array
     is_read: np.ndarray
     compute: Callable[[csr_array, np.ndarray], np.ndarray]
+    known_tree: tuple[Phylogeny, np.ndarray] | None = None
 
     @property
     def n_samples(self) -> int:
         """Number of samples, S."""
-        return int(self.counts.shape[0])
+        return len(self.counts.indptr) - 1
 
     def predictions(self) -> np.ndarray:
         """Return the predictions of the samples as they are, float64 [S, K] or [S, C]."""
@@ -53,6 +59,15 @@ class CountFunction:
         if not len(samples):
             return np.empty((0, 1))
         return self.compute(counts, samples).reshape(len(samples), -1)
+
+
+def in_all_classes(function: CountFunction, predicted: Sequence[str], classes: Sequence[str]) -> CountFunction:
+    """Return a function of the probabilities of all ``classes``, from one of some of them; numbers are returned as they are."""
+
+    def compute(counts: csr_array, samples: np.ndarray) -> np.ndarray:
+        return Predictions(function.compute(counts, samples)).in_all_classes(predicted, classes).values
+
+    return replace(function, compute=compute)
 
 
 def counts_of(study: Study) -> csr_array:

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from aam.data.few_reads import has_few_reads
 from aam.data.orientation import KmerSketch
 from aam.data.study import Study
-from aam.inference.count_function import CountFunction
+from aam.inference.count_function import CountFunction, in_all_classes
 from aam.inference.description import ModelDescription
 from aam.inference.ensemble import MEMBERS_SD, EnsembleCalibration, NetworkEnsemble, suffixes_of
 from aam.inference.network import NetworkPredictor, PredictOptions
@@ -141,14 +141,16 @@ class EnsemblePredictor:
         """
         target = self.description.target
         assert target is not None, "an ensemble has a target"
-        functions = [member.as_function(study, metadata) for member in self.members]
+        functions = []
+        for member in self.members:
+            assert member.description.target is not None, "its members have one"
+            of_member = member.as_function(study, metadata)
+            functions.append(in_all_classes(of_member, member.description.target.classes, target.classes))
 
         def compute(counts: csr_array, samples: np.ndarray) -> np.ndarray:
             values = []
-            for member, function in zip(self.members, functions, strict=True):
-                assert member.description.target is not None, "its members have one"
+            for function in functions:
                 predicted = Predictions(function.compute(counts, samples))
-                predicted = predicted.in_all_classes(member.description.target.classes, target.classes)
                 values.append(self.calibration.calibrated(target, predicted).values)
             return np.mean(values, axis=0)
 

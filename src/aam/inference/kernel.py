@@ -158,7 +158,8 @@ def head_function(head: KernelHead, study: Study, metadata: Metadata | None) -> 
         return np.concatenate(parts)
 
     is_read = np.ones(study.n_features, dtype=bool) if vectors is not None else is_known
-    return CountFunction(counts_of(study), is_read, compute)
+    known_tree = None if head.phylogeny is None else (head.phylogeny, number)
+    return CountFunction(counts_of(study), is_read, compute, known_tree)
 
 
 RAREFACTIONS = 3

@@ -269,8 +269,10 @@ class NetworkPredictor:
         return CountFunction(self._drawn_counts(study), np.ones(study.n_features, dtype=bool), compute)
 
     def _drawn_counts(self, study: Study) -> csr_array:
-        """Return the reads that are drawn of each sample and kept by the limit of ASVs, float64 [S, F]."""
-        drawn = [self.drawing.draw(study, index, EVALUATION) for index in range(study.n_samples)]
+        """Return the reads that are drawn of each sample, all of one with fewer, and kept by the limit of ASVs; float64 [S, F]."""
+        whole, depth = replace(self.drawing, depth=None), self.drawing.depth or 0
+        drawings = [whole if reads < depth else self.drawing for reads in study.depths.tolist()]
+        drawn = [drawing.draw(study, index, EVALUATION) for index, drawing in enumerate(drawings)]
         study.release()
         kept = keep_most_abundant(pack(drawn, range(study.n_samples)), self.drawing.token_limit)
         cells = (kept.counts.astype(np.float64), kept.features, kept.sample_offsets)
