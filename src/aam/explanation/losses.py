@@ -1,6 +1,6 @@
 """How far predictions are from the truth, as sums over samples of what is linear in the truth, so that truths can be permuted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,10 @@ class Truth:
         size = np.bincount(truth, minlength=n_classes)
         weight = len(truth) / (np.maximum(size, 1) * (size > 0).sum())
         return cls(np.eye(n_classes)[truth] * weight, 0.0, 1.0, False)
+
+    def of_rows(self, rows: np.ndarray) -> "Truth":
+        """Return the truth of some samples, int64, in the units of all."""
+        return replace(self, rows=self.rows[rows])
 
     def terms(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the parts of the loss of predictions, float64 [m, K]: a term without the truth, [m], and its factors, [m, K].
