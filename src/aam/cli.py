@@ -116,6 +116,11 @@ COMMANDS = {
         "aam.commands.crossval:crossval",
         "train and score aam and classical models anew in each of several folds",
     ),
+    "explain": Command(
+        "aam.config.explain:ExplainConfig",
+        "aam.commands.explain:explain",
+        "say which organisms drive a model's predictions",
+    ),
     "cache": Command(
         "aam.config.tools:CacheConfig", "aam.commands.cache:cache", "list, limit or clear what is kept on disk"
     ),

@@ -39,9 +39,9 @@ logger = logging.getLogger(__name__)
 def predict(config: PredictConfig) -> None:
     """Run ``aam predict``."""
     check_output_file(config)
-    predictor = open_predictor(config.inference.model, _options(config.inference, config.study))
+    predictor = open_predictor(config.inference.model, prediction_options(config.inference, config.study))
     target = target_of(predictor, str(config.inference.model))
-    study = _read_new(config.study, predictor)
+    study = read_new(config.study, predictor)
     study = drop_shallow_samples(study, predictor.depth)
     missing = predictor.description.options.get("missing-values", ())
     metadata = None if config.metadata is None else read_metadata(config.metadata, missing)
@@ -59,9 +59,9 @@ def predict(config: PredictConfig) -> None:
 def embed(config: EmbedConfig) -> None:
     """Run ``aam embed``."""
     check_output_file(config)
-    predictor = open_predictor(config.inference.model, _options(config.inference, config.study))
+    predictor = open_predictor(config.inference.model, prediction_options(config.inference, config.study))
     names = [f"dim{k + 1}" for k in range(predictor.n_dimensions)]
-    study = _read_new(config.study, predictor)
+    study = read_new(config.study, predictor)
     study = drop_shallow_samples(study, predictor.embedding_depth)
     warn_of_new_samples(predictor, study)
     vectors = predictor.embed(study)
@@ -74,9 +74,9 @@ def evaluate(config: EvaluateConfig) -> None:
     """Run ``aam evaluate``."""
     output = config.output.output_dir
     check_output_directory(config)
-    predictor = open_predictor(config.inference.model, _options(config.inference, config.study))
+    predictor = open_predictor(config.inference.model, prediction_options(config.inference, config.study))
     target = target_of(predictor, str(config.inference.model))
-    study = _read_new(config.study, predictor)
+    study = read_new(config.study, predictor)
     shown = _checked_against(target, config.label.metadata_column)
     study, metadata, values = label_samples(config.label, study)
     for _, cells in values.items():
@@ -101,7 +101,8 @@ def evaluate(config: EvaluateConfig) -> None:
     logger.info("Results: %s", output)
 
 
-def _options(config: InferenceConfig, study: StudyConfig) -> PredictOptions:
+def prediction_options(config: InferenceConfig, study: StudyConfig) -> PredictOptions:
+    """Return the options of prediction that the flags of a command give."""
     return PredictOptions(
         cache=Cache(study.cache_dir),
         depth=None if config.rarefy_depth == "none" else config.rarefy_depth,
@@ -111,7 +112,7 @@ def _options(config: InferenceConfig, study: StudyConfig) -> PredictOptions:
     )
 
 
-def _read_new(config: StudyConfig, predictor: Predictor) -> Study:
+def read_new(config: StudyConfig, predictor: Predictor) -> Study:
     """Read a table for a model, and compare its sequences with those of training."""
     study = read_study(config, predictor.max_bp, predictor.sketch)
     warn_of_cut(study, TO_PREDICT)

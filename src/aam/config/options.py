@@ -73,7 +73,7 @@ def _holds(field: dataclasses.Field, value: Any, wanted: tuple[Any, ...]) -> boo
 
 def only_with(
     text: str = "{flag} has no effect without {needed}: pass both, or leave it out.",
-    **needs: tuple[Any, ...] | str | None,
+    **needs: tuple[Any, ...] | str | bool | None,
 ) -> OnlyWith:
     """Declare what an option needs to do anything: the values of another option, or `GIVEN`; of several options, one is enough.
 
@@ -168,6 +168,7 @@ TRAINING = Topic("training", "epochs, batches, memory, early stopping, precision
 SAVING = Topic("saving", "checkpoints, continuing a run")
 DEVICES = Topic("devices", "several GPUs, processes or machines")
 INFERENCE = Topic("inference", "the model, and how it reads samples")
+EXPLANATION = Topic("explanation", "which organisms drive predictions: exchanges, stability, own groups")
 OUTPUT = Topic("output", "where results go, files of options")
 OPTIONS = Topic("options", "what the command alone has")
 """Of configs that name no topic."""

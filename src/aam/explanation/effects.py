@@ -75,8 +75,8 @@ def with_share(counts: csr_array, is_member: np.ndarray, share: np.ndarray, patt
 def effect_curve(parts: Sequence[HeldOutPart], members: np.ndarray, output: int, seed: int) -> Curve | None:
     """Compute the accumulated local effects of the share of a set of features.
 
-    Samples are divided by the share into intervals of equal numbers; in each, the difference of the outputs at both ends is averaged
-    over the samples inside, and the means are added up.
+    Samples are divided by the share into intervals of equal numbers; in each, the difference of the outputs at both ends is
+    averaged over the samples inside, and the means are added up.
 
     Parameters
     ----------

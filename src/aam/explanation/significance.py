@@ -58,10 +58,14 @@ class Null:
         important, that of the data itself counted.
     z
         Importance of each set minus its mean over permuted truths, in standard deviations of these, float64 [N].
+    gain
+        Importance of each set minus its mean over permuted truths, per sample, float64 [N]: what the set adds to the covariance of
+        predictions and truth. Where predictions are sums over sets, that of disjoint sets is the sum of theirs.
     """
 
     p: np.ndarray
     z: np.ndarray
+    gain: np.ndarray
 
 
 def compare_with_null(losses: Losses, rows: np.ndarray, permuted: np.ndarray) -> Null:
@@ -82,7 +86,7 @@ def compare_with_null(losses: Losses, rows: np.ndarray, permuted: np.ndarray) ->
         P-values and standardised importances.
     """
     flat, flat_permuted = rows.reshape(-1), permuted.reshape(len(permuted), -1)
-    p, z = np.ones(len(losses.without)), np.zeros(len(losses.without))
+    p, z, gain = np.ones(len(losses.without)), np.zeros(len(losses.without)), np.zeros(len(losses.without))
     for start in range(0, len(p), _BLOCK):
         block = slice(start, start + _BLOCK)
         factors = losses.factors[block].reshape(-1, len(flat)).astype(np.float64)
@@ -91,8 +95,9 @@ def compare_with_null(losses: Losses, rows: np.ndarray, permuted: np.ndarray) ->
         p[block] = (1 + (null >= (observed - tolerance)[:, None]).sum(axis=1)) / (1 + len(permuted))
         spread = null.std(axis=1)
         excess = observed - null.mean(axis=1)
+        gain[block] = excess / len(rows)
         z[block] = np.divide(excess, spread, out=np.zeros(len(spread)), where=spread > tolerance)
-    return Null(p, z)
+    return Null(p, z, gain)
 
 
 LEVELS = np.concatenate([np.geomspace(1e-4, 1.0, 161), [1.0]])

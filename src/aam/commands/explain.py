@@ -1,0 +1,114 @@
+"""``aam explain``: which organisms drive a model's predictions."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+
+from aam.commands.predict import prediction_options, read_new
+from aam.config.explain import ExplainConfig
+from aam.config.study import LabelConfig
+from aam.data.rarefaction import drop_shallow_samples
+from aam.data.study import Study
+from aam.errors import ConfigError, InputError
+from aam.explanation.findings import explain_samples
+from aam.explanation.held_out import HeldOutSamples
+from aam.explanation.nuisance import DEPTH
+from aam.explanation.results import EXPLANATION_RESULTS
+from aam.inference.new_samples import is_trained_on
+from aam.inference.predictor import Predictor, open_predictor, target_of
+from aam.io.metadata import Metadata, read_metadata
+from aam.labels.columns import label_samples
+from aam.labels.groups import sample_groups
+from aam.labels.new_samples import truth_of
+from aam.labels.target import JointTarget, TargetState
+from aam.runs.resources import read_tree
+from aam.storage.cache import Cache
+from aam.storage.output import check_output_directory, start_output_directory
+
+logger = logging.getLogger(__name__)
+
+FEWEST_SAMPLES = 4
+"""Least number of samples that are explained."""
+
+
+def explain(config: ExplainConfig) -> None:
+    """Run ``aam explain``."""
+    check_output_directory(config)
+    predictor = open_predictor(config.inference.model, prediction_options(config.inference, config.study))
+    target = target_of(predictor, str(config.inference.model))
+    if isinstance(target, JointTarget):
+        raise ConfigError(
+            f"The model predicts several columns, {target.column}, and one is explained at a time: train a model of one of them."
+        )
+    study = drop_shallow_samples(read_new(config.study, predictor), predictor.depth)
+    tree_path = config.tree.tree
+    tree = None if tree_path is None else read_tree(tree_path, study, Cache(config.study.cache_dir), config.tree.root)
+    study, samples = _samples(config, predictor, target, study)
+    directory = config.output.output_dir
+    start_output_directory(config, EXPLANATION_RESULTS)
+    explain_samples(samples, study, tree, config.tree.taxonomy, config.explanation, directory)
+    logger.info("Results: %s", directory)
+
+
+def _samples(
+    config: ExplainConfig, predictor: Predictor, target: TargetState, study: Study
+) -> tuple[Study, HeldOutSamples]:
+    """Return the samples that are explained: with their truth if it is known, and without those of training."""
+    study = _without_training_samples(config, predictor, study)
+    labels = config.labels
+    metadata, truth, values = None, None, None
+    if labels.metadata is not None and labels.metadata_column:
+        label = LabelConfig(
+            metadata=labels.metadata,
+            metadata_column=labels.metadata_column,
+            missing_samples=labels.missing_samples,  # type: ignore[arg-type]
+            missing_values=labels.missing_values,
+        )
+        study, metadata, values = label_samples(label, study)
+        kept, truth = truth_of(target, values)
+        study = study.select_samples(kept)
+    elif labels.metadata is not None:
+        metadata = read_metadata(labels.metadata, labels.missing_values)
+    if study.n_samples < FEWEST_SAMPLES:
+        raise InputError(
+            f"{study.n_samples} samples are left, and at least {FEWEST_SAMPLES} are needed to explain a model."
+        )
+    ids = list(study.sample_ids)
+    groups = (
+        np.array(ids) if metadata is None else sample_groups(metadata, ids, labels.group_column, labels.metadata_column)
+    )
+    nuisance = _nuisance(config, metadata, study)
+    rows = np.arange(study.n_samples)
+    models = [(predictor.as_function(study, metadata), rows)]
+    return study, HeldOutSamples(target, ids, study.feature_ids, truth, groups, models, nuisance)
+
+
+def _without_training_samples(config: ExplainConfig, predictor: Predictor, study: Study) -> Study:
+    """Leave out the samples that the model was trained on, and say so."""
+    is_known = is_trained_on(predictor.description, study)
+    n_known = int(is_known.sum())
+    if config.training_samples and n_known:
+        logger.warning(
+            "%d of %d samples were used to train the model: what is said of it is partly what it has learned by heart.",
+            n_known, study.n_samples,
+        )  # fmt: skip
+        return study
+    if n_known and study.n_samples - n_known < FEWEST_SAMPLES:
+        raise InputError(
+            f"The model was trained on {n_known} of the {study.n_samples} samples, and importance is asked of samples that it has "
+            "not seen. Pass other samples; or run 'aam crossval --explain', which explains each sample by a model that never saw "
+            "it; or pass --training-samples to explain them all the same."
+        )
+    if n_known:
+        logger.info("Left out %d of %d samples, on which the model was trained.", n_known, study.n_samples)
+    return study.select_samples(np.flatnonzero(~is_known))
+
+
+def _nuisance(config: ExplainConfig, metadata: Metadata | None, study: Study) -> dict[str, pd.Series]:
+    ids = list(study.sample_ids)
+    columns = {DEPTH: pd.Series(study.depths.astype(float), index=ids, name=DEPTH)}
+    for name in config.explanation.nuisance_columns:
+        assert metadata is not None, "the option is only with labels"
+        columns[name] = metadata.column(name).reindex(ids)
+    return columns

@@ -1,0 +1,120 @@
+"""Options of explaining predictions: which organisms drive them."""
+
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field, field_validator, model_validator
+
+from aam.config.arguments import without_marks
+from aam.config.base import config
+from aam.config.commands import InferenceConfig
+from aam.config.options import EXPLANATION, GIVEN, IN_STUDY, LABELS, STUDY, Topic, only_with
+from aam.config.study import OutputDirectoryConfig, StudyConfig, check_root
+
+LABELLED = only_with(
+    "{flag} has no effect without --metadata and --metadata-column: importance is asked of labelled samples.",
+    metadata_column=GIVEN,
+    explain=True,
+)
+"""Condition of options that are of importance alone."""
+
+
+@config
+class ExplanationConfig:
+    """What is asked of a model, and how exactly."""
+
+    topic: ClassVar[Topic] = EXPLANATION
+
+    groups: Annotated[Path | None, LABELLED] = None
+    """Own sets of features, such as functional guilds: tab-separated columns feature-id and group; a feature may be of several."""
+    nuisance_columns: Annotated[tuple[str, ...], LABELLED] = ()
+    """Metadata columns that a model should not read, such as sequencing run, plate or centre. nuisance.tsv says how far each goes
+    with the predictions beyond what the truth explains; the number of reads is always among them."""
+    exchanges: Annotated[int, Field(ge=1), LABELLED] = 3
+    """Times that each ASV and clade is exchanged between subjects; more make importances steadier, and take longer."""
+    null_draws: Annotated[int, Field(ge=19), LABELLED] = 999
+    """Exchanged targets that importances are compared with; the least p-value is 1 / (this + 1)."""
+    top: Annotated[int, Field(ge=1)] = 20
+    """Length of the lists whose stability is measured, and of those that are drawn and attributed."""
+    least_samples: Annotated[int, Field(ge=1), LABELLED] = 3
+    """Samples that must hold an ASV for its importance to be asked."""
+    attributions: bool = True
+    """Whether each sample's prediction is divided among the top ASVs and clades as well; --no-attributions saves that time."""
+
+
+@config
+class TreeConfig:
+    """The tree and the names of the ASVs."""
+
+    topic: ClassVar[Topic] = STUDY
+
+    tree: Annotated[Path | None, IN_STUDY] = None
+    """Rooted phylogenetic tree with the features as tips: Newick or a QIIME 2 artifact. Its clades are explained beside single
+    ASVs. None: the tree that a kernel head keeps; without one, the taxa of --taxonomy."""
+    root: Annotated[tuple[str, ...], only_with(tree=GIVEN)] = ()
+    """Where to root the tree; none: its own root. midpoint, or outgroup with the names of its tips."""
+    taxonomy: Annotated[Path | None, IN_STUDY] = None
+    """Lineage of each feature, which names ASVs and clades: a table of feature id and lineage, or FeatureData[Taxonomy]."""
+
+    @model_validator(mode="after")
+    def _root_is_one(self) -> "TreeConfig":
+        check_root(self.root)
+        return self
+
+
+_WITH_METADATA = only_with(metadata=GIVEN)
+
+
+@config
+class KnownLabelsConfig:
+    """The truth that predictions are compared with, if it is known."""
+
+    topic: ClassVar[Topic] = LABELS
+
+    metadata: Path | None = None
+    """Table of sample metadata. Without it, and where there is no truth, only single predictions are explained (attributions)."""
+    metadata_column: Annotated[tuple[str, ...], _WITH_METADATA] = ()
+    """Column with the truth. None: importance, which needs the truth, is left out."""
+    group_column: Annotated[str | None, _WITH_METADATA] = None
+    """Column of the subject (host, site, plot): whole subjects are exchanged, and intervals are over subjects."""
+    missing_samples: Annotated[str, Field(pattern="error|drop"), _WITH_METADATA] = "error"
+    """What to do with samples that have no row in the metadata: error, or drop to leave them out."""
+    missing_values: Annotated[tuple[str, ...], _WITH_METADATA] = ()
+    """Cells that mean that there is no value, such as NA 'not collected'."""
+
+    @field_validator("missing_values")
+    @classmethod
+    def _read_marks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return without_marks(values)
+
+    @model_validator(mode="after")
+    def _one_column(self) -> "KnownLabelsConfig":
+        if len(self.metadata_column) > 1:
+            raise ValueError("--metadata-column: one column is explained at a time.")
+        return self
+
+
+@config
+class ExplainConfig:
+    """Which organisms drive a model's predictions, how far to trust that, and where they sit in the tree.
+
+    Example: aam explain --model trained --table new.biom --sequences new-rep-seqs.fasta --metadata new.tsv --metadata-column age
+    --group-column subject --tree tree.nwk --taxonomy taxonomy.tsv --output-dir explained
+
+    Importance is asked of samples that the model has not seen: those it was trained on are left out. 'aam crossval --explain' is
+    the better form, as it explains every sample by a model that never saw it. Writes importance.tsv (ASVs and clades, with p and
+    q, intervals, direction and stability), attributions.tsv (samples × top sets), effects.tsv, nuisance.tsv, summary.md, tree.nwk
+    with files for iTOL and Empress, and plots/ (SVG and PNG). What it says is of the model and its associations, not of causes.
+    """
+
+    command: ClassVar[str] = "explain"
+
+    study: StudyConfig
+    inference: InferenceConfig
+    output: OutputDirectoryConfig
+    labels: KnownLabelsConfig = field(default_factory=KnownLabelsConfig)
+    tree: TreeConfig = field(default_factory=TreeConfig)
+    explanation: ExplanationConfig = field(default_factory=ExplanationConfig)
+    training_samples: bool = False
+    """Explain samples that the model was trained on, too. Their importances are of what it has learned by heart as well."""

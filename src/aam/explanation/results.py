@@ -1,0 +1,198 @@
+"""Write what was found: tables, a summary in words, and pictures."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from aam.explanation.coherence import LARGEST_Q
+from aam.explanation.explain import ASV, CLADE, GROUP, Importance
+from aam.explanation.held_out import HeldOutSamples
+from aam.io.metadata import write_tsv
+from aam.storage.atomic import write_text_atomic
+
+IMPORTANCE, ATTRIBUTIONS, EFFECTS, NUISANCE, AGREEMENT, SUMMARY, NUMBERS, PLOTS = (
+    "importance.tsv", "attributions.tsv", "effects.tsv", "nuisance.tsv", "agreement.tsv", "summary.md", "explanation.json", "plots",
+)  # fmt: skip
+
+EXPLANATION_RESULTS = (
+    IMPORTANCE, ATTRIBUTIONS, EFFECTS, NUISANCE, AGREEMENT, SUMMARY, NUMBERS, PLOTS, "tree.nwk", "itol", "empress.tsv",
+)  # fmt: skip
+"""Files and folders of an explanation."""
+
+STAMP = "This model is no better than guessing: nothing here explains the target."
+"""What stands on every page of an explanation of such a model."""
+
+_IN_SUMMARY = 10
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All parts of an explanation that were asked for.
+
+    Attributes
+    ----------
+    importance
+        Importances; None without labels.
+    nuisance, effects, agreement, attributions
+        Tables; None for those that were not asked for.
+    remarks
+        Sentences on what was left out or limits what is said.
+    """
+
+    importance: Importance | None = None
+    nuisance: pd.DataFrame | None = None
+    effects: pd.DataFrame | None = None
+    agreement: pd.DataFrame | None = None
+    attributions: pd.DataFrame | None = None
+    remarks: Sequence[str] = field(default_factory=list)
+
+
+def write_findings(directory: Path, samples: HeldOutSamples, findings: Findings) -> None:
+    """Write the tables and the summary."""
+    tables = {
+        IMPORTANCE: None if findings.importance is None else findings.importance.table,
+        NUISANCE: findings.nuisance,
+        EFFECTS: findings.effects,
+        AGREEMENT: findings.agreement,
+        ATTRIBUTIONS: findings.attributions,
+    }
+    for name, table in tables.items():
+        if table is not None:
+            write_tsv(directory / name, {str(column): table[column].tolist() for column in table})
+    write_text_atomic(directory / SUMMARY, summary(samples, findings))
+    write_text_atomic(directory / NUMBERS, json.dumps(_numbers(samples, findings), indent=2) + "\n")
+
+
+def _numbers(samples: HeldOutSamples, findings: Findings) -> dict[str, object]:
+    importance = findings.importance
+    return {
+        "target": samples.target.column,
+        "task": samples.target.task,
+        "samples": samples.n_samples,
+        "groups": len(np.unique(samples.groups)),
+        "models": len(samples.models),
+        "score": None if importance is None else importance.score,
+        "no_better_than_guessing": None if importance is None else importance.is_guess,
+        "remarks": list(findings.remarks),
+    }
+
+
+def summary(samples: HeldOutSamples, findings: Findings) -> str:
+    """Return the explanation in words, as Markdown."""
+    target, n_groups = samples.target.column, len(np.unique(samples.groups))
+    units = f"{samples.n_samples} samples" + (f" of {n_groups} groups" if n_groups < samples.n_samples else "")
+    models = (
+        "one model that has not seen them"
+        if len(samples.models) == 1
+        else f"{len(samples.models)} models, each without its own"
+    )
+    lines = [f"# What predictions of {target} depend on", "", f"{units}, explained by {models}.", ""]
+    importance = findings.importance
+    if importance is not None:
+        if importance.is_guess:
+            lines += [f"**{STAMP}**", ""]
+        lines += [_score_line(samples, importance), "", *_lists(importance.table)]
+    if findings.nuisance is not None and len(findings.nuisance):
+        lines += ["## Does the model read the run, and not the microbes?", "", *_nuisance_lines(findings.nuisance), ""]
+    if findings.agreement is not None and len(findings.agreement):
+        lines += ["## How far models and methods agree", "", *_indented(findings.agreement.round(3)), ""]
+    lines += ["## How to read this", "", *_READING, *(f"* {remark}" for remark in findings.remarks), ""]
+    return "\n".join(lines)
+
+
+_READING = (
+    "* Importance is by how much the held-out loss grows when the shares of an ASV or a clade are those of another subject: in units "
+    "of the target's variance for numbers, of log loss for classes. A sample keeps its depth, and the ratios among its other ASVs.",
+    "* An ASV's importance is shared with, or hidden by, its relatives: look at its clade as well. A clade's importance is not the "
+    "sum of its members'.",
+    "* p compares with targets that were exchanged between subjects; q is the rate of false discoveries, down the tree.",
+    "* ranks and in top are over draws of other subjects, among the sets of its kind: a rank without them is no news.",
+    "* All of this is about what the model uses, and goes with the target. None of it says what causes what.",
+)
+
+
+def _score_line(samples: HeldOutSamples, importance: Importance) -> str:
+    if samples.is_regression:
+        return f"R² of the held-out predictions: {importance.score:.3f}."
+    return f"The held-out predictions avoid {importance.score:.0%} of the log loss of guessing."
+
+
+def _lists(table: pd.DataFrame) -> list[str]:
+    selected = table.loc[table["is_selected"] & (table["kind"] != GROUP)].sort_values(by="z", ascending=False)
+    lines = ["## What the predictions depend on", ""]
+    if len(selected):
+        lines += [
+            f"{len(selected)} clades and ASVs without common members are found at a false discovery rate of {LARGEST_Q:.0%}, and are "
+            "coherent: most of their members alone point the same way.", "", *_indented(_shown(selected.head(_IN_SUMMARY))), "",
+        ]  # fmt: skip
+    else:
+        lines += [f"No clade or ASV is found at a false discovery rate of {LARGEST_Q:.0%}.", ""]
+    for kind, title in ((ASV, "Single ASVs"), (GROUP, "Your groups")):
+        of_kind = table.loc[table["kind"] == kind]
+        if len(of_kind):
+            found = int((of_kind["q"] <= LARGEST_Q).sum())
+            lines += [f"## {title}", "", f"{found} of {len(of_kind)} are found at that rate.", ""]
+            lines += [*_indented(_shown(of_kind.head(_IN_SUMMARY))), ""]
+    return lines
+
+
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    names = [
+        taxon if kind == CLADE and taxon else f"{taxon} {short_name(name)}".strip()
+        for name, taxon, kind in zip(table["name"], table["taxon"], table["kind"], strict=True)
+    ]
+    shown = pd.DataFrame({"what": names, "ASVs": table["n_asvs"]})
+    shown["importance"] = [
+        f"{value:.3g} [{low:.2g}, {high:.2g}]"
+        for value, low, high in zip(table["importance"], table["low"], table["high"], strict=True)
+    ]
+    shown["q"] = [f"{value:.3g}" for value in table["q"]]
+    more = [f"more of it {direction}" if direction != "unclear" else direction for direction in table["direction"]]
+    shown["direction"] = (
+        [f"{text} {name}" for text, name in zip(more, table["class"], strict=True)] if "class" in table else more
+    )
+    shown["ranks"] = [f"{low:.0f}–{high:.0f}" for low, high in zip(table["rank_low"], table["rank_high"], strict=True)]
+    shown["in top"] = [f"{share:.0%}" for share in table["in_top"]]
+    return shown
+
+
+def short_name(name: str) -> str:
+    """Return a name to read: the first 8 letters of a digest, others whole.
+
+    Examples
+    --------
+    >>> short_name("d41d8cd98f00b204e9800998ecf8427e"), short_name("clade12")
+    ('d41d8cd9', 'clade12')
+    """
+    is_digest = len(name) in (32, 40, 64) and all(letter in "0123456789abcdef" for letter in name)
+    return name[:8] if is_digest else name
+
+
+def _nuisance_lines(table: pd.DataFrame) -> list[str]:
+    lines = []
+    for row in table.itertuples():
+        told = (
+            f"{row.column} explains {row.beyond_truth:.0%} of what predictions hold beyond the truth (p = {row.p:.3g})"
+        )
+        with_truth = f"and {row.with_truth:.0%} of the truth itself"
+        lines.append(f"* {told}, {with_truth}.")
+    return lines
+
+
+def _indented(table: pd.DataFrame) -> list[str]:
+    cells = [list(map(str, table.columns)), *([_text(value) for value in row] for row in table.itertuples(index=False))]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
+    return [
+        "    " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    ]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.3g}"
+    return str(value)
