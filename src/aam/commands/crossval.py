@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from aam.config.crossval import CrossvalConfig
 from aam.crossval.folds import CrossvalSamples, Fold, read_crossval_samples
-from aam.crossval.methods import AAM, Method, methods_of
+from aam.crossval.methods import AAM, Functions, Method, methods_of
 from aam.crossval.report import (
     Columns,
     draw_summary,
@@ -22,12 +23,16 @@ from aam.crossval.report import (
 )
 from aam.crossval.summary import FoldScore, HeldOut, score_folds, summarise
 from aam.data.rarefaction import fixed_rarefaction
+from aam.explanation.findings import explain_samples
+from aam.explanation.held_out import HeldOutSamples
+from aam.explanation.nuisance import DEPTH
+from aam.explanation.results import SUMMARY
 from aam.labels.groups import warn_of_depth
 from aam.labels.target import Predictions
 from aam.metrics.scores import SCORES
 from aam.runs.pretrained import load_pretrained, model_config_of
-from aam.runs.resources import warn_of_off_target
-from aam.runs.results import EVALUATION_RESULTS
+from aam.runs.resources import read_given_tree, warn_of_off_target
+from aam.runs.results import EVALUATION_RESULTS, EXPLANATION
 from aam.storage.output import check_output_directory, start_output_directory
 from aam.uncertainty import INTERVAL
 
@@ -47,8 +52,10 @@ def crossval(config: CrossvalConfig) -> None:
     if pretrained is not None:
         config = replace(config, model=model_config_of(pretrained[0], config.model))
     samples = read_crossval_samples(config)
+    tree = read_given_tree(config, samples.study) if config.folds.explain and config.distance.tree else None
     warn_of_off_target(config.taxonomy.taxonomy, samples.study)
-    methods = methods_of(config, pretrained, samples)
+    functions: Functions | None = {} if config.folds.explain else None
+    methods = methods_of(config, pretrained, samples, functions)
     start_output_directory(user_config, EVALUATION_RESULTS)
     write_folds(output, samples)
     target = samples.target
@@ -71,6 +78,22 @@ def crossval(config: CrossvalConfig) -> None:
     table = summary_table(held_out, folds, summaries, reference)
     write_text(output, samples, f"{table}{coverage_text}", reference)
     logger.info("\n%s%s\n\nResults: %s", table, coverage_text, output)
+    if functions is not None:
+        directory = output / EXPLANATION
+        directory.mkdir()
+        explained = held_out_samples(samples, functions)
+        explain_samples(explained, samples.study, tree, config.taxonomy.taxonomy, config.explanation, directory)
+        logger.info("Explanation: %s", directory / SUMMARY)
+
+
+def held_out_samples(samples: CrossvalSamples, functions: Functions) -> HeldOutSamples:
+    """Return the samples of the first repeat, each with the model of its fold, to explain them."""
+    ids = list(samples.study.sample_ids)
+    depth = pd.Series(samples.study.depths.astype(float), index=ids, name=DEPTH)
+    models = [(functions[fold.repeat, fold.number], fold.test) for fold in samples if fold.repeat == 0]
+    nuisance = {DEPTH: depth, **samples.nuisance}
+    feature_ids = samples.study.feature_ids
+    return HeldOutSamples(samples.target, ids, feature_ids, samples.truth, samples.groups, models, nuisance)
 
 
 def predict_held_out(

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from aam.config.base import config, written_after
 from aam.config.commands import LearningConfig
+from aam.config.explain import ExplanationConfig
 from aam.config.options import FOLDS, IN_FOLDS, ONE_OF, Topic, only_with
 
 Baseline = Literal["guess", "depth", "linear", "unifrac", "random-forest", "extra-trees", "gradient-boosting"]
@@ -38,6 +39,9 @@ class FoldsConfig:
     takes seconds, of forests and boosting up to a minute."""
     aam: Annotated[bool, IN_FOLDS] = True
     """Whether aam itself is compared; --no-aam scores the baselines alone. It is trained with the other options."""
+    explain: Annotated[bool, only_with(aam=True)] = False
+    """Say which organisms drive the predictions: every held-out sample is explained by the model of its fold, which never saw it
+    (those of the first repeat). Results go to explanation/, as of 'aam explain'; --tree and --taxonomy make clades and names."""
 
     @model_validator(mode="after")
     def _one_source_of_folds(self) -> "FoldsConfig":
@@ -67,6 +71,7 @@ class CrossvalConfig(LearningConfig):
     """Its files are those of ``aam evaluate --folds``, its other spelling, and either replaces those of the other."""
 
     folds: FoldsConfig = field(metadata=written_after("label"))
+    explanation: ExplanationConfig = field(default_factory=ExplanationConfig)
 
     @model_validator(mode="after")
     def _baselines_have_what_they_need(self) -> Self:

@@ -31,8 +31,9 @@ class ExplanationConfig:
     nuisance_columns: Annotated[tuple[str, ...], LABELLED] = ()
     """Metadata columns that a model should not read, such as sequencing run, plate or centre. nuisance.tsv says how far each goes
     with the predictions beyond what the truth explains; the number of reads is always among them."""
-    exchanges: Annotated[int, Field(ge=1), LABELLED] = 3
-    """Times that each ASV and clade is exchanged between subjects; more make importances steadier, and take longer."""
+    exchanges: Annotated[Annotated[int, Field(ge=1)] | None, LABELLED] = None
+    """Times that each ASV and clade is exchanged between subjects; more make importances steadier, and take longer. None: once for
+    600 samples or more, more often for fewer, at most 10 times."""
     null_draws: Annotated[int, Field(ge=19), LABELLED] = 999
     """Exchanged targets that importances are compared with; the least p-value is 1 / (this + 1)."""
     top: Annotated[int, Field(ge=1)] = 20

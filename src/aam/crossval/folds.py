@@ -74,6 +74,8 @@ class CrossvalSamples:
         Metadata columns that options name, by name, in the order of the samples.
     losses
         Loss of the column from ``--loss-config``, if there is one.
+    nuisance
+        Columns of ``--nuisance-columns``, by name, in the order of the samples.
     """
 
     study: Study
@@ -85,6 +87,7 @@ class CrossvalSamples:
     fold_names: list[str]
     columns: Mapping[str, pd.Series] = field(default_factory=dict)
     losses: Losses = field(default_factory=dict)
+    nuisance: Mapping[str, pd.Series] = field(default_factory=dict)
 
     @property
     def metadata(self) -> Metadata:
@@ -146,7 +149,8 @@ def read_crossval_samples(config: CrossvalConfig) -> CrossvalSamples:
     warn_of_samples(study, metadata, cells.loc[sample_ids], folds[0], "k-fold")
     if config.folds.group_column is None:
         warn_of_divided_subjects(metadata, sample_ids, folds[0].astype(str), "k-fold", config.label.metadata_column)
-    samples = CrossvalSamples(study, values, target, truth, groups, folds, names, columns, losses)
+    nuisance = {name: metadata.column(name).reindex(sample_ids) for name in config.explanation.nuisance_columns}
+    samples = CrossvalSamples(study, values, target, truth, groups, folds, names, columns, losses, nuisance)
     _check(samples, config.folds)
     return samples
 

@@ -3,7 +3,7 @@
 import copy
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,10 +18,11 @@ from aam.data.rarefaction import choose_depth, fixed_rarefaction, rarefy_once, r
 from aam.data.read_checks import warn_of_cut
 from aam.ecology.unifrac import unweighted_unifrac
 from aam.inference.build import AnyModel
+from aam.inference.count_function import CountFunction, in_all_classes
 from aam.inference.description import ModelDescription
-from aam.inference.kernel import predict_in_own_units, to_kernel_units
+from aam.inference.kernel import head_function, predict_in_own_units, to_kernel_units
 from aam.inference.network import PredictOptions
-from aam.inference.predictor import predictor_of
+from aam.inference.predictor import Predictor, predictor_of
 from aam.kernels.fitting import fit_kernel_head
 from aam.kernels.known_asvs import KnownASVs
 from aam.labels.covariates import NO_COVARIATES
@@ -53,7 +54,13 @@ Method = Callable[[Fold], Predictions]
 """Function that is fitted to the training samples of a fold and predicts the others, in their order."""
 
 
-def methods_of(config: CrossvalConfig, pretrained: Pretrained | None, samples: CrossvalSamples) -> Mapping[str, Method]:
+Functions = dict[tuple[int, int], CountFunction]
+"""What aam predicts of the samples that a fold holds out, as a function of their reads, by repeat and number of the fold."""
+
+
+def methods_of(
+    config: CrossvalConfig, pretrained: Pretrained | None, samples: CrossvalSamples, functions: Functions | None = None
+) -> Mapping[str, Method]:
     """Return the methods to compare, by name; aam first.
 
     Parameters
@@ -64,6 +71,8 @@ def methods_of(config: CrossvalConfig, pretrained: Pretrained | None, samples: C
         Pre-trained model that aam begins with in each fold, if any.
     samples
         The samples, and their folds.
+    functions
+        Where aam leaves its predictions as functions of reads; None if they are not needed.
 
     Raises
     ------
@@ -72,7 +81,7 @@ def methods_of(config: CrossvalConfig, pretrained: Pretrained | None, samples: C
     """
     methods: dict[str, Method] = {}
     if config.folds.aam:
-        methods[AAM] = aam_method(config, pretrained, samples)
+        methods[AAM] = aam_method(config, pretrained, samples, functions)
     names = config.folds.baselines
     if names is None:
         names = tuple(name for name in BASELINES if config.distance.tree is not None or name not in NEED_TREE)
@@ -83,7 +92,9 @@ def methods_of(config: CrossvalConfig, pretrained: Pretrained | None, samples: C
     return methods
 
 
-def aam_method(config: CrossvalConfig, pretrained: Pretrained | None, samples: CrossvalSamples) -> Method:
+def aam_method(
+    config: CrossvalConfig, pretrained: Pretrained | None, samples: CrossvalSamples, functions: Functions | None = None
+) -> Method:
     """Return aam as a method, with the same head in all folds.
 
     Everything that can be wrong in a fold is checked here, before anything is trained or written.
@@ -96,6 +107,8 @@ def aam_method(config: CrossvalConfig, pretrained: Pretrained | None, samples: C
         Pre-trained model that training begins with in each fold, if any.
     samples
         The samples, and their folds.
+    functions
+        As in `methods_of`.
 
     Raises
     ------
@@ -103,7 +116,7 @@ def aam_method(config: CrossvalConfig, pretrained: Pretrained | None, samples: C
         A fold leaves too few samples to train on, or a file that training needs cannot be read.
     """
     if choose_head(config, samples.study.n_samples) == "kernel":
-        return _kernel_method(config, pretrained, samples)
+        return _kernel_method(config, pretrained, samples, functions)
     warn_of_cut(samples.study)
     choose_depth(config.sampling.rarefy_depth, samples.study)  # a fold has its own; what is to be said is said once
     labelled = []
@@ -120,10 +133,12 @@ def aam_method(config: CrossvalConfig, pretrained: Pretrained | None, samples: C
         warn_of_coverage(config, labelled)
     with_batch_size(plan_run(config, first, pretrained)).schedule()  # refuses before anything is trained or written
     fit = _fit_network if config.head.ensemble is None else _fit_ensemble
-    return partial(fit, config, pretrained, samples)
+    return partial(fit, config, pretrained, samples, functions)
 
 
-def _kernel_method(config: CrossvalConfig, pretrained: Pretrained | None, samples: CrossvalSamples) -> Method:
+def _kernel_method(
+    config: CrossvalConfig, pretrained: Pretrained | None, samples: CrossvalSamples, functions: Functions | None
+) -> Method:
     study = read_by_kernel(samples.study, None if pretrained is not None else config.model.max_bp)
     target = samples.target
     inputs = kernel_inputs(config, study, pretrained)
@@ -145,7 +160,11 @@ def _kernel_method(config: CrossvalConfig, pretrained: Pretrained | None, sample
             categories = head_inputs_of(fold_target, NO_COVARIATES, samples.columns, study.n_samples)
             truth = to_kernel_units(fold_target, fold_target.encode(samples.values), categories)
             head = fit_kernel_head(study, fold.train, fold_target, truth, samples.groups, inputs)
-            predicted = predict_in_own_units(head, study.select_samples(fold.test), samples.metadata)
+            test = study.select_samples(fold.test)
+            predicted = predict_in_own_units(head, test, samples.metadata)
+            if functions is not None:
+                function = head_function(head, test, samples.metadata)
+                functions[fold.repeat, fold.number] = in_all_classes(function, fold_target.classes, target.classes)
             return predicted.in_all_classes(fold_target.classes, target.classes)
 
     return fit
@@ -191,18 +210,27 @@ def _config_of_fold(config: CrossvalConfig, fold: Fold, directory: Path) -> Cros
 
 
 def _fit_network(
-    config: CrossvalConfig, pretrained: Pretrained | None, samples: CrossvalSamples, fold: Fold
+    config: CrossvalConfig,
+    pretrained: Pretrained | None,
+    samples: CrossvalSamples,
+    functions: Functions | None,
+    fold: Fold,
 ) -> Predictions:
     """Train a network in a fold and predict the others; nothing stays on disk."""
     with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, NOTICES.within(samples.name_of(fold)):
         labelled, directory = label_fold(config, samples, fold), Path(name)
         plan = with_batch_size(plan_run(_config_of_fold(config, fold, directory), labelled, pretrained))
         fit_run(plan, plan.schedule(), directory)
-        return _predict(samples, fold, labelled, plan.model, plan.description, Cache(directory / "cache"))
+        fitted = _Fitted(labelled, plan.model, plan.description, Cache(directory / "cache"))
+        return _predict(samples, fold, fitted, functions)
 
 
 def _fit_ensemble(
-    config: CrossvalConfig, pretrained: Pretrained | None, samples: CrossvalSamples, fold: Fold
+    config: CrossvalConfig,
+    pretrained: Pretrained | None,
+    samples: CrossvalSamples,
+    functions: Functions | None,
+    fold: Fold,
 ) -> Predictions:
     """Train an ensemble in a fold and predict the others; nothing stays on disk."""
     with tempfile.TemporaryDirectory(prefix="aam-fold-") as name, NOTICES.within(samples.name_of(fold)):
@@ -213,24 +241,36 @@ def _fit_ensemble(
         training = with_batch_size(plan_member(members[0], pretrained)).config.training
         trained = fit_members(with_batch_size_of(members, training), pretrained)
         model, description, _ = calibrate_ensemble(fold_config, labelled, trained)
-        return _predict(samples, fold, labelled, model, description, Cache(directory / "cache"))
+        return _predict(samples, fold, _Fitted(labelled, model, description, Cache(directory / "cache")), functions)
 
 
-def _predict(
-    samples: CrossvalSamples,
-    fold: Fold,
-    labelled: LabelledStudy,
-    model: AnyModel,
-    description: ModelDescription,
-    cache: Cache,
-) -> Predictions:
+@dataclass(frozen=True)
+class _Fitted:
+    """A network or an ensemble of a fold, with its labels and the cache of its vectors."""
+
+    labelled: LabelledStudy
+    model: AnyModel
+    description: ModelDescription
+    cache: Cache
+
+    def predictor(self, depth: int | None) -> Predictor:
+        return predictor_of(copy.deepcopy(self.model), self.description, PredictOptions(self.cache, depth))
+
+
+def _predict(samples: CrossvalSamples, fold: Fold, fitted: _Fitted, functions: Functions | None) -> Predictions:
     """Predict the held-out samples of a fold; those with fewer reads than the depth are read whole, and not left out."""
+    labelled = fitted.labelled
     assert isinstance(labelled.target, TargetState), "a fold has one target"
+    if functions is not None:
+        test = samples.study.select_samples(fold.test)
+        function = fitted.predictor(labelled.depth).as_function(test, samples.metadata)
+        classes = labelled.target.classes, samples.target.classes
+        functions[fold.repeat, fold.number] = in_all_classes(function, *classes)
     is_shallow = samples.study.depths[fold.test] < (labelled.depth or 0)
     predictions, order = [], []
     for indices, depth in ((np.flatnonzero(~is_shallow), labelled.depth), (np.flatnonzero(is_shallow), None)):
         if len(indices):
-            predictor = predictor_of(copy.deepcopy(model), description, PredictOptions(cache, depth))
+            predictor = fitted.predictor(depth)
             study = samples.study.select_samples(fold.test[indices])
             predictions.append(predictor.predict(study, samples.metadata))
             order.append(indices)

@@ -31,8 +31,8 @@ def coherence(clades: Clades, z: np.ndarray, direction: np.ndarray, n_samples: n
     Returns
     -------
     np.ndarray
-        Share of the members, each weighed by its samples, that alone have a standardised importance of `LEAST_Z` and the direction of
-        the set; float64 [N].
+        Share of the members, each weighed by its samples, that alone have a standardised importance of `LEAST_Z` and the direction
+        of the set; float64 [N].
     """
     alone = np.flatnonzero(clades.sizes == 1)
     place = clades.start[alone]

@@ -32,6 +32,9 @@ _COLUMNS = [
     "correlation", "coherence", "is_selected", "rank", "rank_low", "rank_high", "in_top",
 ]  # fmt: skip
 
+ENOUGH_SAMPLES, MOST_EXCHANGES = 600, 10
+"""Samples from which sets are exchanged once, and how often they are at most of fewer."""
+
 LEAST_CORRELATION = 0.1
 """Correlation of changes below which a direction is unclear."""
 
@@ -135,18 +138,20 @@ def explain_importance(samples: HeldOutSamples, sets: FeatureSets, options: Expl
     """
     parts, truth = samples.parts(), samples.scored()
     membership = sets.membership(len(samples.feature_ids))
-    _log_time(parts[0], membership, len(parts) * options.exchanges, samples.n_samples / len(parts[0].rows))
-    losses = permuted_losses(parts, membership, samples.n_samples, options.exchanges, seed)
+    exchanges = options.exchanges or min(MOST_EXCHANGES, -(-ENOUGH_SAMPLES // samples.n_samples))
+    _log_time(parts, membership, exchanges)
+    losses = permuted_losses(parts, membership, samples.n_samples, exchanges, seed)
     permuted = permute_targets(truth.rows, samples.groups, samples.folds, options.null_draws, seed)
     null = compare_with_null(losses, truth.rows, permuted)
     n_nested = len(sets.clades)
     q = np.concatenate([q_values(sets.clades, null.p[:n_nested]), adjusted(null.p[n_nested:])])
     contributions = losses.increase(truth.rows)
     kinds = np.array(sets.kinds)
-    stability = bootstrap(contributions, samples.groups, kinds, options.top, seed)
+    coherences, is_selected = _selection(sets, losses, null, q)
+    ranked_with = np.where(is_selected, "reported", kinds)
+    stability = bootstrap(contributions, samples.groups, ranked_with, options.top, seed)
     table = _table(samples, sets, losses, null, contributions.mean(axis=1), stability)
-    table["q"] = q
-    table["coherence"], table["is_selected"] = _selection(sets, losses, null, q)
+    table["q"], table["coherence"], table["is_selected"] = q, coherences, is_selected
     table = table[_COLUMNS if samples.is_regression else [*_COLUMNS, "class"]]
     place = np.array([(ALL, CLADE, ASV, GROUP).index(kind) for kind in kinds])
     order = np.lexsort((-np.asarray(table["z"], dtype=np.float64), place))
@@ -207,17 +212,17 @@ ROWS_OF_TRIAL = 256
 """Predictions by which the time of all is estimated."""
 
 
-def _log_time(part: HeldOutPart, membership: csr_array, n_rounds: int, factor: float) -> None:
+def _log_time(parts: list[HeldOutPart], membership: csr_array, exchanges: int) -> None:
     """Log how many predictions importance needs, and about how long they take."""
-    counts = part.function.counts
-    held = counts @ membership.T
-    n_rows = int(min(2 * held.nnz, (len(membership.indptr) - 1) * part.function.n_samples) * n_rounds * factor)
-    n_rows = max(1, n_rows // max(1, round(factor)))
-    trial = np.resize(np.arange(part.function.n_samples), ROWS_OF_TRIAL)
+    n_sets = len(membership.indptr) - 1
+    held = (min(2 * (part.function.counts @ membership.T).nnz, n_sets * part.function.n_samples) for part in parts)
+    n_rows = exchanges * sum(held)
+    function = parts[0].function
+    trial = np.resize(np.arange(function.n_samples), ROWS_OF_TRIAL)
     begin = time.monotonic()
-    part.function(counts[trial], trial)
+    function(function.counts[trial], trial)
     minutes = (time.monotonic() - begin) / ROWS_OF_TRIAL * n_rows / 60
     logger.info(
         "Importance of %d sets of ASVs: at most %s predictions, about %s.",
-        len(membership.indptr) - 1, f"{n_rows:,}", f"{minutes:.0f} min" if minutes >= 1 else "less than a minute",
+        n_sets, f"{n_rows:,}", f"{minutes:.0f} min" if minutes >= 1 else "less than a minute",
     )  # fmt: skip

@@ -61,25 +61,36 @@ class Losses:
         return self.without - np.einsum("nsk,sk->ns", self.factors, rows, optimize=True)
 
 
-class _Slopes:
-    """Sums from which the slope and the correlation of changes of outputs on changes of log shares follow."""
+class _Collector:
+    """Sums of changes over exchanges, from which `Losses` follow."""
 
-    def __init__(self, n_sets: int, n_outputs: int) -> None:
-        self.xx, self.count = np.zeros(n_sets), np.zeros(n_sets, dtype=np.int64)
-        self.xy, self.yy = np.zeros((n_sets, n_outputs)), np.zeros((n_sets, n_outputs))
+    def __init__(self, n_sets: int, n_samples: int, n_columns: int, repeats: int) -> None:
+        n_outputs = 1 if n_columns <= 2 else n_columns
+        self.repeats = repeats
+        self.without = np.zeros((n_sets, n_samples), dtype=np.float32)
+        self.factors = np.zeros((n_sets, n_samples, n_columns), dtype=np.float32)
+        self.is_changed = np.zeros((n_sets, n_samples), dtype=bool)
+        self.xx, self.xy, self.yy = np.zeros(n_sets), np.zeros((n_sets, n_outputs)), np.zeros((n_sets, n_outputs))
 
-    def add(self, number: int, share_change: np.ndarray, output_change: np.ndarray) -> None:
-        self.xx[number] += share_change @ share_change
-        self.xy[number] += share_change @ output_change
-        self.yy[number] += np.square(output_change).sum(axis=0)
-        self.count[number] += len(share_change)
+    def add(self, cells: tuple[np.ndarray, ...], without: np.ndarray, factors: np.ndarray) -> None:
+        """Add the changes of the terms of the loss of some sets (rows of ``cells``) and samples (columns)."""
+        self.without[cells] += without / self.repeats
+        self.factors[cells] += factors / self.repeats
+        self.is_changed[cells] = True
 
-    def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return slopes and correlations through the origin: an exchange that changes no share changes nothing."""
+    def add_slopes(self, sets: np.ndarray, share_change: np.ndarray, output_change: np.ndarray) -> None:
+        """Add the changes of log shares and of outputs of some samples."""
+        self.xx[sets] += share_change @ share_change
+        self.xy[sets] += share_change @ output_change
+        self.yy[sets] += np.square(output_change).sum(axis=0)
+
+    def finish(self) -> Losses:
+        """Return the changes, with slopes through the origin: an exchange that changes no share changes nothing."""
         xx = self.xx[:, None]
         slope = np.divide(self.xy, xx, out=np.zeros_like(self.xy), where=xx > 0)
         size = np.sqrt(xx * self.yy)
-        return slope, np.divide(self.xy, size, out=np.zeros_like(self.xy), where=size > 0)
+        correlation = np.divide(self.xy, size, out=np.zeros_like(self.xy), where=size > 0)
+        return Losses(self.without, self.factors, slope, correlation, self.is_changed.sum(axis=1))
 
 
 def permuted_losses(
@@ -106,42 +117,53 @@ def permuted_losses(
         Changes of the losses, and how outputs follow shares.
     """
     n_sets = len(membership.indptr) - 1
-    is_regression = parts[0].truth.is_regression
-    n_columns = parts[0].truth.rows.shape[1]
-    n_outputs = 1 if n_columns <= 2 else n_columns
-    without = np.zeros((n_sets, n_samples), dtype=np.float32)
-    factors = np.zeros((n_sets, n_samples, n_columns), dtype=np.float32)
-    changed = np.zeros((n_sets, n_samples), dtype=bool)
-    slopes = _Slopes(n_sets, n_outputs)
+    collector = _Collector(n_sets, n_samples, parts[0].truth.rows.shape[1], repeats)
     with tqdm(total=len(parts) * repeats * n_sets, desc="importance", unit="set", disable=None) as bar:
         for number, part in enumerate(parts):
-            as_is = part.function.predictions()
-            base, base_factors = part.truth.terms(as_is)
-            outputs = explained_outputs(as_is, is_regression)
-            rng = np.random.default_rng([seed, number])
+            rng, first = np.random.default_rng([seed, number]), _first_alike(membership, part.function.counts)
             for _ in range(repeats):
-                donation = Donation.of(part.function.counts, draw_donors(part.groups, rng))
-                sums = donation.sums(membership)
-                for index, rows, predicted in evaluate(part.function, _changes(part, donation, sums, membership, bar)):
-                    new, new_factors = part.truth.terms(predicted)
-                    of_study = part.rows[rows]
-                    without[index, of_study] += (new - base[rows]) / repeats
-                    factors[index, of_study] += (new_factors - base_factors[rows]) / repeats
-                    changed[index, of_study] = True
-                    output_change = explained_outputs(predicted, is_regression) - outputs[rows]
-                    slopes.add(index, sums.log_ratio(index, rows), output_change)
-    slope, correlation = slopes.finish()
-    return Losses(without, factors, slope, correlation, changed.sum(axis=1))
+                _exchange(part, membership, first, rng, collector)
+                bar.update(n_sets)
+    return collector.finish()
+
+
+def _exchange(
+    part: HeldOutPart, membership: csr_array, first: np.ndarray, rng: np.random.Generator, collector: _Collector
+) -> None:
+    """Exchange each set once, and collect what changes; sets with the same members in these samples are exchanged once."""
+    as_is, is_regression = part.function.predictions(), part.truth.is_regression
+    without, factors = part.truth.terms(as_is)
+    outputs = explained_outputs(as_is, is_regression)
+    donation = Donation.of(part.function.counts, draw_donors(part.groups, rng))
+    sums = donation.sums(membership)
+    for index, rows, predicted in evaluate(part.function, _changes(part, donation, sums, membership, first)):
+        changed_without, changed_factors = part.truth.terms(predicted)
+        alike = np.flatnonzero(first == index)
+        cells = np.ix_(alike, part.rows[rows])
+        collector.add(cells, changed_without - without[rows], changed_factors - factors[rows])
+        output_change = explained_outputs(predicted, is_regression) - outputs[rows]
+        collector.add_slopes(alike, sums.log_ratio(index, rows), output_change)
+
+
+def _first_alike(membership: csr_array, counts: csr_array) -> np.ndarray:
+    """Return, for each set, the first that has the same members among the features that any sample holds; int64 [N]."""
+    is_held = np.zeros(max(counts.indices.max(initial=0), membership.indices.max(initial=0)) + 1, dtype=bool)
+    is_held[counts.indices] = True
+    first: dict[bytes, int] = {}
+    alike = np.empty(len(membership.indptr) - 1, dtype=np.int64)
+    for index in range(len(alike)):
+        members = membership.indices[membership.indptr[index] : membership.indptr[index + 1]]
+        alike[index] = first.setdefault(np.sort(members[is_held[members]]).tobytes(), index)
+    return alike
 
 
 def _changes(
-    part: HeldOutPart, donation: Donation, sums: SetSums, membership: csr_array, bar: tqdm
+    part: HeldOutPart, donation: Donation, sums: SetSums, membership: csr_array, first: np.ndarray
 ) -> Iterator[Change]:
     n_features = len(part.function.is_read)
-    for index in range(len(membership.indptr) - 1):
+    for index in np.unique(first).tolist():
         rows = sums.rows(index)
         if len(rows):
             is_member = np.zeros(n_features, dtype=bool)
             is_member[membership.indices[membership.indptr[index] : membership.indptr[index + 1]]] = True
             yield index, rows, donation.exchange(is_member, rows)
-        bar.update()

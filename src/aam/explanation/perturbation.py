@@ -8,7 +8,7 @@ from scipy.sparse import csc_array, csr_array
 
 from aam.inference.count_function import CountFunction
 
-ROWS_AT_A_TIME = 2048
+ROWS_AT_A_TIME = 512
 """Changed samples that a model reads at a time."""
 
 

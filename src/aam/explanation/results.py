@@ -106,8 +106,9 @@ def summary(samples: HeldOutSamples, findings: Findings) -> str:
 
 
 _READING = (
-    "* Importance is by how much the held-out loss grows when the shares of an ASV or a clade are those of another subject: in units "
-    "of the target's variance for numbers, of log loss for classes. A sample keeps its depth, and the ratios among its other ASVs.",
+    "* Importance is by how much the held-out loss grows when the shares of an ASV or a clade are those of another subject: in "
+    "units of the target's variance for numbers, of log loss for classes. A sample keeps its depth, and the ratios among its other "
+    "ASVs.",
     "* An ASV's importance is shared with, or hidden by, its relatives: look at its clade as well. A clade's importance is not the "
     "sum of its members'.",
     "* p compares with targets that were exchanged between subjects; q is the rate of false discoveries, down the tree.",
@@ -127,8 +128,8 @@ def _lists(table: pd.DataFrame) -> list[str]:
     lines = ["## What the predictions depend on", ""]
     if len(selected):
         lines += [
-            f"{len(selected)} clades and ASVs without common members are found at a false discovery rate of {LARGEST_Q:.0%}, and are "
-            "coherent: most of their members alone point the same way.", "", *_indented(_shown(selected.head(_IN_SUMMARY))), "",
+            f"{len(selected)} clades and ASVs without common members are found at a false discovery rate of {LARGEST_Q:.0%}, and "
+            "are coherent: most of their members alone point the same way.", "", *_indented(_shown(selected.head(_IN_SUMMARY))), "",
         ]  # fmt: skip
     else:
         lines += [f"No clade or ASV is found at a false discovery rate of {LARGEST_Q:.0%}.", ""]
@@ -175,12 +176,10 @@ def short_name(name: str) -> str:
 
 def _nuisance_lines(table: pd.DataFrame) -> list[str]:
     lines = []
-    for row in table.itertuples():
-        told = (
-            f"{row.column} explains {row.beyond_truth:.0%} of what predictions hold beyond the truth (p = {row.p:.3g})"
-        )
-        with_truth = f"and {row.with_truth:.0%} of the truth itself"
-        lines.append(f"* {told}, {with_truth}.")
+    columns = (table[name].tolist() for name in ("column", "beyond_truth", "with_truth", "p"))
+    for column, beyond, with_truth, p in zip(*columns, strict=True):
+        told = f"{column} explains {beyond:.0%} of what predictions hold beyond the truth (p = {p:.3g})"
+        lines.append(f"* {told}, and {with_truth:.0%} of the truth itself.")
     return lines
 
 

@@ -51,27 +51,26 @@ def sets_of_study(
     InputError
         No feature is in enough samples, or a file does not fit the study.
     """
-    features = samples.candidates(options.least_samples)
-    if not len(features):
-        raise InputError(
-            f"No ASV that the model reads is in {options.least_samples} of the {samples.n_samples} samples: there is nothing to "
-            "explain. Pass --least-samples 1, or check that region and trimming are those of training."
-        )
+    features = _candidates(samples, options.least_samples)
     lineages = None if taxonomy is None else lineages_of_study(study.feature_ids, read_taxonomy(taxonomy), taxonomy)
     clades, source = _clades(samples, features, tree, lineages)
     groups = {}
     if options.groups is not None:
         groups = rows_of_groups(read_feature_groups(options.groups), study.feature_ids, options.groups)
-    sets = FeatureSets.of(clades, groups, samples, lineages)
-    n_inner = len(clades) - len(features) - 1
-    logger.info(
-        "Sets: %d ASVs, %d clades (%s)%s.",
-        len(features),
-        max(n_inner, 0),
-        source,
-        f", {len(groups)} groups" if groups else "",
-    )
-    return sets
+    n_inner = max(len(clades) - len(features) - 1, 0)
+    and_groups = f", {len(groups)} groups" if groups else ""
+    logger.info("Sets: %d ASVs, %d clades (%s)%s.", len(features), n_inner, source, and_groups)
+    return FeatureSets.of(clades, groups, samples, lineages)
+
+
+def _candidates(samples: HeldOutSamples, least_samples: int) -> np.ndarray:
+    features = samples.candidates(least_samples)
+    if not len(features):
+        raise InputError(
+            f"No ASV that the model reads is in {least_samples} of the {samples.n_samples} samples: there is nothing to "
+            "explain. Pass --least-samples 1, or check that region and trimming are those of training."
+        )
+    return features
 
 
 def _clades(

@@ -59,13 +59,21 @@ class Trees:
 
     def sums(self, features: np.ndarray) -> np.ndarray:
         """Compute the sum of the trees' values for each sample, [m, K]."""
-        values = features.astype(np.float32)  # as scikit-learn compares them
-        node = np.repeat(self.roots[None], len(features), axis=0)
-        rows = np.arange(len(features))[:, None]
-        while (is_inner := self.left[node] >= 0).any():
-            goes_left = values[rows, np.maximum(self.feature[node], 0)] <= self.threshold[node]
-            node = np.where(is_inner, np.where(goes_left, self.left[node], self.right[node]), node)
-        return self.value[node].sum(axis=1)
+        values = np.ascontiguousarray(features, dtype=np.float32)  # as scikit-learn compares them
+        n_samples, n_trees = len(values), len(self.roots)
+        children = np.stack([self.left, self.right], axis=1).reshape(-1).astype(np.int32)
+        feature, is_leaf = self.feature.astype(np.int32), self.left < 0
+        leaves = np.empty(n_samples * n_trees, dtype=np.int32)
+        node, place = np.tile(self.roots.astype(np.int32), n_samples), np.arange(len(leaves), dtype=np.int64)
+        begin = np.repeat(np.arange(n_samples) * values.shape[1], n_trees)
+        while len(node):
+            has_arrived = is_leaf[node]
+            if has_arrived.any():
+                leaves[place[has_arrived]] = node[has_arrived]
+                node, place, begin = (part[~has_arrived] for part in (node, place, begin))
+            goes_right = values.reshape(-1)[begin + feature[node]] > self.threshold[node]
+            node = children[2 * node + goes_right]
+        return self.value[leaves].reshape(n_samples, n_trees, -1).sum(axis=1)  # type: ignore[no-any-return]
 
     def outputs(self, samples: Samples) -> np.ndarray:
         """Compute centred values [m, 1], or logits: [m, C], or [m, 1] of the second of two classes."""

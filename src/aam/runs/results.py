@@ -23,9 +23,12 @@ from aam.metrics.reservoir import Reservoir
 from aam.storage.atomic import atomic_path, write_text_atomic
 from aam.training.plots import PURPOSE
 
+EXPLANATION = "explanation"
+"""Folder of what ``aam crossval --explain`` writes."""
+
 EVALUATION_RESULTS = (
     "metrics.json", "metrics.tsv", "predictions.tsv", "plots",
-    "folds.tsv", "results.tsv", "summary.tsv", "summary.png", "summary.md",
+    "folds.tsv", "results.tsv", "summary.tsv", "summary.png", "summary.md", EXPLANATION,
 )  # fmt: skip
 """Files of ``aam evaluate`` and ``aam crossval``; each removes those of the other from its output directory."""
 
