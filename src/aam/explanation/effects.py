@@ -14,6 +14,9 @@ from aam.explanation.perturbation import stack
 BINS = 8
 """Number of intervals of a set's share, each with as many samples."""
 
+HIGHEST = 0.98
+"""Quantile of the shares at which curves end; samples above are counted in the last interval."""
+
 DRAWS = 200
 """Number of bootstrap draws of groups for the band of a curve."""
 
@@ -124,7 +127,7 @@ def _bounds(share: np.ndarray) -> np.ndarray:
     held = share[share > 0]
     if not len(held):
         return np.empty(0)
-    quantiles = np.unique(np.quantile(held, np.linspace(0, 1, BINS + 1)))
+    quantiles = np.unique(np.quantile(held, np.linspace(0, HIGHEST, BINS + 1)))
     return np.concatenate([[0.0], quantiles]) if len(held) < len(share) else quantiles
 
 

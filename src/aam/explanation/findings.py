@@ -9,14 +9,20 @@ import pandas as pd
 from aam.config.explain import ExplanationConfig
 from aam.data.study import Study
 from aam.ecology.tree import FeatureTree
+from aam.explanation.attribution import attribute
 from aam.explanation.effects import effect_curve, effects_table
 from aam.explanation.explain import ASV, FeatureSets, Importance, explain_importance
+from aam.explanation.exports import write_exports
 from aam.explanation.held_out import HeldOutSamples
 from aam.explanation.nuisance import nuisance_table
-from aam.explanation.results import STAMP, Findings, write_findings
+from aam.explanation.pictures import SampleParts, draw_all
+from aam.explanation.results import PLOTS, STAMP, Findings, write_findings
 from aam.explanation.sets_of_study import sets_of_study
 
 logger = logging.getLogger(__name__)
+
+MOST_INCOMPLETE = 1e-5
+"""Difference between the sum of a prediction's parts and what it should be from which a warning is given."""
 
 CURVES = 8
 """Number of sets whose effect curves are drawn."""
@@ -59,13 +65,17 @@ def explain_samples(
         logger.warning("%s", STAMP)
     predicted = samples.predictions()
     nuisance = nuisance_table(samples.nuisance, predicted, samples.truth, samples.groups, samples.is_regression)
-    chosen = leading_sets(sets, importance, CURVES)
+    top = leading_sets(sets, importance, options.top)
+    attributions = _attributions(samples, sets, top) if options.attributions else None
     findings = Findings(
         importance=importance,
         nuisance=nuisance,
-        effects=_effects(samples, sets, importance.table, chosen),
+        effects=_effects(samples, sets, importance.table, top[:CURVES]),
+        attributions=None if attributions is None else attributions.table,
     )
     write_findings(directory, samples, findings)
+    write_exports(directory, sets.clades, sets.names, importance.table)
+    draw_all(directory / PLOTS, samples, sets, findings, attributions)
     return findings
 
 
@@ -117,3 +127,27 @@ def _effects(samples: HeldOutSamples, sets: FeatureSets, table: pd.DataFrame, ch
     if classes:
         effects.insert(1, "class", [classes[name] for name in effects["name"]])
     return effects
+
+
+def _attributions(samples: HeldOutSamples, sets: FeatureSets, top: list[int]) -> SampleParts:
+    """Divide each sample's prediction among the leading sets; of several classes, that of the predicted one."""
+    members = [sets.members(number) for number in top]
+    n_outputs = len(samples.output_names)
+    values = np.zeros((samples.n_samples, len(top) + 1))
+    numbers = {name: np.zeros(samples.n_samples) for name in ("prediction", "reference", "error")}
+    output = np.zeros(samples.n_samples, dtype=np.int64)
+    for function, rows in samples.models:
+        parts = attribute(function, members, sets.clades, samples.groups[rows], samples.is_regression)
+        chosen = parts.prediction.argmax(axis=1) if n_outputs > 1 else np.zeros(len(rows), dtype=np.int64)
+        place = np.arange(len(rows))
+        values[rows], output[rows] = parts.values[place, :, chosen], chosen
+        numbers["prediction"][rows] = parts.prediction[place, chosen]
+        numbers["reference"][rows] = parts.reference[place, chosen]
+        numbers["error"][rows] = parts.error[place, :, chosen].max(axis=1)
+        if parts.incompleteness > MOST_INCOMPLETE:
+            logger.warning("Parts of predictions add up to %.2g more or less than they should.", parts.incompleteness)
+    columns: dict[str, object] = {"sample-id": list(samples.sample_ids)}
+    if not samples.is_regression:
+        columns["class"] = [samples.output_names[k] for k in output.tolist()]
+    columns |= {**numbers, **{sets.names[number]: values[:, k] for k, number in enumerate(top)}, "rest": values[:, -1]}
+    return SampleParts(pd.DataFrame(columns), values[:, :-1], top)

@@ -55,3 +55,15 @@ def _last_name(lineage: str, rank: int) -> str:
     if rank == len(PREFIXES) - 1 and len(names) > 1 and not last.startswith(names[-2]):
         last = f"{names[-2]} {last}"
     return f"{PREFIXES[rank]}{last}"
+
+
+def short_name(name: str) -> str:
+    """Return a name to read: the first 8 letters of a digest, others whole.
+
+    Examples
+    --------
+    >>> short_name("d41d8cd98f00b204e9800998ecf8427e"), short_name("clade12")
+    ('d41d8cd9', 'clade12')
+    """
+    is_digest = len(name) in (32, 40, 64) and all(letter in "0123456789abcdef" for letter in name)
+    return name[:8] if is_digest else name

@@ -12,6 +12,7 @@ import pandas as pd
 from aam.explanation.coherence import LARGEST_Q
 from aam.explanation.explain import ASV, CLADE, GROUP, Importance
 from aam.explanation.held_out import HeldOutSamples
+from aam.explanation.names import short_name
 from aam.io.metadata import write_tsv
 from aam.storage.atomic import write_text_atomic
 
@@ -160,18 +161,6 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
     shown["ranks"] = [f"{low:.0f}–{high:.0f}" for low, high in zip(table["rank_low"], table["rank_high"], strict=True)]
     shown["in top"] = [f"{share:.0%}" for share in table["in_top"]]
     return shown
-
-
-def short_name(name: str) -> str:
-    """Return a name to read: the first 8 letters of a digest, others whole.
-
-    Examples
-    --------
-    >>> short_name("d41d8cd98f00b204e9800998ecf8427e"), short_name("clade12")
-    ('d41d8cd9', 'clade12')
-    """
-    is_digest = len(name) in (32, 40, 64) and all(letter in "0123456789abcdef" for letter in name)
-    return name[:8] if is_digest else name
 
 
 def _nuisance_lines(table: pd.DataFrame) -> list[str]:

@@ -1,0 +1,76 @@
+"""All pictures of an explanation."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from aam.explanation.explain import FeatureSets
+from aam.explanation.figures import draw_effects, draw_heat_map, draw_importance, label_of, save
+from aam.explanation.held_out import HeldOutSamples
+from aam.explanation.results import STAMP, Findings
+from aam.explanation.tree_figure import draw_tree
+
+BARS = 25
+"""Most sets that are drawn as bars and named in the tree."""
+
+_SIGNS = {"raises": 1.0, "lowers": -1.0}
+
+
+@dataclass(frozen=True)
+class SampleParts:
+    """Parts of the predictions of samples.
+
+    Attributes
+    ----------
+    table
+        Rows of ``attributions.tsv``.
+    values
+        Part of each leading set, float64 [S, P].
+    sets
+        Numbers of these sets.
+    """
+
+    table: pd.DataFrame
+    values: np.ndarray
+    sets: list[int]
+
+
+def draw_all(
+    directory: Path, samples: HeldOutSamples, sets: FeatureSets, findings: Findings, parts: SampleParts | None
+) -> None:
+    """Draw bars, tree, effect curves and the heat map of samples, as SVG and PNG."""
+    assert findings.importance is not None
+    table, stamp = findings.importance.table, STAMP if findings.importance.is_guess else ""
+    column, rows = samples.target.column, {str(row["name"]): row for row in table.to_dict("records")}
+    labels = {name: label_of(row) for name, row in rows.items()}
+    reported = table[table["is_selected"]].sort_values(by="importance", ascending=False).head(BARS)
+    if not len(reported):
+        reported = table[table["kind"] == "ASV"].sort_values(by="importance", ascending=False).head(BARS)
+    save(draw_importance(reported, column, stamp), directory, "importance")
+    number, n_nested = {name: place for place, name in enumerate(sets.names)}, len(sets.clades)
+    named = {number[name]: labels[name] for name in reported["name"].tolist() if number[name] < n_nested}
+    nested = (rows[name] for name in sets.names[:n_nested])
+    strength = np.array([float(row["z"]) * _SIGNS.get(row["direction"], 0.0) for row in nested])
+    strength[0] = 0.0
+    save(draw_tree(sets.clades, strength, named, column, stamp), directory, "tree")
+    if findings.effects is not None and len(findings.effects):
+        unit = column if samples.is_regression else "log odds"
+        save(draw_effects(findings.effects, labels, unit, stamp), directory, "effects")
+    if parts is not None and parts.sets:
+        shown = [labels[sets.names[k]] for k in parts.sets]
+        unit = f"part of the prediction ({column if samples.is_regression else 'log odds'})"
+        save(draw_heat_map(parts.values, shown, _strips(samples, parts), unit, stamp), directory, "samples")
+
+
+def _strips(samples: HeldOutSamples, parts: SampleParts) -> dict[str, np.ndarray]:
+    """Return what stands above the heat map: truth, prediction and nuisance columns."""
+    truth = samples.truth
+    if not samples.is_regression:
+        truth = np.array([samples.target.classes[k] for k in truth])
+    prediction = np.asarray(parts.table["prediction"], dtype=np.float64)
+    strips = {f"true {samples.target.column}": truth, "prediction": prediction}
+    for name, cells in samples.nuisance.items():
+        strips[name] = np.asarray(cells) if cells.dtype.kind in "fi" else np.array([str(cell) for cell in cells])
+    return strips
