@@ -47,6 +47,8 @@ TARGET = {
 
 CONDITIONING = {"categorical-columns", "numeric-columns", "categorical-fusion", "category-parents", "category-dropout"}
 
+EXPLANATION = {"groups", "nuisance-columns", "exchanges", "null-draws", "top", "least-samples", "attributions"}
+
 FLAGS = {
     "demo": DIRECTORY | {"seed"},
     "simulate": DIRECTORY
@@ -63,7 +65,9 @@ FLAGS = {
     "evaluate": STUDY | LABEL | DIRECTORY | INFERENCE,
     "crossval": STUDY | DISTANCE | LABEL | DIRECTORY | SAMPLING | AUGMENTATION | MODEL | TRAINING | OBJECTIVES
     | TARGET | {"head", "ensemble", "coverage", "target-penalty"} | TRANSFER | CONDITIONING
-    | {"folds", "fold-file", "repeats", "group-column", "baselines", "aam"},
+    | {"folds", "fold-file", "repeats", "group-column", "baselines", "aam", "explain"} | EXPLANATION,
+    "explain": STUDY | DIRECTORY | LABEL | INFERENCE | EXPLANATION
+    | {"tree", "root", "taxonomy", "group-column", "training-samples"},
 }  # fmt: skip
 
 

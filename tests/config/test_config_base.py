@@ -42,6 +42,7 @@ REQUIRED = {
     "evaluate": [
         "--table", "t.biom", "--model", "m", "--metadata", "m.tsv", "--metadata-column", "age", "--output-dir", "o"
     ],
+    "explain": ["--table", "t.biom", "--model", "m", "--output-dir", "o"],
     "crossval": [
         "--table", "t.biom", "--folds", "5", "--metadata", "m.tsv", "--metadata-column", "age", "--output-dir", "o"
     ],

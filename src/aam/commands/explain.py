@@ -55,54 +55,70 @@ def _samples(
     config: ExplainConfig, predictor: Predictor, target: TargetState, study: Study
 ) -> tuple[Study, HeldOutSamples]:
     """Return the samples that are explained: with their truth if it is known, and without those of training."""
-    study = _without_training_samples(config, predictor, study)
     labels = config.labels
-    metadata, truth, values = None, None, None
+    metadata, truth = None, None
     if labels.metadata is not None and labels.metadata_column:
-        label = LabelConfig(
-            metadata=labels.metadata,
-            metadata_column=labels.metadata_column,
-            missing_samples=labels.missing_samples,  # type: ignore[arg-type]
-            missing_values=labels.missing_values,
-        )
-        study, metadata, values = label_samples(label, study)
+        study, metadata, values = label_samples(_label_config(config), study)
         kept, truth = truth_of(target, values)
         study = study.select_samples(kept)
     elif labels.metadata is not None:
         metadata = read_metadata(labels.metadata, labels.missing_values)
-    if study.n_samples < FEWEST_SAMPLES:
-        raise InputError(
-            f"{study.n_samples} samples are left, and at least {FEWEST_SAMPLES} are needed to explain a model."
-        )
+    unseen = _unseen(config, predictor, study)
+    study, truth = study.select_samples(unseen), np.zeros(len(unseen)) if truth is None else truth[unseen]
     ids = list(study.sample_ids)
-    groups = (
-        np.array(ids) if metadata is None else sample_groups(metadata, ids, labels.group_column, labels.metadata_column)
-    )
+    groups = np.array(ids)
+    if metadata is not None:
+        groups = sample_groups(metadata, ids, labels.group_column, labels.metadata_column)
+    models = [(predictor.as_function(study, metadata), np.arange(study.n_samples))]
     nuisance = _nuisance(config, metadata, study)
-    rows = np.arange(study.n_samples)
-    models = [(predictor.as_function(study, metadata), rows)]
-    return study, HeldOutSamples(target, ids, study.feature_ids, truth, groups, models, nuisance)
+    samples = HeldOutSamples(target, ids, study.feature_ids, truth, groups, models, nuisance)
+    if labels.metadata_column:
+        return study, samples
+    logger.warning(
+        "Without --metadata and --metadata-column it is not known whether predictions are right: what they depend on is said, and "
+        "not how well."
+    )
+    return study, HeldOutSamples.without_truth(samples)
 
 
-def _without_training_samples(config: ExplainConfig, predictor: Predictor, study: Study) -> Study:
-    """Leave out the samples that the model was trained on, and say so."""
+def _label_config(config: ExplainConfig) -> LabelConfig:
+    labels = config.labels
+    assert labels.metadata is not None, "the column is only with the file"
+    return LabelConfig(
+        metadata=labels.metadata,
+        metadata_column=labels.metadata_column,
+        missing_samples=labels.missing_samples,  # type: ignore[arg-type]
+        missing_values=labels.missing_values,
+    )
+
+
+def _unseen(config: ExplainConfig, predictor: Predictor, study: Study) -> np.ndarray:
+    """Return the rows of the samples that the model was not trained on, or of all if these are asked for; say which it is.
+
+    Raises
+    ------
+    InputError
+        Too few are left.
+    """
     is_known = is_trained_on(predictor.description, study)
-    n_known = int(is_known.sum())
-    if config.training_samples and n_known:
-        logger.warning(
-            "%d of %d samples were used to train the model: what is said of it is partly what it has learned by heart.",
-            n_known, study.n_samples,
-        )  # fmt: skip
-        return study
-    if n_known and study.n_samples - n_known < FEWEST_SAMPLES:
+    n_known, n_samples = int(is_known.sum()), study.n_samples
+    if config.training_samples:
+        if n_known:
+            logger.warning(
+                "%d of %d samples were used to train the model: what is said of it is partly what it has learned by heart.",
+                n_known, n_samples,
+            )  # fmt: skip
+        is_known = np.zeros(n_samples, dtype=bool)
+    if n_samples - is_known.sum() < FEWEST_SAMPLES:
         raise InputError(
-            f"The model was trained on {n_known} of the {study.n_samples} samples, and importance is asked of samples that it has "
-            "not seen. Pass other samples; or run 'aam crossval --explain', which explains each sample by a model that never saw "
-            "it; or pass --training-samples to explain them all the same."
+            f"{n_samples - is_known.sum()} samples are left, and at least {FEWEST_SAMPLES} are needed: the model was trained on "
+            f"{n_known} of {n_samples}, and importance is asked of samples that it has not seen. Pass other samples; or run 'aam crossval "
+            "--explain', which explains each sample by a model that never saw it; or pass --training-samples to explain them all "
+            "the same."
         )
-    if n_known:
-        logger.info("Left out %d of %d samples, on which the model was trained.", n_known, study.n_samples)
-    return study.select_samples(np.flatnonzero(~is_known))
+    if is_known.any():
+        logger.info("Left out %d of %d samples, on which the model was trained.", n_known, n_samples)
+    return np.flatnonzero(~is_known)
 
 
 def _nuisance(config: ExplainConfig, metadata: Metadata | None, study: Study) -> dict[str, pd.Series]:

@@ -40,8 +40,8 @@ class FoldsConfig:
     aam: Annotated[bool, IN_FOLDS] = True
     """Whether aam itself is compared; --no-aam scores the baselines alone. It is trained with the other options."""
     explain: Annotated[bool, only_with(aam=True)] = False
-    """Say which organisms drive the predictions: every held-out sample is explained by the model of its fold, which never saw it
-    (those of the first repeat). Results go to explanation/, as of 'aam explain'; --tree and --taxonomy make clades and names."""
+    """Say which organisms drive the predictions, each held-out sample explained by the model that never saw it. Results go to
+    explanation/, as of 'aam explain', for the first repeat; --tree and --taxonomy make clades and names."""
 
     @model_validator(mode="after")
     def _one_source_of_folds(self) -> "FoldsConfig":

@@ -12,12 +12,7 @@ from aam.config.commands import InferenceConfig
 from aam.config.options import EXPLANATION, GIVEN, IN_STUDY, LABELS, STUDY, Topic, only_with
 from aam.config.study import OutputDirectoryConfig, StudyConfig, check_root
 
-LABELLED = only_with(
-    "{flag} has no effect without --metadata and --metadata-column: importance is asked of labelled samples.",
-    metadata_column=GIVEN,
-    explain=True,
-)
-"""Condition of options that are of importance alone."""
+_EXPLAINED = only_with(explain=True)
 
 
 @config
@@ -26,21 +21,21 @@ class ExplanationConfig:
 
     topic: ClassVar[Topic] = EXPLANATION
 
-    groups: Annotated[Path | None, LABELLED] = None
+    groups: Annotated[Path | None, _EXPLAINED] = None
     """Own sets of features, such as functional guilds: tab-separated columns feature-id and group; a feature may be of several."""
-    nuisance_columns: Annotated[tuple[str, ...], LABELLED] = ()
+    nuisance_columns: Annotated[tuple[str, ...], _EXPLAINED] = ()
     """Metadata columns that a model should not read, such as sequencing run, plate or centre. nuisance.tsv says how far each goes
     with the predictions beyond what the truth explains; the number of reads is always among them."""
-    exchanges: Annotated[Annotated[int, Field(ge=1)] | None, LABELLED] = None
+    exchanges: Annotated[Annotated[int, Field(ge=1)] | None, _EXPLAINED] = None
     """Times that each ASV and clade is exchanged between subjects; more make importances steadier, and take longer. None: once for
     600 samples or more, more often for fewer, at most 10 times."""
-    null_draws: Annotated[int, Field(ge=19), LABELLED] = 999
+    null_draws: Annotated[int, Field(ge=19), _EXPLAINED] = 999
     """Exchanged targets that importances are compared with; the least p-value is 1 / (this + 1)."""
-    top: Annotated[int, Field(ge=1)] = 20
+    top: Annotated[int, Field(ge=1), _EXPLAINED] = 20
     """Length of the lists whose stability is measured, and of those that are drawn and attributed."""
-    least_samples: Annotated[int, Field(ge=1), LABELLED] = 3
+    least_samples: Annotated[int, Field(ge=1), _EXPLAINED] = 3
     """Samples that must hold an ASV for its importance to be asked."""
-    attributions: bool = True
+    attributions: Annotated[bool, _EXPLAINED] = True
     """Whether each sample's prediction is divided among the top ASVs and clades as well; --no-attributions saves that time."""
 
 
@@ -56,7 +51,7 @@ class TreeConfig:
     root: Annotated[tuple[str, ...], only_with(tree=GIVEN)] = ()
     """Where to root the tree; none: its own root. midpoint, or outgroup with the names of its tips."""
     taxonomy: Annotated[Path | None, IN_STUDY] = None
-    """Lineage of each feature, which names ASVs and clades: a table of feature id and lineage, or FeatureData[Taxonomy]."""
+    """Lineage of each feature, which names ASVs and clades. It is a table of feature id and lineage, or FeatureData[Taxonomy]."""
 
     @model_validator(mode="after")
     def _root_is_one(self) -> "TreeConfig":
@@ -119,3 +114,11 @@ class ExplainConfig:
     explanation: ExplanationConfig = field(default_factory=ExplanationConfig)
     training_samples: bool = False
     """Explain samples that the model was trained on, too. Their importances are of what it has learned by heart as well."""
+
+    @model_validator(mode="after")
+    def _nuisance_has_metadata(self) -> "ExplainConfig":
+        if self.explanation.nuisance_columns and not self.labels.metadata_column:
+            raise ValueError(
+                "--nuisance-columns needs --metadata and --metadata-column: they are compared with the truth."
+            )
+        return self

@@ -63,8 +63,10 @@ def explain_samples(
     importance = explain_importance(samples, sets, options, SEED)
     if importance.is_guess:
         logger.warning("%s", STAMP)
-    predicted = samples.predictions()
-    nuisance = nuisance_table(samples.nuisance, predicted, samples.truth, samples.groups, samples.is_regression)
+    nuisance = None
+    if samples.is_labelled:
+        predicted = samples.predictions()
+        nuisance = nuisance_table(samples.nuisance, predicted, samples.truth, samples.groups, samples.is_regression)
     top = leading_sets(sets, importance, options.top)
     attributions = _attributions(samples, sets, top) if options.attributions else None
     findings = Findings(

@@ -1,7 +1,7 @@
 """The samples that are explained: held out of the models that predict them, with their truth, groups and names."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,8 @@ class HeldOutSamples:
         is of one model.
     nuisance
         Columns that a model should not read, such as the number of reads, by name; each [S].
+    is_labelled
+        Whether ``truth`` is the truth; else it is what the models predict.
     """
 
     target: TargetState
@@ -41,6 +43,14 @@ class HeldOutSamples:
     groups: np.ndarray
     models: Sequence[tuple[CountFunction, np.ndarray]]
     nuisance: Mapping[str, pd.Series] = field(default_factory=dict)
+    is_labelled: bool = True
+
+    @classmethod
+    def without_truth(cls, samples: "HeldOutSamples") -> "HeldOutSamples":
+        """Return samples whose truth is not known, with what is predicted in its place."""
+        predicted = samples.predictions()
+        truth = predicted[:, 0] if samples.is_regression else predicted.argmax(axis=1)
+        return replace(samples, truth=truth, nuisance={}, is_labelled=False)
 
     @property
     def n_samples(self) -> int:

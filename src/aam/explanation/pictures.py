@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from aam.explanation.explain import FeatureSets
+from aam.explanation.explain import ASV, FeatureSets
 from aam.explanation.figures import draw_effects, draw_heat_map, draw_importance, label_of, save
 from aam.explanation.held_out import HeldOutSamples
 from aam.explanation.results import STAMP, Findings
@@ -45,9 +45,9 @@ def draw_all(
     table, stamp = findings.importance.table, STAMP if findings.importance.is_guess else ""
     column, rows = samples.target.column, {str(row["name"]): row for row in table.to_dict("records")}
     labels = {name: label_of(row) for name, row in rows.items()}
-    reported = table[table["is_selected"]].sort_values(by="importance", ascending=False).head(BARS)
-    if not len(reported):
-        reported = table[table["kind"] == "ASV"].sort_values(by="importance", ascending=False).head(BARS)
+    is_selected = np.asarray(table["is_selected"], dtype=bool)
+    is_shown = is_selected if is_selected.any() else np.asarray(table["kind"] == ASV)
+    reported = table.loc[is_shown].sort_values(by="importance", ascending=False).head(BARS)
     save(draw_importance(reported, column, stamp), directory, "importance")
     number, n_nested = {name: place for place, name in enumerate(sets.names)}, len(sets.clades)
     named = {number[name]: labels[name] for name in reported["name"].tolist() if number[name] < n_nested}
@@ -70,7 +70,8 @@ def _strips(samples: HeldOutSamples, parts: SampleParts) -> dict[str, np.ndarray
     if not samples.is_regression:
         truth = np.array([samples.target.classes[k] for k in truth])
     prediction = np.asarray(parts.table["prediction"], dtype=np.float64)
-    strips = {f"true {samples.target.column}": truth, "prediction": prediction}
+    strips = {f"true {samples.target.column}": truth} if samples.is_labelled else {}
+    strips["prediction"] = prediction
     for name, cells in samples.nuisance.items():
         strips[name] = np.asarray(cells) if cells.dtype.kind in "fi" else np.array([str(cell) for cell in cells])
     return strips

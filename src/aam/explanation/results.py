@@ -119,6 +119,8 @@ _READING = (
 
 
 def _score_line(samples: HeldOutSamples, importance: Importance) -> str:
+    if not samples.is_labelled:
+        return "No labels were given: importance is by how much predictions change, whether or not they are right."
     if samples.is_regression:
         return f"R² of the held-out predictions: {importance.score:.3f}."
     return f"The held-out predictions avoid {importance.score:.0%} of the log loss of guessing."
