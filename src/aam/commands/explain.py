@@ -112,9 +112,9 @@ def _unseen(config: ExplainConfig, predictor: Predictor, study: Study) -> np.nda
     if n_samples - is_known.sum() < FEWEST_SAMPLES:
         raise InputError(
             f"{n_samples - is_known.sum()} samples are left, and at least {FEWEST_SAMPLES} are needed: the model was trained on "
-            f"{n_known} of {n_samples}, and importance is asked of samples that it has not seen. Pass other samples; or run 'aam crossval "
-            "--explain', which explains each sample by a model that never saw it; or pass --training-samples to explain them all "
-            "the same."
+            f"{n_known} of {n_samples}, and importance is asked of samples that it has not seen. Pass other samples; or run "
+            "'aam crossval --explain', which explains each sample by a model that never saw it; or pass --training-samples to "
+            "explain them all the same."
         )
     if is_known.any():
         logger.info("Left out %d of %d samples, on which the model was trained.", n_known, n_samples)

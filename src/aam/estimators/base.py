@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from aam.ecology.tree import FeatureTree
+from aam.inference.count_function import CountFunction
 from aam.io.newick import read_newick
 from aam.kernels.features import Phylogeny, Samples
 from aam.kernels.fitting import fit_ensemble, n_groups_left_out
@@ -141,6 +143,30 @@ class KernelEstimator(BaseEstimator):
     def _predicted(self, X: Any) -> Predictions:  # noqa: N803
         samples = self._samples(X)
         return self.ensemble_.report(self.ensemble_.outputs(samples))
+
+    def as_function(self, X: Any) -> CountFunction:  # noqa: N803
+        """Return the predictions of samples as a function of their reads, for `aam.explanation`.
+
+        Parameters
+        ----------
+        X
+            Counts, [S, F].
+
+        Returns
+        -------
+        CountFunction
+            Values, or probabilities of all classes, as a function of counts of the same features.
+        """
+        check_is_fitted(self)
+        counts = self._validated(X, reset=False)
+        is_read = np.zeros(counts.shape[1], dtype=bool)
+        is_read[self.kept_] = True
+
+        def compute(changed: csr_array, samples: np.ndarray) -> np.ndarray:
+            kept = Samples(changed[:, self.kept_].toarray())
+            return self.ensemble_.values(self.ensemble_.outputs(kept))
+
+        return CountFunction(csr_array(counts), is_read, compute)
 
     def is_outlier(self, X: Any) -> np.ndarray:  # noqa: N803
         """Return which samples are farther from all training samples than these are from each other.
