@@ -267,31 +267,35 @@ class NetworkPredictor:
 
     def asv_vectors(self, study: Study) -> np.ndarray:
         """Return the vector of each ASV of a study, [F, D], as the function `asv_vectors`."""
-        with self._arithmetic():
+        with self.arithmetic():
             return asv_vectors(self.base.asv_encoder, study, self.options.cache)
 
     def drawn(self, study: Study) -> Study:
-        """Return a study of the reads that `as_function` draws of each sample, for `batches`."""
+        """Return a study of the reads that `as_function` draws of each sample, and of as many nucleotides as are read."""
+        study = study.cut(self.description.model.max_bp)
         return changed_study(study, self._drawn_counts(study), np.arange(study.n_samples))
 
-    def batches(self, study: Study, metadata: Metadata | None = None) -> Iterator[Batch]:
+    def batches(self, study: Study, head_inputs: HeadInputs | None = None) -> Iterator[Batch]:
         """Yield the samples of a study in batches, with all their reads, for `encode` and `outputs`, also with gradients.
 
         Parameters
         ----------
         study
             The samples, as `drawn` returns them.
-        metadata
-            Metadata with the columns that the model reads of each sample, if it reads any; a pre-trained encoder reads none.
+        head_inputs
+            What `outputs` reads of the metadata, as `head_inputs` returns it; None where only ASVs are read.
         """
-        head_inputs = {} if self.description.target is None else self._with_head_inputs(study, metadata)[1]
-        maker = self._whole(study, head_inputs, self.asv_vectors(study))
+        maker = self._whole(study, head_inputs or {}, self.asv_vectors(study))
         for batch in loader(maker, plan_in_order(np.arange(study.n_samples), self.options.batch_size)):
             yield batch.to(self.device)
 
+    def head_inputs(self, study: Study, metadata: Metadata | None) -> HeadInputs:
+        """Return what the target's head reads of the samples beside their ASVs, as `predict`."""
+        return self._with_head_inputs(study, metadata)[1]
+
     def encode(self, batch: Batch) -> SampleEncoding:
         """Encode the samples of a batch."""
-        with self._arithmetic():
+        with self.arithmetic():
             return self.base.encode_samples(self.base.asv_vectors(batch), batch)
 
     def outputs(self, batch: Batch, samples: SampleEncoding) -> Float[Tensor, "B C"]:
@@ -358,7 +362,8 @@ class NetworkPredictor:
                 moved = batch.to(self.device)
                 yield moved, self.encode(moved)
 
-    def _arithmetic(self) -> torch.autocast:
+    def arithmetic(self) -> torch.autocast:
+        """Return the context of mixed precision, which does nothing in another one."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16-mixed")
 
 
