@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -251,22 +252,62 @@ class NetworkPredictor:
     def as_function(self, study: Study, metadata: Metadata | None = None) -> CountFunction:
         """Return the predictions of a study's samples as a function of their reads, as `Predictor.as_function`."""
         model, head_inputs = self._with_head_inputs(study, metadata)
-        with self._arithmetic():
-            vectors = asv_vectors(self.base.asv_encoder, study, self.options.cache)
-        whole = replace(self.drawing, depth=None)
+        vectors = self.asv_vectors(study)
 
         def compute(counts: csr_array, samples: np.ndarray) -> np.ndarray:
             of_samples = {name: values[samples] for name, values in head_inputs.items()}
-            targets = {name: batch_input(values) for name, values in of_samples.items()}
-            changed = changed_study(study, counts, samples)
-            maker = BatchMaker(changed, whole, targets=targets, asv_vectors=vectors)
+            maker = self._whole(changed_study(study, counts, samples), of_samples, vectors)
             values = [
-                model.target.in_own_units(self._outputs(model, batch, encoded), batch)
-                for batch, encoded in self._encode(maker, changed.n_samples, None, 0)
+                model.target.in_own_units(self.outputs(batch, encoded), batch)
+                for batch, encoded in self._encode(maker, len(samples), None, 0)
             ]
             return _stack(values)
 
         return CountFunction(self._drawn_counts(study), np.ones(study.n_features, dtype=bool), compute)
+
+    def asv_vectors(self, study: Study) -> np.ndarray:
+        """Return the vector of each ASV of a study, [F, D], as the function `asv_vectors`."""
+        with self.arithmetic():
+            return asv_vectors(self.base.asv_encoder, study, self.options.cache)
+
+    def drawn(self, study: Study) -> Study:
+        """Return a study of the reads that `as_function` draws of each sample, and of as many nucleotides as are read."""
+        study = study.cut(self.description.model.max_bp)
+        return changed_study(study, self._drawn_counts(study), np.arange(study.n_samples))
+
+    def batches(self, study: Study, head_inputs: HeadInputs | None = None) -> Iterator[Batch]:
+        """Yield the samples of a study in batches, with all their reads, for `encode` and `outputs`, also with gradients.
+
+        Parameters
+        ----------
+        study
+            The samples, as `drawn` returns them.
+        head_inputs
+            What `outputs` reads of the metadata, as `head_inputs` returns it; None where only ASVs are read.
+        """
+        maker = self._whole(study, head_inputs or {}, self.asv_vectors(study))
+        for batch in loader(maker, plan_in_order(np.arange(study.n_samples), self.options.batch_size)):
+            yield batch.to(self.device)
+
+    def head_inputs(self, study: Study, metadata: Metadata | None) -> HeadInputs:
+        """Return what the target's head reads of the samples beside their ASVs, as `predict`."""
+        return self._with_head_inputs(study, metadata)[1]
+
+    def encode(self, batch: Batch) -> SampleEncoding:
+        """Encode the samples of a batch."""
+        with self.arithmetic():
+            return self.base.encode_samples(self.base.asv_vectors(batch), batch)
+
+    def outputs(self, batch: Batch, samples: SampleEncoding) -> Float[Tensor, "B C"]:
+        """Compute the outputs of the target's head from encoded samples, [B, C]."""
+        model = self.model
+        assert isinstance(model, SequencePredictor), "a model without a target has no outputs"
+        features = model.target_features(samples, batch)
+        return model.target(Encoding(samples, target_features=features), batch)  # type: ignore[no-any-return]
+
+    def _whole(self, study: Study, head_inputs: HeadInputs, vectors: np.ndarray) -> BatchMaker:
+        targets = {name: batch_input(values) for name, values in head_inputs.items()}
+        return BatchMaker(study, replace(self.drawing, depth=None), targets=targets, asv_vectors=vectors)
 
     def _drawn_counts(self, study: Study) -> csr_array:
         """Return the reads that are drawn of each sample, all of one with fewer, and kept by the limit of ASVs; float64 [S, F]."""
@@ -293,7 +334,7 @@ class NetworkPredictor:
     ) -> tuple[Predictions, np.ndarray]:
         values, columns, vectors = [], [], []
         for batch, samples in self._read(study, "predict", number, head_inputs):
-            outputs = self._outputs(model, batch, samples)
+            outputs = self.outputs(batch, samples)
             values.append(model.target.in_own_units(outputs, batch))
             columns.append(model.target.extra_columns(outputs, batch))
             vectors.append(samples.sample_vectors)
@@ -302,18 +343,12 @@ class NetworkPredictor:
         }
         return Predictions(_stack(values), extra), _stack(vectors)
 
-    def _outputs(self, model: SequencePredictor, batch: Batch, samples: SampleEncoding) -> Tensor:
-        features = model.target_features(samples, batch)
-        return model.target(Encoding(samples, target_features=features), batch)  # type: ignore[no-any-return]
-
     def _read(
         self, study: Study, label: str, number: int, head_inputs: HeadInputs
     ) -> Iterator[tuple[Batch, SampleEncoding]]:
         """Yield each batch of a pass and the encoding of its samples; ``label`` is what the progress bar shows."""
-        with self._arithmetic():
-            vectors = asv_vectors(self.base.asv_encoder, study, self.options.cache)
         targets = {name: batch_input(values) for name, values in head_inputs.items()}
-        maker = BatchMaker(study, self.drawing, targets=targets, asv_vectors=vectors)
+        maker = BatchMaker(study, self.drawing, targets=targets, asv_vectors=self.asv_vectors(study))
         return self._encode(maker, study.n_samples, label, number)
 
     def _encode(
@@ -325,11 +360,10 @@ class NetworkPredictor:
         with torch.inference_mode():
             for batch in tqdm(loader(maker, plans), desc=label, unit="batch", disable=hides_bar):
                 moved = batch.to(self.device)
-                with self._arithmetic():
-                    samples = self.base.encode_samples(self.base.asv_vectors(moved), moved)
-                yield moved, samples
+                yield moved, self.encode(moved)
 
-    def _arithmetic(self) -> torch.autocast:
+    def arithmetic(self) -> torch.autocast:
+        """Return the context of mixed precision, which does nothing in another one."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bf16-mixed")
 
 
