@@ -164,15 +164,15 @@ def draw_attention(weights: np.ndarray, samples: Sequence[str], features: Sequen
     means = weights.mean(axis=0)
     top = [column for column in np.argsort(-means, kind="stable")[:MOST_COLUMNS].tolist() if means[column] > 0]
     shown = weights[:, top]
-    figure = Picture(
-        figsize=(2.8 + 0.24 * max(len(top), 8), 2.4 + 0.2 * len(shown)), dpi=120, layout="constrained"
-    )
+    figure = Picture(figsize=(2.8 + 0.24 * max(len(top), 8), 2.4 + 0.2 * len(shown)), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     image = axes.imshow(shown, vmin=0, cmap="viridis", aspect="auto", interpolation="nearest")
     axes.set_xticks(range(len(top)), [short_id(features[column]) for column in top], rotation=90, parse_math=False)
     axes.set_yticks(range(len(shown)), [short_id(sample) for sample in samples], parse_math=False)
     axes.tick_params(labelsize=7)
-    axes.set_xlabel(f"the {len(top)} of {len(features)} ASVs with most, {weights[:, top].sum(axis=1).mean():.0%} of all")
+    axes.set_xlabel(
+        f"the {len(top)} of {len(features)} ASVs with most, {weights[:, top].sum(axis=1).mean():.0%} of all"
+    )
     axes.set_title(f"{ATTENTION_TITLE}: {name}", fontsize=10, loc="left")
     figure.colorbar(image, ax=axes, label="weight in the sample, mean over heads")
     return figure

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aam.explanation.results import STAMP
+from aam.explanation.results.summary import STAMP
 from aam.io.newick import read_newick
 from helpers.commands import QUIET, TINY, files_of, labels_of, run, simulate, succeed, warnings_of
 

@@ -26,7 +26,7 @@ from aam.data.rarefaction import fixed_rarefaction
 from aam.explanation.findings import explain_samples
 from aam.explanation.held_out import HeldOutSamples
 from aam.explanation.nuisance import DEPTH
-from aam.explanation.results import SUMMARY
+from aam.explanation.results.summary import SUMMARY
 from aam.labels.groups import warn_of_depth
 from aam.labels.target import Predictions
 from aam.metrics.scores import SCORES

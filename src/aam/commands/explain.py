@@ -14,7 +14,7 @@ from aam.errors import ConfigError, InputError
 from aam.explanation.findings import explain_samples
 from aam.explanation.held_out import HeldOutSamples
 from aam.explanation.nuisance import DEPTH
-from aam.explanation.results import EXPLANATION_RESULTS
+from aam.explanation.results.summary import EXPLANATION_RESULTS
 from aam.inference.new_samples import is_trained_on
 from aam.inference.predictor import Predictor, open_predictor, target_of
 from aam.io.metadata import Metadata, read_metadata

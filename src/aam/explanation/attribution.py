@@ -134,22 +134,33 @@ def _walks(function: CountFunction, groups: np.ndarray, paths: list[list[int]]) 
 def _outputs_along(
     function: CountFunction, walks: Sequence[_Walk], owner: np.ndarray, is_regression: bool
 ) -> Iterator[np.ndarray]:
-    """Yield the outputs along each walk, from the donor to the sample, [P + 2, O]."""
-    steps = [_mixed(function.counts, walk, owner) for walk in walks]
-    rows = np.repeat([walk.sample for walk in walks], len(walks[0].order) + 1)
-    outputs = explained_outputs(function(stack(steps, len(owner)), rows), is_regression)
-    yield from np.split(outputs, len(walks))
+    """Yield the outputs along each walk, from the donor to the sample, [P + 2, O]; what does not change is predicted once."""
+    mixed = [_mixed(function.counts, walk, owner) for walk in walks]
+    rows = np.repeat([walk.sample for walk in walks], [steps.shape[0] for steps, _ in mixed])
+    outputs = explained_outputs(function(stack([steps for steps, _ in mixed], len(owner)), rows), is_regression)
+    ends = np.cumsum([steps.shape[0] for steps, _ in mixed])
+    for of_walk, (_, place_of_step) in zip(np.split(outputs, ends[:-1]), mixed, strict=True):
+        yield of_walk[place_of_step]
 
 
-def _mixed(counts: csr_array, walk: _Walk, owner: np.ndarray) -> csr_array:
-    """Return the donor, and the mixtures in which one set after the other is the sample's own, all at its depth; [P + 2, F]."""
+def _mixed(counts: csr_array, walk: _Walk, owner: np.ndarray) -> tuple[csr_array, np.ndarray]:
+    """Return the mixtures in which one set after the other is the sample's own, from the donor on, all at the sample's depth.
+
+    Returns
+    -------
+    csr_array
+        The donor, and a mixture for each set that one of the two holds; float64 [m, F].
+    np.ndarray
+        Row of these that each step of the walk has reached, int64 [P + 2].
+    """
     own, donor = (_row(counts, number) for number in (walk.sample, walk.donor))
     depth = own[1].sum()
     scale = depth / max(donor[1].sum(), 1e-12)
     turn = np.empty(len(walk.order), dtype=np.int64)
     turn[walk.order] = np.arange(len(walk.order))
     rows = []
-    for step in range(len(walk.order) + 1):
+    changes = np.unique(turn[np.concatenate([owner[own[0]], owner[donor[0]]])]) + 1
+    for step in [0, *changes.tolist()]:
         is_own, is_donated = turn[owner[own[0]]] < step, turn[owner[donor[0]]] >= step
         indices = np.concatenate([own[0][is_own], donor[0][is_donated]])
         reads = np.concatenate([own[1][is_own], donor[1][is_donated] * scale])
@@ -161,7 +172,7 @@ def _mixed(counts: csr_array, walk: _Walk, owner: np.ndarray) -> csr_array:
     indices, reads = (np.concatenate(part) for part in zip(*rows, strict=True))
     mixed = csr_array((reads, indices, offsets), shape=(len(rows), len(owner)))
     mixed.sort_indices()
-    return mixed
+    return mixed, np.searchsorted(changes, np.arange(len(walk.order) + 1), side="right")
 
 
 def _row(counts: csr_array, number: int) -> tuple[np.ndarray, np.ndarray]:

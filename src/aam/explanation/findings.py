@@ -12,11 +12,11 @@ from aam.ecology.tree import FeatureTree
 from aam.explanation.attribution import attribute
 from aam.explanation.effects import effect_curve, effects_table
 from aam.explanation.explain import ASV, FeatureSets, Importance, explain_importance
-from aam.explanation.exports import write_exports
 from aam.explanation.held_out import HeldOutSamples
 from aam.explanation.nuisance import nuisance_table
-from aam.explanation.pictures import SampleParts, draw_all
-from aam.explanation.results import PLOTS, STAMP, Findings, write_findings
+from aam.explanation.results.exports import write_exports
+from aam.explanation.results.pictures import SampleParts, draw_all
+from aam.explanation.results.summary import PLOTS, STAMP, Findings, write_findings
 from aam.explanation.sets_of_study import sets_of_study
 
 logger = logging.getLogger(__name__)
@@ -103,13 +103,13 @@ def leading_sets(sets: FeatureSets, importance: Importance, n: int) -> list[int]
     is_single = (table["kind"] == ASV).to_numpy()
     keys = np.lexsort((-table["z"].to_numpy(dtype=np.float64), ~table["is_selected"].to_numpy(dtype=bool)))
     order = [row for row in keys.tolist() if table["is_selected"].iloc[row] or is_single[row]]
-    taken: set[int] = set()
+    covered: set[int] = set()
     chosen = []
     for name in table["name"].iloc[order]:
         members = set(sets.members(number[name]).tolist())
-        if not members & taken:
+        if not members & covered:
             chosen.append(number[name])
-            taken |= members
+            covered |= members
         if len(chosen) == n:
             break
     return chosen

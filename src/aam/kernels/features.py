@@ -59,11 +59,12 @@ class Phylogeny:
         size = self.stop - self.start
         return (size >= 2) & (size < len(self.order))
 
-    def sums(self, values: np.ndarray) -> np.ndarray:
-        """Compute the sum of values of the known ASVs, [S, F], over those below each branch; [S, N]."""
+    def clade_sums(self, values: np.ndarray) -> np.ndarray:
+        """Compute the sum of values of the known ASVs, [S, F], over those of each clade; [S, number of clades]."""
         before = np.zeros((len(values), len(self.order) + 1))
-        np.cumsum(values[:, self.order], axis=1, out=before[:, 1:])
-        return before[:, self.stop] - before[:, self.start]
+        np.cumsum(values.take(self.order, axis=1), axis=1, out=before[:, 1:])
+        is_clade = self.is_clade
+        return before.take(self.stop[is_clade], axis=1) - before.take(self.start[is_clade], axis=1)
 
 
 PSEUDO_COUNT = 0.5
@@ -103,7 +104,7 @@ def clade_log_ratios(phylogeny: Phylogeny) -> View:
 
 def _clade_log_ratios(phylogeny: Phylogeny, samples: Samples) -> np.ndarray:
     mean = np.log(samples.counts + PSEUDO_COUNT).mean(axis=1, keepdims=True)
-    return np.log(phylogeny.sums(samples.counts)[:, phylogeny.is_clade] + PSEUDO_COUNT) - mean
+    return np.log(phylogeny.clade_sums(samples.counts) + PSEUDO_COUNT) - mean
 
 
 def touched_branches(phylogeny: Phylogeny) -> View:
@@ -112,7 +113,12 @@ def touched_branches(phylogeny: Phylogeny) -> View:
 
 
 def _touched_branches(phylogeny: Phylogeny, samples: Samples) -> np.ndarray:
-    return (phylogeny.sums((samples.counts > 0).astype(np.float64)) > 0.5) * np.sqrt(phylogeny.length)
+    before = np.zeros(
+        (len(phylogeny.order) + 1, len(samples.counts)), dtype=np.int32
+    )  # ASVs in rows: three times as fast
+    np.cumsum((samples.counts > 0).T[phylogeny.order], axis=0, dtype=np.int32, out=before[1:])
+    is_touched = np.ascontiguousarray((before[phylogeny.stop] > before[phylogeny.start]).T)
+    return is_touched * np.sqrt(phylogeny.length)
 
 
 def model_vectors(samples: Samples) -> np.ndarray:

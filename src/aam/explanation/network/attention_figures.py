@@ -1,4 +1,4 @@
-"""Pictures of attention: samples by ASVs, the layers and heads of one sample, and its flow from nucleotides to ASVs to the sample."""
+"""Pictures of attention: samples by ASVs, layers and heads of a sample, and its flow from nucleotides to ASVs to the sample."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,11 @@ from aam.figures import ATTENTION_TITLE, Picture, draw_attention, short_id
 MOST_ASVS_OF_LAYERS, MOST_ASVS_OF_FLOW = 40, 10
 """ASVs of a sample that are shown in the heat maps of its layers, and in its flow."""
 
-_SEQUENCE, _ASV, _SAMPLE = (0.0, 4.4), 6.2, 8.6  # places across the flow: begin and end of the patches, and of the nodes
+_SEQUENCE, _ASV, _SAMPLE = (
+    (0.0, 4.4),
+    6.2,
+    8.6,
+)  # places across the flow: begin and end of the patches, and of the nodes
 
 _RIBBON = "#1f6f8b"
 
@@ -40,7 +44,8 @@ def draw_pooling(table: pd.DataFrame, layer: str = POOLING) -> Figure:
 def draw_layers(attention: Attention) -> Figure:
     """Draw the weights of one sample, a heat map for each layer (rows) and head (columns): who attends (down) to whom (across).
 
-    Each map has its own scale, from 0. The ASVs are those that the last layer gives most, the first `MOST_ASVS_OF_LAYERS` of them, in the same order everywhere.
+    Each map has its own scale, from 0. The ASVs are the `MOST_ASVS_OF_LAYERS` that the last layer gives most, in the same order
+    everywhere.
     """
     layers = list(attention.weights)
     n_heads = len(attention.weights[layers[0]])
@@ -54,7 +59,9 @@ def draw_layers(attention: Attention) -> Figure:
         for head in range(n_heads):
             weights = attention.weights[layer][head][:, top]
             axes = grid[row, head]
-            axes.imshow(weights if pools else weights[top], vmin=0, cmap="viridis", aspect="auto", interpolation="nearest")
+            axes.imshow(
+                weights if pools else weights[top], vmin=0, cmap="viridis", aspect="auto", interpolation="nearest"
+            )
             axes.set_xticks([])
             axes.set_yticks([])
             axes.set_title(f"head {head + 1}" if row == 0 else "", fontsize=8)
@@ -76,7 +83,7 @@ def draw_flow(sample: Attention, asvs: Sequence[Attention], labels: Sequence[str
     sample
         All layers of a sample.
     asvs
-        All layers of the patches of some of its ASVs, of which the first `MOST_ASVS_OF_FLOW` by their weight in the sample are drawn.
+        All layers of the patches of some of its ASVs; the `MOST_ASVS_OF_FLOW` of most weight in the sample are drawn.
     labels
         Name of each of ``asvs`` in the picture; None for their ids.
     """

@@ -98,8 +98,8 @@ def sample_gradients(
 ) -> SampleGradients:
     """Compute what each ASV of each sample adds to an output.
 
-    The path leads from the mean vector of the study's ASVs, for all ASVs at once, to the ASVs' own vectors. Abundances, the number of
-    ASVs and covariates stay: what is explained is which ASVs these are. Tokens and reads of different samples never meet.
+    The path leads from the mean vector of the study's ASVs, for all ASVs at once, to the ASVs' own vectors. Abundances, the number
+    of ASVs and covariates stay: what is explained is which ASVs these are. Tokens and reads of different samples never meet.
 
     Parameters
     ----------

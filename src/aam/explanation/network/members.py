@@ -64,6 +64,7 @@ def differentiable_networks(predictor: Predictor) -> list[NetworkPredictor]:
         raise ModelError(f"{predictor.name} is a kernel head, and has no gradients: {_HAVE}.")
     if predictor.description.target is None:
         raise ModelError(
-            "This is a pre-trained encoder without a target, and no output has gradients: fine-tune it with 'aam train --pretrained'."
+            "This is a pre-trained encoder without a target, and no output has gradients: fine-tune it with "
+            "'aam train --pretrained'."
         )
     return networks_of(predictor, "gradients")

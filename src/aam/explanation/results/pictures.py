@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from aam.explanation.explain import ASV, FeatureSets
-from aam.explanation.figures import draw_effects, draw_heat_map, draw_importance, label_of, save
 from aam.explanation.held_out import HeldOutSamples
-from aam.explanation.results import STAMP, Findings
-from aam.explanation.tree_figure import draw_tree
+from aam.explanation.results.figures import draw_effects, draw_heat_map, draw_importance, label_of, save
+from aam.explanation.results.summary import STAMP, Findings
+from aam.explanation.results.tree_figure import draw_tree
 
 BARS = 25
 """Most sets that are drawn as bars and named in the tree."""

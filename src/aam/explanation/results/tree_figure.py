@@ -10,7 +10,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from aam.explanation.clades import Clades
-from aam.explanation.figures import stamp_on
+from aam.explanation.results.figures import stamp_on
 from aam.figures import Picture
 
 MOST_TIPS = 400

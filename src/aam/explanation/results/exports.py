@@ -8,7 +8,7 @@ import pandas as pd
 from aam.explanation.clades import Clades
 from aam.explanation.coherence import LARGEST_Q
 from aam.explanation.explain import ALL, ASV, GROUP
-from aam.explanation.figures import COLOURS, label_of
+from aam.explanation.results.figures import COLOURS, label_of
 from aam.io.itol import write_bars, write_branch_colours, write_labels
 from aam.io.metadata import write_tsv
 from aam.io.newick import write_newick

@@ -1,0 +1,1 @@
+"""What is found, as tables, words, pictures and files of other programs."""
