@@ -47,7 +47,9 @@ TARGET = {
 
 CONDITIONING = {"categorical-columns", "numeric-columns", "categorical-fusion", "category-parents", "category-dropout"}
 
-EXPLANATION = {"groups", "nuisance-columns", "exchanges", "null-draws", "top", "least-samples", "attributions"}
+EXPLANATION = {
+    "groups", "nuisance-columns", "exchanges", "null-draws", "top", "least-samples", "attributions", "rarefactions",
+}  # fmt: skip
 
 FLAGS = {
     "demo": DIRECTORY | {"seed"},
@@ -67,7 +69,7 @@ FLAGS = {
     | TARGET | {"head", "ensemble", "coverage", "target-penalty"} | TRANSFER | CONDITIONING
     | {"folds", "fold-file", "repeats", "group-column", "baselines", "aam", "explain"} | EXPLANATION,
     "explain": STUDY | DIRECTORY | LABEL | INFERENCE | EXPLANATION
-    | {"tree", "root", "taxonomy", "group-column", "training-samples"},
+    | {"tree", "root", "taxonomy", "group-column", "training-samples", "attention", "gradients", "nucleotides"},
 }  # fmt: skip
 
 

@@ -167,7 +167,7 @@ def draw_attention(weights: np.ndarray, samples: Sequence[str], features: Sequen
     figure = Picture(figsize=(2.8 + 0.24 * max(len(top), 8), 2.4 + 0.2 * len(shown)), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     image = axes.imshow(shown, vmin=0, cmap="viridis", aspect="auto", interpolation="nearest")
-    axes.set_xticks(range(len(top)), [short_id(features[column]) for column in top], rotation=90, parse_math=False)
+    axes.set_xticks(range(len(top)), [short_id(str(features[column])) for column in top], rotation=90, parse_math=False)
     axes.set_yticks(range(len(shown)), [short_id(sample) for sample in samples], parse_math=False)
     axes.tick_params(labelsize=7)
     axes.set_xlabel(

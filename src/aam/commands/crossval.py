@@ -23,7 +23,7 @@ from aam.crossval.report import (
 )
 from aam.crossval.summary import FoldScore, HeldOut, score_folds, summarise
 from aam.data.rarefaction import fixed_rarefaction
-from aam.explanation.findings import explain_samples
+from aam.explanation.findings import Compared, explain_samples
 from aam.explanation.held_out import HeldOutSamples
 from aam.explanation.nuisance import DEPTH
 from aam.explanation.results.summary import SUMMARY
@@ -81,16 +81,18 @@ def crossval(config: CrossvalConfig) -> None:
     if functions is not None:
         directory = output / EXPLANATION
         directory.mkdir()
-        explained = held_out_samples(samples, functions)
-        explain_samples(explained, samples.study, tree, config.taxonomy.taxonomy, config.explanation, directory)
+        first, *others = (held_out_samples(samples, functions, repeat) for repeat in range(len(samples.folds)))
+        compared = Compared(repeats={f"repeat {number}": other for number, other in enumerate(others, 2)})
+        taxonomy = config.taxonomy.taxonomy
+        explain_samples(first, samples.study, tree, taxonomy, config.explanation, directory, compared)
         logger.info("Explanation: %s", directory / SUMMARY)
 
 
-def held_out_samples(samples: CrossvalSamples, functions: Functions) -> HeldOutSamples:
-    """Return the samples of the first repeat, each with the model of its fold, to explain them."""
+def held_out_samples(samples: CrossvalSamples, functions: Functions, repeat: int) -> HeldOutSamples:
+    """Return the samples of a repeat, each with the model of its fold, to explain them."""
     ids = list(samples.study.sample_ids)
     depth = pd.Series(samples.study.depths.astype(float), index=ids, name=DEPTH)
-    models = [(functions[fold.repeat, fold.number], fold.test) for fold in samples if fold.repeat == 0]
+    models = [(functions[fold.repeat, fold.number], fold.test) for fold in samples if fold.repeat == repeat]
     nuisance = {DEPTH: depth, **samples.nuisance}
     feature_ids = samples.study.feature_ids
     return HeldOutSamples(samples.target, ids, feature_ids, samples.truth, samples.groups, models, nuisance)

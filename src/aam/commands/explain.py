@@ -11,10 +11,11 @@ from aam.config.study import LabelConfig
 from aam.data.rarefaction import drop_shallow_samples
 from aam.data.study import Study
 from aam.errors import ConfigError, InputError
-from aam.explanation.findings import explain_samples
+from aam.explanation.findings import Compared, explain_samples
 from aam.explanation.held_out import HeldOutSamples
+from aam.explanation.network.explain_network import NETWORK_RESULTS, check_network, explain_network
 from aam.explanation.nuisance import DEPTH
-from aam.explanation.results.summary import EXPLANATION_RESULTS
+from aam.explanation.results.summary import EXPLANATION_RESULTS, PLOTS
 from aam.inference.new_samples import is_trained_on
 from aam.inference.predictor import Predictor, open_predictor, target_of
 from aam.io.metadata import Metadata, read_metadata
@@ -44,17 +45,21 @@ def explain(config: ExplainConfig) -> None:
     study = drop_shallow_samples(read_new(config.study, predictor), predictor.depth)
     tree_path = config.tree.tree
     tree = None if tree_path is None else read_tree(tree_path, study, Cache(config.study.cache_dir), config.tree.root)
-    study, samples = _samples(config, predictor, target, study)
+    check_network(predictor, config.network)
+    study, samples, metadata = _samples(config, predictor, target, study)
     directory = config.output.output_dir
-    start_output_directory(config, EXPLANATION_RESULTS)
-    explain_samples(samples, study, tree, config.tree.taxonomy, config.explanation, directory)
+    start_output_directory(config, (*EXPLANATION_RESULTS, *NETWORK_RESULTS))
+    (directory / PLOTS).mkdir()
+    scores = explain_network(predictor, study, metadata, config.network, directory, directory / PLOTS)
+    compared = Compared(scores=scores)
+    explain_samples(samples, study, tree, config.tree.taxonomy, config.explanation, directory, compared)
     logger.info("Results: %s", directory)
 
 
 def _samples(
     config: ExplainConfig, predictor: Predictor, target: TargetState, study: Study
-) -> tuple[Study, HeldOutSamples]:
-    """Return the samples that are explained: with their truth if it is known, and without those of training."""
+) -> tuple[Study, HeldOutSamples, Metadata | None]:
+    """Return the samples that are explained, with their truth if it is known and without those of training, and their metadata."""
     labels = config.labels
     metadata, truth = None, None
     if labels.metadata is not None and labels.metadata_column:
@@ -73,12 +78,12 @@ def _samples(
     nuisance = _nuisance(config, metadata, study)
     samples = HeldOutSamples(target, ids, study.feature_ids, truth, groups, models, nuisance)
     if labels.metadata_column:
-        return study, samples
+        return study, samples, metadata
     logger.warning(
         "Without --metadata and --metadata-column it is not known whether predictions are right: what they depend on is said, and "
         "not how well."
     )
-    return study, HeldOutSamples.without_truth(samples)
+    return study, HeldOutSamples.without_truth(samples), metadata
 
 
 def _label_config(config: ExplainConfig) -> LabelConfig:

@@ -41,7 +41,8 @@ class FoldsConfig:
     """Whether aam itself is compared; --no-aam scores the baselines alone. It is trained with the other options."""
     explain: Annotated[bool, only_with(aam=True)] = False
     """Say which organisms drive the predictions, each held-out sample explained by the model that never saw it. Results go to
-    explanation/, as of 'aam explain', for the first repeat; --tree and --taxonomy make clades and names."""
+    explanation/, as of 'aam explain', of the first repeat, with which further ones are compared; --tree and --taxonomy make clades
+    and names."""
 
     @model_validator(mode="after")
     def _one_source_of_folds(self) -> "FoldsConfig":

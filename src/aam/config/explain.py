@@ -35,8 +35,26 @@ class ExplanationConfig:
     """Length of the lists whose stability is measured, and of those that are drawn and attributed."""
     least_samples: Annotated[int, Field(ge=1), _EXPLAINED] = 3
     """Samples that must hold an ASV for its importance to be asked."""
+    rarefactions: Annotated[int, Field(ge=0), _EXPLAINED] = 0
+    """Times that importance is computed once more from fewer reads, as many as the shallowest tenth of the samples have, with other
+    exchanges. agreement.tsv says how far the lists stay the same. Each takes as long as the first."""
     attributions: Annotated[bool, _EXPLAINED] = True
     """Whether each sample's prediction is divided among the top ASVs and clades as well; --no-attributions saves that time."""
+
+
+@config
+class NetworkExplanationConfig:
+    """What is asked of a network beyond its predictions."""
+
+    topic: ClassVar[Topic] = EXPLANATION
+
+    gradients: bool = False
+    """Integrated gradients of a network down to the ASVs of each sample (gradients.tsv), beside permutation."""
+    nucleotides: Annotated[bool, only_with(gradients=True)] = False
+    """What in the sequences of the top ASVs a network reads, by integrated gradients down to nucleotides (nucleotides.tsv)."""
+    attention: bool = False
+    """Weights of attention of a network, by layer and head (attention.tsv, attention-of-samples.tsv, plots/). Attention says what
+    is read, not what a prediction depends on: agreement.tsv compares it with importance."""
 
 
 @config
@@ -100,8 +118,9 @@ class ExplainConfig:
 
     Importance is asked of samples that the model has not seen: those it was trained on are left out. 'aam crossval --explain' is
     the better form, as it explains every sample by a model that never saw it. Writes importance.tsv (ASVs and clades, with p and
-    q, intervals, direction and stability), attributions.tsv (samples × top sets), effects.tsv, nuisance.tsv, summary.md, tree.nwk
-    with files for iTOL and Empress, and plots/ (SVG and PNG). What it says is of the model and its associations, not of causes.
+    q, intervals, direction and stability), attributions.tsv (samples × top sets), effects.tsv, nuisance.tsv, agreement.tsv,
+    summary.md, tree.nwk with files for iTOL and Empress, and plots/ (SVG and PNG). What it says is of the model and its
+    associations, not of causes.
     """
 
     command: ClassVar[str] = "explain"
@@ -112,6 +131,7 @@ class ExplainConfig:
     labels: KnownLabelsConfig = field(default_factory=KnownLabelsConfig)
     tree: TreeConfig = field(default_factory=TreeConfig)
     explanation: ExplanationConfig = field(default_factory=ExplanationConfig)
+    network: NetworkExplanationConfig = field(default_factory=NetworkExplanationConfig)
     training_samples: bool = False
     """Explain samples that the model was trained on, too. Their importances are of what it has learned by heart as well."""
 

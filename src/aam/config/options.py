@@ -50,6 +50,9 @@ class OnlyWith:
         """The condition, as the user types it: ``--loss-type quantile``."""
         options = []
         for name, values in self.needs:
+            if values in ((True,), (False,)):
+                options.append(flag_of(name) if values[0] else f"--no-{flag_of(name)[2:]}")
+                continue
             shown = [] if values is GIVEN else [" or ".join(str(value) for value in values)]
             options.append(" ".join([flag_of(name), *shown]))
         return " or ".join(options)

@@ -1,7 +1,7 @@
 """Explanations in Python: of scikit-learn estimators of aam, over folds, and of opened models; they return data frames."""
 
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -87,25 +87,49 @@ def explain_estimator(
     '3'
     """
     options = ExplanationConfig() if options is None else options
+    samples = _held_out(estimator, X, y, groups, folds, seed)
+    features = samples.candidates(options.least_samples)
+    clades = Clades.of_features(features)
+    if estimator.tree is not None:
+        tree = FeatureTree.from_arrays(read_newick(Path(estimator.tree)), list(samples.feature_ids))
+        clades = Clades.of_tree(tree, features)
+    return explain_importance(samples, FeatureSets.of(clades, {}, samples, None), options, seed).table
+
+
+def _held_out(
+    estimator: Explainable,
+    X: Any,  # noqa: N803
+    y: Any,
+    groups: Any,
+    folds: int,
+    seed: int,
+) -> HeldOutSamples:
+    """Return the samples, each with an estimator of the other folds."""
     targets, n_samples = np.asarray(y), len(y)
     groups = np.arange(n_samples).astype(str) if groups is None else np.asarray(groups).astype(str)
     is_number = targets.dtype.kind in "fiu" and not hasattr(estimator, "predict_proba")
     labels = targets if is_number else np.unique(targets, return_inverse=True)[1]
     fold_of_sample = fold_numbers(groups, strata(labels), folds, seed)
-    models, target = [], None
-    for fold in range(folds):
-        training, held_out = np.flatnonzero(fold_of_sample != fold), np.flatnonzero(fold_of_sample == fold)
-        fitted = clone(estimator).fit(_rows(X, training), targets[training], groups=groups[training])
-        models.append((fitted.as_function(_rows(X, held_out)), held_out))
-        target = fitted.ensemble_.target
-    assert target is not None, "there is a fold"
+    models, target = _fit_folds(estimator, X, targets, groups, fold_of_sample)
     names = [str(name) for name in getattr(X, "columns", range(X.shape[1]))]
-    samples = HeldOutSamples(target, [str(k) for k in range(n_samples)], names, labels, groups, models)
-    features = samples.candidates(options.least_samples)
-    clades = Clades.of_features(features)
-    if estimator.tree is not None:
-        clades = Clades.of_tree(FeatureTree.from_arrays(read_newick(Path(estimator.tree)), names), features)
-    return explain_importance(samples, FeatureSets.of(clades, {}, samples, None), options, seed).table
+    return HeldOutSamples(target, [str(k) for k in range(n_samples)], names, labels, groups, models)
+
+
+def _fit_folds(
+    estimator: Explainable,
+    X: Any,  # noqa: N803
+    targets: np.ndarray,
+    groups: np.ndarray,
+    fold_of_sample: np.ndarray,
+) -> tuple[list[tuple[CountFunction, np.ndarray]], TargetState]:
+    """Return, for each fold, what an estimator of the other folds predicts of it, with its rows, and the target."""
+    models, targets_of_folds = [], []
+    for fold in np.unique(fold_of_sample).tolist():
+        training, held_out = np.flatnonzero(fold_of_sample != fold), np.flatnonzero(fold_of_sample == fold)
+        fitted = cast(Explainable, clone(estimator)).fit(_rows(X, training), targets[training], groups=groups[training])
+        models.append((fitted.as_function(_rows(X, held_out)), held_out))
+        targets_of_folds.append(fitted.ensemble_.target)
+    return models, targets_of_folds[0]
 
 
 def _rows(table: Any, rows: np.ndarray) -> Any:

@@ -136,9 +136,10 @@ def _outputs_along(
 ) -> Iterator[np.ndarray]:
     """Yield the outputs along each walk, from the donor to the sample, [P + 2, O]; what does not change is predicted once."""
     mixed = [_mixed(function.counts, walk, owner) for walk in walks]
-    rows = np.repeat([walk.sample for walk in walks], [steps.shape[0] for steps, _ in mixed])
+    n_steps = [len(steps.indptr) - 1 for steps, _ in mixed]
+    rows = np.repeat([walk.sample for walk in walks], n_steps)
     outputs = explained_outputs(function(stack([steps for steps, _ in mixed], len(owner)), rows), is_regression)
-    ends = np.cumsum([steps.shape[0] for steps, _ in mixed])
+    ends = np.cumsum(n_steps)
     for of_walk, (_, place_of_step) in zip(np.split(outputs, ends[:-1]), mixed, strict=True):
         yield of_walk[place_of_step]
 

@@ -24,11 +24,15 @@ logger = logging.getLogger(__name__)
 ALL, ASV, CLADE, GROUP = "all", "ASV", "clade", "group"
 """Kinds of sets of features."""
 
+PERMUTATION = "permutation"
+"""Name of the method that this is."""
+
 LARGEST_P = 0.05
 """P-value of the exchange of whole samples above which a model is no better than guessing."""
 
 _COLUMNS = [
-    "name", "kind", "taxon", "n_asvs", "parent", "n_samples", "importance", "low", "high", "z", "p", "q", "effect", "direction",
+    "name", "method", "kind", "taxon", "n_asvs", "parent", "n_samples", "importance", "low", "high", "z", "p", "q", "effect",
+    "direction",
     "correlation", "coherence", "is_selected", "rank", "rank_low", "rank_high", "in_top",
 ]  # fmt: skip
 
@@ -136,11 +140,7 @@ def explain_importance(samples: HeldOutSamples, sets: FeatureSets, options: Expl
     Importance
         The table, and what it was made from.
     """
-    parts, truth = samples.parts(), samples.scored()
-    membership = sets.membership(len(samples.feature_ids))
-    exchanges = options.exchanges or min(MOST_EXCHANGES, -(-ENOUGH_SAMPLES // samples.n_samples))
-    _log_time(parts, membership, exchanges)
-    losses = permuted_losses(parts, membership, samples.n_samples, exchanges, seed)
+    truth, losses = samples.scored(), losses_of(samples, sets, options, seed)
     permuted = permute_targets(truth.rows, samples.groups, samples.folds, options.null_draws, seed)
     null = compare_with_null(losses, truth.rows, permuted)
     n_nested = len(sets.clades)
@@ -162,6 +162,14 @@ def explain_importance(samples: HeldOutSamples, sets: FeatureSets, options: Expl
     )
 
 
+def losses_of(samples: HeldOutSamples, sets: FeatureSets, options: ExplanationConfig, seed: int) -> Losses:
+    """Compute what exchanging each set does to the loss of each sample; see `explain_importance`."""
+    parts, membership = samples.parts(), sets.membership(len(samples.feature_ids))
+    exchanges = options.exchanges or min(MOST_EXCHANGES, -(-ENOUGH_SAMPLES // samples.n_samples))
+    _log_time(parts, membership, exchanges)
+    return permuted_losses(parts, membership, samples.n_samples, exchanges, seed)
+
+
 def _table(
     samples: HeldOutSamples, sets: FeatureSets, losses: Losses, null: Null, mean: np.ndarray, stability: Stability
 ) -> pd.DataFrame:
@@ -173,6 +181,7 @@ def _table(
     table = pd.DataFrame(
         {
             "name": sets.names,
+            "method": PERMUTATION,
             "kind": sets.kinds,
             "taxon": sets.taxa,
             "n_asvs": [len(sets.members(number)) for number in range(len(sets))],
@@ -223,6 +232,6 @@ def _log_time(parts: list[HeldOutPart], membership: csr_array, exchanges: int) -
     function(function.counts[trial], trial)
     minutes = (time.monotonic() - begin) / ROWS_OF_TRIAL * n_rows / 60
     logger.info(
-        "Importance of %d sets of ASVs: at most %s predictions, about %s.",
-        n_sets, f"{n_rows:,}", f"{minutes:.0f} min" if minutes >= 1 else "less than a minute",
+        "Importance of %d sets of ASVs: at most %s predictions, %s.",
+        n_sets, f"{n_rows:,}", f"about {minutes:.0f} min" if minutes >= 1 else "less than a minute",
     )  # fmt: skip

@@ -9,7 +9,9 @@ import pandas as pd
 from aam.config.explain import ExplanationConfig
 from aam.data.study import Study
 from aam.ecology.tree import FeatureTree
+from aam.explanation.agreement import METHODS
 from aam.explanation.attribution import attribute
+from aam.explanation.comparison import Compared, agreement_of, lists_of, rows_of_others
 from aam.explanation.effects import effect_curve, effects_table
 from aam.explanation.explain import ASV, FeatureSets, Importance, explain_importance
 from aam.explanation.held_out import HeldOutSamples
@@ -38,6 +40,7 @@ def explain_samples(
     taxonomy: Path | None,
     options: ExplanationConfig,
     directory: Path,
+    compared: Compared | None = None,
 ) -> Findings:
     """Explain samples, and write what is found into a directory.
 
@@ -53,6 +56,8 @@ def explain_samples(
         What is asked, and how exactly.
     directory
         Directory of the results, which exists.
+    compared
+        What importances are compared with, if there is something.
 
     Returns
     -------
@@ -61,23 +66,22 @@ def explain_samples(
     """
     sets = sets_of_study(samples, study, tree, taxonomy, options)
     importance = explain_importance(samples, sets, options, SEED)
-    if importance.is_guess:
-        logger.warning("%s", STAMP)
-    nuisance = None
-    if samples.is_labelled:
-        predicted = samples.predictions()
-        nuisance = nuisance_table(samples.nuisance, predicted, samples.truth, samples.groups, samples.is_regression)
     top = leading_sets(sets, importance, options.top)
-    attributions = _attributions(samples, sets, top) if options.attributions else None
+    parts = _attributions(samples, sets, top) if options.attributions else None
+    lists = lists_of(samples, sets, importance, compared or Compared(), options)
     findings = Findings(
         importance=importance,
-        nuisance=nuisance,
+        others=rows_of_others(importance.table, sets, lists[METHODS]),
+        nuisance=_nuisance(samples) if samples.is_labelled else None,
         effects=_effects(samples, sets, importance.table, top[:CURVES]),
-        attributions=None if attributions is None else attributions.table,
+        agreement=agreement_of(lists, sets, options.top),
+        attributions=None if parts is None else parts.table,
     )
+    if importance.is_guess:
+        logger.warning("%s", STAMP)
     write_findings(directory, samples, findings)
     write_exports(directory, sets.clades, sets.names, importance.table)
-    draw_all(directory / PLOTS, samples, sets, findings, attributions)
+    draw_all(directory / PLOTS, samples, sets, findings, parts)
     return findings
 
 
@@ -113,6 +117,11 @@ def leading_sets(sets: FeatureSets, importance: Importance, n: int) -> list[int]
         if len(chosen) == n:
             break
     return chosen
+
+
+def _nuisance(samples: HeldOutSamples) -> pd.DataFrame:
+    predicted = samples.predictions()
+    return nuisance_table(samples.nuisance, predicted, samples.truth, samples.groups, samples.is_regression)
 
 
 def _effects(samples: HeldOutSamples, sets: FeatureSets, table: pd.DataFrame, chosen: list[int]) -> pd.DataFrame:

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
+from aam.data.rarefaction import rarefy
 from aam.explanation.clades import Clades
 from aam.explanation.importance import HeldOutPart
 from aam.explanation.losses import Truth
+from aam.explanation.perturbation import stack
 from aam.inference.count_function import CountFunction
 from aam.labels.target import TargetState
 
@@ -103,14 +106,22 @@ class HeldOutSamples:
             n_holding += np.bincount(function.counts.indices[function.counts.data > 0], minlength=n_features)
         return np.flatnonzero(is_read & (n_holding >= least_samples))
 
-    def mean_shares(self) -> np.ndarray:
-        """Compute the mean share of each feature in the samples' reads, float64 [F]."""
-        total = np.zeros(len(self.feature_ids))
-        for function, _ in self.models:
-            depth = np.maximum(np.asarray(function.counts.sum(axis=1)), 1e-12)
-            cells = function.counts.data / np.repeat(depth, np.diff(function.counts.indptr))
-            total += np.bincount(function.counts.indices, weights=cells, minlength=len(total))
-        return total / self.n_samples
+    def shares(self) -> csr_array:
+        """Compute the share of each feature in each sample's reads, float64 [S, F]."""
+        rows = np.concatenate([rows for _, rows in self.models])
+        counts = stack([function.counts for function, _ in self.models], len(self.feature_ids))[np.argsort(rows)]
+        depth = np.maximum(np.asarray(counts.sum(axis=1)), 1e-12)
+        cells = counts.data / np.repeat(depth, np.diff(counts.indptr))
+        return csr_array((cells, counts.indices, counts.indptr), shape=counts.shape)
+
+    def rarefied(self, quantile: float, seed: int) -> "HeldOutSamples":
+        """Return the samples with reads drawn from them, as many as the quantile of their depths; shallower ones are whole."""
+        depths = np.concatenate([np.asarray(function.counts.sum(axis=1)) for function, _ in self.models])
+        depth, rng = int(np.quantile(depths, quantile)), np.random.default_rng([seed, 4])
+        models = [
+            (replace(function, counts=_drawn(function.counts, depth, rng)), rows) for function, rows in self.models
+        ]
+        return replace(self, models=models)
 
     def known_clades(self, features: np.ndarray) -> Clades | None:
         """Return the clades of the tree that the models keep; None if they keep none, or several that may differ."""
@@ -119,3 +130,14 @@ class HeldOutSamples:
             return None
         phylogeny, number = trees[0]
         return Clades.of_phylogeny(phylogeny, number, features)
+
+
+def _drawn(counts: csr_array, depth: int, rng: np.random.Generator) -> csr_array:
+    parts = np.split(counts.data.astype(np.int64), counts.indptr[1:-1])
+    reads = [rarefy(of_sample, depth, rng) if of_sample.sum() > depth else of_sample for of_sample in parts]
+    cells = np.concatenate(reads).astype(np.float64)
+    drawn = csr_array(
+        (cells, counts.indices, counts.indptr), shape=counts.shape, copy=True
+    )  # zeros are removed in place
+    drawn.eliminate_zeros()
+    return drawn

@@ -110,7 +110,9 @@ def _sums(counts: csr_array, is_member: np.ndarray) -> np.ndarray:
 
 def _only(counts: csr_array, is_kept: np.ndarray, factor: np.ndarray) -> csr_array:
     scaled = counts.data * is_kept[counts.indices] * np.repeat(factor, np.diff(counts.indptr))
-    kept = csr_array((scaled, counts.indices, counts.indptr), shape=counts.shape)
+    kept = csr_array(
+        (scaled, counts.indices, counts.indptr), shape=counts.shape, copy=True
+    )  # zeros are removed in place
     kept.eliminate_zeros()
     return kept
 

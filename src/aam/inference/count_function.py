@@ -93,7 +93,9 @@ def changed_study(study: Study, counts: csr_array, samples: np.ndarray) -> Study
         The sample that each row was changed from, whose name it keeps; int64 [m].
     """
     whole = np.rint(counts.data * FINENESS).astype(np.int64)
-    kept = csr_array((whole, counts.indices, counts.indptr), shape=counts.shape)
+    kept = csr_array(
+        (whole, counts.indices, counts.indptr), shape=counts.shape, copy=True
+    )  # zeros are removed in place
     kept.eliminate_zeros()
     kept.sort_indices()
     return replace(

@@ -96,7 +96,7 @@ def draw_flow(sample: Attention, asvs: Sequence[Attention], labels: Sequence[str
     n_rows, total = len(order), max(float(weights[order].sum()), 1e-12)
     sink = n_rows / 2 - 0.5 - 0.4 * n_rows  # where the ribbons meet the sample, one below the other
     for row, number in enumerate(order):
-        width = 0.8 * n_rows * weights[number] / total
+        width = 0.8 * n_rows * float(weights[number]) / total
         _draw_asv(axes, asvs[number], row, min(width, 0.8))
         _draw_ribbon(axes, (_ASV + 0.15, row, min(width, 0.8)), (_SAMPLE, sink + width / 2, width))
         sink += width

@@ -138,6 +138,7 @@ def _of_batch(
     base, way = mean.to(own.dtype).expand_as(own), own - mean
     paired = replace(
         batch,
+        asv_vectors=own,
         features=batch.features[batch.asv_index],
         tokens=batch.tokens[batch.asv_index],
         asv_index=torch.arange(len(own), device=own.device),

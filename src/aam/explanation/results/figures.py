@@ -23,7 +23,7 @@ _LABEL = 46  # letters of the name of a set
 _PANELS = 3  # in a row
 
 
-def save(figure: Figure, directory: Path, name: str) -> None:
+def save_picture(figure: Figure, directory: Path, name: str) -> None:
     """Save a picture as SVG, whose text stays text, and as PNG; the same picture gives the same files."""
     directory.mkdir(exist_ok=True)
     with (
@@ -120,7 +120,7 @@ def draw_effects(effects: pd.DataFrame, labels: Mapping[str, str], unit: str, st
         axes = figure.add_subplot(n_rows, _PANELS, number + 1)
         curve = effects[effects["name"] == name]
         share, effect, low, high = (
-            curve[column].to_numpy(dtype=np.float64) for column in ("share", "effect", "low", "high")
+            np.asarray(curve[column], dtype=np.float64) for column in ("share", "effect", "low", "high")
         )
         x = _log_axis(axes, share)
         axes.fill_between(x, low, high, color=LOWERS, alpha=0.2, linewidth=0)

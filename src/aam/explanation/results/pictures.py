@@ -8,7 +8,7 @@ import pandas as pd
 
 from aam.explanation.explain import ASV, FeatureSets
 from aam.explanation.held_out import HeldOutSamples
-from aam.explanation.results.figures import draw_effects, draw_heat_map, draw_importance, label_of, save
+from aam.explanation.results.figures import draw_effects, draw_heat_map, draw_importance, label_of, save_picture
 from aam.explanation.results.summary import STAMP, Findings
 from aam.explanation.results.tree_figure import draw_tree
 
@@ -48,20 +48,20 @@ def draw_all(
     is_selected = np.asarray(table["is_selected"], dtype=bool)
     is_shown = is_selected if is_selected.any() else np.asarray(table["kind"] == ASV)
     reported = table.loc[is_shown].sort_values(by="importance", ascending=False).head(BARS)
-    save(draw_importance(reported, column, stamp), directory, "importance")
+    save_picture(draw_importance(reported, column, stamp), directory, "importance")
     number, n_nested = {name: place for place, name in enumerate(sets.names)}, len(sets.clades)
     named = {number[name]: labels[name] for name in reported["name"].tolist() if number[name] < n_nested}
     nested = (rows[name] for name in sets.names[:n_nested])
     strength = np.array([float(row["z"]) * _SIGNS.get(row["direction"], 0.0) for row in nested])
     strength[0] = 0.0
-    save(draw_tree(sets.clades, strength, named, column, stamp), directory, "tree")
+    save_picture(draw_tree(sets.clades, strength, named, column, stamp), directory, "tree")
     if findings.effects is not None and len(findings.effects):
         unit = column if samples.is_regression else "log odds"
-        save(draw_effects(findings.effects, labels, unit, stamp), directory, "effects")
+        save_picture(draw_effects(findings.effects, labels, unit, stamp), directory, "effects")
     if parts is not None and parts.sets:
         shown = [labels[sets.names[k]] for k in parts.sets]
         unit = f"part of the prediction ({column if samples.is_regression else 'log odds'})"
-        save(draw_heat_map(parts.values, shown, _strips(samples, parts), unit, stamp), directory, "samples")
+        save_picture(draw_heat_map(parts.values, shown, _strips(samples, parts), unit, stamp), directory, "samples")
 
 
 def _strips(samples: HeldOutSamples, parts: SampleParts) -> dict[str, np.ndarray]:

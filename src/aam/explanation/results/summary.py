@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from aam.explanation.agreement import mean_agreement
 from aam.explanation.coherence import LARGEST_Q
 from aam.explanation.explain import ASV, CLADE, GROUP, Importance
 from aam.explanation.held_out import HeldOutSamples
@@ -39,6 +40,8 @@ class Findings:
     ----------
     importance
         Importances; None without labels.
+    others
+        Rows of other methods in the table of importances.
     nuisance, effects, agreement, attributions
         Tables; None for those that were not asked for.
     remarks
@@ -46,6 +49,7 @@ class Findings:
     """
 
     importance: Importance | None = None
+    others: pd.DataFrame | None = None
     nuisance: pd.DataFrame | None = None
     effects: pd.DataFrame | None = None
     agreement: pd.DataFrame | None = None
@@ -56,7 +60,7 @@ class Findings:
 def write_findings(directory: Path, samples: HeldOutSamples, findings: Findings) -> None:
     """Write the tables and the summary."""
     tables = {
-        IMPORTANCE: None if findings.importance is None else findings.importance.table,
+        IMPORTANCE: _all_methods(findings),
         NUISANCE: findings.nuisance,
         EFFECTS: findings.effects,
         AGREEMENT: findings.agreement,
@@ -67,6 +71,14 @@ def write_findings(directory: Path, samples: HeldOutSamples, findings: Findings)
             write_tsv(directory / name, {str(column): table[column].tolist() for column in table})
     write_text_atomic(directory / SUMMARY, summary(samples, findings))
     write_text_atomic(directory / NUMBERS, json.dumps(_numbers(samples, findings), indent=2) + "\n")
+
+
+def _all_methods(findings: Findings) -> pd.DataFrame | None:
+    if findings.importance is None or findings.others is None:
+        return None if findings.importance is None else findings.importance.table
+    return pd.concat([findings.importance.table, findings.others], ignore_index=True).loc[
+        :, list(findings.importance.table.columns)
+    ]
 
 
 def _numbers(samples: HeldOutSamples, findings: Findings) -> dict[str, object]:
@@ -101,7 +113,7 @@ def summary(samples: HeldOutSamples, findings: Findings) -> str:
     if findings.nuisance is not None and len(findings.nuisance):
         lines += ["## Does the model read the run, and not the microbes?", "", *_nuisance_lines(findings.nuisance), ""]
     if findings.agreement is not None and len(findings.agreement):
-        lines += ["## How far models and methods agree", "", *_indented(findings.agreement.round(3)), ""]
+        lines += ["## How far models and methods agree", "", *_agreement_lines(findings.agreement)]
     lines += ["## How to read this", "", *_READING, *(f"* {remark}" for remark in findings.remarks), ""]
     return "\n".join(lines)
 
@@ -172,6 +184,16 @@ def _nuisance_lines(table: pd.DataFrame) -> list[str]:
         told = f"{column} explains {beyond:.0%} of what predictions hold beyond the truth (p = {p:.3g})"
         lines.append(f"* {told}, and {with_truth:.0%} of the truth itself.")
     return lines
+
+
+def _agreement_lines(table: pd.DataFrame) -> list[str]:
+    shown = mean_agreement(table).rename(
+        columns={"jaccard_index": "Jaccard", "rank_biased_overlap": "rank-biased overlap"}
+    )
+    return [
+        "Means over pairs of lists: Jaccard index and rank-biased overlap of their tops, and rank correlation of all.", "",
+        *_indented(shown), "",
+    ]  # fmt: skip
 
 
 def _indented(table: pd.DataFrame) -> list[str]:
