@@ -88,12 +88,15 @@ def explain_estimator(
     """
     options = ExplanationConfig() if options is None else options
     samples = _held_out(estimator, X, y, groups, folds, seed)
-    features = samples.candidates(options.least_samples)
-    clades = Clades.of_features(features)
-    if estimator.tree is not None:
-        tree = FeatureTree.from_arrays(read_newick(Path(estimator.tree)), list(samples.feature_ids))
-        clades = Clades.of_tree(tree, features)
+    clades = _clades(estimator.tree, samples, options.least_samples)
     return explain_importance(samples, FeatureSets.of(clades, {}, samples, None), options, seed).table
+
+
+def _clades(tree: str | Path | None, samples: HeldOutSamples, least_samples: int) -> Clades:
+    features = samples.candidates(least_samples)
+    if tree is None:
+        return Clades.of_features(features)
+    return Clades.of_tree(FeatureTree.from_arrays(read_newick(Path(tree)), list(samples.feature_ids)), features)
 
 
 def _held_out(
