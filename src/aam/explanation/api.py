@@ -60,12 +60,10 @@ def explain_estimator(
         Values, or classes, [S].
     groups
         Subject of each sample, [S]: whole subjects are held out and exchanged. None: all differ.
-    folds
-        Number of folds.
+    folds, seed
+        Number of folds, and seed of folds and draws.
     options
         Numbers of exchanges and null draws, and the length of the lists whose stability is asked; None for the defaults.
-    seed
-        Seed of folds and draws.
 
     Returns
     -------
