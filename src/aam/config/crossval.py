@@ -2,7 +2,7 @@
 
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -73,6 +73,12 @@ class CrossvalConfig(LearningConfig):
 
     folds: FoldsConfig = field(metadata=written_after("label"))
     explanation: ExplanationConfig = field(default_factory=ExplanationConfig)
+
+    @property
+    def network_sections(self) -> tuple[Any, ...]:
+        """Options that only networks read; lineages name what is explained of any head."""
+        sections = super().network_sections
+        return tuple(one for one in sections if one is not self.taxonomy) if self.folds.explain else sections
 
     @model_validator(mode="after")
     def _baselines_have_what_they_need(self) -> Self:

@@ -85,7 +85,7 @@ def explain_estimator(
     '3'
     """
     options = ExplanationConfig() if options is None else options
-    samples = _held_out(estimator, X, y, groups, folds, seed)
+    samples = held_out_by_folds(estimator, X, y, groups, folds, seed)
     clades = _clades(estimator.tree, samples, options.least_samples)
     return explain_importance(samples, FeatureSets.of(clades, {}, samples, None), options, seed).table
 
@@ -97,7 +97,7 @@ def _clades(tree: str | Path | None, samples: HeldOutSamples, least_samples: int
     return Clades.of_tree(FeatureTree.from_arrays(read_newick(Path(tree)), list(samples.feature_ids)), features)
 
 
-def _held_out(
+def held_out_by_folds(
     estimator: Explainable,
     X: Any,  # noqa: N803
     y: Any,

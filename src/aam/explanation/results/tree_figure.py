@@ -53,7 +53,7 @@ def draw_tree(clades: Clades, strength: np.ndarray, labels: Mapping[int, str], t
     for number, text in labels.items():
         if number in shown:
             _write(axes, angle[number], radius[number], outer * 1.04, text)
-    limit = outer * (1.75 if labels else 1.1)
+    limit = outer * (2.0 if labels else 1.1)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     axes.set_axis_off()
     axes.set_title(f"{title}: {int((clades.sizes == 1).sum()):,} ASVs", fontsize=11, loc="left", parse_math=False)
