@@ -156,7 +156,7 @@ def draw_attention(weights: np.ndarray, samples: Sequence[str], features: Sequen
         Weight of each ASV in each sample, [S, F]; 0 where a sample lacks it. The first `MOST_ROWS` samples are shown, and the
         `MOST_COLUMNS` ASVs of the largest mean.
     samples, features
-        Names of the samples and of the ASVs.
+        Short names of the samples and of the ASVs.
     name
         Name of the layer.
     """
@@ -167,8 +167,8 @@ def draw_attention(weights: np.ndarray, samples: Sequence[str], features: Sequen
     figure = Picture(figsize=(2.8 + 0.24 * max(len(top), 8), 2.4 + 0.2 * len(shown)), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     image = axes.imshow(shown, vmin=0, cmap="viridis", aspect="auto", interpolation="nearest")
-    axes.set_xticks(range(len(top)), [short_id(str(features[column])) for column in top], rotation=90, parse_math=False)
-    axes.set_yticks(range(len(shown)), [short_id(sample) for sample in samples], parse_math=False)
+    axes.set_xticks(range(len(top)), [str(features[column]) for column in top], rotation=90, parse_math=False)
+    axes.set_yticks(range(len(shown)), list(samples), parse_math=False)
     axes.tick_params(labelsize=7)
     axes.set_xlabel(
         f"the {len(top)} of {len(features)} ASVs with most, {weights[:, top].sum(axis=1).mean():.0%} of all"
@@ -176,17 +176,6 @@ def draw_attention(weights: np.ndarray, samples: Sequence[str], features: Sequen
     axes.set_title(f"{ATTENTION_TITLE}: {name}", fontsize=10, loc="left")
     figure.colorbar(image, ax=axes, label="weight in the sample, mean over heads")
     return figure
-
-
-def short_id(name: str) -> str:
-    """Return a name to read in a picture: both ends of one that is longer than 16 letters.
-
-    Examples
-    --------
-    >>> short_id("S12"), short_id("TACGGAGGATCCGAGCGTTATCCGGATTTATTGGGTTTAAAGGGA")
-    ('S12', 'TACGGAGG…AGGGA')
-    """
-    return name if len(name) <= 16 else f"{name[:8]}…{name[-5:]}"
 
 
 def draw_confusion(counts: np.ndarray, classes: Sequence[str], name: str) -> Figure:

@@ -21,7 +21,7 @@ class Stability:
     rank, rank_low, rank_high
         Rank of each set, and the ends of its 95 % interval, [N].
     in_top
-        Share of draws in which the set is among the first of its kind, float64 [N].
+        Share of draws in which the set is among the first ``top`` of its kind, and among the first half of fewer; float64 [N].
     """
 
     low: np.ndarray
@@ -67,7 +67,7 @@ def bootstrap(contributions: np.ndarray, groups: np.ndarray, kinds: np.ndarray, 
         rank[of_kind] = _ranks(contributions[of_kind].mean(axis=1)[:, None])[:, 0]
         drawn = _ranks(means[of_kind])
         rank_low[of_kind], rank_high[of_kind] = np.percentile(drawn, _PERCENTILES, axis=1)
-        in_top[of_kind] = (drawn <= top).mean(axis=1)
+        in_top[of_kind] = (drawn <= min(top, max(1, len(of_kind) // 2))).mean(axis=1)
     return Stability(low, high, rank.astype(np.int64), np.floor(rank_low), np.ceil(rank_high), in_top)
 
 

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
+from aam.explanation.names import short_name
 from aam.explanation.network.attention import MEAN, POOLING, Attention
-from aam.figures import ATTENTION_TITLE, Picture, draw_attention, short_id
+from aam.figures import ATTENTION_TITLE, Picture, draw_attention
 
 MOST_ASVS_OF_LAYERS, MOST_ASVS_OF_FLOW = 40, 10
 """ASVs of a sample that are shown in the heat maps of its layers, and in its flow."""
@@ -38,7 +39,8 @@ def draw_pooling(table: pd.DataFrame, layer: str = POOLING) -> Figure:
     n_members = chosen["member"].nunique() if "member" in chosen else 1
     wide = chosen.pivot_table(index="sample-id", columns="feature-id", values="weight", aggfunc="sum", sort=False)
     weights = wide.fillna(0).to_numpy(dtype=np.float64) / n_members
-    return draw_attention(weights, list(map(str, wide.index)), list(map(str, wide.columns)), layer)
+    samples, features = ([short_name(str(name)) for name in names] for names in (wide.index, wide.columns))
+    return draw_attention(weights, samples, features, layer)
 
 
 def draw_layers(attention: Attention) -> Figure:
@@ -72,7 +74,7 @@ def draw_layers(attention: Attention) -> Figure:
 
 
 def _plain(name: str) -> str:
-    return short_id(name).replace("$", r"\$")  # a user's $ begins no formula
+    return short_name(name).replace("$", r"\$")  # a user's $ begins no formula
 
 
 def draw_flow(sample: Attention, asvs: Sequence[Attention], labels: Sequence[str] | None = None) -> Figure:
@@ -100,11 +102,11 @@ def draw_flow(sample: Attention, asvs: Sequence[Attention], labels: Sequence[str
         _draw_asv(axes, asvs[number], row, min(width, 0.8))
         _draw_ribbon(axes, (_ASV + 0.15, row, min(width, 0.8)), (_SAMPLE, sink + width / 2, width))
         sink += width
-        label = short_id(asvs[number].name) if labels is None else labels[number]
+        label = short_name(asvs[number].name) if labels is None else labels[number]
         text = f"{label}  {weights[number]:.1%}"
         axes.text(_ASV + 0.2, row - 0.47, text, fontsize=7, va="center", parse_math=False)
     axes.add_patch(Rectangle((_SAMPLE, n_rows * 0.1 - 0.5), 0.12, 0.8 * n_rows, color="#333333"))
-    axes.text(_SAMPLE + 0.2, n_rows / 2 - 0.5, short_id(sample.name), fontsize=9, va="center", parse_math=False)
+    axes.text(_SAMPLE + 0.2, n_rows / 2 - 0.5, short_name(sample.name), fontsize=9, va="center", parse_math=False)
     axes.set(xlim=(-0.1, _SAMPLE + 1.6), ylim=(n_rows - 0.4, -1.0))
     for x, text in ((0.0, "nucleotides"), (_ASV, "ASVs"), (_SAMPLE, "sample")):
         axes.text(x, -0.8, text, fontsize=9, fontweight="bold")

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from aam.explanation.names import short_name
 from aam.explanation.network.gradients import SequenceGradients
-from aam.figures import Picture, short_id
+from aam.figures import Picture
 
 _LETTERS = 200  # nucleotides of a row up to which they are written
 
@@ -33,7 +34,7 @@ def draw_sequences(found: Sequence[tuple[str, SequenceGradients]], output: str) 
             continue
         for column, patch in enumerate(one.patches):
             axes.text(column, row, patch, fontsize=4, ha="center", va="center", parse_math=False)
-    axes.set_yticks(range(len(found)), [short_id(name) for name, _ in found], fontsize=7, parse_math=False)
+    axes.set_yticks(range(len(found)), [short_name(name) for name, _ in found], fontsize=7, parse_math=False)
     axes.set_xlabel("patch of the sequence, from its start")
     axes.set_title(f"Nucleotides that predictions of {output} follow", fontsize=10, loc="left", parse_math=False)
     figure.colorbar(image, ax=axes, label="share of the row's largest")

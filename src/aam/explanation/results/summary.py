@@ -11,7 +11,7 @@ import pandas as pd
 
 from aam.explanation.agreement import mean_agreement
 from aam.explanation.coherence import LARGEST_Q
-from aam.explanation.explain import ASV, CLADE, GROUP, Importance
+from aam.explanation.explain import ASV, GROUP, Importance
 from aam.explanation.held_out import HeldOutSamples
 from aam.explanation.names import short_name
 from aam.io.metadata import write_tsv
@@ -74,11 +74,13 @@ def write_findings(directory: Path, samples: HeldOutSamples, findings: Findings)
 
 
 def _all_methods(findings: Findings) -> pd.DataFrame | None:
-    if findings.importance is None or findings.others is None:
-        return None if findings.importance is None else findings.importance.table
-    return pd.concat([findings.importance.table, findings.others], ignore_index=True).loc[
-        :, list(findings.importance.table.columns)
-    ]
+    importance = None if findings.importance is None else findings.importance.table
+    known = [table for table in (importance, findings.others) if table is not None]
+    if not known:
+        return None
+    table = pd.concat(known, ignore_index=True)
+    table.insert(1, "short_name", [short_name(str(name)) for name in table["name"]])
+    return table
 
 
 def _numbers(samples: HeldOutSamples, findings: Findings) -> dict[str, object]:
@@ -125,7 +127,8 @@ _READING = (
     "* An ASV's importance is shared with, or hidden by, its relatives: look at its clade as well. A clade's importance is not the "
     "sum of its members'.",
     "* p compares with targets that were exchanged between subjects; q is the rate of false discoveries, down the tree.",
-    "* ranks and in top are over draws of other subjects, among the sets of its kind: a rank without them is no news.",
+    "* ranks and in top are over draws of other subjects, among the sets of its kind; in top is the share of draws in "
+    "which a set is among the first ones (--top, and half of a list at most). A rank without them is no news.",
     "* All of this is about what the model uses, and goes with the target. None of it says what causes what.",
 )
 
@@ -153,16 +156,15 @@ def _lists(table: pd.DataFrame) -> list[str]:
         if len(of_kind):
             found = int((of_kind["q"] <= LARGEST_Q).sum())
             lines += [f"## {title}", "", f"{found} of {len(of_kind)} are found at that rate.", ""]
-            lines += [*_indented(_shown(of_kind.head(_IN_SUMMARY))), ""]
+            found_first = of_kind.sort_values("q", key=lambda q: q > LARGEST_Q, kind="stable")
+            lines += [*_indented(_shown(found_first.head(_IN_SUMMARY))), ""]
     return lines
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    names = [
-        taxon if kind == CLADE and taxon else f"{taxon} {short_name(name)}".strip()
-        for name, taxon, kind in zip(table["name"], table["taxon"], table["kind"], strict=True)
-    ]
-    shown = pd.DataFrame({"what": names, "ASVs": table["n_asvs"]})
+    shown = pd.DataFrame({"name": [short_name(str(name)) for name in table["name"]], "ASVs": table["n_asvs"]})
+    if (table["taxon"] != "").any():
+        shown.insert(1, "taxon", table["taxon"].tolist())
     shown["importance"] = [
         f"{value:.3g} [{low:.2g}, {high:.2g}]"
         for value, low, high in zip(table["importance"], table["low"], table["high"], strict=True)
@@ -187,9 +189,9 @@ def _nuisance_lines(table: pd.DataFrame) -> list[str]:
 
 
 def _agreement_lines(table: pd.DataFrame) -> list[str]:
-    shown = mean_agreement(table).rename(
-        columns={"jaccard_index": "Jaccard", "rank_biased_overlap": "rank-biased overlap"}
-    )
+    means = mean_agreement(table)
+    means[["n", "top"]] = means[["n", "top"]].round().astype(int)
+    shown = means.rename(columns={"jaccard_index": "Jaccard", "rank_biased_overlap": "rank-biased overlap"})
     return [
         "Means over pairs of lists: Jaccard index and rank-biased overlap of their tops, and rank correlation of all.", "",
         *_indented(shown), "",
