@@ -23,7 +23,7 @@ TRAINING = {
     "epochs", "batch-size", "max-memory-gb", "gradient-accumulation-steps", "target-effective-batch-size", "lr",
     "weight-decay", "warmup-fraction", "samples-per-epoch", "gradient-clip", "patience", "best-metric", "precision",
     "validation-fraction", "seed",
-    "attn-implementation", "compile", "num-workers", "validation-plot-samples",
+    "attn-implementation", "compile", "num-workers", "validation-plot-samples", "attention-plots",
     "optimizer", "ema-decay", "find-lr", "momentum", "schedule", "cycles", "plateau-epochs",
 }  # fmt: skip
 SAVING = {"resume", "replay", "checkpoint-minutes", "checkpoint-steps"}

@@ -1,5 +1,6 @@
 """Figures that training and evaluation draw."""
 
+import hashlib
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -176,6 +177,27 @@ def draw_attention(weights: np.ndarray, samples: Sequence[str], features: Sequen
     axes.set_title(f"{ATTENTION_TITLE}: {name}", fontsize=10, loc="left")
     figure.colorbar(image, ax=axes, label="weight in the sample, mean over heads")
     return figure
+
+
+MOST_LETTERS = 24
+"""Length of a name up to which it is shown whole."""
+
+
+def short_name(name: str) -> str:
+    """Return a name to read: the first 8 letters of a digest, those of the MD5 sum of a sequence, both ends of other long ones.
+
+    Examples
+    --------
+    >>> short_name("d41d8cd98f00b204e9800998ecf8427e"), short_name("clade12"), short_name("TACGGAGGATCCGAGCGTTATCCGG")
+    ('d41d8cd9', 'clade12', '21e28cd4')
+    """
+    if len(name) in (32, 40, 64) and set(name) <= set("0123456789abcdef"):
+        return name[:8]
+    if len(name) <= MOST_LETTERS:
+        return name
+    if set(name.upper()) <= set("ACGTUN"):  # sequences of one region begin alike
+        return hashlib.md5(name.upper().encode(), usedforsecurity=False).hexdigest()[:8]
+    return f"{name[:14]}…{name[-9:]}"
 
 
 def draw_confusion(counts: np.ndarray, classes: Sequence[str], name: str) -> Figure:

@@ -105,6 +105,9 @@ class TrainingConfig(OptimisationConfig):
     validation_plot_samples: Annotated[int, Field(ge=1), ANY_HEAD] = DEFAULT_PLOT_SAMPLES
     """Points in each picture of the validation predictions, drawn from all of them with equal chances. Scores and confusion
     matrices are of all predictions."""
+    attention_plots: bool = False
+    """Draw what the model attends to among the ASVs of the first validation batch whenever validation improves, to plots/ and
+    TensorBoard. Changes no number. 'aam explain --attention' writes the weights of all layers of a trained model."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = "auto"
     """Arithmetic of training. auto: bf16-mixed (weights in single precision, products in half) where the GPU or CPU multiplies it
     faster, else 32-true. A run repeats to the bit only in the same arithmetic: name one to compare machines."""

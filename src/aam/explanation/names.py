@@ -1,18 +1,17 @@
 """Names of sets of features by their lineages: the narrowest rank at which the members agree."""
 
-import hashlib
 from collections import Counter
 
 import numpy as np
 
 from aam.ecology.lineages import UNKNOWN, Lineages
 from aam.explanation.clades import Clades
+from aam.figures import short_name
+
+__all__ = ["short_name", "taxon_name", "taxon_names"]
 
 LEAST_AGREEMENT = 2 / 3
 """Share of a set's members of one taxon from which the set is called by it."""
-
-MOST_LETTERS = 24
-"""Length of a name up to which it is shown whole."""
 
 PREFIXES = ("d__", "p__", "c__", "o__", "f__", "g__", "s__")
 
@@ -59,20 +58,3 @@ def _last_name(lineage: str, rank: int) -> str:
     if rank == len(PREFIXES) - 1 and len(names) > 1 and not last.startswith(names[-2]):
         last = f"{names[-2]} {last}"
     return f"{PREFIXES[rank]}{last}"
-
-
-def short_name(name: str) -> str:
-    """Return a name to read: the first 8 letters of a digest, those of the MD5 sum of a sequence, both ends of other long ones.
-
-    Examples
-    --------
-    >>> short_name("d41d8cd98f00b204e9800998ecf8427e"), short_name("clade12"), short_name("TACGGAGGATCCGAGCGTTATCCGG")
-    ('d41d8cd9', 'clade12', '21e28cd4')
-    """
-    if len(name) in (32, 40, 64) and set(name) <= set("0123456789abcdef"):
-        return name[:8]
-    if len(name) <= MOST_LETTERS:
-        return name
-    if set(name.upper()) <= set("ACGTUN"):  # sequences of one region begin alike
-        return hashlib.md5(name.upper().encode(), usedforsecurity=False).hexdigest()[:8]
-    return f"{name[:14]}…{name[-9:]}"

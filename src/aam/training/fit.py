@@ -18,6 +18,7 @@ from aam.batch import Batch
 from aam.config.training import TrainingConfig
 from aam.data.batching.batches import EpochSampler
 from aam.distributed.ranks import SINGLE_PROCESS, Ranks
+from aam.training.attention_plots import AttentionPlots
 from aam.training.best_epoch import Criterion
 from aam.training.memory import memory_is_explained
 from aam.training.module import TrainingModule
@@ -160,10 +161,14 @@ def _train(
     tensorboard = OverlaidTensorBoard(output_dir / "tensorboard", first_step) if ranks.is_first else None
     plots = ValidationPlots(output_dir / "plots", tensorboard, config.validation_plot_samples, config.seed, ranks)
     saving = Saving(output_dir, when, StopSignals(is_told=ranks.is_first), module.criterion)
-    watching = []
+    watching: list[Callback] = []
     if run.plan is not None:
         sample_ids = train.dataset.study.sample_ids  # type: ignore[attr-defined]
         watching.append(NonFiniteReport(output_dir, sample_ids, ranks, keeps_weights=when is not None))
+    if config.attention_plots and ranks.shards_checkpoints:
+        logger.warning("--attention-plots is left out: with --strategy fsdp no rank has a whole layer.")
+    elif config.attention_plots and tensorboard is not None:
+        watching.append(AttentionPlots(plots, tensorboard, validation.dataset.study))  # type: ignore[attr-defined]
     report = ThroughputReport(config.num_workers, ranks)
     trainer = _trainer(
         run, tensorboard, [saving, plots, report, *watching, *callbacks, _early_stopping(config, module.criterion)]

@@ -50,6 +50,7 @@ class ValidationPlots(Callback):
         self.most_points = most_points
         self.seed = seed
         self.best = float("inf")
+        self.has_improved = False
         self.reservoirs: dict[str, Reservoir] = {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -76,7 +77,8 @@ class ValidationPlots(Callback):
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Draw the plots, if this epoch is the best so far."""
         cost = pl_module.criterion.cost(trainer.callback_metrics)
-        if trainer.sanity_checking or not cost < self.best:
+        self.has_improved = not trainer.sanity_checking and bool(cost < self.best)
+        if not self.has_improved:
             return
         self.best = cost
         reservoirs = {name: merge(self.ranks.gather(reservoir)) for name, reservoir in self.reservoirs.items()}

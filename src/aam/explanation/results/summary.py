@@ -163,8 +163,9 @@ def _lists(table: pd.DataFrame) -> list[str]:
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
     shown = pd.DataFrame({"name": [short_name(str(name)) for name in table["name"]], "ASVs": table["n_asvs"]})
-    if (table["taxon"] != "").any():
-        shown.insert(1, "taxon", table["taxon"].tolist())
+    taxa = [str(taxon) for taxon in table["taxon"]]
+    if any(taxa):
+        shown.insert(1, "taxon", taxa)
     shown["importance"] = [
         f"{value:.3g} [{low:.2g}, {high:.2g}]"
         for value, low, high in zip(table["importance"], table["low"], table["high"], strict=True)
