@@ -8,6 +8,8 @@ from aam.explanation.held_out import HeldOutSamples
 
 _SETS_AT_A_TIME = 1024
 
+_DIGITS = 12  # of shares: equal sums differ in the digits after, and would be ranked
+
 
 def associations(samples: HeldOutSamples, membership: csr_array) -> np.ndarray:
     """Compute the absolute rank correlation (Spearman) of each set's share with the truth.
@@ -31,7 +33,7 @@ def associations(samples: HeldOutSamples, membership: csr_array) -> np.ndarray:
     truth = _standardised(of_truth.astype(np.float64))
     found = np.zeros(len(membership.indptr) - 1)
     for start in range(0, len(found), _SETS_AT_A_TIME):
-        of_sets = np.asarray((shares @ membership[start : start + _SETS_AT_A_TIME].T).todense())
+        of_sets = (shares @ membership[start : start + _SETS_AT_A_TIME].T).toarray().round(_DIGITS)
         correlation = _standardised(of_sets).T @ truth / len(truth)
         found[start : start + _SETS_AT_A_TIME] = np.abs(correlation).max(axis=1)
     return found
