@@ -92,7 +92,7 @@ def _label_config(config: ExplainConfig) -> LabelConfig:
     return LabelConfig(
         metadata=labels.metadata,
         metadata_column=labels.metadata_column,
-        missing_samples=labels.missing_samples,  # type: ignore[arg-type]
+        missing_samples=labels.missing_samples,
         missing_values=labels.missing_values,
     )
 

@@ -16,7 +16,7 @@ from aam.config.objectives import (
     SupervisedObjectivesConfig,
     rows_of,
 )
-from aam.config.options import INFERENCE, LABELS, Topic
+from aam.config.options import INFERENCE, LABELS, MODEL_OF_EXPLANATION, Topic
 from aam.config.saving import DevicesConfig, SavingConfig, check_devices, check_saving
 from aam.config.study import (
     DistanceConfig,
@@ -221,7 +221,7 @@ class InferenceConfig:
 
     topic: ClassVar[Topic] = INFERENCE
 
-    model: Path
+    model: Annotated[Path, MODEL_OF_EXPLANATION]
     """Output directory of 'aam train' or 'aam pretrain', or the model/ in it."""
     rarefy_depth: Annotated[int, Field(ge=1)] | Literal["model", "none"] = "model"
     """Reads drawn from each sample, by the model's seed and the sample's id alone. model: as in training; none: all reads, so

@@ -2,14 +2,14 @@
 
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from aam.config.arguments import without_marks
 from aam.config.base import config
 from aam.config.commands import InferenceConfig
-from aam.config.options import EXPLANATION, GIVEN, IN_STUDY, LABELS, STUDY, Topic, only_with
+from aam.config.options import EXPLANATION, GIVEN, IN_EXPLANATION, IN_LABELS, IN_STUDY, LABELS, STUDY, Topic, only_with
 from aam.config.study import OutputDirectoryConfig, StudyConfig, check_root
 
 _EXPLAINED = only_with(explain=True)
@@ -21,9 +21,10 @@ class ExplanationConfig:
 
     topic: ClassVar[Topic] = EXPLANATION
 
-    groups: Annotated[Path | None, _EXPLAINED] = None
-    """Own sets of features, such as functional guilds: tab-separated columns feature-id and group; a feature may be of several."""
-    nuisance_columns: Annotated[tuple[str, ...], _EXPLAINED] = ()
+    groups: Annotated[Path | None, _EXPLAINED, IN_EXPLANATION] = None
+    """Own sets of features, such as functional guilds. It is a table of the tab-separated columns feature-id and group; a feature may
+    be of several."""
+    nuisance_columns: Annotated[tuple[str, ...], _EXPLAINED, IN_EXPLANATION] = ()
     """Metadata columns that a model should not read, such as sequencing run, plate or centre. nuisance.tsv says how far each goes
     with the predictions beyond what the truth explains; the number of reads is always among them."""
     exchanges: Annotated[Annotated[int, Field(ge=1)] | None, _EXPLAINED] = None
@@ -31,13 +32,13 @@ class ExplanationConfig:
     600 samples or more, more often for fewer, at most 10 times."""
     null_draws: Annotated[int, Field(ge=19), _EXPLAINED] = 999
     """Exchanged targets that importances are compared with; the least p-value is 1 / (this + 1)."""
-    top: Annotated[int, Field(ge=1), _EXPLAINED] = 20
+    top: Annotated[int, Field(ge=1), _EXPLAINED, IN_EXPLANATION] = 20
     """Length of the lists whose stability is measured, and of those that are drawn and attributed."""
     least_samples: Annotated[int, Field(ge=1), _EXPLAINED] = 3
     """Samples that must hold an ASV for its importance to be asked."""
-    rarefactions: Annotated[int, Field(ge=0), _EXPLAINED] = 0
-    """Times that importance is computed once more from fewer reads, as many as the shallowest tenth of the samples have, with other
-    exchanges. agreement.tsv says how far the lists stay the same. Each takes as long as the first."""
+    rarefactions: Annotated[int, Field(ge=0), _EXPLAINED, IN_EXPLANATION] = 0
+    """Times that importance is computed once more, from fewer reads. These are as many as the shallowest tenth of the samples have,
+    with other exchanges; agreement.tsv says how far the lists stay the same. Each takes as long as the first."""
     attributions: Annotated[bool, _EXPLAINED] = True
     """Whether each sample's prediction is divided among the top ASVs and clades as well; --no-attributions saves that time."""
 
@@ -48,11 +49,11 @@ class NetworkExplanationConfig:
 
     topic: ClassVar[Topic] = EXPLANATION
 
-    gradients: bool = False
+    gradients: Annotated[bool, IN_EXPLANATION] = False
     """Integrated gradients of a network down to the ASVs of each sample (gradients.tsv), beside permutation."""
     nucleotides: Annotated[bool, only_with(gradients=True)] = False
     """What in the sequences of the top ASVs a network reads, by integrated gradients down to nucleotides (nucleotides.tsv)."""
-    attention: bool = False
+    attention: Annotated[bool, IN_EXPLANATION] = False
     """Weights of attention of a network, by layer and head (attention.tsv, attention-of-samples.tsv, plots/). Attention says what
     is read, not what a prediction depends on: agreement.tsv compares it with importance."""
 
@@ -86,15 +87,15 @@ class KnownLabelsConfig:
 
     topic: ClassVar[Topic] = LABELS
 
-    metadata: Path | None = None
+    metadata: Annotated[Path | None, IN_LABELS] = None
     """Table of sample metadata. Without it, and where there is no truth, only single predictions are explained (attributions)."""
-    metadata_column: Annotated[tuple[str, ...], _WITH_METADATA] = ()
+    metadata_column: Annotated[tuple[str, ...], _WITH_METADATA, IN_LABELS] = ()
     """Column with the truth. None: importance, which needs the truth, is left out."""
-    group_column: Annotated[str | None, _WITH_METADATA] = None
+    group_column: Annotated[str | None, _WITH_METADATA, IN_LABELS] = None
     """Column of the subject (host, site, plot): whole subjects are exchanged, and intervals are over subjects."""
-    missing_samples: Annotated[str, Field(pattern="error|drop"), _WITH_METADATA] = "error"
+    missing_samples: Annotated[Literal["error", "drop"], _WITH_METADATA, IN_LABELS] = "error"
     """What to do with samples that have no row in the metadata: error, or drop to leave them out."""
-    missing_values: Annotated[tuple[str, ...], _WITH_METADATA] = ()
+    missing_values: Annotated[tuple[str, ...], _WITH_METADATA, IN_LABELS] = ()
     """Cells that mean that there is no value, such as NA 'not collected'."""
 
     @field_validator("missing_values")
@@ -132,7 +133,7 @@ class ExplainConfig:
     tree: TreeConfig = field(default_factory=TreeConfig)
     explanation: ExplanationConfig = field(default_factory=ExplanationConfig)
     network: NetworkExplanationConfig = field(default_factory=NetworkExplanationConfig)
-    training_samples: bool = False
+    training_samples: Annotated[bool, IN_EXPLANATION] = False
     """Explain samples that the model was trained on, too. Their importances are of what it has learned by heart as well."""
 
     @model_validator(mode="after")

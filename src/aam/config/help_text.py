@@ -141,14 +141,14 @@ def options_of(config: type, has_heads: bool = False) -> Iterator[Option]:
     has_heads
         Whether the command may train a head that leaves options aside, which are marked.
     """
-    yield from _options(config, has_heads)
+    yield from _options(config, has_heads, set(_names(config)))
     yield Option("--config PATH", "--config PATH", _CONFIG_FILE, "", OUTPUT, Brief("Output"))
 
 
-def _options(config: type, has_heads: bool) -> Iterator[Option]:
+def _options(config: type, has_heads: bool, names: set[str]) -> Iterator[Option]:
     for field in fields_as_written(config):
         if dataclasses.is_dataclass(field.type):
-            yield from _options(field.type, has_heads)  # type: ignore[arg-type]
+            yield from _options(field.type, has_heads, names)  # type: ignore[arg-type]
             continue
         marks, kind, definer = marks_of(field), type_of(field), _definer(config, field.name)
         flag, default = flag_of(field.name), field.default
@@ -164,7 +164,7 @@ def _options(config: type, has_heads: bool) -> Iterator[Option]:
             topic or getattr(definer, "topic", None) or getattr(config, "topic", OPTIONS),
             next((mark for mark in marks if isinstance(mark, Brief)), None),
             ("network only",) if has_heads and read_by.is_network_only else (),
-            f"only with {condition.needed}" if condition is not None else "",
+            f"only with {condition.needed}" if condition is not None and names & {name for name, _ in condition.needs} else "",
             is_required=default is dataclasses.MISSING, is_one_of=ONE_OF in marks,
         )  # fmt: skip
 

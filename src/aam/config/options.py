@@ -196,7 +196,7 @@ class Brief:
     rank: int = 1
 
 
-BRIEF_TITLES = ("Study", "Labels", "Folds", "Objectives", "Model", "Training", "Output")
+BRIEF_TITLES = ("Study", "Labels", "Folds", "Objectives", "Model", "Training", "Explanation", "Output")
 """Titles of the short help, in its order."""
 
 IN_STUDY, IN_LABELS, IN_FOLDS = Brief("Study"), Brief("Labels"), Brief("Folds")
@@ -204,6 +204,8 @@ IN_STUDY, IN_LABELS, IN_FOLDS = Brief("Study"), Brief("Labels"), Brief("Folds")
 IN_MODEL, IN_TRAINING, IN_OUTPUT = Brief("Model"), Brief("Training"), Brief("Output")
 
 FIRST_IN_LABELS = Brief("Labels", rank=0)
+
+IN_EXPLANATION, MODEL_OF_EXPLANATION = Brief("Explanation", ("explain",)), Brief("Model", ("explain",))
 
 IN_OBJECTIVES = Brief("Objectives", ("pretrain",))
 
