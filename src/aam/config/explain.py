@@ -22,8 +22,8 @@ class ExplanationConfig:
     topic: ClassVar[Topic] = EXPLANATION
 
     groups: Annotated[Path | None, _EXPLAINED, IN_EXPLANATION] = None
-    """Own sets of features, such as functional guilds. It is a table of the tab-separated columns feature-id and group; a feature may
-    be of several."""
+    """Own sets of features, such as functional guilds. A table of the tab-separated columns feature-id and group; a feature may be
+    of several."""
     nuisance_columns: Annotated[tuple[str, ...], _EXPLAINED, IN_EXPLANATION] = ()
     """Metadata columns that a model should not read, such as sequencing run, plate or centre. nuisance.tsv says how far each goes
     with the predictions beyond what the truth explains; the number of reads is always among them."""
