@@ -128,7 +128,10 @@ def _draw_asv(axes: Axes, asv: Attention, row: int, width: float) -> None:
         axes.add_patch(Rectangle(**box, facecolor="white"))
         axes.add_patch(Rectangle(**box, facecolor=_RIBBON, alpha=weight / largest))
         if len(rollout) * letters <= 160:
-            axes.text(left + 0.46 * size, row, patch, fontsize=3.4, ha="center", va="center", parse_math=False)
+            colour = "white" if weight > largest / 2 else "black"
+            axes.text(
+                left + 0.46 * size, row, patch, fontsize=2.8, color=colour, ha="center", va="center", parse_math=False
+            )
     lower = row - width / 2
     for number, weight in enumerate(rollout.tolist()):
         middle = begin + (number + 0.46) * size

@@ -9,6 +9,8 @@ from aam.explanation.names import short_name
 from aam.explanation.network.gradients import SequenceGradients
 from aam.figures import Picture
 
+_DARK = 0.6  # share of a row's largest from which letters are white
+
 _LETTERS = 200  # nucleotides of a row up to which they are written
 
 
@@ -33,9 +35,11 @@ def draw_sequences(found: Sequence[tuple[str, SequenceGradients]], output: str) 
         if sum(map(len, one.patches)) > _LETTERS:
             continue
         for column, patch in enumerate(one.patches):
-            axes.text(column, row, patch, fontsize=4, ha="center", va="center", parse_math=False)
+            colour = "white" if abs(cells[row, column]) > _DARK else "black"
+            axes.text(column, row, patch, fontsize=4, color=colour, ha="center", va="center", parse_math=False)
     axes.set_yticks(range(len(found)), [short_name(name) for name, _ in found], fontsize=7, parse_math=False)
-    axes.set_xlabel("patch of the sequence, from its start")
+    axes.set_xlabel("nucleotides, patch after patch")
+    axes.set_xticks([])
     axes.set_title(f"Nucleotides that predictions of {output} follow", fontsize=10, loc="left", parse_math=False)
     figure.colorbar(image, ax=axes, label="share of the row's largest")
     return figure

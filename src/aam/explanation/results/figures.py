@@ -22,6 +22,8 @@ _LABEL = 46  # letters of the name of a set
 
 _PANELS = 3  # in a row
 
+_WIDTH_OF_LETTER = 0.012  # as a share of a strip
+
 
 def save_picture(figure: Figure, directory: Path, name: str) -> None:
     """Save a picture as SVG, whose text stays text, and as PNG; the same picture gives the same files."""
@@ -67,13 +69,14 @@ def draw_importance(table: pd.DataFrame, title: str, stamp: str = "") -> Figure:
     Parameters
     ----------
     table
-        Rows of ``importance.tsv``, the most important first.
+        Rows of ``importance.tsv``, the most important first; with a column ``label`` it names them.
     title
         What is predicted.
     stamp
         Warning on the picture; none by default.
     """
     n_sets = len(table)
+    labels = table["label"].tolist() if "label" in table else [label_of(row) for row in table.to_dict("records")]
     figure = Picture(figsize=(10, 1.6 + 0.3 * n_sets), dpi=120, layout="constrained")
     bars, stability = figure.subplots(1, 2, sharey=True, width_ratios=(4, 1))
     place = np.arange(n_sets)
@@ -82,7 +85,7 @@ def draw_importance(table: pd.DataFrame, title: str, stamp: str = "") -> Figure:
     bars.barh(place, value, color=colours, height=0.7)
     bars.hlines(place, low, high, color="#333333", linewidth=1.2)
     bars.axvline(0, color="#333333", linewidth=0.8)
-    bars.set_yticks(place, [label_of(row) for row in table.to_dict("records")], fontsize=9, parse_math=False)
+    bars.set_yticks(place, labels, fontsize=9, parse_math=False)
     bars.set_ylim(n_sets - 0.5, -0.5)
     bars.set_xlabel("increase of the held-out loss")
     bars.set_title(f"What predictions of {title} depend on", fontsize=11, loc="left", parse_math=False)
@@ -189,3 +192,14 @@ def _draw_strip(axes: Axes, name: str, cells: np.ndarray) -> None:
     )
     axes.set_yticks([0], [name], fontsize=8, parse_math=False)
     axes.set_xticks([])
+    if not is_number:
+        _name_runs(axes, cells.astype(str))
+
+
+def _name_runs(axes: Axes, cells: np.ndarray) -> None:
+    """Write categories over their runs, where these are wide enough."""
+    starts = np.flatnonzero(np.append(True, cells[1:] != cells[:-1]))
+    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(cells)], strict=True):
+        text = str(cells[start])
+        if (stop - start) / len(cells) >= _WIDTH_OF_LETTER * len(text):
+            axes.text((start + stop - 1) / 2, 0, text, fontsize=8, ha="center", va="center", parse_math=False)
