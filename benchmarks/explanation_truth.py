@@ -1,9 +1,10 @@
 """Explanations against a planted truth, and on targets that are noise: a table in benchmarks/results/explanation_truth.md.
 
-    python benchmarks/explanation_truth.py [SEEDS] [NOISE]
+    python benchmarks/explanation_truth.py PARTS [SEEDS] [NOISE]
 
-SEEDS studies are simulated (10), each with two targets, age and disease, and NOISE more (50) whose targets are independent of all
-ASVs. Clades of ASVs that respond to a target are its truth. SHAP on a forest is measured if the package shap is installed.
+SEEDS studies are simulated (6), each with two targets, age and disease, and NOISE more (50) whose targets are independent of all
+ASVs. Clades of ASVs that respond to a target are its truth. SHAP on a forest is measured if the package shap is installed. What is
+measured is kept in the folder PARTS; a part that lies there is not measured again. All parts take about an hour.
 """
 
 import json
@@ -246,19 +247,30 @@ def _run(command: str, *arguments: object) -> None:
         raise SystemExit(f"aam {command} failed")
 
 
-def noise(n_draws: int) -> tuple[int, int, int]:
-    """Return the numbers of draws, of those with a set that is found, and of those with one that is reported."""
-    found, reported, n = 0, 0, 0
+def networks() -> pd.DataFrame:
+    """Judge the explanations of networks."""
+    return pd.concat([network(seed, column) for seed in range(NETWORKS) for column in COLUMNS], ignore_index=True)
+
+
+def noise(n_draws: int) -> pd.DataFrame:
+    """Return, for each study, whether a set is found, and whether one is reported."""
+    rows = []
     for seed in range(n_draws):
-        config = SimulationConfig(samples=120, features=150, seed=1000 + seed, signal=0.0)
-        study = simulate_study(config)
-        column = COLUMNS[seed % 2]
-        table = case_of(study, study.counts.toarray().astype(np.float64), column, exchanges=5).importance.table
-        n += 1
-        found += bool((table["q"] <= 0.1).any())
-        reported += bool(table["is_selected"].any())
-        print(f"noise {seed} {column}: found {found}, reported {reported} of {n}", flush=True)
-    return n, found, reported
+        study = simulate_study(SimulationConfig(samples=120, features=150, seed=1000 + seed, signal=0.0))
+        counts = study.counts.toarray().astype(np.float64)
+        table = case_of(study, counts, COLUMNS[seed % 2], exchanges=5).importance.table
+        rows.append({"found": bool((table["q"] <= 0.1).any()), "reported": bool(table["is_selected"].any())})
+        print(f"noise {seed}: {rows[-1]}", flush=True)
+    return pd.DataFrame(rows)
+
+
+def part(folder: Path, name: str, measure: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return a part that was measured before, or measure and keep it."""
+    path = folder / f"{name}.tsv"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        measure().to_csv(path, sep="\t", index=False, float_format="%.4f")
+    return pd.read_csv(path, sep="\t")
 
 
 def as_markdown(table: pd.DataFrame) -> str:
@@ -270,45 +282,48 @@ def as_markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def share_of(count: int, n: int) -> str:
-    """Return a share with its exact 95 % interval."""
+def share_of(happened: pd.Series) -> str:
+    """Return how often something happened, with its exact 95 % interval."""
+    count, n = int(happened.sum()), len(happened)
     interval = binomtest(count, n).proportion_ci()
     return f"{count} of {n} ({count / n:.0%}, 95 % {interval.low:.0%} to {interval.high:.0%})"
 
 
-def main(seeds: int, n_draws: int) -> None:
+def sections(title: str, table: pd.DataFrame) -> list[str]:
+    """Return the tables of all studies, and of those whose model explains at least half."""
+    explained = table[table["score"] >= EXPLAINED]
+    n_all, n_explained = (one.groupby(["seed", "column"]).ngroups for one in (table, explained))
+    lines = [f"## {title}", "", f"All {n_all} studies and targets:", "", as_markdown(table), ""]
+    return [
+        *lines,
+        f"The {n_explained} whose model avoids half of the loss of guessing:",
+        "",
+        as_markdown(explained),
+        "",
+    ]
+
+
+def main(folder: Path, seeds: int = 6, n_draws: int = 50) -> None:
     """Measure all, and write the table."""
-    plain, bystanders, (n, found, reported) = planted(seeds), planted(seeds // 2, with_bystanders), noise(n_draws)
+    plain = part(folder, "planted", lambda: planted(seeds))
+    bystanders = part(folder, "bystanders", lambda: planted(seeds // 2, with_bystanders))
+    empty = part(folder, "noise", lambda: noise(n_draws))
+    of_networks = part(folder, "networks", networks)
     text = ["# Explanations against a planted truth", ""]
-    text += ["Written by `benchmarks/explanation_truth.py`: means over studies, and the least value.", ""]
-    for title, table in (("Simulated studies", plain), (f"With {BYSTANDERS} correlated bystanders", bystanders)):
-        explained = table[table["score"] >= EXPLAINED]
-        n_all, n_explained = (one.groupby(["seed", "column"]).ngroups for one in (table, explained))
-        text += [f"## {title}", "", f"All {n_all} studies and targets:", "", as_markdown(table), ""]
-        text += [
-            f"The {n_explained} whose model avoids at least half of the loss of guessing:",
-            "",
-            as_markdown(explained),
-            "",
-        ]
-    networks = pd.concat([network(seed, column) for seed in range(NETWORKS) for column in COLUMNS], ignore_index=True)
-    print(networks, flush=True)
+    text += ["Written by `benchmarks/explanation_truth.py`: means over studies and targets, and the least value.", ""]
+    text += sections("Simulated studies", plain)
+    text += sections(f"With {BYSTANDERS} correlated bystanders", bystanders)
     text += [
         "## Networks",
         "",
         f"{NETWORKS} studies of 300 samples, two targets each; held-out samples are explained.",
         "",
     ]
-    text += [as_markdown(networks), ""]
-    text += [
-        "## Targets that are noise",
-        "",
-        f"A set at q ≤ 0.1: {share_of(found, n)}; a reported set: {share_of(reported, n)}.",
-        "",
-    ]
+    text += [as_markdown(of_networks), "", "## Targets that are noise", ""]
+    text += [f"A set at q ≤ 0.1: {share_of(empty['found'])}; a reported set: {share_of(empty['reported'])}.", ""]
     RESULTS.write_text("\n".join(text), encoding="utf-8")
     print(RESULTS.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in (*sys.argv[1:], "10", "50")[:2]))
+    main(Path(sys.argv[1]), *(int(argument) for argument in sys.argv[2:4]))

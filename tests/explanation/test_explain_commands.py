@@ -93,6 +93,8 @@ def test_parts_of_predictions_add_up(folder):
     parts = table.drop(columns=["sample-id", "prediction", "reference", "error"]).astype(float)
 
     np.testing.assert_allclose(parts.sum(axis=1), table["prediction"] - table["reference"], atol=1e-4)
+    numbers = json.loads((folder / "folds" / "explanation" / "explanation.json").read_text())
+    assert numbers["largest_error_of_sums"] < 1e-5
 
 
 def test_explained_predictions_are_those_of_the_folds(folder):

@@ -76,6 +76,7 @@ def explain_samples(
         effects=_effects(samples, sets, importance.table, top[:CURVES]),
         agreement=agreement_of(lists, sets, options.top),
         attributions=None if parts is None else parts.table,
+        incompleteness=None if parts is None else parts.incompleteness,
     )
     if importance.is_guess:
         logger.warning("%s", STAMP)
@@ -146,7 +147,7 @@ def _attributions(samples: HeldOutSamples, sets: FeatureSets, top: list[int]) ->
     n_outputs = len(samples.output_names)
     values = np.zeros((samples.n_samples, len(top) + 1))
     numbers = {name: np.zeros(samples.n_samples) for name in ("prediction", "reference", "error")}
-    output = np.zeros(samples.n_samples, dtype=np.int64)
+    output, incompleteness = np.zeros(samples.n_samples, dtype=np.int64), 0.0
     for function, rows in samples.models:
         parts = attribute(function, members, sets.clades, samples.groups[rows], samples.is_regression)
         chosen = parts.prediction.argmax(axis=1) if n_outputs > 1 else np.zeros(len(rows), dtype=np.int64)
@@ -155,10 +156,11 @@ def _attributions(samples: HeldOutSamples, sets: FeatureSets, top: list[int]) ->
         numbers["prediction"][rows] = parts.prediction[place, chosen]
         numbers["reference"][rows] = parts.reference[place, chosen]
         numbers["error"][rows] = parts.error[place, :, chosen].max(axis=1)
-        if parts.incompleteness > MOST_INCOMPLETE:
-            logger.warning("Parts of predictions add up to %.2g more or less than they should.", parts.incompleteness)
+        incompleteness = max(incompleteness, parts.incompleteness)
+    if incompleteness > MOST_INCOMPLETE:
+        logger.warning("Parts of predictions add up to %.2g more or less than they should.", incompleteness)
     columns: dict[str, object] = {"sample-id": list(samples.sample_ids)}
     if not samples.is_regression:
         columns["class"] = [samples.output_names[k] for k in output.tolist()]
     columns |= {**numbers, **{sets.names[number]: values[:, k] for k, number in enumerate(top)}, "rest": values[:, -1]}
-    return SampleParts(pd.DataFrame(columns), values[:, :-1], top)
+    return SampleParts(pd.DataFrame(columns), values[:, :-1], top, incompleteness)

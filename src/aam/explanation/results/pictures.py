@@ -30,11 +30,14 @@ class SampleParts:
         Part of each leading set, float64 [S, P].
     sets
         Numbers of these sets.
+    incompleteness
+        Largest difference between the sum of a prediction's parts and its distance from the reference.
     """
 
     table: pd.DataFrame
     values: np.ndarray
     sets: list[int]
+    incompleteness: float
 
 
 def draw_all(

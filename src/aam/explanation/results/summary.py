@@ -44,6 +44,8 @@ class Findings:
         Rows of other methods in the table of importances.
     nuisance, effects, agreement, attributions
         Tables; None for those that were not asked for.
+    incompleteness
+        Largest difference between the sum of a prediction's parts and what it should be; None without attributions.
     remarks
         Sentences on what was left out or limits what is said.
     """
@@ -54,6 +56,7 @@ class Findings:
     effects: pd.DataFrame | None = None
     agreement: pd.DataFrame | None = None
     attributions: pd.DataFrame | None = None
+    incompleteness: float | None = None
     remarks: Sequence[str] = field(default_factory=list)
 
 
@@ -93,6 +96,7 @@ def _numbers(samples: HeldOutSamples, findings: Findings) -> dict[str, object]:
         "models": len(samples.models),
         "score": None if importance is None else importance.score,
         "no_better_than_guessing": None if importance is None else importance.is_guess,
+        "largest_error_of_sums": findings.incompleteness,
         "remarks": list(findings.remarks),
     }
 
@@ -114,6 +118,8 @@ def summary(samples: HeldOutSamples, findings: Findings) -> str:
         lines += [_score_line(samples, importance), "", *_lists(importance.table)]
     if findings.nuisance is not None and len(findings.nuisance):
         lines += ["## Does the model read the run, and not the microbes?", "", *_nuisance_lines(findings.nuisance), ""]
+    if findings.incompleteness is not None:
+        lines += ["## Parts of single predictions", "", _parts_line(findings.incompleteness), ""]
     if findings.agreement is not None and len(findings.agreement):
         lines += ["## How far models and methods agree", "", *_agreement_lines(findings.agreement)]
     lines += ["## How to read this", "", *_READING, *(f"* {remark}" for remark in findings.remarks), ""]
@@ -187,6 +193,13 @@ def _nuisance_lines(table: pd.DataFrame) -> list[str]:
         told = f"{column} explains {beyond:.0%} of what predictions hold beyond the truth (p = {p:.3g})"
         lines.append(f"* {told}, and {with_truth:.0%} of the truth itself.")
     return lines
+
+
+def _parts_line(incompleteness: float) -> str:
+    return (
+        f"{ATTRIBUTIONS} divides each prediction among the first of these sets. The parts add up to the prediction minus the "
+        f"reference; the largest error of a sum is {incompleteness:.1g}."
+    )
 
 
 def _agreement_lines(table: pd.DataFrame) -> list[str]:
