@@ -17,8 +17,8 @@ from aam.explanation.explain import ASV, FeatureSets, Importance, explain_import
 from aam.explanation.held_out import HeldOutSamples
 from aam.explanation.nuisance import nuisance_table
 from aam.explanation.results.exports import write_exports
-from aam.explanation.results.pictures import SampleParts, draw_all
-from aam.explanation.results.summary import PLOTS, STAMP, Findings, write_findings
+from aam.explanation.results.pictures import draw_all
+from aam.explanation.results.summary import PLOTS, STAMP, Findings, SampleParts, write_findings
 from aam.explanation.sets_of_study import sets_of_study
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,6 @@ def explain_samples(
     sets = sets_of_study(samples, study, tree, taxonomy, options)
     importance = explain_importance(samples, sets, options, SEED)
     top = leading_sets(sets, importance, options.top)
-    parts = _attributions(samples, sets, top) if options.attributions else None
     lists = lists_of(samples, sets, importance, compared or Compared(), options)
     findings = Findings(
         importance=importance,
@@ -75,14 +74,13 @@ def explain_samples(
         nuisance=_nuisance(samples) if samples.is_labelled else None,
         effects=_effects(samples, sets, importance.table, top[:CURVES]),
         agreement=agreement_of(lists, sets, options.top),
-        attributions=None if parts is None else parts.table,
-        incompleteness=None if parts is None else parts.incompleteness,
+        parts=_attributions(samples, sets, top) if options.attributions else None,
     )
     if importance.is_guess:
         logger.warning("%s", STAMP)
     write_findings(directory, samples, findings)
     write_exports(directory, sets.clades, sets.names, importance.table)
-    draw_all(directory / PLOTS, samples, sets, findings, parts)
+    draw_all(directory / PLOTS, samples, sets, findings)
     return findings
 
 

@@ -1,15 +1,13 @@
 """All pictures of an explanation."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from aam.explanation.explain import ASV, FeatureSets
 from aam.explanation.held_out import HeldOutSamples
 from aam.explanation.results.figures import draw_effects, draw_heat_map, draw_importance, label_of, save_picture
-from aam.explanation.results.summary import STAMP, Findings
+from aam.explanation.results.summary import STAMP, Findings, SampleParts
 from aam.explanation.results.tree_figure import draw_tree
 
 BARS = 25
@@ -18,31 +16,7 @@ BARS = 25
 _SIGNS = {"raises": 1.0, "lowers": -1.0}
 
 
-@dataclass(frozen=True)
-class SampleParts:
-    """Parts of the predictions of samples.
-
-    Attributes
-    ----------
-    table
-        Rows of ``attributions.tsv``.
-    values
-        Part of each leading set, float64 [S, P].
-    sets
-        Numbers of these sets.
-    incompleteness
-        Largest difference between the sum of a prediction's parts and its distance from the reference.
-    """
-
-    table: pd.DataFrame
-    values: np.ndarray
-    sets: list[int]
-    incompleteness: float
-
-
-def draw_all(
-    directory: Path, samples: HeldOutSamples, sets: FeatureSets, findings: Findings, parts: SampleParts | None
-) -> None:
+def draw_all(directory: Path, samples: HeldOutSamples, sets: FeatureSets, findings: Findings) -> None:
     """Draw bars, tree, effect curves and the heat map of samples, as SVG and PNG."""
     assert findings.importance is not None
     table, stamp = findings.importance.table, STAMP if findings.importance.is_guess else ""
@@ -67,6 +41,7 @@ def draw_all(
     if findings.effects is not None and len(findings.effects):
         unit = column if samples.is_regression else f"log odds of {samples.target.column}"
         save_picture(draw_effects(findings.effects, with_class, unit, stamp), directory, "effects")
+    parts = findings.parts
     if parts is not None and parts.sets:
         shown = [labels[sets.names[k]] for k in parts.sets]
         unit = f"part of the prediction ({column if samples.is_regression else 'log odds'})"

@@ -33,6 +33,28 @@ _IN_SUMMARY = 10
 
 
 @dataclass(frozen=True)
+class SampleParts:
+    """Parts of the predictions of samples.
+
+    Attributes
+    ----------
+    table
+        Rows of ``attributions.tsv``.
+    values
+        Part of each leading set, float64 [S, P].
+    sets
+        Numbers of these sets.
+    incompleteness
+        Largest difference between the sum of a prediction's parts and its distance from the reference.
+    """
+
+    table: pd.DataFrame
+    values: np.ndarray
+    sets: list[int]
+    incompleteness: float
+
+
+@dataclass(frozen=True)
 class Findings:
     """All parts of an explanation that were asked for.
 
@@ -42,10 +64,10 @@ class Findings:
         Importances; None without labels.
     others
         Rows of other methods in the table of importances.
-    nuisance, effects, agreement, attributions
+    nuisance, effects, agreement
         Tables; None for those that were not asked for.
-    incompleteness
-        Largest difference between the sum of a prediction's parts and what it should be; None without attributions.
+    parts
+        Parts of the predictions; None for no attributions.
     remarks
         Sentences on what was left out or limits what is said.
     """
@@ -55,8 +77,7 @@ class Findings:
     nuisance: pd.DataFrame | None = None
     effects: pd.DataFrame | None = None
     agreement: pd.DataFrame | None = None
-    attributions: pd.DataFrame | None = None
-    incompleteness: float | None = None
+    parts: SampleParts | None = None
     remarks: Sequence[str] = field(default_factory=list)
 
 
@@ -67,7 +88,7 @@ def write_findings(directory: Path, samples: HeldOutSamples, findings: Findings)
         NUISANCE: findings.nuisance,
         EFFECTS: findings.effects,
         AGREEMENT: findings.agreement,
-        ATTRIBUTIONS: findings.attributions,
+        ATTRIBUTIONS: None if findings.parts is None else findings.parts.table,
     }
     for name, table in tables.items():
         if table is not None:
@@ -96,7 +117,7 @@ def _numbers(samples: HeldOutSamples, findings: Findings) -> dict[str, object]:
         "models": len(samples.models),
         "score": None if importance is None else importance.score,
         "no_better_than_guessing": None if importance is None else importance.is_guess,
-        "largest_error_of_sums": findings.incompleteness,
+        "largest_error_of_sums": None if findings.parts is None else findings.parts.incompleteness,
         "remarks": list(findings.remarks),
     }
 
@@ -118,8 +139,8 @@ def summary(samples: HeldOutSamples, findings: Findings) -> str:
         lines += [_score_line(samples, importance), "", *_lists(importance.table)]
     if findings.nuisance is not None and len(findings.nuisance):
         lines += ["## Does the model read the run, and not the microbes?", "", *_nuisance_lines(findings.nuisance), ""]
-    if findings.incompleteness is not None:
-        lines += ["## Parts of single predictions", "", _parts_line(findings.incompleteness), ""]
+    if findings.parts is not None:
+        lines += ["## Parts of single predictions", "", _parts_line(findings.parts.incompleteness), ""]
     if findings.agreement is not None and len(findings.agreement):
         lines += ["## How far models and methods agree", "", *_agreement_lines(findings.agreement)]
     lines += ["## How to read this", "", *_READING, *(f"* {remark}" for remark in findings.remarks), ""]
