@@ -173,8 +173,8 @@ def _lists(table: pd.DataFrame) -> list[str]:
     lines = ["## What the predictions depend on", ""]
     if len(selected):
         lines += [
-            f"{len(selected)} clades and ASVs without common members are found at a false discovery rate of {LARGEST_Q:.0%}, and "
-            "are coherent: most of their members alone point the same way.", "", *_indented(_shown(selected.head(_IN_SUMMARY))), "",
+            f"Sets without common members that are found at a false discovery rate of {LARGEST_Q:.0%}, and are coherent (most of "
+            f"their members alone point the same way): {len(selected)}.", "", *_indented(_shown(selected.head(_IN_SUMMARY))), "",
         ]  # fmt: skip
     else:
         lines += [f"No clade or ASV is found at a false discovery rate of {LARGEST_Q:.0%}.", ""]
@@ -182,7 +182,7 @@ def _lists(table: pd.DataFrame) -> list[str]:
         of_kind = table.loc[table["kind"] == kind]
         if len(of_kind):
             found = int((of_kind["q"] <= LARGEST_Q).sum())
-            lines += [f"## {title}", "", f"{found} of {len(of_kind)} are found at that rate.", ""]
+            lines += [f"## {title}", "", f"Found at that rate: {found} of {len(of_kind)}.", ""]
             found_first = of_kind.sort_values("q", key=lambda q: q > LARGEST_Q, kind="stable")
             lines += [*_indented(_shown(found_first.head(_IN_SUMMARY))), ""]
     return lines
