@@ -11,7 +11,7 @@ import pandas as pd
 
 from aam.explanation.agreement import mean_agreement
 from aam.explanation.coherence import LARGEST_Q
-from aam.explanation.explain import ASV, GROUP, Importance
+from aam.explanation.explain import ASV, GROUP, LARGEST_P, Importance
 from aam.explanation.held_out import HeldOutSamples
 from aam.explanation.names import short_name
 from aam.io.metadata import write_tsv
@@ -30,6 +30,8 @@ STAMP = "This model is no better than guessing: nothing here explains the target
 """What stands on every page of an explanation of such a model."""
 
 _IN_SUMMARY = 10
+
+_CONFOUNDED = 0.3  # share of the truth that a nuisance column explains from which the two are hard to tell apart
 
 
 @dataclass(frozen=True)
@@ -212,8 +214,16 @@ def _nuisance_lines(table: pd.DataFrame) -> list[str]:
     columns = (table[name].tolist() for name in ("column", "beyond_truth", "with_truth", "p"))
     for column, beyond, with_truth, p in zip(*columns, strict=True):
         told = f"{column} explains {beyond:.0%} of what predictions hold beyond the truth (p = {p:.3g})"
-        lines.append(f"* {told}, and {with_truth:.0%} of the truth itself.")
+        lines.append(f"* {told}, and {with_truth:.0%} of the truth itself.{_verdict(beyond, with_truth, p)}")
     return lines
+
+
+def _verdict(beyond: float, with_truth: float, p: float) -> str:
+    """Return what a nuisance column means for the reader, if anything."""
+    verdict = " **The model seems to read it.**" if p <= LARGEST_P and beyond > 0 else ""
+    if with_truth >= _CONFOUNDED:
+        verdict += " **It goes with the truth, so that these samples cannot tell the two apart.**"
+    return verdict
 
 
 def _parts_line(incompleteness: float) -> str:
