@@ -11,8 +11,9 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 
@@ -144,7 +145,9 @@ def forest(case: Case) -> dict[str, np.ndarray]:
         model = kind(200, random_state=0).fit(case.shares[training], case.values[training])
         found.setdefault("random forest, impurity", []).append(model.feature_importances_)
         exchanged = permutation_importance(model, case.shares[rows], case.values[rows], n_repeats=2, random_state=0)
-        found.setdefault("random forest, permutation of held-out samples", []).append(exchanged.importances_mean)
+        found.setdefault("random forest, permutation of held-out samples", []).append(
+            np.asarray(exchanged["importances_mean"])
+        )
         values = shap_of(model, case.shares[rows])
         if values is not None:
             found.setdefault("random forest, SHAP", []).append(values)
@@ -154,10 +157,10 @@ def forest(case: Case) -> dict[str, np.ndarray]:
 def shap_of(model: object, shares: np.ndarray) -> np.ndarray | None:
     """Return the mean size of the SHAP values of a forest, [F]; None without the package."""
     try:
-        from shap import TreeExplainer
+        shap = import_module("shap")
     except ImportError:
         return None
-    values = np.asarray(TreeExplainer(model).shap_values(shares))
+    values = np.asarray(shap.TreeExplainer(model).shap_values(shares))
     values = values[..., 1] if values.ndim == 3 else values
     return np.abs(values).mean(axis=0)
 
@@ -166,7 +169,7 @@ def judge(case: Case, scores: Scores) -> pd.DataFrame:
     """Return the AUROC of clades and ASVs, and the balanced accuracy of the ASVs that are chosen, by method."""
     table = case.importance.table.set_index("name")
     is_chosen = np.zeros(len(case.is_driver), dtype=bool)
-    for name in table.index[table["is_selected"].astype(bool)]:
+    for name in [name for name, chosen in zip(table.index, table["is_selected"], strict=True) if chosen]:
         is_chosen[case.sets.members(case.sets.names.index(name))] = True
     judged = _judged(case.sets.clades, case.is_driver, scores, is_chosen)
     return judged.assign(score=case.importance.score)
@@ -226,16 +229,18 @@ def network(seed: int, column: str) -> pd.DataFrame:
         table = pd.read_csv(folder / "explained" / "importance.tsv", sep="\t", keep_default_na=False)
         score = json.loads((folder / "explained" / "explanation.json").read_text(encoding="utf-8"))["score"]
         tree = FeatureTree.from_arrays(read_newick(folder / "study" / "tree.nwk"), study.feature_ids)
-    of_methods = {method: rows.set_index("name") for method, rows in table.groupby("method", sort=False)}
+    of_methods = {str(method): rows.set_index("name") for method, rows in table.groupby("method", sort=False)}
     permuted = of_methods.pop("permutation")
     place = {name: row for row, name in enumerate(study.feature_ids)}
-    features = np.sort([place[name] for name in permuted.index[permuted["kind"] == "ASV"]])
+    features = np.sort([place[name] for name in permuted.query("kind == 'ASV'").index])
     clades = Clades.of_tree(tree, features)
     membership = clades.membership(len(study.feature_ids))
     scores = {"permutation (z)": permuted["z"].loc[clades.names(study.feature_ids)].to_numpy(dtype=np.float64)}
     for method, rows in of_methods.items():
         if method != "association":
-            values = pd.to_numeric(rows["importance"]).reindex(study.feature_ids).fillna(0).to_numpy()
+            values = np.nan_to_num(
+                rows["importance"].astype(float).reindex(study.feature_ids).to_numpy(dtype=np.float64)
+            )
             scores[method] = membership @ values
     truth = pd.DataFrame(study.truth)
     is_driver = np.isin(study.feature_ids, truth.loc[truth["column"] == column, "feature-id"])
@@ -282,16 +287,17 @@ def as_markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def share_of(happened: pd.Series) -> str:
+def share_of(happened: Iterable[bool]) -> str:
     """Return how often something happened, with its exact 95 % interval."""
-    count, n = int(happened.sum()), len(happened)
+    happened = list(happened)
+    count, n = sum(happened), len(happened)
     interval = binomtest(count, n).proportion_ci()
     return f"{count} of {n} ({count / n:.0%}, 95 % {interval.low:.0%} to {interval.high:.0%})"
 
 
 def sections(title: str, table: pd.DataFrame) -> list[str]:
     """Return the tables of all studies, and of those whose model explains at least half."""
-    explained = table[table["score"] >= EXPLAINED]
+    explained = table.query("score >= @EXPLAINED")
     n_all, n_explained = (one.groupby(["seed", "column"]).ngroups for one in (table, explained))
     lines = [f"## {title}", "", f"All {n_all} studies and targets:", "", as_markdown(table), ""]
     return [

@@ -35,6 +35,9 @@ Value = TypeVar("Value")
 GRACE_SECONDS = 15.0
 """Time that a process is given to notice by itself that another has failed, in seconds."""
 
+FAREWELL_SECONDS = 3.0
+"""Most time between the end of another process's connections and of itself, in seconds."""
+
 
 class RunsOnDevices(Protocol):
     """Config of a command that may run on several devices."""
@@ -173,7 +176,7 @@ def process_group(config: RunsOnDevices) -> Iterator[Ranks]:
                 raise
             raise SystemExit(2) from None
         except Exception:
-            if starter and os.getppid() != starter:
+            if starter and _is_gone(starter):
                 _leave()
             raise
         finally:
@@ -194,6 +197,14 @@ def _end_with(starter: int) -> None:
     while os.getppid() == starter:
         time.sleep(0.5)
     _leave()
+
+
+def _is_gone(starter: int) -> bool:
+    """Return whether the process that started this one has ended: its connections close a moment before that is seen."""
+    until = time.monotonic() + FAREWELL_SECONDS
+    while os.getppid() == starter and time.monotonic() < until:
+        time.sleep(0.05)
+    return os.getppid() != starter
 
 
 def _leave() -> None:
