@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test test-slow test-all check format bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -16,7 +16,13 @@ demo: $(STAMP)
 	$(BIN)/aam demo --output-dir demo --overwrite
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto -m "not slow" $(PYTEST_ARGS)
+
+# The tests that take more than ten seconds each: several processes, whole cross-validations, benchmarks.
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -n auto -m slow $(PYTEST_ARGS)
+
+test-all: test test-slow
 
 check: $(STAMP)
 	$(BIN)/ruff format --check src tests benchmarks

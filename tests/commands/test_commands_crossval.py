@@ -114,6 +114,7 @@ def test_classification_with_fixed_folds_and_a_pretrained_model(study, tmp_path)
     assert "aam minus it" in (tmp_path / "o/summary.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [["kernel"], ["network"], ["network", "--ensemble", 2]])
 @pytest.mark.parametrize("column", ["age", "disease"])
 def test_no_prediction_depends_on_the_values_of_held_out_samples(study, tmp_path, column, head):
@@ -150,6 +151,7 @@ def test_a_run_repeats_from_its_own_config(study, tmp_path):
     assert yaml.safe_load((tmp_path / "a/config.yaml").read_text())["folds"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ensemble", [[], ["--ensemble", 2]])
 def test_samples_with_fewer_reads_than_a_fold_draws_are_predicted_too(ensemble, study, tmp_path, monkeypatch):
     monkeypatch.setattr("aam.crossval.methods.resolve_depth", lambda asked, depths: 6000)

@@ -102,6 +102,7 @@ def test_what_is_unknown_is_said_once_for_each_column(folder, trained, tmp_path,
     assert all(re.search(pattern, line) for pattern, line in zip(expected, said, strict=True))
 
 
+@pytest.mark.slow
 def test_the_country_that_decides_is_used(folder, tmp_path):
     options = ["--epochs", "20", "--lr", "0.03", "--head", "network"]
     train(folder, tmp_path / "without", "load", *options)
@@ -200,6 +201,7 @@ def test_prediction_needs_the_columns(folder, trained, tmp_path, change, message
     assert not (tmp_path / "p.tsv").exists()
 
 
+@pytest.mark.slow
 def test_every_fold_reads_the_columns_as_its_training_part_knows_them(folder, tmp_path, capsys):
     table = read(folder / "metadata.tsv")
     table["city"] = ["Nice", *table["city"][1:]]

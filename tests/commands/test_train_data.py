@@ -207,6 +207,7 @@ def budget_for(study, tmp_path, capsys) -> float:
     return float(estimated)
 
 
+@pytest.mark.slow
 def test_a_memory_budget_decides_how_many_samples_form_a_batch(study, tmp_path, capsys):
     estimated = budget_for(study, tmp_path, capsys)
     shapes = {}

@@ -75,6 +75,7 @@ def test_the_order_of_the_sequences_is_nothing(tmp_path):
     assert one.digest() == other.digest()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_message_and_leaves_no_study(tmp_path):
     simulate = [
         sys.executable,

@@ -34,6 +34,7 @@ def tree(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @parametrize_with_checks([AAMRegressor(), AAMClassifier()])
 def test_the_contract_of_scikit_learn_is_kept(estimator, check):
     check(estimator)

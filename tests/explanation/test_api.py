@@ -48,6 +48,7 @@ def test_a_classifier_is_explained_with_subjects(counts):
     assert single.loc["4", "class"] == "many"
 
 
+@pytest.mark.slow
 def test_an_opened_model_is_explained(study):  # noqa: F811
     found = explain_predictor(opened("kernel"), study, np.arange(study.n_samples) % 2)
 

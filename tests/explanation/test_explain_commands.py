@@ -255,6 +255,7 @@ def test_a_model_that_has_seen_all_samples_is_refused_unless_asked(folder, tmp_p
     )
 
 
+@pytest.mark.slow
 def test_lists_are_compared_between_folds_repeats_and_methods(folder, tmp_path):
     study = folder / "study"
     options = [

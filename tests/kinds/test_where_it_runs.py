@@ -254,6 +254,7 @@ def test_a_disk_that_fails_under_a_command_is_one_message(function, error, monke
     assert capsys.readouterr().err == reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["prepare", "train", "predict"])
 def test_first_runs_at_once_read_one_study_and_give_the_same_results(name, runs, tmp_path):
     cache = tmp_path / "cache"

@@ -5,7 +5,7 @@ import pytest
 
 from helpers.commands import QUIET, TINY, files_of, labels_of, run, simulate, succeed
 
-pytestmark = QUIET
+pytestmark = [QUIET, pytest.mark.slow]
 
 FEW = ("--least-samples", "25", "--top", "3", "--exchanges", "1", "--precision", "32-true", "--no-attributions")
 
